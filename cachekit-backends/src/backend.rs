@@ -1,0 +1,301 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::{Error, ErrorKind, Lifetime, Result};
+
+/// A boxed future, the return type of [`AsyncBackend`]'s methods.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a backend can do beyond the least; data, so that a caller can ask instead of guess.
+///
+/// The default claims nothing, which is right for a backend that implements only the five required methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Values outlive this process, and other processes may see them.
+    pub shared: bool,
+    /// [`Backend::add`] is atomic among everybody who uses the store. Without it, cachekit makes it atomic in this
+    /// process only.
+    pub atomic_add: bool,
+    /// [`Backend::token`] and [`Backend::put_if`] work among everybody who uses the store. Without it, a deletion by
+    /// arguments beats a computation that is under way in this process, but not one in another process.
+    pub conditional: bool,
+    /// [`Backend::clear`] can find keys by their prefix. Without it, cachekit keeps a generation for the prefix.
+    pub clear_by_prefix: bool,
+    /// Every operation returns within the configured operation timeout by itself. Without it, cachekit runs the
+    /// operations on a pool of threads and stops waiting for them at the timeout.
+    pub bounded: bool,
+    /// Nothing is ever kept: every read misses and every write is dropped (`null`).
+    pub discards: bool,
+    /// The largest value that is accepted, in bytes.
+    pub max_value_len: Option<usize>,
+}
+
+impl Capabilities {
+    /// No capability.
+    pub const fn none() -> Self {
+        Self {
+            shared: false,
+            atomic_add: false,
+            conditional: false,
+            clear_by_prefix: false,
+            bounded: false,
+            discards: false,
+            max_value_len: None,
+        }
+    }
+
+    /// Sets [`shared`](Self::shared).
+    #[must_use]
+    pub const fn shared(mut self, yes: bool) -> Self {
+        self.shared = yes;
+        self
+    }
+
+    /// Sets [`atomic_add`](Self::atomic_add).
+    #[must_use]
+    pub const fn atomic_add(mut self, yes: bool) -> Self {
+        self.atomic_add = yes;
+        self
+    }
+
+    /// Sets [`conditional`](Self::conditional).
+    #[must_use]
+    pub const fn conditional(mut self, yes: bool) -> Self {
+        self.conditional = yes;
+        self
+    }
+
+    /// Sets [`clear_by_prefix`](Self::clear_by_prefix).
+    #[must_use]
+    pub const fn clear_by_prefix(mut self, yes: bool) -> Self {
+        self.clear_by_prefix = yes;
+        self
+    }
+
+    /// Sets [`bounded`](Self::bounded).
+    #[must_use]
+    pub const fn bounded(mut self, yes: bool) -> Self {
+        self.bounded = yes;
+        self
+    }
+
+    /// Sets [`discards`](Self::discards).
+    #[must_use]
+    pub const fn discards(mut self, yes: bool) -> Self {
+        self.discards = yes;
+        self
+    }
+
+    /// Sets [`max_value_len`](Self::max_value_len).
+    #[must_use]
+    pub const fn max_value_len(mut self, bytes: usize) -> Self {
+        self.max_value_len = Some(bytes);
+        self
+    }
+}
+
+/// The state of one key as [`Backend::token`] saw it.
+///
+/// Two tokens of one key are equal only if nobody wrote or deleted the key between the two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub u128);
+
+/// The version of a function, of an instance or of a prefix: 128 random bits. A fresh one makes every entry that was
+/// stored under another one unreachable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub u128);
+
+impl Version {
+    /// A version that nobody has used.
+    pub fn fresh() -> Self {
+        Self(crate::random::random_u128())
+    }
+
+    /// The bytes as they are stored under a version's key.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Anything but sixteen bytes is no version.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(u128::from_le_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+/// What [`Backend::fetch`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fetched {
+    /// The bytes under the entry's key.
+    pub entry: Option<Vec<u8>>,
+    /// One version for each key that was asked for, in order; a missing one was made.
+    pub versions: Vec<Version>,
+    /// The state of the entry's key, where the backend learned it in the same round trip.
+    pub token: Option<Token>,
+}
+
+impl Fetched {
+    /// Puts an answer together.
+    pub fn new(entry: Option<Vec<u8>>, versions: Vec<Version>, token: Option<Token>) -> Self {
+        Self { entry, versions, token }
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("this backend has no {what}: its `capabilities()` must not claim `conditional`"),
+    )
+}
+
+/// A store of bytes under keys.
+///
+/// Implement the five required methods and cachekit does the rest; say in [`capabilities`](Self::capabilities) what
+/// else holds, and override the provided methods where the store does better than their defaults.
+///
+/// # Behavior
+///
+/// - Keys are UTF-8 without NUL, of any length and with any other character; a store with narrower keys hashes them. Two
+///   different keys never share a value.
+/// - A value comes back byte for byte, also an empty one.
+/// - Methods are called from many threads at once.
+/// - An error says that the operation may or may not have happened. Reads and writes of memoized functions go on without
+///   the cache then; deletions return the error to their caller.
+///
+/// The suite in `cachekit_backends::conformance` tries all of it.
+pub trait Backend: Send + Sync + 'static {
+    /// What this backend can do. Asked once, when a cache is bound.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+    }
+
+    /// The value under a key, unless it is absent or its time is over.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Stores a value, replacing what is there, its time to live included.
+    ///
+    /// # Behavior
+    /// `life` is the time to live, at least a millisecond; it may be rounded up. `None` is for ever. The value is stored
+    /// whole or not at all.
+    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()>;
+
+    /// Removes a key and says whether a live value was there. Once it has returned, no
+    /// [`put_if`](Self::put_if) with an older token succeeds.
+    fn delete(&self, key: &str) -> Result<bool>;
+
+    /// Removes every key that starts with `prefix`, literally, and nothing else.
+    fn clear(&self, prefix: &str) -> Result<()>;
+
+    /// The values under several keys, in their order.
+    fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    /// Stores several values with one time to live.
+    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+        items.iter().try_for_each(|(key, value)| self.set(key, value, life))
+    }
+
+    /// Removes several keys; how many were there.
+    fn delete_many(&self, keys: &[&str]) -> Result<u64> {
+        keys.iter().try_fold(0, |n, key| Ok(n + u64::from(self.delete(key)?)))
+    }
+
+    /// Stores a value unless a live one is there; true for the one that stored.
+    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+        if self.get(key)?.is_some() {
+            return Ok(false);
+        }
+        self.set(key, value, life)?;
+        Ok(true)
+    }
+
+    /// The state of a key, absent keys included, for [`put_if`](Self::put_if).
+    fn token(&self, _key: &str) -> Result<Token> {
+        Err(unsupported("`token`"))
+    }
+
+    /// Stores a value if the key is in the state that the token saw; false otherwise.
+    ///
+    /// # Behavior
+    /// It may also be false without a reason (a lease was lost, a neighbour in the same stripe changed), but it is never
+    /// true when the key was written or deleted since.
+    fn put_if(&self, _key: &str, _value: &[u8], _life: Lifetime, _token: Token) -> Result<bool> {
+        Err(unsupported("`put_if`"))
+    }
+
+    /// Reads an entry and the versions that it depends on, in one round trip where the store can; makes the versions
+    /// that are missing. Versions live for ever.
+    fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
+        let keys: Vec<&str> = std::iter::once(entry).chain(versions.iter().copied()).collect();
+        let mut found = self.get_many(&keys)?.into_iter();
+        let bytes = found.next().flatten();
+        let versions = versions
+            .iter()
+            .zip(found)
+            .map(|(key, found)| match found.as_deref().and_then(Version::from_bytes) {
+                Some(version) => Ok(version),
+                None => self.make_version(key, found.is_some()),
+            })
+            .collect::<Result<_>>()?;
+        Ok(Fetched::new(bytes, versions, None))
+    }
+
+    /// Makes a version that is missing, or, if `replace`, one whose bytes are no version.
+    #[doc(hidden)]
+    fn make_version(&self, key: &str, replace: bool) -> Result<Version> {
+        let fresh = Version::fresh();
+        if replace {
+            self.set(key, &fresh.to_bytes(), None)?;
+            return Ok(fresh);
+        }
+        if self.add(key, &fresh.to_bytes(), None)? {
+            return Ok(fresh);
+        }
+        // Somebody else made it first. If it is gone again, ours is as good, and only costs a miss.
+        Ok(self.get(key)?.as_deref().and_then(Version::from_bytes).unwrap_or(fresh))
+    }
+
+    /// The same store with asynchronous methods, if it has them. Without, async functions use a pool of threads.
+    fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
+        None
+    }
+
+    /// How long one operation may take at most, for a backend that keeps it by itself; told by cachekit when the cache
+    /// is bound.
+    fn set_operation_timeout(&self, _limit: Duration) {}
+}
+
+/// [`Backend`] with futures; the same behavior, method for method.
+pub trait AsyncBackend: Send + Sync {
+    /// See [`Backend::get`].
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
+    /// See [`Backend::set`].
+    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<()>>;
+    /// See [`Backend::delete`].
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool>>;
+    /// See [`Backend::clear`].
+    fn clear<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<()>>;
+    /// See [`Backend::get_many`].
+    fn get_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>>>;
+    /// See [`Backend::set_many`].
+    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> BoxFuture<'a, Result<()>>;
+    /// See [`Backend::delete_many`].
+    fn delete_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64>>;
+    /// See [`Backend::add`].
+    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<bool>>;
+    /// See [`Backend::token`].
+    fn token<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Token>>;
+    /// See [`Backend::put_if`].
+    fn put_if<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        life: Lifetime,
+        token: Token,
+    ) -> BoxFuture<'a, Result<bool>>;
+    /// See [`Backend::fetch`].
+    fn fetch<'a>(&'a self, entry: &'a str, versions: &'a [&'a str]) -> BoxFuture<'a, Result<Fetched>>;
+}

@@ -1,0 +1,53 @@
+/// A list of servers, made from a list or from text with commas.
+///
+/// ```
+/// use cachekit_backends::Servers;
+///
+/// let list = Servers::from(["a:11211", "b:11211"]);
+/// assert_eq!(list, Servers::from("a:11211, b:11211"));
+/// assert_eq!(list, Servers::from(vec!["a:11211".to_string(), "b:11211".to_string()]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Servers(Vec<String>);
+
+impl From<Servers> for Vec<String> {
+    fn from(servers: Servers) -> Self {
+        servers.0
+    }
+}
+
+impl From<&str> for Servers {
+    fn from(text: &str) -> Self {
+        text.split(',').map(str::trim).filter(|server| !server.is_empty()).collect()
+    }
+}
+
+impl From<String> for Servers {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for Servers {
+    fn from(list: Vec<S>) -> Self {
+        list.into_iter().collect()
+    }
+}
+
+impl<S: Into<String>, const N: usize> From<[S; N]> for Servers {
+    fn from(list: [S; N]) -> Self {
+        list.into_iter().collect()
+    }
+}
+
+impl<S: AsRef<str>> From<&[S]> for Servers {
+    fn from(list: &[S]) -> Self {
+        list.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+impl<S: Into<String>> FromIterator<S> for Servers {
+    fn from_iter<I: IntoIterator<Item = S>>(list: I) -> Self {
+        Self(list.into_iter().map(Into::into).collect())
+    }
+}

@@ -1,0 +1,198 @@
+//! The envelope around a stored value: what it is, since when, until when, and proof that it is whole.
+//!
+//! All numbers are little endian:
+//!
+//! | offset | bytes | content |
+//! |---|---|---|
+//! | 0 | 2 | magic `c1 6b`; no `MessagePack` begins so |
+//! | 2 | 1 | format, 1 |
+//! | 3 | 1 | flags: bit 0, the value is an integer; all others are zero |
+//! | 4 | 4 | length of the payload |
+//! | 8 | 8 | created, in milliseconds since the Unix epoch |
+//! | 16 | 8 | expiry, in milliseconds since the Unix epoch; 0 is never |
+//! | 24 | 8 | reserved for the time from which a stale entry is refreshed; written as 0 and not read |
+//! | 32 | 16 | generation |
+//! | 48 | 8 | fingerprint of the value's type; 0 for an integer |
+//! | 56 | n | payload |
+//! | 56 + n | 8 | checksum: XXH3 of all bytes before, seeded with XXH3 of the key |
+//!
+//! A reader refuses a format or a flag that it doesn't know, so that compression, signatures or encryption can be
+//! added without an older build misreading what a newer one stored. The checksum finds damage, not forgery.
+
+#[cfg(test)]
+#[allow(clippy::option_option)]
+mod tests;
+mod value;
+
+use std::fmt;
+use std::time::Duration;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
+
+use crate::{Error, ErrorKind, Lifetime, Result, Version, lifetime_millis};
+
+pub use value::{Unsealed, fingerprint, read_payload, seal_integer, seal_value, unseal_value};
+
+const MAGIC: [u8; 2] = [0xc1, b'k'];
+const FORMAT: u8 = 1;
+const FLAG_INTEGER: u8 = 1;
+const HEADER_LEN: usize = 56;
+const CHECKSUM_LEN: usize = 8;
+
+/// What an entry says about its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// When the value was stored, in milliseconds since the Unix epoch.
+    pub created: u64,
+    /// From when on the entry is over, in milliseconds since the Unix epoch; `None` is never.
+    pub expiry: Option<u64>,
+    /// The versions it was stored under, [combined](combine).
+    pub generation: u128,
+    /// What the payload is.
+    pub content: Content,
+}
+
+/// What the payload of an entry is; always the value's encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A value of the type with this [`fingerprint`].
+    Value(u64),
+    /// An integer, readable as every integer type of at most 64 bits that it fits in.
+    Integer,
+}
+
+/// Why bytes can't be read as an entry or its value. All of these are a miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reject {
+    /// Not written by cachekit, or cut off within the header.
+    NotAnEntry,
+    /// Written by another version of cachekit, in a format or with a feature that this one doesn't know.
+    OtherFormat,
+    /// Damaged, cut off, or stored under another key.
+    Corrupt,
+    /// The value has another type.
+    OtherType,
+    /// The value doesn't decode: its type has changed, or the integer doesn't fit.
+    Undecodable,
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reject::NotAnEntry => "not an entry of cachekit",
+            Reject::OtherFormat => "written in another format",
+            Reject::Corrupt => "damaged or stored under another key",
+            Reject::OtherType => "a value of another type",
+            Reject::Undecodable => "a value that its type can't read",
+        })
+    }
+}
+
+impl std::error::Error for Reject {}
+
+impl Header {
+    /// A header for a value that lives for `life` from `created` on.
+    pub fn new(created: u64, life: Lifetime, generation: u128, content: Content) -> Self {
+        let expiry = life.map(|life| created.saturating_add(lifetime_millis(life)));
+        Self { created, expiry, generation, content }
+    }
+
+    /// Whether the entry is over at a moment, in milliseconds since the Unix epoch.
+    pub fn is_expired(&self, now: u64) -> bool {
+        self.expiry.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// The time left at a moment, at least a millisecond, so that an entry is stored again without living longer.
+    pub fn life_left(&self, now: u64) -> Lifetime {
+        self.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)))
+    }
+
+    fn to_bytes(self, payload_len: u32) -> [u8; HEADER_LEN] {
+        let (flags, fingerprint) = match self.content {
+            Content::Value(fingerprint) => (0, fingerprint),
+            Content::Integer => (FLAG_INTEGER, 0),
+        };
+        let mut bytes = [0; HEADER_LEN];
+        bytes[..2].copy_from_slice(&MAGIC);
+        bytes[2] = FORMAT;
+        bytes[3] = flags;
+        bytes[4..8].copy_from_slice(&payload_len.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.created.to_le_bytes());
+        // An entry that was over at the epoch is over at the first millisecond as well.
+        bytes[16..24].copy_from_slice(&self.expiry.map_or(0, |expiry| expiry.max(1)).to_le_bytes());
+        bytes[32..48].copy_from_slice(&self.generation.to_le_bytes());
+        bytes[48..].copy_from_slice(&fingerprint.to_le_bytes());
+        bytes
+    }
+}
+
+/// Makes an entry: the header, the payload that `payload` appends, and the checksum.
+///
+/// Fails when `payload` does, and with [`ErrorKind::Codec`] when it is longer than a `u32` can say.
+pub fn seal(key: &str, header: &Header, payload: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(HEADER_LEN + CHECKSUM_LEN + 128);
+    bytes.resize(HEADER_LEN, 0);
+    payload(&mut bytes)?;
+    let payload_len = bytes.len().checked_sub(HEADER_LEN).and_then(|len| u32::try_from(len).ok());
+    let payload_len = payload_len.ok_or_else(too_long)?;
+    bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes(payload_len));
+    let checksum = checksum(key, &bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    Ok(bytes)
+}
+
+/// Reads what [`seal`] made for this key. Any other bytes are rejected; the payload is not looked at.
+pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reject> {
+    let Some((head, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else { return Err(Reject::NotAnEntry) };
+    if head[..2] != MAGIC {
+        return Err(Reject::NotAnEntry);
+    }
+    // Before the checksum, which another format may have elsewhere.
+    if head[2] != FORMAT {
+        return Err(Reject::OtherFormat);
+    }
+    let (payload, stored) = rest.split_last_chunk::<CHECKSUM_LEN>().ok_or(Reject::Corrupt)?;
+    let whole = usize::try_from(u32::from_le_bytes(field(head, 4))) == Ok(payload.len());
+    if !whole || u64::from_le_bytes(*stored) != checksum(key, &bytes[..bytes.len() - CHECKSUM_LEN]) {
+        return Err(Reject::Corrupt);
+    }
+    let content = match head[3] {
+        0 => Content::Value(u64::from_le_bytes(field(head, 48))),
+        FLAG_INTEGER => Content::Integer,
+        _ => return Err(Reject::OtherFormat),
+    };
+    let expiry = u64::from_le_bytes(field(head, 16));
+    let header = Header {
+        created: u64::from_le_bytes(field(head, 8)),
+        expiry: (expiry != 0).then_some(expiry),
+        generation: u128::from_le_bytes(field(head, 32)),
+        content,
+    };
+    Ok((header, payload))
+}
+
+/// One number for several versions; it depends on their order. No versions are 0.
+pub fn combine(versions: &[Version]) -> u128 {
+    versions.iter().fold(0, |combined: u128, version| {
+        let mut both = [0; 32];
+        both[..16].copy_from_slice(&combined.to_le_bytes());
+        both[16..].copy_from_slice(&version.to_bytes());
+        // Versions are random and secret enough that nobody can choose them; a hash against accidents will do.
+        xxh3_128(&both)
+    })
+}
+
+fn checksum(key: &str, bytes: &[u8]) -> u64 {
+    xxh3_64_with_seed(bytes, xxh3_64(key.as_bytes()))
+}
+
+/// `N` bytes of a header at a constant offset.
+fn field<const N: usize>(head: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
+    std::array::from_fn(|i| head[at + i])
+}
+
+#[cold]
+fn too_long() -> Error {
+    Error::new(ErrorKind::Codec, "a value is longer than 4 GiB when it is encoded, which no entry can hold")
+}

@@ -1,0 +1,264 @@
+//! Room for new entries: the threshold, victims, and the sweep.
+//!
+//! - A new file needs a [`Slot`]. There is one while the shared count, plus the slots given out here, is below the
+//!   threshold; otherwise a victim goes first. So one process keeps the threshold exactly. Others that write at the same
+//!   moment may each add one file more, for that moment.
+//! - After a write, up to four known entries whose time is over are removed, and, now and then, one subfolder is swept: files
+//!   that other processes wrote become known, expired and broken ones and old temporary ones go, the count is corrected.
+//!   The sweep's pace is such that a write pays for about one file of it.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::FileSystem;
+use super::disk::{Id, Name, STRIPES, exists, failed, parse_name, peek_file, remove, stripe_of};
+use super::frame::Peek;
+use super::stripe::Stripe;
+use crate::{Error, ErrorKind, Result};
+
+/// How many expired entries one write removes: more than it adds, so that they become fewer.
+const RECLAIM: usize = 4;
+/// How long a subfolder is waited for when there are others to turn to.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// A temporary file of this age belongs to nobody: a write takes less than a second, or fails.
+const TEMP_AGE: Duration = Duration::from_secs(60);
+/// How many files opening looks at before it leaves the rest to the sweep; about 5 µs each.
+const OPENING: usize = 16_384;
+
+/// Room for one new file, until dropped.
+#[derive(Debug)]
+pub(super) struct Slot<'a>(&'a FileSystem);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.index.lock().pending -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// Where the sweep is, and how many writes it waits before the next subfolder.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    hand: u8,
+    wait: usize,
+}
+
+/// What a sweep of one subfolder found.
+struct Swept {
+    listed: usize,
+    examined: usize,
+}
+
+impl FileSystem {
+    /// Room for one new file, made by removing victims if need be.
+    pub(super) fn reserve(&self) -> Result<Slot<'_>> {
+        let deadline = Instant::now() + self.limit();
+        loop {
+            let mut index = self.index.lock();
+            if self.threshold == 0 || self.total()? + index.pending < self.threshold {
+                index.pending += 1;
+                return Ok(Slot(self));
+            }
+            let victim = index.victim(self.clock.now());
+            if victim.is_none() && index.pending > 0 {
+                // What fills the directory is being written by other threads: theirs will be the victims.
+                self.freed.wait_for(&mut index, PATIENCE);
+            }
+            let waited = victim.is_none() && index.pending > 0;
+            drop(index);
+            match victim {
+                Some(id) => self.evict(id)?,
+                None if waited => {}
+                None => self.sweep_next()?,
+            }
+            if Instant::now() >= deadline {
+                return Err(self.no_room());
+            }
+        }
+    }
+
+    fn no_room(&self) -> Error {
+        Error::new(
+            ErrorKind::Full,
+            format!(
+                "{} holds more than CACHE_THRESHOLD = {} entries, and they could not be removed within the operation \
+                 timeout; open it with a higher threshold, or empty it",
+                self.layout.dir().display(),
+                self.threshold
+            ),
+        )
+    }
+
+    pub(super) fn total(&self) -> Result<usize> {
+        self.state.total()
+    }
+
+    /// Removes a known entry, unless it is no longer what it was when it became known.
+    fn evict(&self, id: Id) -> Result<()> {
+        let stripe = match self.lock_within(stripe_of(id), PATIENCE.min(self.limit())) {
+            Err(e) if e.kind() == ErrorKind::Timeout => {
+                // Somebody is stuck there. The sweep will find the file again.
+                self.index.lock().forget(id);
+                return Ok(());
+            }
+            locked => locked?,
+        };
+        let path = self.layout.entry(id);
+        match peek_file(&path).map_err(|e| failed("read", &path, e))? {
+            Some(Peek::Entry { head, .. })
+                if !head.is_past(self.clock.now()) && self.index.lock().written(id) != Some(head.written) =>
+            {
+                // Somebody has written it anew.
+                self.index.lock().note(id, &head);
+                Ok(())
+            }
+            Some(Peek::Entry { .. } | Peek::Broken) => stripe.recycle(id),
+            Some(Peek::Foreign) | None => {
+                self.index.lock().forget(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// The share of the upkeep that one write pays. Its errors are not the write's.
+    pub(super) fn tidy(&self) {
+        if let Err(e) = self.try_tidy() {
+            tracing::debug!(error = %e, "the sweep of the cache directory failed");
+        }
+    }
+
+    fn try_tidy(&self) -> Result<()> {
+        for _ in 0..RECLAIM {
+            let Some(id) = self.index.lock().expired(self.clock.now()) else { break };
+            self.evict(id)?;
+        }
+        // Another thread that is at it does it for this one.
+        let Some(mut pace) = self.pace.try_lock() else { return Ok(()) };
+        if pace.wait > 0 {
+            pace.wait -= 1;
+            return Ok(());
+        }
+        let stripe = pace.hand;
+        pace.hand = pace.hand.wrapping_add(1);
+        // If the sweep fails, the next write doesn't try again at once.
+        pace.wait = 16;
+        let swept = self.sweep(stripe)?;
+        pace.wait = 4 + swept.listed / 8 + swept.examined;
+        Ok(())
+    }
+
+    /// Sweeps one more subfolder now, because victims are needed.
+    fn sweep_next(&self) -> Result<()> {
+        let stripe = {
+            let mut pace = self.pace.lock();
+            pace.hand = pace.hand.wrapping_add(1);
+            pace.hand.wrapping_sub(1)
+        };
+        self.sweep(stripe).map(drop)
+    }
+
+    /// The sweep at the opening: gets to know what is there, and brings it down to the threshold.
+    pub(super) fn sweep_all(&self) -> Result<()> {
+        let mut examined = 0;
+        for stripe in 0..=u8::MAX {
+            if examined > OPENING {
+                break;
+            }
+            examined += self.sweep(stripe)?.examined;
+            self.pace.lock().hand = stripe.wrapping_add(1);
+        }
+        let mut swept = 0;
+        while self.threshold > 0 && self.total()? > self.threshold && swept < STRIPES {
+            let victim = self.index.lock().victim(self.clock.now());
+            if let Some(id) = victim {
+                self.evict(id)?;
+            } else {
+                self.sweep_next()?;
+                swept += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through one subfolder. Costs its listing, and a look at each file that is not known or is expired.
+    fn sweep(&self, number: u8) -> Result<Swept> {
+        let dir = self.layout.stripe(number);
+        let nothing = Swept { listed: 0, examined: 0 };
+        if !exists(&dir)? && self.state.count(number)? == 0 {
+            return Ok(nothing);
+        }
+        let stripe = match self.lock_within(number, PATIENCE.min(self.limit())) {
+            // Somebody is at work there, or stuck. Next time.
+            Err(e) if e.kind() == ErrorKind::Timeout => return Ok(nothing),
+            locked => locked?,
+        };
+        let now = self.clock.now();
+        let fresh = self.index.lock().fresh(number, now);
+        let mut present = Vec::with_capacity(fresh.len());
+        let mut examined = 0;
+        self.list(number, |name, file| {
+            match name {
+                Name::Entry(id) if fresh.binary_search(&id).is_ok() => present.push(id),
+                Name::Entry(id) => {
+                    examined += 1;
+                    if self.examine(&stripe, id, now)? {
+                        present.push(id);
+                    }
+                }
+                Name::Temp if !self.spares.lock().contains(&file.path()) => remove_old_temp(file)?,
+                Name::Temp | Name::Other => {}
+            }
+            Ok(())
+        })?;
+        present.sort_unstable();
+        stripe.count_is(present.len())?;
+        self.index.lock().keep_only(number, &present);
+        Ok(Swept { listed: present.len(), examined })
+    }
+
+    /// Looks at a file that is not known; whether a live entry is there afterwards.
+    fn examine(&self, stripe: &Stripe<'_>, id: Id, now: u64) -> Result<bool> {
+        let path = self.layout.entry(id);
+        match peek_file(&path).map_err(|e| failed("read", &path, e))? {
+            Some(Peek::Entry { head, .. }) if !head.is_past(now) => {
+                self.note(id, &head);
+                Ok(true)
+            }
+            Some(Peek::Entry { .. } | Peek::Broken) => stripe.unlink(id).map(|()| false),
+            Some(Peek::Foreign) | None => Ok(false),
+        }
+    }
+
+    /// Calls for each regular file of a subfolder.
+    pub(super) fn list(
+        &self,
+        number: u8,
+        mut each: impl FnMut(Name, &std::fs::DirEntry) -> Result<()>,
+    ) -> Result<()> {
+        let dir = self.layout.stripe(number);
+        let files = match std::fs::read_dir(&dir) {
+            Ok(files) => files,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(failed("list", &dir, e)),
+        };
+        for file in files {
+            let file = file.map_err(|e| failed("list", &dir, e))?;
+            if file.file_type().is_ok_and(|kind| kind.is_file()) {
+                each(parse_name(number, &file.file_name()), &file)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes what a crashed writer left, if it is ours and nobody can be writing it.
+fn remove_old_temp(file: &std::fs::DirEntry) -> Result<()> {
+    let path = file.path();
+    // Who can't be asked for its age may have been renamed just now.
+    let Ok(modified) = file.metadata().and_then(|meta| meta.modified()) else { return Ok(()) };
+    let old = SystemTime::now().duration_since(modified).is_ok_and(|age| age > TEMP_AGE);
+    if old && !matches!(peek_file(&path), Ok(None | Some(Peek::Foreign)) | Err(_)) {
+        remove(&path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Bytes that were not written by us, or not all of them.
+
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::super::frame::{HEAD_LEN, Head, MAGIC, Peek, decode, encode, peek};
+use super::*;
+
+const HEAD: Head = Head { expiry: 0, written: 7, stamp: 9 };
+
+#[test]
+fn a_flipped_bit_is_a_miss_wherever_it_is() {
+    let store = Store::new();
+    store.fs.set("key", b"the value", secs(100)).unwrap();
+    let whole = std::fs::read(store.path("key")).unwrap();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << bit;
+            std::fs::write(store.path("key"), &bytes).unwrap();
+            assert_eq!(store.fs.get("key").unwrap(), None, "bit {bit} of byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_short_or_grown_is_a_miss_and_can_be_written_anew() {
+    let store = Store::with_threshold(5);
+    store.fs.set("key", b"the value", None).unwrap();
+    let mut whole = std::fs::read(store.path("key")).unwrap();
+    for len in 0..whole.len() {
+        std::fs::write(store.path("key"), &whole[..len]).unwrap();
+        assert_eq!(store.fs.get("key").unwrap(), None, "{len} bytes");
+        store.fs.token("key").unwrap();
+    }
+    whole.push(0);
+    std::fs::write(store.path("key"), &whole).unwrap();
+    assert_eq!(store.fs.get("key").unwrap(), None);
+    assert!(store.fs.add("key", b"anew", None).unwrap());
+    assert_eq!(store.fs.get("key").unwrap().as_deref(), Some(&b"anew"[..]));
+}
+
+#[test]
+fn the_file_of_another_key_is_a_miss() {
+    let store = Store::new();
+    store.fs.set("mine", b"v", None).unwrap();
+    store.fs.set("yours", b"w", None).unwrap();
+    std::fs::copy(store.path("yours"), store.path("mine")).unwrap();
+    assert_eq!(store.fs.get("mine").unwrap(), None);
+    assert!(!store.fs.delete("mine").unwrap());
+}
+
+#[test]
+fn lengths_that_lie_are_noticed_before_anything_is_allocated() {
+    let mut file = encode("k", b"v", &HEAD).unwrap();
+    file[20..24].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(peek(&file, file.len() as u64), Peek::Broken);
+    file[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_eq!(peek(&file, file.len() as u64), Peek::Broken);
+}
+
+#[test]
+fn what_is_not_a_file_neither_blocks_nor_misleads() {
+    let store = Store::new();
+    for key in ["link", "dir", "pipe"] {
+        store.fs.set(key, b"v", None).unwrap();
+        std::fs::remove_file(store.path(key)).unwrap();
+    }
+    store.fs.set("target", b"v", None).unwrap();
+    std::os::unix::fs::symlink(store.path("target"), store.path("link")).unwrap();
+    std::fs::create_dir(store.path("dir")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(store.path("pipe")).status();
+    assert!(made.unwrap().success());
+    for key in ["link", "dir", "pipe"] {
+        assert_eq!(store.fs.get(key).unwrap(), None, "{key}");
+        assert!(!store.fs.delete(key).unwrap(), "{key}");
+        store.fs.token(key).unwrap();
+    }
+    drop(store.another());
+    store.fs.clear("").unwrap();
+    store.fs.set("pipe", b"w", None).unwrap();
+    store.fs.set("link", b"w", None).unwrap();
+    assert!(store.fs.set("dir", b"w", None).is_err());
+    assert_eq!(store.fs.get("link").unwrap().as_deref(), Some(&b"w"[..]));
+}
+
+#[test]
+fn what_a_crash_leaves_is_swept_when_it_is_old() {
+    let store = Store::new();
+    store.fs.set("key", b"v", None).unwrap();
+    let stripe = store.path("key").parent().unwrap().to_owned();
+    let whole = std::fs::read(store.path("key")).unwrap();
+    let temps: Vec<_> = [0, 5, 40, whole.len()]
+        .iter()
+        .map(|&len| {
+            let path = stripe.join(format!("tmp-{len:032x}"));
+            std::fs::write(&path, &whole[..len]).unwrap();
+            path
+        })
+        .collect();
+    drop(store.another());
+    assert!(temps.iter().all(|path| path.exists()), "a young one may be in use");
+    for path in &temps {
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    drop(store.another());
+    assert!(temps.iter().all(|path| !path.exists()));
+    assert!(store.fs.get("key").unwrap().is_some());
+}
+
+#[test]
+fn an_entry_cut_short_is_swept() {
+    let store = Store::with_threshold(10);
+    for key in ["empty", "magic", "head"] {
+        store.fs.set(key, b"v", None).unwrap();
+    }
+    for (key, len) in [("empty", 0), ("magic", 3), ("head", 40)] {
+        std::fs::File::options().write(true).open(store.path(key)).unwrap().set_len(len).unwrap();
+    }
+    drop(store.another());
+    assert_eq!((store.entries(), store.fs.total().unwrap()), (0, 0));
+}
+
+#[test]
+fn a_damaged_state_file_costs_nothing_but_void_tokens() {
+    let store = Store::with_threshold(20);
+    for i in 0..15 {
+        store.fs.set(&format!("k{i}"), b"v", None).unwrap();
+    }
+    let token = store.fs.token("k0").unwrap();
+    for bytes in [vec![], vec![0xFF; 100], vec![0x5A; 300 * 4096]] {
+        std::fs::write(store.fs.layout.state(), bytes).unwrap();
+        let fs = store.another();
+        assert_eq!((fs.total().unwrap(), store.entries()), (15, 15));
+        assert!(!fs.put_if("k0", b"old", None, token).unwrap());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_entry_survives_its_frame(key in ".{0,40}", value: Vec<u8>, expiry: u64, written: u64, stamp: u128) {
+        let head = Head { expiry, written, stamp };
+        let file = encode(&key, &value, &head).unwrap();
+        let start = &file[..HEAD_LEN];
+        prop_assert_eq!(peek(start, file.len() as u64), Peek::Entry { head, key_len: key.len() });
+        prop_assert_eq!(decode(file, &key), Some((head, value)));
+    }
+
+    #[test]
+    fn no_bytes_are_mistaken_for_an_entry(mut bytes: Vec<u8>, ours: bool) {
+        if ours {
+            bytes.splice(..0, MAGIC);
+        }
+        prop_assert_eq!(decode(bytes, "key"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! The threshold, and what goes first.
+
+use super::*;
+
+fn live(fs: &FileSystem, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    keys.into_iter().filter(|i| fs.get(&i.to_string()).unwrap().is_some()).collect()
+}
+
+#[test]
+fn one_process_never_exceeds_the_threshold() {
+    for threshold in [1, 3, 40] {
+        let store = Store::with_threshold(threshold);
+        for i in 0..150u32 {
+            store.fs.set(&i.to_string(), b"v", if i % 2 == 0 { None } else { secs(60) }).unwrap();
+            assert!(store.entries() <= threshold, "{} at {threshold}", store.entries());
+        }
+        assert_eq!(store.entries(), threshold);
+    }
+}
+
+#[test]
+fn the_oldest_written_goes_first_whether_it_expires_or_not() {
+    let store = Store::with_threshold(5);
+    for i in 0..5u32 {
+        store.fs.set(&i.to_string(), b"v", if i == 1 { None } else { secs(60) }).unwrap();
+    }
+    // Written anew, so no longer the oldest.
+    store.fs.set("0", b"w", None).unwrap();
+    store.fs.set("5", b"v", None).unwrap();
+    assert_eq!(live(&store.fs, 0..6), [0, 2, 3, 4, 5]);
+    store.fs.set("6", b"v", None).unwrap();
+    assert_eq!(live(&store.fs, 0..7), [0, 3, 4, 5, 6]);
+}
+
+#[test]
+fn an_expired_entry_goes_before_a_live_one() {
+    let store = Store::with_threshold(5);
+    for i in 0..5u32 {
+        store.fs.set(&i.to_string(), b"v", if i == 3 { secs(1) } else { None }).unwrap();
+    }
+    store.clock.advance(Duration::from_secs(1));
+    store.fs.set("5", b"v", None).unwrap();
+    assert_eq!(live(&store.fs, 0..6), [0, 1, 2, 4, 5]);
+    assert_eq!(store.entries(), 5);
+}
+
+#[test]
+fn a_lower_threshold_holds_from_the_opening_and_spares_the_newest() {
+    let store = Store::with_threshold(50);
+    for i in 0..50u32 {
+        store.fs.set(&i.to_string(), b"v", None).unwrap();
+    }
+    let fs = self::open(store.dir.path(), &store.clock, 7);
+    assert_eq!(live(&fs, 0..50), [43, 44, 45, 46, 47, 48, 49]);
+}
+
+#[test]
+fn expired_entries_are_reclaimed_by_later_writes() {
+    for threshold in [0, 1000] {
+        let store = Store::with_threshold(threshold);
+        for i in 0..100u32 {
+            store.fs.set(&i.to_string(), b"v", secs(1)).unwrap();
+        }
+        store.clock.advance(Duration::from_secs(1));
+        for _ in 0..25 {
+            store.fs.set("other", b"v", None).unwrap();
+        }
+        assert_eq!(store.entries(), 1);
+    }
+}
+
+#[test]
+fn expired_entries_of_others_are_reclaimed_at_the_opening_and_by_the_sweep() {
+    let store = Store::new();
+    let early = store.another();
+    for i in 0..50u32 {
+        store.fs.set(&i.to_string(), b"v", secs(1)).unwrap();
+    }
+    store.clock.advance(Duration::from_secs(1));
+    for _ in 0..1500 {
+        early.set("other", b"v", None).unwrap();
+    }
+    assert_eq!(store.entries(), 1, "the sweep has been everywhere");
+
+    for i in 0..50u32 {
+        store.fs.set(&i.to_string(), b"v", secs(1)).unwrap();
+    }
+    store.clock.advance(Duration::from_secs(1));
+    drop(store.another());
+    assert_eq!(store.entries(), 1);
+}
+
+#[test]
+fn two_handles_that_know_nothing_of_each_other_share_one_threshold() {
+    let store = Store::with_threshold(20);
+    let other = store.another();
+    for i in 0..400u32 {
+        store.fs.set(&format!("a{i}"), b"v", None).unwrap();
+        other.set(&format!("b{i}"), b"v", None).unwrap();
+        assert!(store.entries() <= 21, "{}", store.entries());
+    }
+    assert_eq!(store.entries(), 20);
+}
+
+#[test]
+fn threads_keep_the_threshold_together() {
+    let store = Store::with_threshold(10);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for i in 0..100 {
+                    store.fs.set(&format!("{thread}:{i}"), b"v", None).unwrap();
+                    assert!(store.fs.total().unwrap() <= 10);
+                }
+            });
+        }
+    });
+    assert!(store.entries() <= 10);
+    assert_eq!(store.entries(), store.fs.total().unwrap());
+}
+
+/// Not a test: what `two_processes_share_one_threshold` runs in another process.
+#[test]
+fn child_writer() {
+    let Ok(dir) = std::env::var("CACHEKIT_TEST_CHILD_DIR") else { return };
+    let fs = FileSystem::open(dir, Options::default().threshold(100)).unwrap();
+    for i in 0..1000u32 {
+        fs.set(&format!("{}:{i}", std::process::id()), b"v", None).unwrap();
+    }
+}
+
+#[test]
+fn two_processes_share_one_threshold() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "filesystem::tests::evict::child_writer"])
+            .env("CACHEKIT_TEST_CHILD_DIR", dir.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    for mut child in [child(), child()] {
+        assert!(child.wait().unwrap().success());
+    }
+    let entries = files(dir.path()).iter().filter(|path| is_entry(path)).count();
+    assert!((95..=102).contains(&entries), "{entries}");
+    assert!(files(dir.path()).len() <= entries + 1, "no spare or temporary files stay");
+}

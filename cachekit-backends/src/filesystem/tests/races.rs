@@ -1,0 +1,147 @@
+//! Tokens and locks: who may store, whatever comes in between.
+
+use super::*;
+use crate::Version;
+
+#[test]
+fn a_deletion_voids_the_token_of_a_present_key() {
+    let store = Store::new();
+    store.fs.set("k", b"1", None).unwrap();
+    let token = store.fs.token("k").unwrap();
+    assert!(store.another().delete("k").unwrap());
+    assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
+    assert_eq!(store.fs.get("k").unwrap(), None);
+}
+
+#[test]
+fn a_deletion_voids_the_token_of_an_absent_key() {
+    let store = Store::new();
+    let token = store.fs.token("k").unwrap();
+    assert!(!store.another().delete("k").unwrap());
+    assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
+}
+
+#[test]
+fn a_write_voids_the_token_even_if_the_value_is_gone_again() {
+    let store = Store::with_threshold(1);
+    let token = store.fs.token("k").unwrap();
+    store.fs.set("k", b"1", None).unwrap();
+    assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
+    // The eviction makes the key absent, as the token knew it.
+    store.fs.set("other", b"1", None).unwrap();
+    assert_eq!(store.fs.get("k").unwrap(), None);
+    assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
+}
+
+#[test]
+fn a_write_and_a_deletion_void_the_token_although_the_key_is_absent_again() {
+    let store = Store::new();
+    let token = store.fs.token("k").unwrap();
+    store.fs.set("k", b"1", None).unwrap();
+    assert!(store.fs.delete("k").unwrap());
+    assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
+}
+
+#[test]
+fn a_token_is_good_for_one_write() {
+    let store = Store::new();
+    let token = store.fs.token("k").unwrap();
+    assert_eq!(store.another().token("k").unwrap(), token, "looking changes nothing");
+    assert!(store.fs.put_if("k", b"1", None, token).unwrap());
+    assert!(!store.another().put_if("k", b"2", None, token).unwrap());
+    let token = store.fs.token("k").unwrap();
+    assert!(store.another().put_if("k", b"3", None, token).unwrap());
+    assert_eq!(store.fs.get("k").unwrap().as_deref(), Some(&b"3"[..]));
+}
+
+#[test]
+fn clear_voids_all_tokens() {
+    let store = Store::new();
+    store.fs.set("a", b"1", None).unwrap();
+    let tokens = ["a", "b"].map(|key| (key, store.fs.token(key).unwrap()));
+    store.another().clear("").unwrap();
+    for (key, token) in tokens {
+        assert!(!store.fs.put_if(key, b"old", None, token).unwrap(), "{key}");
+    }
+}
+
+#[test]
+fn the_removal_of_one_key_seldom_voids_the_token_of_another() {
+    let store = Store::new();
+    let tokens: Vec<_> =
+        (0..50).map(|i| format!("k{i}")).map(|key| (store.fs.token(&key).unwrap(), key)).collect();
+    for i in 0..50 {
+        store.fs.delete(&format!("other{i}")).unwrap();
+    }
+    let stored =
+        tokens.iter().filter(|(token, key)| store.fs.put_if(key, b"v", None, *token).unwrap()).count();
+    assert!(stored >= 49, "{stored}");
+}
+
+#[test]
+fn of_many_adders_one_stores() {
+    let store = Store::with_threshold(50);
+    let other = store.another();
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let add = |fs: &FileSystem| usize::from(fs.add(&key, b"v", None).unwrap());
+        let stored: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = [&store.fs, &other, &store.fs, &other]
+                .map(|fs| scope.spawn(|| add(fs)))
+                .into_iter()
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(stored, 1);
+    }
+}
+
+#[test]
+fn a_reader_sees_the_old_value_or_the_new_one_and_always_one() {
+    let store = Store::with_threshold(3);
+    let value = |i: u32| i.to_le_bytes().repeat(15_000);
+    store.fs.set("k", &value(0), None).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = store.another();
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                let found = other.get("k").unwrap().expect("never absent");
+                assert_eq!(found, found[..4].repeat(15_000));
+            }
+        });
+        for i in 1..1000 {
+            store.fs.set("k", &value(i), None).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn a_lock_that_is_held_is_an_error_at_the_timeout_and_stops_no_reader() {
+    let store = Store::new();
+    store.fs.set("k", b"v", None).unwrap();
+    let other = store.another();
+    other.set_operation_timeout(Duration::from_millis(20));
+    let held = store.fs.lock(super::super::disk::stripe_of(id_of("k"))).unwrap();
+    assert_eq!(other.set("k", b"w", None).unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(other.delete("k").unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(other.get("k").unwrap().as_deref(), Some(&b"v"[..]));
+    drop(held);
+    assert!(other.delete("k").unwrap());
+    assert!(
+        files(store.dir.path()).iter().all(|path| *path == store.fs.layout.state()),
+        "no temporary file stays"
+    );
+}
+
+#[test]
+fn a_version_is_made_once_and_seen_by_all() {
+    let store = Store::new();
+    let first = store.fs.fetch("entry", &["v1", "v2"]).unwrap().versions;
+    assert_eq!(store.another().fetch("entry", &["v1", "v2"]).unwrap().versions, first);
+    store.fs.delete("v1").unwrap();
+    let second: Vec<Version> = store.fs.fetch("entry", &["v1", "v2"]).unwrap().versions;
+    assert_ne!(second[0], first[0]);
+    assert_eq!(second[1], first[1]);
+}

@@ -1,0 +1,242 @@
+//! [`CacheKey`] for the types of the standard library.
+//!
+//! What a type feeds is pinned by `golden.txt`: a change here makes every shared cache cold. Two values that are equal
+//! feed the same sequence of writes, not only the same bytes, because a digest may depend on where a write ends.
+
+use std::borrow::Cow;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
+use std::convert::Infallible;
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::{NonZero, Saturating, Wrapping};
+use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+use std::path::{Component, Path, PathBuf, Prefix};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{CacheKey, KeyWriter};
+
+/// A type whose parts are leaves: no code of a user runs when it is fed.
+macro_rules! leaves {
+    ($($t:ty: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
+        impl CacheKey for $t {
+            const TRUSTED: bool = true;
+            #[inline]
+            fn cache_key<W: KeyWriter>(&self, $writer: &mut W) {
+                let $value = self;
+                $feed
+            }
+        }
+    )*};
+}
+
+/// A type that is trusted as far as its parameters are.
+macro_rules! wrappers {
+    ($([$($p:ident),+ $(; $extra:ident)?] $t:ty: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
+        impl<$($p: CacheKey,)+ $($extra)?> CacheKey for $t {
+            const TRUSTED: bool = $($p::TRUSTED)&&+;
+            #[inline]
+            fn cache_key<W: KeyWriter>(&self, $writer: &mut W) {
+                let $value = self;
+                $feed
+            }
+        }
+    )*};
+}
+
+macro_rules! integers {
+    ($($t:ident $write:ident,)*) => {$(
+        leaves! {
+            $t: |x, w| w.$write(*x);
+            NonZero<$t>: |x, w| w.$write(x.get());
+        }
+    )*};
+}
+integers! {
+    u16 write_u16, u32 write_u32, u64 write_u64, u128 write_u128, usize write_usize,
+    i8 write_i8, i16 write_i16, i32 write_i32, i64 write_i64, i128 write_i128, isize write_isize,
+}
+
+impl CacheKey for u8 {
+    const TRUSTED: bool = true;
+    #[inline]
+    fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
+        writer.write_u8(*self);
+    }
+    #[inline]
+    fn cache_key_slice<W: KeyWriter>(items: &[Self], writer: &mut W) {
+        writer.write(items);
+    }
+}
+
+/// The quiet NaN that stands for all of them.
+const NAN_32: u32 = 0x7fc0_0000;
+const NAN_64: u64 = 0x7ff8_0000_0000_0000;
+
+leaves! {
+    NonZero<u8>: |x, w| w.write_u8(x.get());
+    bool: |x, w| w.write_u8(u8::from(*x));
+    char: |x, w| w.write_u32(u32::from(*x));
+    f32: |x, w| w.write_u32(if x.is_nan() { NAN_32 } else { x.to_bits() });
+    f64: |x, w| w.write_u64(if x.is_nan() { NAN_64 } else { x.to_bits() });
+    (): |_x, _w| {};
+    Infallible: |x, _w| match *x {};
+    // No byte of UTF-8 is 0xff, so it ends the text.
+    str: |x, w| { w.write(x.as_bytes()); w.write_u8(0xff) };
+    String: |x, w| x.as_str().cache_key(w);
+    CStr: |x, w| w.write(x.to_bytes_with_nul());
+    CString: |x, w| x.as_c_str().cache_key(w);
+    OsStr: |x, w| x.as_encoded_bytes().cache_key(w);
+    OsString: |x, w| x.as_os_str().cache_key(w);
+    PathBuf: |x, w| x.as_path().cache_key(w);
+    Ordering: |x, w| w.write_i8(*x as i8);
+    RangeFull: |_x, _w| {};
+    Duration: |x, w| { w.write_u64(x.as_secs()); w.write_u32(x.subsec_nanos()) };
+    SystemTime: |x, w| match x.duration_since(UNIX_EPOCH) {
+        Ok(after) => { w.write_u8(0); after.cache_key(w) }
+        Err(before) => { w.write_u8(1); before.duration().cache_key(w) }
+    };
+    Ipv4Addr: |x, w| w.write(&x.octets());
+    Ipv6Addr: |x, w| w.write(&x.octets());
+    IpAddr: |x, w| match x {
+        IpAddr::V4(ip) => { w.write_u8(4); ip.cache_key(w) }
+        IpAddr::V6(ip) => { w.write_u8(6); ip.cache_key(w) }
+    };
+    SocketAddrV4: |x, w| { x.ip().cache_key(w); w.write_u16(x.port()) };
+    SocketAddrV6: |x, w| {
+        x.ip().cache_key(w);
+        w.write_u16(x.port());
+        w.write_u32(x.flowinfo());
+        w.write_u32(x.scope_id());
+    };
+    SocketAddr: |x, w| match x {
+        SocketAddr::V4(addr) => { w.write_u8(4); addr.cache_key(w) }
+        SocketAddr::V6(addr) => { w.write_u8(6); addr.cache_key(w) }
+    };
+    // Paths are compared by their components (`a//b` equals `a/b`), so they are fed by them; 0 ends them.
+    Path: |x, w| {
+        for part in x.components() {
+            feed_component(part, w);
+        }
+        w.write_u8(0);
+    };
+}
+
+fn feed_component<W: KeyWriter>(part: Component<'_>, w: &mut W) {
+    match part {
+        Component::Normal(name) => {
+            w.write_u8(1);
+            name.cache_key(w);
+        }
+        Component::RootDir => w.write_u8(2),
+        Component::CurDir => w.write_u8(3),
+        Component::ParentDir => w.write_u8(4),
+        // Only on Windows.
+        Component::Prefix(prefix) => match prefix.kind() {
+            Prefix::Verbatim(name) => (5u8, name).cache_key(w),
+            Prefix::VerbatimUNC(server, share) => (6u8, server, share).cache_key(w),
+            Prefix::VerbatimDisk(letter) => (7u8, letter.to_ascii_uppercase()).cache_key(w),
+            Prefix::DeviceNS(name) => (8u8, name).cache_key(w),
+            Prefix::UNC(server, share) => (9u8, server, share).cache_key(w),
+            Prefix::Disk(letter) => (10u8, letter.to_ascii_uppercase()).cache_key(w),
+        },
+    }
+}
+
+wrappers! {
+    [T] Option<T>: |x, w| match x {
+        None => w.write_u8(0),
+        Some(x) => { w.write_u8(1); x.cache_key(w) }
+    };
+    [T, E] Result<T, E>: |x, w| match x {
+        Ok(x) => { w.write_u8(0); x.cache_key(w) }
+        Err(x) => { w.write_u8(1); x.cache_key(w) }
+    };
+    [T] Bound<T>: |x, w| match x {
+        Bound::Included(x) => { w.write_u8(0); x.cache_key(w) }
+        Bound::Excluded(x) => { w.write_u8(1); x.cache_key(w) }
+        Bound::Unbounded => w.write_u8(2),
+    };
+    [T] Wrapping<T>: |x, w| x.0.cache_key(w);
+    [T] Saturating<T>: |x, w| x.0.cache_key(w);
+    [T] Reverse<T>: |x, w| x.0.cache_key(w);
+    [T] Range<T>: |x, w| { x.start.cache_key(w); x.end.cache_key(w) };
+    [T] RangeFrom<T>: |x, w| x.start.cache_key(w);
+    [T] RangeTo<T>: |x, w| x.end.cache_key(w);
+    [T] RangeToInclusive<T>: |x, w| x.end.cache_key(w);
+    // One that was iterated to its end differs from one that was not, and shows it by its bound only.
+    [T] RangeInclusive<T>: |x, w| { x.start().cache_key(w); x.end_bound().cache_key(w) };
+
+    // Sequences: their length, then their items.
+    [T] [T]: |x, w| { w.write_usize(x.len()); T::cache_key_slice(x, w) };
+    [T] Vec<T>: |x, w| x.as_slice().cache_key(w);
+    [T] VecDeque<T>: |x, w| feed_items(x.len(), x.iter(), w);
+    [T] LinkedList<T>: |x, w| feed_items(x.len(), x.iter(), w);
+    [T] BTreeSet<T>: |x, w| feed_items(x.len(), x.iter(), w);
+    [K, V] BTreeMap<K, V>: |x, w| feed_items(x.len(), x.iter(), w);
+    [T] BinaryHeap<T>: |x, w| w.write_unordered(x.iter());
+    [T; S] HashSet<T, S>: |x, w| w.write_unordered(x.iter());
+    [K, V; S] HashMap<K, V, S>: |x, w| w.write_unordered(x.iter());
+}
+
+// Item by item, because two equal deques may be split differently into slices.
+#[inline]
+fn feed_items<W: KeyWriter>(len: usize, items: impl Iterator<Item: CacheKey>, w: &mut W) {
+    w.write_usize(len);
+    items.for_each(|item| item.cache_key(w));
+}
+
+impl<T: CacheKey, const N: usize> CacheKey for [T; N] {
+    const TRUSTED: bool = T::TRUSTED;
+    #[inline]
+    fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
+        self.as_slice().cache_key(writer);
+    }
+}
+
+impl<T: ?Sized> CacheKey for PhantomData<T> {
+    const TRUSTED: bool = true;
+    #[inline]
+    fn cache_key<W: KeyWriter>(&self, _writer: &mut W) {}
+}
+
+macro_rules! pointers {
+    ($($t:ty,)*) => {$(
+        impl<T: CacheKey + ?Sized> CacheKey for $t {
+            const TRUSTED: bool = T::TRUSTED;
+            #[inline]
+            fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
+                (**self).cache_key(writer);
+            }
+        }
+    )*};
+}
+pointers! { &T, Box<T>, Rc<T>, Arc<T>, }
+
+impl<B: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, B> {
+    const TRUSTED: bool = B::TRUSTED;
+    #[inline]
+    fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
+        (**self).cache_key(writer);
+    }
+}
+
+macro_rules! tuples {
+    ($($head:ident $($tail:ident)*)?) => {$(
+        impl<$head: CacheKey, $($tail: CacheKey),*> CacheKey for ($head, $($tail,)*) {
+            const TRUSTED: bool = $head::TRUSTED $(&& $tail::TRUSTED)*;
+            #[inline]
+            #[allow(non_snake_case, reason = "a field is named like its type")]
+            fn cache_key<Writer: KeyWriter>(&self, writer: &mut Writer) {
+                let ($head, $($tail,)*) = self;
+                $head.cache_key(writer);
+                $($tail.cache_key(writer);)*
+            }
+        }
+        tuples!($($tail)*);
+    )?};
+}
+tuples!(A B C D E F G H I J K L M N O P);

@@ -1,0 +1,106 @@
+//! The writer for keys that leave the process.
+
+use std::hash::Hasher;
+
+use sha2::{Digest, Sha256};
+
+use super::{CacheKey, KeyWriter, unordered};
+
+/// Feeds SHA-256 with the same bytes in every process, build and platform width.
+#[derive(Clone, Default)]
+pub struct StableWriter(Sha256);
+
+impl StableWriter {
+    /// A writer that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The digest of what was fed so far.
+    pub fn sha256(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+
+    /// The first 160 bits of the digest, as 32 letters and digits: what a shared key ends in.
+    pub fn to_text(self) -> String {
+        base32(&self.sha256()[..20])
+    }
+}
+
+impl Hasher for StableWriter {
+    fn finish(&self) -> u64 {
+        let digest: [u8; 32] = self.0.clone().finalize().into();
+        u64::from_le_bytes(std::array::from_fn(|i| digest[i]))
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+    fn write_u8(&mut self, i: u8) {
+        self.write(&[i]);
+    }
+    fn write_u16(&mut self, i: u16) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_u32(&mut self, i: u32) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_u64(&mut self, i: u64) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_u128(&mut self, i: u128) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_usize(&mut self, i: usize) {
+        self.write_u64(i as u64);
+    }
+    fn write_i8(&mut self, i: i8) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_i16(&mut self, i: i16) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_i32(&mut self, i: i32) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_i64(&mut self, i: i64) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_i128(&mut self, i: i128) {
+        self.write(&i.to_le_bytes());
+    }
+    fn write_isize(&mut self, i: isize) {
+        self.write_i64(i as i64);
+    }
+}
+
+impl KeyWriter for StableWriter {
+    const SHARED: bool = true;
+
+    fn write_unordered<I>(&mut self, items: I)
+    where
+        I: ExactSizeIterator,
+        I::Item: CacheKey,
+    {
+        self.write_usize(items.len());
+        self.write(&unordered::sorted_digest(items));
+    }
+}
+
+/// Lower-case base 32 (RFC 4648's alphabet, no padding): readable, and safe in every protocol and file system.
+pub fn base32(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut out = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    let (mut buffer, mut bits) = (0u32, 0);
+    for &byte in bytes {
+        buffer = buffer << 8 | u32::from(byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            out.push(char::from(ALPHABET[(buffer >> bits & 31) as usize]));
+        }
+    }
+    if bits > 0 {
+        out.push(char::from(ALPHABET[(buffer << (5 - bits) & 31) as usize]));
+    }
+    out
+}

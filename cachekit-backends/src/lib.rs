@@ -1,0 +1,42 @@
+//! The contract between cachekit and its stores (the [`Backend`] trait, keys, entries, errors, clock, configuration), and
+//! the stores themselves, each in a folder of its own that uses no other one.
+//!
+//! Users of cachekit need this crate only to write a backend: everything else is re-exported by `cachekit`.
+
+mod backend;
+mod clock;
+mod codec;
+mod config;
+mod delegate;
+
+mod entry;
+mod error;
+mod key;
+mod random;
+mod registry;
+mod timeout;
+
+pub mod layers;
+pub mod null;
+pub mod simple;
+
+#[cfg(feature = "filesystem")]
+pub mod filesystem;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use backend::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Token, Version};
+pub use clock::Clock;
+#[cfg(any(test, feature = "testing"))]
+pub use clock::ManualClock;
+pub use codec::{decode, encode};
+pub use config::{CacheType, Config, Secret, Servers, Value};
+pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
+pub use entry::{
+    Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value, unseal,
+    unseal_value,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use registry::{Opened, open, register_backend};
+pub use timeout::{Lifetime, Timeout, lifetime_millis};

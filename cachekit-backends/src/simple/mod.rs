@@ -1,0 +1,18 @@
+//! `simple`: typed values in this process, bounded, without serialization.
+//!
+//! Entries are spread over shards, each a read-write lock around a `quick_cache` table (a Clock-PRO variant with S3-FIFO's
+//! ghost queue), looked up by a keyed digest and compared exactly. A hit takes a read lock, reads no system clock and
+//! allocates nothing. No code of the user runs under a lock: values that were replaced, evicted or expired are dropped after
+//! it is released, and keys and values whose comparison or clone is the user's code are taken out by reference count first.
+
+mod functions;
+mod shard;
+mod store;
+mod sweep;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use functions::FunctionState;
+pub use store::{Insert, Record, SimpleStore, Value};
+pub use table::SlotTable;

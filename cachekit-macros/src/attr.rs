@@ -1,0 +1,255 @@
+//! First stage: the text of the attribute becomes typed options. Every mistake in it is reported, not only the first.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprLit, Lit, LitStr, Path, Token};
+
+use crate::duration;
+use crate::errors::Errors;
+use crate::options::{self, Flavor};
+
+/// How long an entry lives.
+pub(crate) enum TimeoutOption {
+    /// Known at compile time, in milliseconds; `0` is for ever.
+    Millis(u64),
+    /// Computed at each store: seconds or a `Duration`.
+    Computed(Expr),
+}
+
+/// What was written in the attribute.
+#[derive(Default)]
+pub(crate) struct Attr {
+    pub(crate) timeout: Option<TimeoutOption>,
+    pub(crate) key_prefix: Option<Expr>,
+    pub(crate) view: Option<Span>,
+    pub(crate) key: Option<Expr>,
+    pub(crate) ignore: Vec<Ident>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) unless: Option<Expr>,
+    pub(crate) refresh_if: Option<Expr>,
+    pub(crate) stale_if: Option<Expr>,
+    pub(crate) cache_if: Option<Expr>,
+    pub(crate) cache_none: bool,
+    pub(crate) version: Option<LitStr>,
+    pub(crate) source_check: bool,
+    pub(crate) local: bool,
+    pub(crate) no_single_flight: bool,
+    pub(crate) cache: Option<Path>,
+    pub(crate) in_impl: Option<Span>,
+    pub(crate) in_trait: Option<Span>,
+    pub(crate) companion: Option<Ident>,
+    pub(crate) krate: Option<Path>,
+}
+
+/// What follows the name of an option.
+enum Value {
+    Nothing,
+    Is(Expr),
+    List(Punctuated<Ident, Token![,]>),
+}
+
+impl Attr {
+    /// Reads the attribute's tokens.
+    pub(crate) fn parse(flavor: Flavor, tokens: TokenStream, errors: &Errors) -> Self {
+        let mut attr = Self::default();
+        let parser = |input: ParseStream<'_>| {
+            let mut seen: Vec<String> = Vec::new();
+            let mut first = true;
+            while !input.is_empty() {
+                if let Err(error) = attr.item(flavor, input, first, &mut seen, errors) {
+                    errors.push(error);
+                    skip_item(input)?;
+                }
+                first = false;
+                if !input.is_empty() && input.parse::<Token![,]>().is_err() {
+                    errors.push(input.error("expected `,` between options"));
+                    skip_item(input)?;
+                    input.parse::<Option<Token![,]>>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            errors.push(error);
+        }
+        attr
+    }
+
+    fn item(
+        &mut self,
+        flavor: Flavor,
+        input: ParseStream<'_>,
+        first: bool,
+        seen: &mut Vec<String>,
+        errors: &Errors,
+    ) -> syn::Result<()> {
+        if input.peek(Lit) || input.peek(Token![-]) {
+            let value: Expr = input.parse()?;
+            if !first {
+                let message = "only the timeout may stand without its name, and it comes first: write `option = value`";
+                return Err(syn::Error::new_spanned(value, message));
+            }
+            seen.push("timeout".to_owned());
+            self.timeout = Some(timeout(value)?);
+            return Ok(());
+        }
+        let key = input.call(Ident::parse_any)?;
+        let name = key.unraw().to_string();
+        let Some(spec) = options::find(&name) else {
+            let mut message = options::unknown(flavor, &name);
+            if name == "ttl" || name == "time" || name == "expires" {
+                message = message.replacen('.', "; did you mean `timeout`?", 1);
+            }
+            errors.at(key.span(), message);
+            return skip_item(input);
+        };
+        if spec.only.is_some_and(|only| only != flavor) {
+            errors.at(key.span(), format!("`{name}` is not an option of `#[{}]`: {}", flavor.name(), spec.instead));
+            return skip_item(input);
+        }
+        if seen.contains(&name) {
+            errors.at(key.span(), format!("`{name}` is given twice: keep one of them"));
+            return skip_item(input);
+        }
+        let value = Value::parse(input)?;
+        seen.push(name);
+        self.set(&key, spec.usage, value)
+    }
+
+    fn set(&mut self, key: &Ident, usage: &str, value: Value) -> syn::Result<()> {
+        let span = key.span();
+        let wrong = || syn::Error::new(span, format!("write `{usage}`"));
+        match (key.unraw().to_string().as_str(), value) {
+            ("timeout", Value::Is(value)) => self.timeout = Some(timeout(value)?),
+            ("key_prefix", Value::Is(value)) => self.key_prefix = Some(value),
+            ("key", Value::Is(value)) => self.key = Some(value),
+            ("ignore", Value::List(names)) if !names.is_empty() => self.ignore = names.into_iter().collect(),
+            ("name", Value::Is(value)) => self.name = Some(text(value, usage)?),
+            ("unless", Value::Is(value)) => self.unless = Some(value),
+            ("refresh_if", Value::Is(value)) => self.refresh_if = Some(value),
+            ("stale_if", Value::Is(value)) => self.stale_if = Some(predicate(value, usage)?),
+            ("cache_if", Value::Is(value)) => self.cache_if = Some(predicate(value, usage)?),
+            ("version", Value::Is(value)) => self.version = Some(text(value, usage)?),
+            ("cache", Value::Is(value)) => self.cache = Some(path(value, usage)?),
+            ("crate", Value::Is(value)) => self.krate = Some(path(value, usage)?),
+            ("companion", Value::Is(value)) => {
+                let path = path(value, usage)?;
+                let name = path.get_ident().cloned();
+                self.companion = Some(name.ok_or_else(|| syn::Error::new_spanned(path, format!("write `{usage}`")))?);
+            }
+            ("view", value) => self.view = flag(value, usage)?.then_some(span),
+            ("in_impl", value) => self.in_impl = flag(value, usage)?.then_some(span),
+            ("in_trait", value) => self.in_trait = flag(value, usage)?.then_some(span),
+            ("cache_none", value) => self.cache_none = flag(value, usage)?,
+            ("source_check", value) => self.source_check = flag(value, usage)?,
+            ("local", value) => self.local = flag(value, usage)?,
+            ("single_flight", value) => self.no_single_flight = !flag(value, usage)?,
+            _ => return Err(wrong()),
+        }
+        Ok(())
+    }
+}
+
+impl Value {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.parse::<Option<Token![=]>>()?.is_some() {
+            if input.is_empty() || input.peek(Token![,]) {
+                return Err(input.error("a value is missing after `=`"));
+            }
+            Ok(Self::Is(ungrouped(input.parse()?)))
+        } else if input.peek(syn::token::Paren) {
+            let content;
+            syn::parenthesized!(content in input);
+            Ok(Self::List(content.parse_terminated(Ident::parse_any, Token![,])?))
+        } else {
+            Ok(Self::Nothing)
+        }
+    }
+}
+
+/// What `macro_rules!` passes on as `$value:expr` arrives in an invisible group.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        other => other,
+    }
+}
+
+/// Moves on to the next comma outside of brackets.
+fn skip_item(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}
+
+fn flag(value: Value, usage: &str) -> syn::Result<bool> {
+    match value {
+        Value::Nothing => Ok(true),
+        Value::Is(Expr::Lit(ExprLit { lit: Lit::Bool(value), .. })) => Ok(value.value),
+        Value::Is(other) => Err(syn::Error::new_spanned(other, format!("expected `true` or `false`: write `{usage}`"))),
+        Value::List(names) => Err(syn::Error::new_spanned(names, format!("write `{usage}`"))),
+    }
+}
+
+fn text(value: Expr, usage: &str) -> syn::Result<LitStr> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if !text.value().is_empty() => Ok(text),
+        other => {
+            let message = format!("this is fixed at compile time, so it is a string literal, not empty: write `{usage}`");
+            Err(syn::Error::new_spanned(other, message))
+        }
+    }
+}
+
+fn path(value: Expr, usage: &str) -> syn::Result<Path> {
+    match value {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text.parse(),
+        other => Err(syn::Error::new_spanned(other, format!("expected a path: write `{usage}`"))),
+    }
+}
+
+/// A closure, or the path of a function.
+fn predicate(value: Expr, usage: &str) -> syn::Result<Expr> {
+    match value {
+        Expr::Closure(ref closure) if closure.inputs.len() != 1 => {
+            let message = format!("it is asked about one thing, the value, by reference: write `{usage}`");
+            Err(syn::Error::new_spanned(value, message))
+        }
+        Expr::Closure(_) | Expr::Path(_) | Expr::Call(_) | Expr::Block(_) => Ok(value),
+        other => {
+            let message = format!("it decides by the value, so it is a closure of it: write `{usage}`");
+            Err(syn::Error::new_spanned(other, message))
+        }
+    }
+}
+
+fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
+    let value = ungrouped(value);
+    let wrong = |message: &str| Err(syn::Error::new_spanned(&value, message));
+    match &value {
+        Expr::Lit(ExprLit { lit: Lit::Int(seconds), .. }) if matches!(seconds.suffix(), "" | "u64") => {
+            let millis = seconds.base10_parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000));
+            match millis {
+                Some(millis) => Ok(TimeoutOption::Millis(millis)),
+                None => wrong("this many seconds are too long: write `timeout = 0` for entries that never expire"),
+            }
+        }
+        Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => wrong("an integer is seconds, without a suffix"),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => match duration::parse(&text.value()) {
+            Ok(millis) => Ok(TimeoutOption::Millis(millis)),
+            Err(message) => wrong(&message),
+        },
+        Expr::Lit(ExprLit { lit: Lit::Float(_), .. }) => {
+            wrong("an integer is seconds; for parts of a second write for example `timeout = \"1500ms\"`")
+        }
+        Expr::Lit(_) => wrong("a timeout is seconds, a text such as \"5m\", or an expression for a `Duration`"),
+        Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), .. }) => {
+            wrong("a timeout can't be negative; write `timeout = 0` for entries that never expire")
+        }
+        _ => Ok(TimeoutOption::Computed(value)),
+    }
+}

@@ -1,0 +1,65 @@
+use super::{Operation, expand};
+
+fn of(operation: Operation, source: &str) -> String {
+    let spaced = expand(operation, source.parse().expect("tokens")).to_string();
+    spaced.replace(' ', "")
+}
+
+#[test]
+fn functions_methods_and_instances_are_told_apart() {
+    for (source, expected) in [
+        ("f, a, &b", "f::__cachekit_key(a,&b).delete()"),
+        ("m::f", "m::f::__cachekit_handle().delete()"),
+        ("crate::m::f,", "crate::m::f::__cachekit_handle().delete()"),
+        ("f::<u32, u8>, 5", "f::__cachekit_key::<u32,u8>(5).delete()"),
+        ("Type::m, &x, 7", "Type::__cachekit_key_m(&x,7).delete()"),
+        ("Type::m", "Type::__cachekit_handle_m().delete()"),
+        ("Self::m", "Self::__cachekit_handle_m().delete()"),
+        ("m::Type::<A, B>::m::<C, D>, 7", "m::Type::<A,B>::__cachekit_key_m::<C,D>(7).delete()"),
+        ("<Vec<(A, B)>>::m, 7", "<Vec<(A,B)>>::__cachekit_key_m(7).delete()"),
+        ("stack::<u8>::m", "stack::<u8>::__cachekit_handle_m().delete()"),
+        ("x.y.m, 7", "x.y.__cachekit_key_m(7).delete()"),
+        ("x.y(1, 2).m", "x.y(1,2).__cachekit_instance_m().delete()"),
+        ("x.m::<A, B>, 7", "x.__cachekit_key_m::<A,B>(7).delete()"),
+        ("r#type, 1", "r#type::__cachekit_key(1).delete()"),
+        ("T::r#type", "T::__cachekit_handle_type().delete()"),
+        ("f::<fn(u8) -> u8>, g", "f::__cachekit_key::<fn(u8)->u8>(g).delete()"),
+    ] {
+        assert_eq!(of(Operation::Delete, source), expected, "{source}");
+    }
+}
+
+#[test]
+fn every_operation_goes_through_a_sibling() {
+    for (operation, source, expected) in [
+        (Operation::Peek, "f", "f::__cachekit_key().peek()"),
+        (Operation::Stats, "T::m", "T::__cachekit_handle_m().stats()"),
+        (Operation::DeleteVersion, "x.m", "x.__cachekit_instance_m().delete_version()"),
+        (Operation::Refresh, "f, 1", "f::__cachekit_run(1,::core::convert::From::from(1u8))"),
+        (Operation::Uncached, "f", "f::__cachekit_run(::core::convert::From::from(2u8))"),
+        (Operation::Refresh, "x.m, 1,", "x.__cachekit_run_m(1,::core::convert::From::from(1u8))"),
+    ] {
+        assert_eq!(of(operation, source), expected, "{source}");
+    }
+}
+
+#[test]
+fn mistakes_say_what_to_write() {
+    for (operation, source, message) in [
+        (Operation::Delete, "", "write`delete_memoized!(function,arguments..)`"),
+        (Operation::Delete, "f(1, &x)", "write`delete_memoized!(f,1,&x)`"),
+        (Operation::Delete, "x.m(1)", "write`delete_memoized!(x.m,1)`"),
+        (Operation::Peek, "f()", "write`peek!(f)`"),
+        (Operation::Delete, "f::<u32>", "allinstantiationstogether:write`delete_memoized!(f)`"),
+        (Operation::DeleteVersion, "f, 1", "write`delete_memoized!(function,arguments..)`"),
+        (Operation::Stats, "f, 1", "byfunction"),
+        (Operation::Delete, "f; 1", "`delete_memoized!"),
+        (Operation::Delete, "1 + 2", "expectedafunction"),
+        (Operation::Delete, "&f", "without`&`"),
+        (Operation::Delete, "x.0", "amethodhasaname"),
+    ] {
+        let text = of(operation, source);
+        assert!(text.contains("compile_error"), "{source}: {text}");
+        assert!(text.contains(message) || source.contains(';'), "{source}: {text}");
+    }
+}

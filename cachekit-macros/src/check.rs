@@ -1,0 +1,223 @@
+//! Third stage: refuses what can't be cached, each with one error that says why and what to write instead.
+
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{Expr, Lifetime, Type};
+
+use crate::errors::Errors;
+use crate::model::{KeySource, Model, literal};
+use crate::options::Flavor;
+
+pub(crate) fn check(model: &Model, errors: &Errors) {
+    qualifiers(model, errors);
+    mutable_arguments(model, errors);
+    returned(model, errors);
+    parameters(model, errors);
+    key(model, errors);
+    attributes(model, errors);
+}
+
+/// `const`, `unsafe`, `extern`, variadic.
+fn qualifiers(model: &Model, errors: &Errors) {
+    let sig = &model.sig;
+    if let Some(token) = &sig.constness {
+        errors.over(
+            token,
+            "a `const fn` can't be cached: it may run at compile time, where there is no cache; remove `const`, or cache a function that calls it",
+        );
+    }
+    if let Some(token) = &sig.unsafety {
+        errors.over(
+            token,
+            "an `unsafe fn` can't be cached: what its caller promises about this call says nothing about the call whose value is stored; cache a safe function around it",
+        );
+    }
+    if let Some(abi) = &sig.abi {
+        errors.over(
+            abi,
+            "an `extern` function can't be cached: foreign callers don't expect a cache; cache a Rust function, and call that one from here",
+        );
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.over(variadic, "a variadic function can't be cached: its arguments have no types to make a key of");
+    }
+}
+
+/// A hit would skip what the function does to a `&mut` argument.
+fn mutable_arguments(model: &Model, errors: &Errors) {
+    for input in &model.sig.inputs {
+        let (ty, name) = match input {
+            syn::FnArg::Receiver(receiver) => (&*receiver.ty, "`&mut self`"),
+            syn::FnArg::Typed(typed) => (&*typed.ty, "a `&mut` argument"),
+        };
+        let mut found = FindMut(None);
+        found.visit_type(ty);
+        // The type of `&mut self` has no tokens of its own.
+        let span = match input {
+            syn::FnArg::Receiver(receiver) if receiver.colon_token.is_none() => {
+                receiver.mutability.filter(|_| receiver.reference.is_some()).map(|token| token.span())
+            }
+            _ => found.0,
+        };
+        if let Some(span) = span {
+            errors.at(
+                span,
+                format!(
+                    "{name} can't be cached: a hit returns the stored value without running the body, so the change would \
+                     be skipped; take it by `&` or by value, or cache a function that returns what changes"
+                ),
+            );
+        }
+    }
+}
+
+struct FindMut(Option<proc_macro2::Span>);
+
+impl<'ast> Visit<'ast> for FindMut {
+    fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+        if let Some(token) = &reference.mutability {
+            self.0.get_or_insert(token.span());
+        }
+        visit::visit_type_reference(self, reference);
+    }
+    // What a function pointer or a closure takes is not what this function is given.
+    fn visit_type_bare_fn(&mut self, _: &'ast syn::TypeBareFn) {}
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
+}
+
+/// A stored value outlives the call, so it can't borrow from it.
+fn returned(model: &Model, errors: &Errors) {
+    match &model.returns {
+        Type::Never(never) => {
+            errors.over(never, "this function never returns, so there is no value to cache: remove the attribute");
+            return;
+        }
+        Type::ImplTrait(found) if model.sig.asyncness.is_none() && is_future(found) => {
+            errors.over(found, "a future can't be cached, the value it ends with can: write `async fn`");
+            return;
+        }
+        _ => {}
+    }
+    let mut found = FindBorrow::default();
+    found.visit_type(&model.returns);
+    if let Some(opaque) = found.opaque {
+        errors.over(
+            opaque,
+            "`impl Trait` can't be cached: a stored value needs a type that can be named; return a type with a name, such as `Vec<T>` or `Box<T>`",
+        );
+    } else if let Some(borrow) = found.borrow {
+        errors.over(
+            borrow,
+            "a returned borrow can't be cached: the stored value outlives what it borrows from; return an owned value (`String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` to share a large one)",
+        );
+    }
+}
+
+fn is_future(opaque: &syn::TypeImplTrait) -> bool {
+    opaque.bounds.iter().any(|bound| match bound {
+        syn::TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Future"),
+        _ => false,
+    })
+}
+
+#[derive(Default)]
+struct FindBorrow<'ast> {
+    borrow: Option<Borrow<'ast>>,
+    opaque: Option<&'ast syn::TypeImplTrait>,
+}
+
+#[derive(Clone, Copy)]
+enum Borrow<'ast> {
+    Reference(&'ast syn::TypeReference),
+    Lifetime(&'ast Lifetime),
+}
+
+impl quote::ToTokens for Borrow<'_> {
+    fn to_tokens(&self, tokens: &mut proc_macro2::TokenStream) {
+        match self {
+            Self::Reference(reference) => reference.to_tokens(tokens),
+            Self::Lifetime(lifetime) => lifetime.to_tokens(tokens),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for FindBorrow<'ast> {
+    fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+        if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") {
+            self.borrow.get_or_insert(Borrow::Reference(reference));
+        }
+        visit::visit_type_reference(self, reference);
+    }
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        if lifetime.ident != "static" {
+            self.borrow.get_or_insert(Borrow::Lifetime(lifetime));
+        }
+    }
+    fn visit_type_impl_trait(&mut self, opaque: &'ast syn::TypeImplTrait) {
+        self.opaque.get_or_insert(opaque);
+    }
+    // Lifetimes that a function pointer or a `for<'a>` introduces are its own.
+    fn visit_type_bare_fn(&mut self, _: &'ast syn::TypeBareFn) {}
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
+    fn visit_bound_lifetimes(&mut self, _: &'ast syn::BoundLifetimes) {}
+}
+
+fn parameters(model: &Model, errors: &Errors) {
+    for input in &model.sig.inputs {
+        let attrs = match input {
+            syn::FnArg::Receiver(receiver) => &receiver.attrs,
+            syn::FnArg::Typed(typed) => &typed.attrs,
+        };
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
+            errors.over(
+                attr,
+                "a parameter under `cfg` can't be cached: the key would depend on it; put `#[cfg]` on two versions of the function",
+            );
+        }
+    }
+    if model.flavor == Flavor::Cached && matches!(model.key, KeySource::Constant) && !model.sig.inputs.is_empty() {
+        errors.over(
+            &model.sig.inputs,
+            "`#[cached]` leaves the arguments out of the key, so that every call would return the same value: use `#[memoize]`, or say what the key is with `key_prefix = ..` or `view`",
+        );
+    }
+}
+
+fn key(model: &Model, errors: &Errors) {
+    // `key_prefix = "user:{id}"` would be one key for all users.
+    if let (Flavor::Cached, KeySource::Expression(prefix)) = (model.flavor, &model.key) {
+        let text = literal(prefix).unwrap_or_default();
+        let named = model.arguments.iter().find(|argument| {
+            let name = argument.name.to_string();
+            text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:"))
+        });
+        if let Some(argument) = named {
+            let name = &argument.name;
+            errors.over(
+                prefix,
+                format!("`{{{name}}}` is not filled in, in a plain text: write `key_prefix = format!(\"{}\")`", text.escape_debug()),
+            );
+        }
+    }
+    let closures = [
+        (&model.conditions.unless, "unless"),
+        (&model.conditions.refresh_if, "refresh_if"),
+    ];
+    for (condition, name) in closures {
+        if let Some(closure @ Expr::Closure(_)) = condition {
+            errors.over(
+                closure,
+                format!("`{name}` is decided before there is a value: write the condition without `|..|`, or use `stale_if` or `cache_if`"),
+            );
+        }
+    }
+}
+
+fn attributes(model: &Model, errors: &Errors) {
+    for attr in &model.attrs {
+        let Some(name) = attr.path().segments.last().map(|last| last.ident.to_string()) else { continue };
+        if name == "memoize" || name == "cached" {
+            errors.over(attr, "a function is cached once: keep one of `#[memoize]` and `#[cached]`");
+        }
+    }
+}

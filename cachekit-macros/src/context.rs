@@ -1,0 +1,49 @@
+//! Where a function stands, as far as its source file tells: the compiler hands an attribute only the item under it, and
+//! an associated function without `self` looks the same as a free one.
+
+mod scanner;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
+
+pub(crate) use scanner::{Block, Surroundings};
+
+/// What the source file says about the place of this function; `None` in any doubt (no file, a file that changed
+/// meanwhile, a function that a macro put together).
+pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
+    // Outside of a macro call, that is in unit tests, there are no spans to ask.
+    if !proc_macro::is_available() {
+        return None;
+    }
+    let span = name.span().unwrap();
+    let text = source(&span.local_file()?)?;
+    let offset = scanner::offset(&text, span.start().line(), span.start().column())?;
+    let name = name.unraw().to_string();
+    let here = text.get(offset..)?;
+    let here = here.strip_prefix("r#").unwrap_or(here).strip_prefix(&name)?;
+    if here.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+        return None;
+    }
+    scanner::scan(&text, offset, &name)
+}
+
+thread_local! {
+    static SOURCES: RefCell<HashMap<PathBuf, Option<Rc<str>>>> = RefCell::default();
+}
+
+/// The text of a file, read once a process.
+fn source(path: &PathBuf) -> Option<Rc<str>> {
+    SOURCES.with_borrow_mut(|sources| {
+        if let Some(known) = sources.get(path) {
+            return known.clone();
+        }
+        let text: Option<Rc<str>> = std::fs::read_to_string(path).ok().map(Into::into);
+        sources.insert(path.clone(), text.clone());
+        text
+    })
+}

@@ -1,0 +1,281 @@
+//! A scanner for Rust source that knows just enough to find the block around a place: it skips comments and literals,
+//! matches brackets, and classifies a block by the words before it.
+
+/// The kind of the innermost block around a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Block {
+    /// `impl Type`
+    Impl,
+    /// `impl Trait for Type`
+    TraitImpl,
+    /// `trait Name`
+    Trait,
+    /// A module, a function's body, or the file itself.
+    Other,
+}
+
+/// What stands around a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) block: Block,
+    /// A module of the function's name stands in the same block.
+    pub(crate) same_named_module: bool,
+}
+
+/// The byte offset of a line and column, both from 1, the column in characters.
+pub(super) fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let start = match line.checked_sub(2) {
+        None => 0,
+        Some(breaks) => text.match_indices('\n').nth(breaks)?.0 + 1,
+    };
+    let (within, _) = text.get(start..)?.char_indices().nth(column.checked_sub(1)?)?;
+    Some(start + within)
+}
+
+/// Finds what stands around the place `at`; `None` if the brackets don't match.
+pub(super) fn scan(text: &str, at: usize, name: &str) -> Option<Surroundings> {
+    let mut lexer = Lexer { text, position: 0 };
+    let mut levels = vec![Level::default()];
+    // Set at the place: the depth there and its kind. The scan goes on to the end of that block, for modules below.
+    let mut found: Option<(usize, Block)> = None;
+    while let Some((start, token)) = lexer.next_token() {
+        if found.is_none() && start >= at {
+            if start > at {
+                return None;
+            }
+            found = Some((levels.len(), levels.last()?.kind));
+        }
+        let depth = levels.len();
+        let level = levels.last_mut()?;
+        match token {
+            Token::Word(word) => level.word(word, name),
+            Token::Punct(open @ ('{' | '(' | '[')) => {
+                let kind = if open == '{' { level.header.block() } else { Block::Other };
+                levels.push(Level { kind, open, ..Level::default() });
+            }
+            Token::Punct(close @ ('}' | ')' | ']')) => {
+                if found.is_some_and(|(place, _)| place == depth) {
+                    break;
+                }
+                let expected = matches!((level.open, close), ('{', '}') | ('(', ')') | ('[', ']'));
+                levels.pop();
+                if !expected || levels.is_empty() {
+                    return None;
+                }
+                if close == '}' {
+                    levels.last_mut()?.block_ended();
+                }
+            }
+            Token::Punct(punct) => level.punct(punct),
+        }
+    }
+    let (depth, block) = found?;
+    let level = levels.get(depth - 1)?;
+    Some(Surroundings { block, same_named_module: level.same_named_module })
+}
+
+/// One open bracket, and the beginning of the item that is being read in it.
+struct Level {
+    kind: Block,
+    open: char,
+    header: Header,
+    same_named_module: bool,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self { kind: Block::Other, open: ' ', header: Header::default(), same_named_module: false }
+    }
+}
+
+/// The words of an item before its braces.
+#[derive(Default)]
+struct Header {
+    item: Item,
+    /// Open angle brackets.
+    angles: usize,
+    /// The last punctuation, to tell `->` from a closing bracket.
+    last: char,
+    /// `impl … for`
+    for_type: bool,
+    in_where: bool,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Item {
+    #[default]
+    Unknown,
+    Impl,
+    Trait,
+    Mod,
+    Fn,
+    Other,
+}
+
+impl Header {
+    fn block(&self) -> Block {
+        match self.item {
+            // Braces between angle brackets are a constant's.
+            _ if self.angles > 0 => Block::Other,
+            Item::Impl if self.for_type => Block::TraitImpl,
+            Item::Impl => Block::Impl,
+            Item::Trait => Block::Trait,
+            _ => Block::Other,
+        }
+    }
+}
+
+impl Level {
+    fn word(&mut self, word: &str, name: &str) {
+        let header = &mut self.header;
+        match (header.item, word) {
+            (Item::Unknown, "pub" | "unsafe" | "default" | "async" | "const" | "auto" | "extern" | "safe") => {}
+            (Item::Unknown, "impl") => header.item = Item::Impl,
+            (Item::Unknown, "trait") => header.item = Item::Trait,
+            (Item::Unknown, "mod") => header.item = Item::Mod,
+            (Item::Unknown, "fn") => header.item = Item::Fn,
+            (Item::Unknown, _) => header.item = Item::Other,
+            (Item::Impl, "where") => header.in_where = true,
+            (Item::Impl, "for") if header.angles == 0 && !header.in_where => header.for_type = true,
+            (Item::Mod, module) => {
+                self.same_named_module |= module == name;
+                header.item = Item::Other;
+            }
+            _ => {}
+        }
+        header.last = ' ';
+    }
+
+    fn punct(&mut self, punct: char) {
+        let header = &mut self.header;
+        let typed = matches!(header.item, Item::Impl | Item::Trait | Item::Fn);
+        match punct {
+            ';' | ',' if !typed || header.angles == 0 && punct == ';' => self.header = Header::default(),
+            '<' if typed => header.angles += 1,
+            '>' if typed && !matches!(header.last, '-' | '=') => header.angles = header.angles.saturating_sub(1),
+            _ => {}
+        }
+        self.header.last = punct;
+    }
+
+    fn block_ended(&mut self) {
+        let header = &self.header;
+        if header.angles == 0 || !matches!(header.item, Item::Impl | Item::Trait | Item::Fn) {
+            self.header = Header::default();
+        }
+    }
+}
+
+/// What matters of a token: words (raw ones without `r#`) and punctuation. Literals and comments are skipped.
+enum Token<'a> {
+    Word(&'a str),
+    Punct(char),
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    position: usize,
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.position..).unwrap_or_default()
+    }
+
+    fn next_token(&mut self) -> Option<(usize, Token<'a>)> {
+        loop {
+            let rest = self.rest();
+            let start = self.position;
+            let first = rest.chars().next()?;
+            if rest.starts_with("//") {
+                self.position += rest.find('\n').unwrap_or(rest.len());
+            } else if rest.starts_with("/*") {
+                self.block_comment();
+            } else if first.is_whitespace() {
+                self.position += first.len_utf8();
+            } else if let Some(length) = raw_string(rest) {
+                self.position += length;
+            } else if first == '"' || ["b\"", "c\""].iter().any(|prefix| rest.starts_with(prefix)) {
+                self.position += quoted(rest, '"');
+            } else if rest.starts_with("b'") {
+                self.position += quoted(rest, '\'');
+            } else if first == '\'' {
+                self.position += char_or_lifetime(rest);
+            } else if first == '_' || first.is_alphanumeric() {
+                let raw = if rest.starts_with("r#") { 2 } else { 0 };
+                let word = &rest[raw..];
+                let length = word.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(word.len());
+                self.position += raw + length;
+                if !first.is_ascii_digit() {
+                    return Some((start, Token::Word(&word[..length])));
+                }
+            } else {
+                self.position += first.len_utf8();
+                return Some((start, Token::Punct(first)));
+            }
+        }
+    }
+
+    /// Block comments nest.
+    fn block_comment(&mut self) {
+        let mut depth = 0_usize;
+        loop {
+            let rest = self.rest();
+            if rest.starts_with("/*") {
+                depth += 1;
+                self.position += 2;
+            } else if rest.starts_with("*/") {
+                depth -= 1;
+                self.position += 2;
+                if depth == 0 {
+                    return;
+                }
+            } else if let Some(skipped) = rest.chars().next() {
+                self.position += skipped.len_utf8();
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+/// The length of a raw string at the beginning of `rest`.
+fn raw_string(rest: &str) -> Option<usize> {
+    let prefix = ["r", "br", "cr"].iter().find(|prefix| {
+        rest.strip_prefix(**prefix).is_some_and(|after| after.starts_with(['"', '#']))
+    })?;
+    let after = &rest[prefix.len()..];
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    let body = after[hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    let length = body.find(&end).map_or(body.len(), |found| found + end.len());
+    Some(prefix.len() + hashes + 1 + length)
+}
+
+/// The length of a quoted literal at the beginning of `rest`, prefix included.
+fn quoted(rest: &str, quote: char) -> usize {
+    let mut opened = false;
+    let mut escaped = false;
+    for (index, c) in rest.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote && opened => return index + c.len_utf8(),
+            _ if c == quote => opened = true,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+/// `'a'` is a character, `'a` is a lifetime: the length of either.
+fn char_or_lifetime(rest: &str) -> usize {
+    let mut chars = rest.chars().skip(1);
+    match (chars.next(), chars.next()) {
+        (Some('\\'), _) | (Some(_), Some('\'')) => quoted(rest, '\''),
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

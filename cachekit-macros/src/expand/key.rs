@@ -1,0 +1,176 @@
+//! What a key is made of, as expressions.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{Expr, GenericParam, Pat, Token, Type};
+
+use crate::model::{Argument, KeySource, Model, Placement, Receiver, located};
+
+/// The traits that choose, by type, how an argument enters a key and what of a value is stored.
+pub(super) fn imports(model: &Model) -> TokenStream {
+    let private = &model.private;
+    quote! {
+        #[allow(unused_imports)]
+        use #private::{
+            PartDebug as _, PartHash as _, PartKey as _, PartNone as _, PolicyOption as _, PolicyPlain as _,
+            PolicyResult as _,
+        };
+    }
+}
+
+/// What of the returned value is stored, by its type.
+pub(super) fn policy(model: &Model) -> TokenStream {
+    let Model { private, returns, .. } = model;
+    let span = located(returns.span());
+    let choose = syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
+    let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
+    quote_spanned!(span=> (&&&#private::Returns::<#returns>::NEW).#choose().#reach())
+}
+
+/// All parts of the key, in a nested list.
+pub(super) fn parts(model: &Model) -> TokenStream {
+    let private = &model.private;
+    let mut parts = Vec::new();
+    if !matches!(model.placement, Placement::Free { .. }) {
+        parts.push(quote!(#private::of_type::<Self>()));
+    }
+    for parameter in &model.sig.generics.params {
+        match parameter {
+            GenericParam::Type(parameter) => {
+                let name = &parameter.ident;
+                parts.push(quote!(#private::of_type::<#name>()));
+            }
+            GenericParam::Const(parameter) => {
+                let name = &parameter.ident;
+                parts.push(part(model, &quote!(&#name), located(parameter.ty.span())));
+            }
+            GenericParam::Lifetime(_) => {}
+        }
+    }
+    match &model.key {
+        KeySource::Arguments => {
+            parts.extend(model.keyed_receiver().map(|receiver| receiver_part(model, receiver)));
+            for argument in model.arguments.iter().filter(|argument| !argument.ignored) {
+                argument_parts(model, argument, &mut parts);
+            }
+        }
+        KeySource::Expression(expression) => {
+            let reference = reference_to(expression);
+            parts.push(part(model, &reference, located(expression.span())));
+        }
+        KeySource::View(text) => parts.push(part(model, &quote!(&#private::view_key(#text)), located(model.sig.ident.span()))),
+        KeySource::Constant => {}
+    }
+    list(model, parts)
+}
+
+/// The part that tells instances apart, for deletion by instance.
+pub(super) fn instance(model: &Model) -> TokenStream {
+    list(model, model.keyed_receiver().map(|receiver| receiver_part(model, receiver)).into_iter().collect())
+}
+
+/// The same where `self` is `&self`, whatever the function takes.
+pub(super) fn instance_by_reference(model: &Model) -> TokenStream {
+    let by_reference = |receiver: &Receiver| Receiver { token: receiver.token.clone(), reference: true, ignored: false };
+    let part = model.keyed_receiver().map(|receiver| receiver_part(model, &by_reference(receiver)));
+    list(model, part.into_iter().collect())
+}
+
+fn list(model: &Model, parts: Vec<TokenStream>) -> TokenStream {
+    let private = &model.private;
+    parts.into_iter().rev().fold(quote!(#private::Nil), |rest, part| quote!(#private::Cons(#part, #rest)))
+}
+
+/// A part made of a borrowed value, by what its type can do.
+fn part(model: &Model, reference: &TokenStream, span: proc_macro2::Span) -> TokenStream {
+    let private = &model.private;
+    let method = syn::Ident::new("__cachekit_part", span);
+    quote_spanned!(span=> (&&&&#private::Arg(#reference)).#method())
+}
+
+/// `Arg::<Self>` makes one of `self`, `Box<Self>`, `Arc<Self>` and the like by deref coercion.
+fn receiver_part(model: &Model, receiver: &Receiver) -> TokenStream {
+    let Model { private, .. } = model;
+    let token = &receiver.token;
+    let span = located(token.span());
+    let method = syn::Ident::new("__cachekit_part", span);
+    let reference = if receiver.reference { quote!(#token) } else { quote!(&#token) };
+    quote_spanned!(span=> (&&&&#private::Arg::<Self>(#reference)).#method())
+}
+
+fn argument_parts(model: &Model, argument: &Argument, parts: &mut Vec<TokenStream>) {
+    let Argument { name, ty, .. } = argument;
+    let private = &model.private;
+    // `impl Trait` is a type parameter without a name.
+    if mentions_impl_trait(ty) {
+        parts.push(quote!(#private::of_val(&#name)));
+    }
+    parts.push(part(model, &quote!(&#name), located(ty.span())));
+}
+
+fn mentions_impl_trait(ty: &Type) -> bool {
+    struct Find(bool);
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_type_impl_trait(&mut self, found: &'ast syn::TypeImplTrait) {
+            self.0 = true;
+            visit::visit_type_impl_trait(self, found);
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type(ty);
+    find.0
+}
+
+/// `&expression`, with parentheses where they are needed.
+fn reference_to(expression: &Expr) -> TokenStream {
+    syn::ExprReference {
+        attrs: Vec::new(),
+        and_token: Token![&](located(expression.span())),
+        mutability: None,
+        expr: Box::new(expression.clone()),
+    }
+    .into_token_stream()
+}
+
+/// Binds the names in the arguments' patterns by reference, for expressions of options.
+pub(super) fn pattern_references(model: &Model) -> TokenStream {
+    let bindings = model.arguments.iter().filter_map(|argument| {
+        let name = &argument.name;
+        let pattern = by_reference(argument.pattern.as_ref()?);
+        Some(quote!(#[allow(unused_variables)] let #pattern = #name;))
+    });
+    quote!(#(#bindings)*)
+}
+
+/// The pattern with all its names bound by `ref`, which takes nothing out of the value.
+fn by_reference(pattern: &Pat) -> Pat {
+    let each = |patterns: &Punctuated<Pat, Token![,]>| -> Punctuated<Pat, Token![,]> {
+        patterns.pairs().map(|pair| {
+            let (pattern, comma) = pair.into_tuple();
+            syn::punctuated::Pair::new(by_reference(pattern), comma.copied())
+        }).collect()
+    };
+    let mut pattern = pattern.clone();
+    match &mut pattern {
+        // A name in capitals is a constant or a unit struct.
+        Pat::Ident(ident) if !ident.ident.to_string().starts_with(char::is_uppercase) => {
+            ident.mutability = None;
+            ident.by_ref.get_or_insert(Token![ref](located(ident.ident.span())));
+        }
+        Pat::Tuple(tuple) => tuple.elems = each(&tuple.elems),
+        Pat::TupleStruct(tuple) => tuple.elems = each(&tuple.elems),
+        Pat::Slice(slice) => slice.elems = each(&slice.elems),
+        Pat::Struct(fields) => {
+            for field in &mut fields.fields {
+                *field.pat = by_reference(&field.pat);
+            }
+        }
+        Pat::Reference(reference) => *reference.pat = by_reference(&reference.pat),
+        Pat::Paren(paren) => *paren.pat = by_reference(&paren.pat),
+        _ => {}
+    }
+    pattern
+}

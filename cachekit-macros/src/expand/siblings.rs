@@ -1,0 +1,309 @@
+//! The hidden functions beside the user's one, through which it and the delete macros work.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::{Attribute, FnArg, GenericParam, Ident, Signature};
+
+use super::{key, run};
+use crate::model::{Argument, KeySource, Model, Placement, located};
+
+/// The name of a sibling. Errors about it point at the function's name.
+fn sibling(model: &Model, what: &str) -> Ident {
+    let span = located(model.sig.ident.span());
+    match model.placement {
+        Placement::Free { .. } => format_ident!("__cachekit_{what}", span = span),
+        _ => format_ident!("__cachekit_{what}_{}", model.function(), span = span),
+    }
+}
+
+/// `f::name` or `Self::name_f`.
+fn path(model: &Model, what: &str) -> TokenStream {
+    let name = sibling(model, what);
+    match &model.placement {
+        Placement::Free { companion } => quote!(#companion::#name),
+        _ => quote!(Self::#name),
+    }
+}
+
+fn mode(model: &Model) -> TokenStream {
+    let private = &model.private;
+    if model.is_async() { quote!(#private::Async) } else { quote!(#private::Sync) }
+}
+
+/// The `#[cfg]`s, which hold for all that is generated.
+pub(super) fn cfgs(model: &Model) -> Vec<&Attribute> {
+    model.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect()
+}
+
+/// `struct f { .. }`: a braced struct is in the namespace of types only, so it goes where the function's name goes.
+pub(super) fn companion(model: &Model, name: &Ident) -> TokenStream {
+    let cfgs = cfgs(model);
+    let vis = &model.vis;
+    let mut name = name.clone();
+    name.set_span(located(name.span()));
+    quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code, missing_debug_implementations, missing_copy_implementations)]
+        #vis struct #name {
+            _private: (),
+        }
+    }
+}
+
+/// The user's function, whose body is a call of `run`.
+pub(super) fn outer(model: &Model) -> TokenStream {
+    let Model { vis, sig, private, .. } = model;
+    let attrs = model.attrs.iter().map(expect_as_allow);
+    let signature = signature(model, sig.clone(), Bindings::Outer, &[]);
+    let run = path(model, "run");
+    let generics = turbofish(sig);
+    let receiver = model.receiver.as_ref().map(|receiver| {
+        let token = &receiver.token;
+        quote!(#token,)
+    });
+    let arguments = model.arguments.iter().map(|argument| &argument.name);
+    let wait = model.is_async().then(|| quote!(.await));
+    let names = underscored(model);
+    quote! {
+        #(#attrs)*
+        #names
+        #vis #signature {
+            #run #generics (#receiver #(#arguments,)* #private::Op::Call) #wait
+        }
+    }
+}
+
+/// All siblings, as items of an impl block.
+pub(super) fn all(model: &Model) -> TokenStream {
+    let Model { private, vis, .. } = model;
+    let hidden = hidden(model);
+    let mode = mode(model);
+    let handle_name = sibling(model, "handle");
+    let handle = handle(model, &scope(model));
+    let instance = model.keyed_receiver().map(|_| {
+        let name = sibling(model, "instance");
+        let path = path(model, "handle");
+        let imports = key::imports(model);
+        let parts = key::instance_by_reference(model);
+        quote! {
+            #hidden
+            #vis fn #name(&self) -> #private::Handle<#mode> {
+                #imports
+                #path().instance(&#parts)
+            }
+        }
+    });
+    let key = key_sibling(model);
+    let run = run_sibling(model);
+    quote! {
+        #hidden
+        #vis fn #handle_name() -> #private::Handle<#mode> {
+            #handle
+        }
+        #instance
+        #key
+        #run
+    }
+}
+
+fn key_sibling(model: &Model) -> TokenStream {
+    let Model { private, vis, returns, sig, .. } = model;
+    let hidden = hidden(model);
+    let mode = mode(model);
+    let mut plain = sig.clone();
+    plain.asyncness = None;
+    plain.ident = sibling(model, "key");
+    plain.output = syn::parse_quote!(-> #private::Key<#returns, #mode>);
+    let signature = signature(model, plain, Bindings::Outer, &[]);
+    let imports = key::imports(model);
+    let references = match &model.key {
+        KeySource::Expression(_) => key::pattern_references(model),
+        _ => TokenStream::new(),
+    };
+    let (handle, policy, parts, instance) = (path(model, "handle"), key::policy(model), key::parts(model), key::instance(model));
+    quote! {
+        #hidden
+        #[allow(unused_variables, clippy::needless_pass_by_value)]
+        #vis #signature {
+            #imports
+            #references
+            #private::Key::new(#handle(), #policy, &#parts, &#instance)
+        }
+    }
+}
+
+fn run_sibling(model: &Model) -> TokenStream {
+    let Model { private, vis, sig, .. } = model;
+    let hidden = hidden(model);
+    let lints = model.attrs.iter().filter(|attr| is_lint(attr)).map(expect_as_allow);
+    let operation = Ident::new("__cachekit_op", Span::mixed_site());
+    let mut inner = sig.clone();
+    inner.ident = sibling(model, "run");
+    let signature = signature(model, inner, Bindings::Inner, &[quote!(#operation: #private::Op)]);
+    let handle = path(model, "handle");
+    let body = run::body(model, &quote!(#handle()), &quote!(#operation));
+    quote! {
+        #hidden
+        #(#lints)*
+        #vis #signature {
+            #body
+        }
+    }
+}
+
+/// A method of a trait: everything in its own body.
+pub(super) fn inline(model: &Model) -> TokenStream {
+    let Model { attrs, vis, sig, private, .. } = model;
+    let signature = signature(model, sig.clone(), Bindings::Inner, &[]);
+    let handle = handle(model, &scope(model));
+    let body = run::body(model, &quote!({ #handle }), &quote!(#private::Op::Call));
+    let names = underscored(model);
+    quote! {
+        #(#attrs)*
+        #names
+        #vis #signature {
+            #body
+        }
+    }
+}
+
+/// Siblings of a function that was refused.
+pub(super) fn stubs(model: &Model) -> TokenStream {
+    let Model { private, vis, returns, sig, .. } = model;
+    let names_opaque = returns.to_token_stream().into_iter().any(|token| token.to_string() == "impl");
+    if names_opaque || sig.variadic.is_some() || matches!(returns, syn::Type::Never(_)) {
+        return TokenStream::new();
+    }
+    let mode = mode(model);
+    let handle = sibling(model, "handle");
+    let instance = model.keyed_receiver().map(|_| {
+        let name = sibling(model, "instance");
+        quote!(#[doc(hidden)] #[allow(dead_code)] #vis fn #name(&self) -> #private::Handle<#mode> { loop {} })
+    });
+    let mut plain = sig.clone();
+    plain.constness = None;
+    plain.asyncness = None;
+    plain.unsafety = None;
+    plain.abi = None;
+    plain.ident = sibling(model, "key");
+    plain.output = syn::parse_quote!(-> #private::Key<#returns, #mode>);
+    let key = signature(model, plain, Bindings::Outer, &[]);
+    quote! {
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        #vis fn #handle() -> #private::Handle<#mode> { loop {} }
+        #instance
+        #[doc(hidden)]
+        #[allow(dead_code, unused_variables)]
+        #vis #key { loop {} }
+    }
+}
+
+/// The attributes of a sibling.
+fn hidden(model: &Model) -> TokenStream {
+    let cfgs = cfgs(model);
+    let names = underscored(model);
+    // `run` takes one argument more than the user's function.
+    let many = (model.sig.inputs.len() >= 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
+    quote!(#(#cfgs)* #[doc(hidden)] #[allow(dead_code)] #many #names)
+}
+
+/// An argument whose name says that it isn't used is used by the key.
+fn underscored(model: &Model) -> Option<TokenStream> {
+    let found = model.arguments.iter().any(|argument| argument.pattern.is_none() && argument.name.to_string().starts_with('_'));
+    found.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
+}
+
+fn scope(model: &Model) -> TokenStream {
+    let private = &model.private;
+    match &model.placement {
+        Placement::Free { .. } => quote!(#private::scope_free::<Self>()),
+        Placement::Method => quote!(#private::scope_method::<Self>()),
+        Placement::Inline => quote!({
+            fn __cachekit_here() {}
+            #private::scope_inline::<Self>(__cachekit_here)
+        }),
+    }
+}
+
+/// The statements that make a handle of the function.
+fn handle(model: &Model, scope: &TokenStream) -> TokenStream {
+    let Model { private, version, local, sig, .. } = model;
+    let function = model.function();
+    let mode = mode(model);
+    let parameters = sig.inputs.len();
+    let name = match &model.name {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
+    };
+    let cache = match &model.cache {
+        Some(path) => quote!(#private::as_cache(&#path)),
+        None => quote!(#private::default_cache()),
+    };
+    quote! {
+        static __CACHEKIT_SITE: #private::Site = #private::Site::new(#private::Spec {
+            function: #function,
+            name: #name,
+            version: #version,
+            local: #local,
+            parameters: #parameters,
+        });
+        #private::Handle::<#mode>::new(&__CACHEKIT_SITE, #scope, #cache)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Bindings {
+    /// Arguments are passed on.
+    Outer,
+    /// Arguments belong to the body.
+    Inner,
+}
+
+/// The signature with the arguments' names in place of their patterns, and `more` arguments at its end.
+fn signature(model: &Model, mut signature: Signature, bindings: Bindings, more: &[TokenStream]) -> Signature {
+    let mut arguments = model.arguments.iter();
+    for input in &mut signature.inputs {
+        match (input, bindings) {
+            (FnArg::Receiver(receiver), Bindings::Outer) if receiver.reference.is_none() => receiver.mutability = None,
+            (FnArg::Receiver(_), _) => {}
+            (FnArg::Typed(typed), _) => {
+                let Some(Argument { name, mutable, attrs, .. }) = arguments.next() else { continue };
+                let mutability = (*mutable && matches!(bindings, Bindings::Inner)).then(|| quote!(mut));
+                typed.attrs.clone_from(attrs);
+                *typed.pat = syn::parse_quote!(#mutability #name);
+            }
+        }
+    }
+    signature.inputs.extend(more.iter().map(|argument| -> FnArg { syn::parse_quote!(#argument) }));
+    signature
+}
+
+/// The generic arguments that can't always be inferred from the others.
+fn turbofish(sig: &Signature) -> Option<TokenStream> {
+    let names: Vec<&Ident> = sig
+        .generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            GenericParam::Const(parameter) => Some(&parameter.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect();
+    (!names.is_empty()).then(|| quote!(::<#(#names),*>))
+}
+
+fn is_lint(attr: &Attribute) -> bool {
+    ["allow", "expect", "warn", "deny"].iter().any(|name| attr.path().is_ident(name))
+}
+
+/// What the user expects may be tripped by either of the two functions, so neither can expect it.
+fn expect_as_allow(attr: &Attribute) -> Attribute {
+    let mut attr = attr.clone();
+    if let (true, syn::Meta::List(list)) = (attr.path().is_ident("expect"), &mut attr.meta) {
+        list.path = Ident::new("allow", Span::call_site()).into();
+    }
+    attr
+}

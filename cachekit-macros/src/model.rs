@@ -1,0 +1,332 @@
+//! Second stage: the function and its options as one of the legal forms. Later stages never look at the attribute.
+
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Expr, FnArg, Pat, Path, Signature, Type, Visibility};
+
+use crate::attr::{Attr, TimeoutOption};
+use crate::context::{self, Block};
+use crate::digest::digest;
+use crate::errors::Errors;
+use crate::input::{Input, mentions_self};
+use crate::options::Flavor;
+
+/// A function to cache.
+pub(crate) struct Model {
+    pub(crate) flavor: Flavor,
+    /// The path of `cachekit::__private`.
+    pub(crate) private: TokenStream,
+    pub(crate) placement: Placement,
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    /// As the user wrote it.
+    pub(crate) sig: Signature,
+    pub(crate) body: Group,
+    pub(crate) receiver: Option<Receiver>,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) returns: Type,
+    pub(crate) key: KeySource,
+    pub(crate) conditions: Conditions,
+    pub(crate) timeout: Option<TimeoutOption>,
+    /// The function's identity, instead of its path.
+    pub(crate) name: Option<String>,
+    pub(crate) version: String,
+    pub(crate) cache_none: bool,
+    pub(crate) local: bool,
+    pub(crate) single_flight: bool,
+    pub(crate) cache: Option<Path>,
+}
+
+/// Where the function stands, which decides where its hidden siblings can stand.
+pub(crate) enum Placement {
+    /// Outside of impl blocks: the siblings are associated functions of this companion struct.
+    Free { companion: Ident },
+    /// In an inherent impl: the siblings stand beside it.
+    Method,
+    /// In a trait or in an impl of one: there is no room for siblings.
+    Inline,
+}
+
+/// `self`.
+pub(crate) struct Receiver {
+    pub(crate) token: Ident,
+    /// It is `&self`, which is a reference already.
+    pub(crate) reference: bool,
+    pub(crate) ignored: bool,
+}
+
+/// A parameter other than `self`.
+pub(crate) struct Argument {
+    /// The name it has outside of the body.
+    pub(crate) name: Ident,
+    /// The user's pattern, where it is more than a name.
+    pub(crate) pattern: Option<Pat>,
+    pub(crate) mutable: bool,
+    pub(crate) ty: Type,
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) ignored: bool,
+}
+
+/// What the key is made of, beside the types.
+pub(crate) enum KeySource {
+    /// The receiver and the arguments that are not ignored.
+    Arguments,
+    /// One expression, instead of all of them.
+    Expression(Expr),
+    /// A text in which `%s` stands for the request's path.
+    View(String),
+    /// Nothing.
+    Constant,
+}
+
+/// The expressions that decide about a call.
+pub(crate) struct Conditions {
+    pub(crate) unless: Option<Expr>,
+    pub(crate) refresh_if: Option<Expr>,
+    pub(crate) stale_if: Option<Expr>,
+    pub(crate) cache_if: Option<Expr>,
+}
+
+impl Model {
+    pub(crate) fn new(flavor: Flavor, attr: Attr, input: Input, errors: &Errors) -> Self {
+        let Input { attrs, vis, sig, body } = input;
+        let placement = placement(&attr, &sig, &body, errors);
+        let mut receiver = None;
+        let mut arguments = Vec::new();
+        for (index, input) in sig.inputs.iter().enumerate() {
+            match input {
+                FnArg::Receiver(this) => {
+                    let token = Ident::new("self", this.self_token.span);
+                    receiver = Some(Receiver { token, reference: this.reference.is_some(), ignored: false });
+                }
+                FnArg::Typed(typed) => arguments.push(Argument::new(index, typed)),
+            }
+        }
+        ignore(&attr.ignore, &mut receiver, &mut arguments, errors);
+        let returns = match &sig.output {
+            syn::ReturnType::Default => syn::parse_quote_spanned!(located(sig.ident.span())=> ()),
+            syn::ReturnType::Type(_, ty) => (**ty).clone(),
+        };
+        let version = version(&attr, &sig, &body);
+        let private = match &attr.krate {
+            Some(path) => quote!(#path::__private),
+            None => quote!(::cachekit::__private),
+        };
+        let key = key_source(flavor, &attr, errors);
+        Self {
+            flavor,
+            private,
+            placement,
+            attrs,
+            vis,
+            receiver,
+            arguments,
+            returns,
+            key,
+            conditions: Conditions {
+                unless: attr.unless,
+                refresh_if: attr.refresh_if,
+                stale_if: attr.stale_if,
+                cache_if: attr.cache_if,
+            },
+            timeout: attr.timeout,
+            name: attr.name.map(|name| name.value()),
+            version,
+            cache_none: attr.cache_none,
+            local: attr.local,
+            single_flight: !attr.no_single_flight,
+            cache: attr.cache,
+            sig,
+            body,
+        }
+    }
+
+    /// The function's name, without `r#`.
+    pub(crate) fn function(&self) -> String {
+        self.sig.ident.unraw().to_string()
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.sig.asyncness.is_some()
+    }
+
+    /// Whether `self` alone is a part of the key, so that its entries can be deleted together.
+    pub(crate) fn keyed_receiver(&self) -> Option<&Receiver> {
+        let by_arguments = matches!(self.key, KeySource::Arguments);
+        self.receiver.as_ref().filter(|receiver| by_arguments && !receiver.ignored)
+    }
+}
+
+impl Argument {
+    fn new(index: usize, typed: &syn::PatType) -> Self {
+        let renamed = || format_ident!("__cachekit_arg{index}", span = located_mixed(typed.pat.span()));
+        let (name, pattern, mutable) = match &*typed.pat {
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+                (pat.ident.clone(), None, pat.mutability.is_some())
+            }
+            // Nothing to bind, so nothing to take apart.
+            Pat::Wild(_) => (renamed(), None, false),
+            other => (renamed(), Some(other.clone()), false),
+        };
+        Self { name, pattern, mutable, ty: (*typed.ty).clone(), attrs: typed.attrs.clone(), ignored: false }
+    }
+}
+
+/// The place of a token, and the hygiene of generated code: errors point there, and lints know that nobody wrote it.
+pub(crate) fn located(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// The same for names that the user must not be able to see.
+pub(crate) fn located_mixed(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Placement {
+    let surroundings = context::surroundings(&sig.ident);
+    let like_a_method = sig.receiver().is_some();
+    let inline = Placement::Inline;
+    let place = match surroundings.map(|found| found.block) {
+        _ if attr.in_trait.is_some() => inline,
+        _ if attr.in_impl.is_some() => Placement::Method,
+        Some(Block::TraitImpl | Block::Trait) => inline,
+        Some(Block::Impl) => Placement::Method,
+        Some(Block::Other) if !like_a_method => Placement::Free { companion: sig.ident.clone() },
+        _ if like_a_method || mentions_self(sig.to_token_stream()) || mentions_self(body.to_token_stream()) => {
+            Placement::Method
+        }
+        _ => Placement::Free { companion: sig.ident.clone() },
+    };
+    if let (Some(_), Some(span)) = (attr.in_impl, attr.in_trait) {
+        errors.at(span, "`in_impl` and `in_trait` exclude each other: `in_trait` is for traits and impls of traits");
+    }
+    match (place, &attr.companion) {
+        (Placement::Free { .. }, Some(companion)) => Placement::Free { companion: companion.clone() },
+        (Placement::Free { companion }, None) => {
+            check_companion(&companion, surroundings.is_some_and(|found| found.same_named_module), errors);
+            Placement::Free { companion }
+        }
+        (place, Some(companion)) => {
+            errors.at(
+                companion.span(),
+                "a method has no companion: its hidden siblings stand beside it, so no other item can be in their way; remove `companion`",
+            );
+            place
+        }
+        (place, None) => place,
+    }
+}
+
+/// The companion must not take the name of another type or module.
+fn check_companion(companion: &Ident, same_named_module: bool, errors: &Errors) {
+    const PRIMITIVES: [&str; 17] = [
+        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+        "f32", "f64",
+    ];
+    let name = companion.unraw().to_string();
+    let what = if same_named_module {
+        "a module"
+    } else if PRIMITIVES.contains(&name.as_str()) {
+        "a primitive type"
+    } else {
+        return;
+    };
+    errors.at(
+        companion.span(),
+        format!(
+            "`{name}` is also the name of {what}, which the hidden type beside this function would collide with: \
+             name that type with the option `companion = {name}_cache`, and write `delete_memoized!({name}_cache)`"
+        ),
+    );
+}
+
+fn ignore(names: &[Ident], receiver: &mut Option<Receiver>, arguments: &mut [Argument], errors: &Errors) {
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            errors.at(name.span(), format!("`{name}` is ignored twice"));
+            continue;
+        }
+        if name == "self" {
+            match receiver {
+                Some(receiver) => receiver.ignored = true,
+                None => errors.at(name.span(), "this function has no `self` to ignore"),
+            }
+            continue;
+        }
+        let named = |argument: &&mut Argument| argument.pattern.is_none() && argument.name == *name;
+        if let Some(argument) = arguments.iter_mut().find(named) {
+            argument.ignored = true;
+            continue;
+        }
+        let in_pattern = arguments.iter().filter_map(|argument| argument.pattern.as_ref()).any(|pattern| binds(pattern, name));
+        if in_pattern {
+            let message = format!(
+                "`{name}` is a part of an argument, and only a whole one can be ignored: take the argument by a name, \
+                 or choose what the key is made of with `key = expr`"
+            );
+            errors.at(name.span(), message);
+            continue;
+        }
+        let mut known: Vec<String> = receiver.iter().map(|_| "self".to_owned()).collect();
+        known.extend(arguments.iter().filter(|it| it.pattern.is_none()).map(|it| it.name.to_string()));
+        known.retain(|name| !name.starts_with("__cachekit_"));
+        let message = if known.is_empty() {
+            format!("there is no argument `{name}`: this function has none that has a name")
+        } else {
+            format!("there is no argument `{name}`; the arguments are: {}", known.join(", "))
+        };
+        errors.at(name.span(), message);
+    }
+}
+
+fn binds(pattern: &Pat, name: &Ident) -> bool {
+    fn contains(tokens: TokenStream, name: &Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            proc_macro2::TokenTree::Ident(ident) => ident == *name,
+            proc_macro2::TokenTree::Group(group) => contains(group.stream(), name),
+            _ => false,
+        })
+    }
+    contains(pattern.to_token_stream(), name)
+}
+
+fn version(attr: &Attr, sig: &Signature, body: &Group) -> String {
+    let written = attr.version.as_ref().map(|version| version.value()).unwrap_or_default();
+    if !attr.source_check {
+        return written;
+    }
+    let source = digest(quote!(#sig #body));
+    if written.is_empty() { source } else { format!("{written}+{source}") }
+}
+
+fn key_source(flavor: Flavor, attr: &Attr, errors: &Errors) -> KeySource {
+    if let (Some(span), Some(_)) = (attr.view, &attr.key_prefix) {
+        errors.at(
+            span,
+            "`view` and `key_prefix` both set the key: write one of them; in a literal `key_prefix`, `%s` stands for the request's path",
+        );
+    }
+    if let (Some(key), false) = (&attr.key, attr.ignore.is_empty()) {
+        errors.over(key, "`key` stands for all arguments, so there is nothing left to ignore: write one of `key` and `ignore`");
+    }
+    match (flavor, &attr.key, &attr.key_prefix, attr.view) {
+        (Flavor::Memoize, Some(key), ..) => KeySource::Expression(key.clone()),
+        (Flavor::Memoize, None, ..) => KeySource::Arguments,
+        (Flavor::Cached, _, Some(prefix), _) => match literal(prefix) {
+            Some(text) if text.contains("%s") => KeySource::View(text),
+            _ => KeySource::Expression(prefix.clone()),
+        },
+        (Flavor::Cached, _, None, Some(_)) => KeySource::View("%s".to_owned()),
+        (Flavor::Cached, _, None, None) => KeySource::Constant,
+    }
+}
+
+/// The text of a string literal.
+pub(crate) fn literal(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    }
+}

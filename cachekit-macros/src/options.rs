@@ -1,0 +1,141 @@
+//! The table of options: which there are, where they belong, how they are written.
+
+/// Which of the two attributes it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flavor {
+    Memoize,
+    Cached,
+}
+
+impl Flavor {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memoize => "memoize",
+            Self::Cached => "cached",
+        }
+    }
+}
+
+/// One option.
+pub(crate) struct OptionSpec {
+    pub(crate) name: &'static str,
+    /// How it is written.
+    pub(crate) usage: &'static str,
+    /// The only attribute that has it; `None`: both have it.
+    pub(crate) only: Option<Flavor>,
+    /// What to write in the other one.
+    pub(crate) instead: &'static str,
+}
+
+const fn both(name: &'static str, usage: &'static str) -> OptionSpec {
+    OptionSpec { name, usage, only: None, instead: "" }
+}
+
+const fn only(flavor: Flavor, name: &'static str, usage: &'static str, instead: &'static str) -> OptionSpec {
+    OptionSpec { name, usage, only: Some(flavor), instead }
+}
+
+/// Every option, in the order of the documentation.
+pub(crate) const OPTIONS: &[OptionSpec] = &[
+    both("timeout", "timeout = 50"),
+    only(
+        Flavor::Cached,
+        "key_prefix",
+        "key_prefix = \"text\"",
+        "`#[memoize]` makes the key from the arguments: write `key = expr` to choose what stands for them, or use `#[cached(key_prefix = ..)]`",
+    ),
+    only(Flavor::Cached, "view", "view", "`#[memoize]` makes the key from the arguments: use `#[cached(view)]`"),
+    only(
+        Flavor::Memoize,
+        "key",
+        "key = expr",
+        "`#[cached]` leaves the arguments out of the key: write `key_prefix = expr`, or use `#[memoize(key = ..)]`",
+    ),
+    only(
+        Flavor::Memoize,
+        "ignore",
+        "ignore(argument, self)",
+        "`#[cached]` leaves all arguments out of the key: remove it, or use `#[memoize(ignore(..))]`",
+    ),
+    both("name", "name = \"stable.name\""),
+    both("unless", "unless = condition"),
+    both("refresh_if", "refresh_if = condition"),
+    both("stale_if", "stale_if = |value| condition"),
+    both("cache_if", "cache_if = |value| condition"),
+    both("cache_none", "cache_none"),
+    both("version", "version = \"2\""),
+    both("source_check", "source_check"),
+    both("local", "local"),
+    both("single_flight", "single_flight = false"),
+    both("cache", "cache = PATH"),
+    both("in_impl", "in_impl"),
+    both("in_trait", "in_trait"),
+    both("companion", "companion = other_name"),
+    both("crate", "crate = path"),
+];
+
+/// The option of this name.
+pub(crate) fn find(name: &str) -> Option<&'static OptionSpec> {
+    OPTIONS.iter().find(|option| option.name == name)
+}
+
+/// What to say about a name that is no option.
+pub(crate) fn unknown(flavor: Flavor, name: &str) -> String {
+    let valid: Vec<&str> = OPTIONS
+        .iter()
+        .filter(|option| option.only.is_none_or(|only| only == flavor))
+        .map(|option| option.name)
+        .collect();
+    let hint = match nearest(name, &valid) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => ".".to_owned(),
+    };
+    format!("`#[{}]` has no option `{name}`{hint} Its options are: {}", flavor.name(), valid.join(", "))
+}
+
+/// The candidate that is at most a third of its letters away from `name`.
+pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    candidates
+        .iter()
+        .map(|candidate| (distance(name, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The number of letters to insert, remove or replace (Levenshtein's distance).
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flavor, nearest, unknown};
+
+    #[test]
+    fn a_slip_is_recognised_and_nonsense_is_not() {
+        let names = ["timeout", "key_prefix", "unless", "local"];
+        assert_eq!(nearest("timout", &names), Some("timeout"));
+        assert_eq!(nearest("keyprefix", &names), Some("key_prefix"));
+        assert_eq!(nearest("ttl", &names), None);
+    }
+
+    #[test]
+    fn an_unknown_option_lists_those_of_its_attribute() {
+        let text = unknown(Flavor::Memoize, "ttl");
+        assert!(text.starts_with("`#[memoize]` has no option `ttl`. Its options are: timeout, key, ignore"), "{text}");
+        let text = unknown(Flavor::Cached, "vieww");
+        assert!(text.contains("`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, name"), "{text}");
+    }
+}

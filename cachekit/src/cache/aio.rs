@@ -1,0 +1,130 @@
+use std::future::Future;
+use std::sync::Arc;
+
+use cachekit_backends::{Result, Timeout};
+
+use super::Inner;
+use crate::link::AsyncIo;
+use crate::memo::policy::Storable;
+use crate::stats::CacheStats;
+
+/// A [`Cache`](crate::Cache)'s methods as futures, on any executor; made by [`Cache::aio`](crate::Cache::aio). Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct AsyncCache {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for AsyncCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AsyncCache").field("prefix", &self.inner.prefix).finish_non_exhaustive()
+    }
+}
+
+impl AsyncCache {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// What this cache did in this process since it was bound.
+    pub fn stats(&self) -> CacheStats {
+        self.inner.stats()
+    }
+
+    /// The value under a key, unless it is absent, over, or of another type.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn get<T: Storable>(&self, key: &str) -> Result<Option<T>> {
+        self.inner.get(AsyncIo, key).await
+    }
+
+    /// The values under several keys, in their order. One round trip.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn get_many<T: Storable>(&self, keys: &[&str]) -> Result<Vec<Option<T>>> {
+        self.inner.get_many(AsyncIo, keys).await
+    }
+
+    /// Stores a value, replacing what is there.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn set<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<()> {
+        self.inner.set(AsyncIo, key, value, timeout.into()).await
+    }
+
+    /// Stores several values with one timeout. All are encoded before any is stored.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn set_many<T: Storable>(&self, items: &[(&str, T)], timeout: impl Into<Timeout>) -> Result<()> {
+        self.inner.set_many(AsyncIo, items, timeout.into()).await
+    }
+
+    /// Stores a value unless one is there; true exactly for the one that stored.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn add<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<bool> {
+        self.inner.add(AsyncIo, key, value, timeout.into()).await
+    }
+
+    /// Removes a key; whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn delete(&self, key: &str) -> Result<bool> {
+        self.inner.delete(AsyncIo, key).await
+    }
+
+    /// Removes several keys; how many were there.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn delete_many(&self, keys: &[&str]) -> Result<u64> {
+        self.inner.delete_many(AsyncIo, keys).await
+    }
+
+    /// Whether a value is there.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn contains(&self, key: &str) -> Result<bool> {
+        self.inner.contains(AsyncIo, key).await
+    }
+
+    /// Adds to an integer and returns the sum. Atomic; keeps the time left. An absent key counts as 0 and gets the default
+    /// timeout.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Type`](crate::ErrorKind::Type) if the value is no integer or the sum overflows; the value is left as
+    /// it is.
+    pub async fn incr(&self, key: &str, by: i64) -> Result<i64> {
+        self.inner.incr(AsyncIo, key, by).await
+    }
+
+    /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn clear(&self) -> Result<()> {
+        self.inner.clear(AsyncIo).await
+    }
+
+    /// The value under a key, or what the future gives, which is stored. One computation at a time per key: other threads
+    /// and tasks of this process wait for it. If the backend fails, the value is computed and returned all the same.
+    pub async fn get_or_insert_with<T, F>(
+        &self,
+        key: &str,
+        timeout: impl Into<Timeout>,
+        compute: impl FnOnce() -> F,
+    ) -> T
+    where
+        T: Storable,
+        F: Future<Output = T>,
+    {
+        self.inner.get_or_insert_over(AsyncIo, key, timeout.into(), compute).await
+    }
+}

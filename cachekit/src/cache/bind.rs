@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use cachekit_backends::simple::{SimpleStore, SlotTable};
+use cachekit_backends::{Backend, Clock, Config, Opened, Result, open};
+
+use super::Inner;
+use crate::memo::Flights;
+use crate::link::Link;
+use crate::stats::Counters;
+
+impl Inner {
+    pub(super) fn open(config: &Config, clock: &Clock) -> Result<Arc<Self>> {
+        Ok(match open(config, clock)? {
+            Opened::Simple => Self::new(None, config, clock),
+            Opened::Shared(backend) => Self::over(backend, config, clock),
+        })
+    }
+
+    pub(super) fn over(backend: Arc<dyn Backend>, config: &Config, clock: &Clock) -> Arc<Self> {
+        Self::new(Some(Link::new(backend, config)), config, clock)
+    }
+
+    /// What a cache is bound to that nobody configured.
+    pub(super) fn in_process() -> Arc<Self> {
+        Self::new(None, &Config::default(), &Clock::system())
+    }
+
+    fn new(link: Option<Arc<Link>>, config: &Config, clock: &Clock) -> Arc<Self> {
+        Arc::new(Self {
+            prefix: config.key_prefix.clone(),
+            default_timeout: config.default_timeout,
+            clock: clock.clone(),
+            local: SimpleStore::new(config.threshold, clock.clone()),
+            discards: link.as_ref().is_some_and(|link| link.capabilities().discards),
+            link,
+            flights: Arc::new(Flights::new()),
+            functions: SlotTable::new(),
+            own: Counters::default(),
+        })
+    }
+}

@@ -1,0 +1,431 @@
+//! The cache object's operations, written once over [`Io`].
+
+use std::any::Any;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachekit_backends::simple::{Insert, Record};
+use cachekit_backends::{
+    CacheKey, Error, ErrorKind, KeyBytes, KeyWriter, Lifetime, Matcher, Recorder, Result, Timeout, Unsealed, unseal,
+    unseal_value, seal_value,
+};
+
+use super::Inner;
+use super::integer::{Integer, from_integer, to_integer};
+use crate::flight::{Outcome, Role, Waited};
+use crate::link::{Add, Clear, Delete, DeleteMany, Fetch, GetMany, Io, Link, PutIf, Set, SetMany, TokenOf};
+use crate::memo::policy::Storable;
+use crate::memo::{Evidence, Lead, Seen};
+use crate::stats::Event;
+
+/// How often `incr` and `add` try again when others change the same key at the same time.
+const TRIES: usize = 100;
+
+/// A key of the cache object in the in-process store: "function" 0, then the text.
+struct Local {
+    digest: u64,
+    bytes: KeyBytes,
+}
+
+fn feed<W: KeyWriter>(key: &str, writer: &mut W) {
+    writer.write_u32(0);
+    key.cache_key(writer);
+}
+
+impl Inner {
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn local_key(&self, key: &str) -> Local {
+        let mut bytes = Vec::with_capacity(key.len() + 16);
+        feed(key, &mut Recorder::new(&mut bytes));
+        Local { digest: self.local.digest(|w| feed(key, w)), bytes: KeyBytes::new(&bytes) }
+    }
+
+    fn life(&self, timeout: impl Into<Timeout>) -> Lifetime {
+        timeout.into().resolve(self.default_timeout)
+    }
+
+    fn record<T: Storable>(&self, value: &T, life: Lifetime) -> Record {
+        let value: Arc<dyn Any + Send + Sync> = match to_integer(value) {
+            Some(integer) => Arc::new(integer),
+            None => Arc::new(value.clone()),
+        };
+        Record { expiry: self.local.expiry(life), birth: self.local.now(), instance: 0, function: 0, value }
+    }
+
+    fn seal<T: Storable>(&self, key: &str, value: &T, life: Lifetime) -> Result<Vec<u8>> {
+        seal_value(key, self.clock.now(), life, 0, value)
+    }
+
+    /// The value of stored bytes; what can't be read is a counted miss.
+    fn unseal<T: Storable>(&self, key: &str, bytes: &[u8]) -> Option<T> {
+        match unseal_value(key, bytes, self.clock.now(), 0) {
+            Unsealed::Value(value) => Some(value),
+            Unsealed::Expired => None,
+            _ => {
+                self.count(Event::Error);
+                None
+            }
+        }
+    }
+
+    fn found<T>(&self, value: Option<T>) -> Option<T> {
+        self.count(if value.is_some() { Event::Hit } else { Event::Miss });
+        value
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        self.count(Event::Error);
+        error
+    }
+
+    fn look<T: Storable>(&self, key: &str) -> Option<T> {
+        let digest = self.local.digest(|w| feed(key, w));
+        let value = self.local.read(digest, |m: &mut Matcher<'_>| feed(key, m), |record| Arc::clone(&record.value))?;
+        match value.downcast_ref::<Integer>() {
+            Some(integer) => from_integer(*integer),
+            None => value.downcast_ref::<T>().cloned(),
+        }
+    }
+
+    fn put<T: Storable>(&self, key: &str, value: &T, life: Lifetime) {
+        let Local { digest, bytes } = self.local_key(key);
+        // A value computed by `get_or_insert_with` since before doesn't overwrite this one.
+        self.flights.doom(&bytes);
+        let _old = self.local.update(digest, bytes.as_slice(), |_| (Some(self.record(value, life)), ()));
+    }
+
+    pub(super) async fn get<T: Storable, D: Io>(&self, io: D, key: &str) -> Result<Option<T>> {
+        let Some(link) = &self.link else { return Ok(self.found(self.look(key))) };
+        let key = self.full(key);
+        let mut found = self.answer(io.call(link, GetMany { keys: vec![key.clone()] }).await)?;
+        let bytes = found.pop().flatten();
+        Ok(self.found(bytes.and_then(|bytes| self.unseal(&key, &bytes))))
+    }
+
+    pub(super) async fn get_many<T: Storable, D: Io>(&self, io: D, keys: &[&str]) -> Result<Vec<Option<T>>> {
+        let Some(link) = &self.link else {
+            return Ok(keys.iter().map(|key| self.found(self.look(key))).collect());
+        };
+        let keys: Vec<String> = keys.iter().map(|key| self.full(key)).collect();
+        let found = self.answer(io.call(link, GetMany { keys: keys.clone() }).await)?;
+        let value = |(key, bytes): (&String, Option<Vec<u8>>)| {
+            self.found(bytes.and_then(|bytes| self.unseal(key, &bytes)))
+        };
+        Ok(keys.iter().zip(found).map(value).collect())
+    }
+
+    pub(super) async fn set<T: Storable, D: Io>(&self, io: D, key: &str, value: &T, timeout: Timeout) -> Result<()> {
+        let life = self.life(timeout);
+        match &self.link {
+            None => self.put(key, value, life),
+            Some(link) => {
+                let key = self.full(key);
+                let value = self.seal(&key, value, life)?;
+                self.answer(io.call(link, Set { key, value, life }).await)?;
+            }
+        }
+        self.count(Event::Store);
+        Ok(())
+    }
+
+    pub(super) async fn set_many<T: Storable, D: Io>(
+        &self,
+        io: D,
+        items: &[(&str, T)],
+        timeout: Timeout,
+    ) -> Result<()> {
+        let life = self.life(timeout);
+        match &self.link {
+            None => items.iter().for_each(|(key, value)| self.put(key, value, life)),
+            Some(link) => {
+                let sealed = |(key, value): &(&str, T)| {
+                    let key = self.full(key);
+                    self.seal(&key, value, life).map(|value| (key, value))
+                };
+                // All are encoded before any is stored.
+                let items = items.iter().map(sealed).collect::<Result<_>>()?;
+                self.answer(io.call(link, SetMany { items, life }).await)?;
+            }
+        }
+        self.own.add(Event::Store, items.len() as u64);
+        Ok(())
+    }
+
+    pub(super) async fn add<T: Storable, D: Io>(&self, io: D, key: &str, value: &T, timeout: Timeout) -> Result<bool> {
+        let life = self.life(timeout);
+        let added = match &self.link {
+            None => {
+                let Local { digest, bytes } = self.local_key(key);
+                self.local.update(digest, bytes.as_slice(), |old| match old {
+                    Some(_) => (None, false),
+                    None => (Some(self.record(value, life)), true),
+                })
+            }
+            Some(link) => {
+                let key = self.full(key);
+                let sealed = self.seal(&key, value, life)?;
+                let add = Add { key: key.clone(), value: sealed.clone(), life };
+                self.answer(io.call(link, add).await)? || self.replace_dead(io, link, key, sealed, life).await?
+            }
+        };
+        if added {
+            self.count(Event::Store);
+        }
+        Ok(added)
+    }
+
+    /// Stores over an entry that is over or can't be read, for `add`.
+    async fn replace_dead<D: Io>(
+        &self,
+        io: D,
+        link: &Arc<Link>,
+        key: String,
+        sealed: Vec<u8>,
+        life: Lifetime,
+    ) -> Result<bool> {
+        let token = self.answer(io.call(link, TokenOf { key: key.clone() }).await)?;
+        let old = self.answer(io.call(link, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
+        let now = self.clock.now();
+        let lives = |bytes: Vec<u8>| {
+            unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now))
+        };
+        if old.is_some_and(lives) {
+            return Ok(false);
+        }
+        self.answer(io.call(link, PutIf { key, value: sealed, life, token }).await)
+    }
+
+    pub(super) async fn delete<D: Io>(&self, io: D, key: &str) -> Result<bool> {
+        self.count(Event::Deletion);
+        match &self.link {
+            None => {
+                let Local { digest, bytes } = self.local_key(key);
+                self.flights.doom(&bytes);
+                Ok(self.local.remove(digest, bytes.as_slice()).is_some())
+            }
+            Some(link) => {
+                let key = self.full(key);
+                self.flights.doom(&KeyBytes::new(key.as_bytes()));
+                self.answer(io.call(link, Delete { key }).await)
+            }
+        }
+    }
+
+    pub(super) async fn delete_many<D: Io>(&self, io: D, keys: &[&str]) -> Result<u64> {
+        let Some(link) = &self.link else {
+            let mut removed = 0;
+            for key in keys {
+                removed += u64::from(self.delete(io, key).await?);
+            }
+            return Ok(removed);
+        };
+        self.own.add(Event::Deletion, keys.len() as u64);
+        let keys: Vec<String> = keys.iter().map(|key| self.full(key)).collect();
+        keys.iter().for_each(|key| self.flights.doom(&KeyBytes::new(key.as_bytes())));
+        self.answer(io.call(link, DeleteMany { keys }).await)
+    }
+
+    pub(super) async fn contains<D: Io>(&self, io: D, key: &str) -> Result<bool> {
+        let Some(link) = &self.link else {
+            let digest = self.local.digest(|w| feed(key, w));
+            return Ok(self.local.read(digest, |m: &mut Matcher<'_>| feed(key, m), |_| ()).is_some());
+        };
+        let key = self.full(key);
+        let bytes = self.answer(io.call(link, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
+        let now = self.clock.now();
+        Ok(bytes.is_some_and(|bytes| {
+            unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now))
+        }))
+    }
+
+    pub(super) async fn incr<D: Io>(&self, io: D, key: &str, by: i64) -> Result<i64> {
+        let Some(link) = &self.link else {
+            let Local { digest, bytes } = self.local_key(key);
+            return self.local.update(digest, bytes.as_slice(), |old| self.raised(key, old, by));
+        };
+        let key = self.full(key);
+        for _ in 0..TRIES {
+            let token = self.answer(io.call(link, TokenOf { key: key.clone() }).await)?;
+            let old = self.answer(io.call(link, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
+            let (value, life) = self.raised_bytes(&key, old.as_deref(), by)?;
+            let sealed = self.seal(&key, &value, life)?;
+            if self.answer(io.call(link, PutIf { key: key.clone(), value: sealed, life, token }).await)? {
+                return Ok(value);
+            }
+        }
+        Err(self.failed(Error::new(
+            ErrorKind::Timeout,
+            format!("`{key}` was changed by others at each of {TRIES} tries to raise it: try again"),
+        )))
+    }
+
+    fn raised(&self, key: &str, old: Option<&Record>, by: i64) -> (Option<Record>, Result<i64>) {
+        let (from, expiry) = match old {
+            None => (0, None),
+            Some(old) => match old.value.downcast_ref::<Integer>() {
+                Some(Integer(n)) => (*n, Some(old.expiry)),
+                None => return (None, Err(not_an_integer(key))),
+            },
+        };
+        match sum(key, from, by) {
+            Ok(value) => {
+                let mut record = self.record(&value, self.life(Timeout::Default));
+                record.expiry = expiry.unwrap_or(record.expiry);
+                (Some(record), Ok(value))
+            }
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    fn raised_bytes(&self, key: &str, old: Option<&[u8]>, by: i64) -> Result<(i64, Lifetime)> {
+        let now = self.clock.now();
+        let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default)));
+        let Some(bytes) = old else { return fresh() };
+        let Ok((header, _)) = unseal(key, bytes) else { return fresh() };
+        match unseal_value::<i64>(key, bytes, now, 0) {
+            Unsealed::Value(from) => {
+                let left = header.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)));
+                Ok((sum(key, i128::from(from), by)?, left))
+            }
+            Unsealed::Expired => fresh(),
+            _ => Err(not_an_integer(key)),
+        }
+    }
+
+    pub(super) async fn clear<D: Io>(&self, io: D) -> Result<()> {
+        self.count(Event::Deletion);
+        self.flights.doom_all();
+        self.local.clear();
+        match &self.link {
+            Some(link) => self.answer(io.call(link, Clear { prefix: self.prefix.clone() }).await),
+            None => Ok(()),
+        }
+    }
+
+    fn answer<R>(&self, result: Result<R>) -> Result<R> {
+        result.map_err(|error| self.failed(error))
+    }
+
+    /// One round of `get_or_insert_with`: the value, or the duty to compute it.
+    pub(super) async fn claim<T: Storable, D: Io>(&self, io: D, key: &str) -> Claim<T> {
+        let local = self.local_key(key);
+        let full = self.full(key);
+        let flight_key = if self.link.is_some() { KeyBytes::new(full.as_bytes()) } else { local.bytes };
+        loop {
+            let since = self.flights.completions(&flight_key);
+            let evidence = match &self.link {
+                None => {
+                    let at = self.local.now();
+                    if let Some(value) = self.look(key) {
+                        return Claim::Value(self.found(Some(value)));
+                    }
+                    Evidence::Birth { function: 0, instance: 0, at }
+                }
+                Some(link) => match io.call(link, Fetch { entry: full.clone(), versions: Vec::new() }).await {
+                    Ok(fetched) => {
+                        if let Some(value) = fetched.entry.and_then(|bytes| self.unseal(&full, &bytes)) {
+                            return Claim::Value(self.found(Some(value)));
+                        }
+                        Evidence::Seen(fetched.token.map(|token| Seen { generation: 0, token }))
+                    }
+                    Err(error) => {
+                        link.report("a value is computed", &self.failed(error));
+                        Evidence::Seen(None)
+                    }
+                },
+            };
+            let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &self.local);
+            match self.flights.join(&flight_key, evidence, joinable, Some(since)) {
+                Role::Recheck => {}
+                Role::Lead(lead) | Role::Alone(lead) => {
+                    self.count(Event::Miss);
+                    return Claim::Lead(lead);
+                }
+                Role::Wait(wait) => match io.wait(wait).await {
+                    Waited::Value(value) => {
+                        self.count(Event::Miss);
+                        self.count(Event::Coalesced);
+                        return Claim::Value(value.downcast_ref::<T>().cloned());
+                    }
+                    Waited::Released => {
+                        self.count(Event::Miss);
+                        return Claim::Lead(self.flights.register(&flight_key, evidence));
+                    }
+                    Waited::Again => {}
+                },
+            }
+        }
+    }
+
+    /// Stores what `get_or_insert_with` computed, and hands it to those who wait.
+    pub(super) async fn settle<T: Storable, D: Io>(&self, io: D, key: &str, life: Lifetime, lead: Lead, value: &T) {
+        let stored = match (&self.link, *lead.evidence()) {
+            (None, Evidence::Birth { at, .. }) => {
+                let Local { digest, bytes } = self.local_key(key);
+                let record = Record { birth: at, ..self.record(value, life) };
+                self.local.insert(Insert { digest, bytes, record }, || !lead.doomed())
+            }
+            (Some(link), Evidence::Seen(Some(Seen { token, .. }))) if !lead.doomed() => {
+                let key = self.full(key);
+                let put = match self.seal(&key, value, life) {
+                    Ok(value) => io.call(link, PutIf { key, value, life, token }).await,
+                    Err(error) => Err(error),
+                };
+                put.unwrap_or_else(|error| {
+                    link.report("a value is returned", &self.failed(error));
+                    false
+                })
+            }
+            _ => false,
+        };
+        if stored {
+            self.count(Event::Store);
+        }
+        lead.finish(Outcome::Value(Arc::new(value.clone())));
+    }
+
+    pub(super) async fn get_or_insert_over<T, D, F>(
+        &self,
+        io: D,
+        key: &str,
+        timeout: Timeout,
+        compute: impl FnOnce() -> F,
+    ) -> T
+    where
+        T: Storable,
+        D: Io,
+        F: Future<Output = T>,
+    {
+        match self.claim(io, key).await {
+            Claim::Value(Some(value)) => value,
+            // Another computation of this key gave another type.
+            Claim::Value(None) => compute().await,
+            Claim::Lead(lead) => {
+                let life = self.life(timeout);
+                let value = lead.scope(compute()).await;
+                self.settle(io, key, life, lead, &value).await;
+                value
+            }
+        }
+    }
+}
+
+/// What a round of `get_or_insert_with` gave.
+pub(super) enum Claim<T> {
+    Value(Option<T>),
+    Lead(Lead),
+}
+
+fn sum(key: &str, from: i128, by: i64) -> Result<i64> {
+    i64::try_from(from + i128::from(by)).map_err(|_| {
+        Error::new(ErrorKind::Type, format!("`{key}` raised by {by} does not fit into an i64; it was left as it is"))
+    })
+}
+
+fn not_an_integer(key: &str) -> Error {
+    Error::new(ErrorKind::Type, format!("`{key}` holds no integer; it was left as it is"))
+}

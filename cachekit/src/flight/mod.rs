@@ -1,0 +1,47 @@
+//! Single flight: threads and tasks that miss one key together wait for one of them.
+//!
+//! A caller that missed [joins](Flights::join) and gets a role. The leader computes, stores, and [finishes](Lead::finish);
+//! the others wait, as threads or as tasks, for the same flight.
+//!
+//! ```text
+//! loop {
+//!     let since = flights.completions(&key);
+//!     if let Some(value) = look(&key) { return value }            // gathers the evidence too
+//!     match flights.join(&key, evidence, joinable, Some(since)) {
+//!         Lead(lead) | Alone(lead) => { compute in lead.enter(); store unless lead.doomed(); lead.finish(…) }
+//!         Wait(wait) => match wait.wait() {                       // or `.await`
+//!             Value(value) => return value,
+//!             Released => compute under flights.register(&key, evidence),
+//!             Again => continue,
+//!         },
+//!         Recheck => continue,
+//!     }
+//! }
+//! ```
+//!
+//! A leader that is a task and isn't polled, held back while its own task awaits the same key for instance, makes the others
+//! wait for as long; dropped, it hands over.
+//!
+//! - [`table`] finds the flight of a key, and lets a deletion doom it.
+//! - [`state`] is one flight and those who wait for it.
+//! - [`nesting`] keeps computations inside computations from waiting in a circle.
+
+mod nesting;
+mod state;
+mod sync;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use cachekit_backends::KeyBytes;
+
+pub(crate) use state::{Wait, Waited};
+pub(crate) use table::Outcome;
+
+/// The flights of one cache.
+pub(crate) type Flights<E> = table::Flights<KeyBytes, E>;
+/// What a caller of that cache who missed has to do.
+pub(crate) type Role<E> = table::Role<KeyBytes, E>;
+/// The right to compute for that cache.
+pub(crate) type Lead<E> = table::Lead<KeyBytes, E>;

@@ -1,0 +1,160 @@
+//! Computations inside computations: which flight the running code belongs to, and whether a wait would close a cycle.
+//!
+//! A thread that leads a flight and runs into another one's key, as mutual recursion does, may wait for a flight that waits
+//! for it. So each wait inside a computation is recorded, as an edge from the flight whose body waits to the flight that
+//! it waits for, and a wait that would close a cycle is refused. A wait at top level blocks nobody else and isn't recorded.
+//!
+//! A flight is blocked when its body waits, or when the body of a flight inside it does. Seen from the flight `p` that
+//! wants to wait: `p` and the flights around it can't end before the wait does; neither can the bodies that wait for one
+//! of them, nor the flights around those. If the target is among them, the wait would never end.
+//!
+//! What a computation hands to another thread or to a spawned task starts at top level there: if it waits for that, and
+//! that for its key, nobody can see the cycle.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::iter::successors;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::state::Node;
+use super::sync::{Mutex, process_wide, thread_local};
+
+thread_local! {
+    static CURRENT: RefCell<Option<Node>> = const { RefCell::new(None) };
+}
+
+/// The flight whose body is running on this thread.
+pub(super) fn current() -> Option<Node> {
+    // A destructor of another thread-local may run after ours is gone: that is top level.
+    CURRENT.try_with(|current| current.borrow().clone()).unwrap_or(None)
+}
+
+fn replace(node: Option<Node>) -> Option<Node> {
+    CURRENT.try_with(|current| current.replace(node)).unwrap_or(None)
+}
+
+/// Until it is dropped, what this thread runs belongs to one flight.
+#[must_use]
+pub(crate) struct Entered<'a> {
+    outer: Option<Node>,
+    /// Of this thread, and no longer than the lead.
+    _here: PhantomData<(&'a (), *const ())>,
+}
+
+pub(super) fn enter<'a>(node: Node) -> Entered<'a> {
+    Entered { outer: replace(Some(node)), _here: PhantomData }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        replace(self.outer.take());
+    }
+}
+
+/// Runs a future as the body of one flight: it is entered whenever the future is polled, and while it is dropped.
+pub(super) async fn scope<F: Future>(node: Node, future: F) -> F::Output {
+    struct Body<'a, F> {
+        node: Node,
+        future: Pin<&'a mut Option<F>>,
+    }
+
+    impl<F> Drop for Body<'_, F> {
+        fn drop(&mut self) {
+            let _entered = enter(self.node.clone());
+            self.future.set(None);
+        }
+    }
+
+    let mut body = Body { node, future: pin!(Some(future)) };
+    poll_fn(move |context| {
+        let _entered = enter(body.node.clone());
+        match body.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(context),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+process_wide! {
+    /// One graph for all caches, because cycles go through several.
+    static GRAPH: Mutex<Graph> = Mutex::new(Graph { waits: BTreeMap::new(), serial: 0 });
+}
+
+/// The waits inside computations.
+struct Graph {
+    /// The flights that wait, by the address of the one that they wait for and a serial number. The waiters keep the
+    /// targets alive, so an address stays one flight's.
+    waits: BTreeMap<(usize, u64), Node>,
+    serial: u64,
+}
+
+impl Graph {
+    fn next(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// Whether `target` can't end before `parent` does. Costs a step for each flight around `parent` and around the bodies
+    /// that wait for it.
+    fn blocks(&mut self, parent: &Node, target: &Node) -> bool {
+        let search = self.next();
+        let mut starts = vec![parent];
+        while let Some(start) = starts.pop() {
+            for flight in successors(Some(start), |flight| flight.parent()) {
+                if !flight.visit(search) {
+                    break;
+                }
+                if Arc::ptr_eq(flight, target) {
+                    return true;
+                }
+                if !self.waits.is_empty() {
+                    let address = address(flight);
+                    starts.extend(
+                        self.waits.range((address, 0)..=(address, u64::MAX)).map(|(_, waiter)| waiter),
+                    );
+                }
+            }
+        }
+        false
+    }
+}
+
+fn address(node: &Node) -> usize {
+    Arc::as_ptr(node).addr()
+}
+
+/// A recorded wait. Dropping it takes it off the record.
+pub(super) struct Edge(usize, u64);
+
+impl Edge {
+    /// Records that the body of `parent` waits for `target`, unless that would be for ever. Check and record are one step,
+    /// or two waits could each miss the other one.
+    pub(super) fn record(parent: Node, target: &Node) -> Option<Self> {
+        let mut graph = GRAPH.lock();
+        if graph.blocks(&parent, target) {
+            return None;
+        }
+        let edge = Self(address(target), graph.next());
+        graph.waits.insert((edge.0, edge.1), parent);
+        Some(edge)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        // The parent may be the last of its flight, so it outlives the lock.
+        let _parent = GRAPH.lock().waits.remove(&(self.0, self.1));
+    }
+}
+
+/// How many bodies wait for a flight.
+#[cfg(test)]
+pub(super) fn recorded(target: &Node) -> usize {
+    let address = address(target);
+    GRAPH.lock().waits.range((address, 0)..=(address, u64::MAX)).count()
+}

@@ -1,0 +1,78 @@
+//! Memoization with swappable backends and exact invalidation.
+//!
+//! ```
+//! use cachekit::{delete_memoized, memoize};
+//!
+//! #[memoize(timeout = 50)]
+//! fn has_membership(user: &str, role: &str) -> bool {
+//!     // … asks the database …
+//!     user == "demo" && role == "admin"
+//! }
+//!
+//! # fn main() -> cachekit::Result<()> {
+//! assert!(has_membership("demo", "admin")); // computes
+//! assert!(has_membership("demo", "admin")); // doesn't
+//! delete_memoized!(has_membership, "demo", "admin")?; // forgets this call
+//! delete_memoized!(has_membership)?; // forgets all calls
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Cargo features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `filesystem` (default) | one file per entry in a directory, shared by processes |
+//! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
+//! | `conformance` | the suite that every backend passes, for backends of your own |
+//! | `full` | everything |
+
+mod cache;
+mod flight;
+mod link;
+mod memo;
+mod stats;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+/// The suite that every backend passes; run it on yours.
+#[cfg(feature = "conformance")]
+pub use cachekit_backends::conformance;
+
+pub use cache::{AsyncCache, Cache};
+pub use cachekit_backends::{
+    AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind, Fetched,
+    KeyWriter, Lifetime, Result, Secret, Timeout, Token, Value, Version, register_backend,
+};
+pub use cachekit_macros::{
+    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats, uncached,
+};
+pub use memo::delete_memoized_named;
+pub use memo::policy::{Keepable, Storable};
+pub use stats::{CacheStats, FunctionStats};
+
+static DEFAULT: Cache = Cache::new();
+
+/// Binds the default cache, the one of functions without `cache = …`: once, at start-up.
+///
+/// # Errors
+/// [`ErrorKind::Config`] names what is wrong with the configuration; [`ErrorKind::AlreadyInitialized`] says that the
+/// default cache was bound before, by an `init` or by its first use.
+pub fn init(config: Config) -> Result<()> {
+    DEFAULT.init(config)
+}
+
+/// The default cache. Without [`init`], its first use binds it to `Config::default()`.
+#[must_use]
+pub fn cache() -> &'static Cache {
+    __private::default_cache()
+}
+
+fn default_cache() -> &'static Cache {
+    &DEFAULT
+}

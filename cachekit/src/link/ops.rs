@@ -1,0 +1,76 @@
+//! The operations of a backend as values, so that one driver serves the sync and the async way.
+
+use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Fetched, Lifetime, Result, Token};
+
+/// An operation with its arguments.
+pub(crate) trait Operation: Send + Sync + Sized + 'static {
+    type Out: Send + 'static;
+    fn run(&self, backend: &dyn Backend) -> Result<Self::Out>;
+    fn run_async<'a>(&'a self, backend: &'a dyn AsyncBackend) -> BoxFuture<'a, Result<Self::Out>>;
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident($($field:ident: $type:ty),*) -> $out:ty = |$me:ident, $b:ident| $call:expr, async $acall:expr;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name { $(pub(crate) $field: $type),* }
+        impl Operation for $name {
+            type Out = $out;
+            fn run(&self, $b: &dyn Backend) -> Result<$out> {
+                let $me = self;
+                $call
+            }
+            fn run_async<'a>(&'a self, $b: &'a dyn AsyncBackend) -> BoxFuture<'a, Result<$out>> {
+                let $me = self;
+                $acall
+            }
+        }
+    )*};
+}
+
+operations! {
+    GetMany(keys: Vec<String>) -> Vec<Option<Vec<u8>>> =
+        |me, b| b.get_many(&refs(&me.keys)),
+        async Box::pin(async move { b.get_many(&refs(&me.keys)).await });
+    Set(key: String, value: Vec<u8>, life: Lifetime) -> () =
+        |me, b| b.set(&me.key, &me.value, me.life),
+        async b.set(&me.key, &me.value, me.life);
+    SetMany(items: Vec<(String, Vec<u8>)>, life: Lifetime) -> () =
+        |me, b| b.set_many(&pairs(&me.items), me.life),
+        async Box::pin(async move { b.set_many(&pairs(&me.items), me.life).await });
+    Delete(key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
+    DeleteMany(keys: Vec<String>) -> u64 =
+        |me, b| b.delete_many(&refs(&me.keys)),
+        async Box::pin(async move { b.delete_many(&refs(&me.keys)).await });
+    Clear(prefix: String) -> () = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
+    Add(key: String, value: Vec<u8>, life: Lifetime) -> bool =
+        |me, b| b.add(&me.key, &me.value, me.life),
+        async b.add(&me.key, &me.value, me.life);
+    TokenOf(key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
+    PutIf(key: String, value: Vec<u8>, life: Lifetime, token: Token) -> bool =
+        |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
+        async b.put_if(&me.key, &me.value, me.life, me.token);
+    /// An entry, its versions and the state of its key; the state by a second look if the first didn't bring it.
+    Fetch(entry: String, versions: Vec<String>) -> Fetched =
+        |me, b| {
+            let mut fetched = b.fetch(&me.entry, &refs(&me.versions))?;
+            if fetched.token.is_none() {
+                fetched.token = Some(b.token(&me.entry)?);
+            }
+            Ok(fetched)
+        },
+        async Box::pin(async move {
+            let mut fetched = b.fetch(&me.entry, &refs(&me.versions)).await?;
+            if fetched.token.is_none() {
+                fetched.token = Some(b.token(&me.entry).await?);
+            }
+            Ok(fetched)
+        });
+}
+
+fn refs(keys: &[String]) -> Vec<&str> {
+    keys.iter().map(String::as_str).collect()
+}
+
+fn pairs(items: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+    items.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect()
+}

@@ -1,0 +1,94 @@
+//! The runtime under the attributes. A call goes `probe` → (hit) or → `lead` → (somebody else's value) or → the body →
+//! `finish`; `docs/src/design.md` has the picture.
+
+pub(crate) mod finish;
+pub(crate) mod lead;
+mod named;
+pub(crate) mod parts;
+pub(crate) mod policy;
+pub(crate) mod probe;
+pub(crate) mod site;
+pub(crate) mod surface;
+pub(crate) mod target;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cachekit_backends::simple::{Record, SimpleStore};
+use cachekit_backends::Token;
+
+use crate::flight;
+
+pub use named::delete_memoized_named;
+
+pub(crate) type Lead = flight::Lead<Evidence>;
+pub(crate) type Flights = flight::Flights<Evidence>;
+
+/// What a computation's leader saw before it began. A later caller may wait for it only if nothing was deleted since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Evidence {
+    /// In process: the store's sequence.
+    Birth { function: u32, instance: u64, at: u64 },
+    /// On a backend: the versions and the state of the entry's key, as they came back; none if it did not answer.
+    Seen(Option<Seen>),
+}
+
+/// What a backend's answer says about the validity of what is computed after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) generation: u128,
+    pub(crate) token: Token,
+}
+
+impl Evidence {
+    /// Whether a caller who sees `ours` may take the value of a computation that saw `self`.
+    pub(crate) fn serves(&self, ours: &Self, store: &SimpleStore) -> bool {
+        match (self, ours) {
+            (Self::Birth { function, instance, at }, Self::Birth { .. }) => {
+                store.is_current(*function, *instance, *at)
+            }
+            (Self::Seen(theirs), Self::Seen(ours)) => theirs == ours,
+            _ => false,
+        }
+    }
+}
+
+/// A function in a cache.
+#[derive(Default)]
+pub(crate) struct Used {
+    pub(crate) counters: crate::stats::Counters,
+    registered: AtomicBool,
+}
+
+impl Used {
+    /// True once.
+    pub(crate) fn first_time(&self) -> bool {
+        !self.registered.load(Ordering::Relaxed) && !self.registered.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// The ordinary call.
+    Call,
+    /// Compute, store and return.
+    Refresh,
+    /// Run the body only.
+    Uncached,
+}
+
+impl From<u8> for Op {
+    /// The numbers that `refresh!` and `uncached!` write, so that they need no path to this crate.
+    fn from(number: u8) -> Self {
+        match number {
+            1 => Self::Refresh,
+            2 => Self::Uncached,
+            _ => Self::Call,
+        }
+    }
+}
+
+/// A value as the in-process store keeps it.
+pub(crate) fn take<T: Clone + Send + Sync + 'static>(record: &Record) -> Option<T> {
+    record.value.downcast_ref::<T>().cloned()
+}

@@ -1,0 +1,23 @@
+use cachekit_backends::Result;
+
+use super::site::named;
+use super::surface::delete_scope;
+use crate::link::{SyncIo, ready};
+
+/// Deletes every entry of the function that is registered under a name, in each cache of this process that it was called
+/// with: the name given by `name = "…"`, or its path.
+///
+/// For functions whose hidden companion can't be named: methods of traits. Their paths read
+/// `<shop::Person as shop::Roles>::has_role`. Costs one write per cache; blocks, for async functions too.
+///
+/// # Errors
+/// [`ErrorKind::UnknownFunction`](crate::ErrorKind::UnknownFunction), with names that are near, if no function of that
+/// name was called in this process; else the backend's error.
+pub fn delete_memoized_named(name: &str) -> Result<()> {
+    for (function, caches) in named(name)? {
+        for cache in caches {
+            ready(delete_scope(SyncIo, function, cache.inner().clone(), None, false))?;
+        }
+    }
+    Ok(())
+}

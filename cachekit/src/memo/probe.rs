@@ -1,0 +1,184 @@
+//! The first look: a hit ends here, without a lock that serializes readers, without an allocation and without a clock.
+
+use std::hash::Hasher;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use cachekit_backends::simple::SimpleStore;
+use cachekit_backends::{KeyBytes, Lifetime, Matcher, Timeout};
+
+use super::parts::KeyPart;
+use super::policy::{Policy, clones_quietly};
+use super::site::{Function, Handle};
+use super::target::{LocalKey, SharedKey, feed_local};
+use super::{Op, take};
+use crate::cache::{Cache, Inner};
+use crate::stats::Event;
+
+/// The options of a call, as the attribute's expressions.
+pub struct Options<U, R, S, T> {
+    /// True: neither read nor write.
+    pub unless: U,
+    /// True: compute and overwrite.
+    pub refresh_if: R,
+    /// Asked on a hit; true: compute and overwrite.
+    pub stale_if: S,
+    /// How long the entry lives.
+    pub timeout: T,
+    /// Wait for a computation of the same call that is under way.
+    pub single_flight: bool,
+}
+
+/// What a first look gave.
+pub enum Probe<P: Policy, S> {
+    /// The value.
+    Done(P::Output),
+    /// It takes more than a look.
+    Pending(Pending<P, S>),
+}
+
+/// A call that missed; owns all it needs, so that the arguments are free for the body.
+pub struct Pending<P: Policy, S> {
+    pub(super) call: Call,
+    pub(super) stale_if: S,
+    pub(super) policy: PhantomData<fn() -> P>,
+}
+
+/// A call without its types.
+pub(super) struct Call {
+    pub(super) function: &'static Function,
+    pub(super) cache: &'static Cache,
+    pub(super) way: Way,
+    pub(super) life: Lifetime,
+    pub(super) refresh: bool,
+    pub(super) single_flight: bool,
+}
+
+/// Where a call's entry is.
+pub(super) enum Way {
+    /// Nowhere: just compute.
+    Bypass,
+    Local(LocalKey),
+    Shared(SharedKey),
+}
+
+impl Call {
+    pub(super) fn inner(&self) -> &'static Arc<Inner> {
+        self.cache.inner()
+    }
+
+    pub(super) fn count(&self, event: Event) {
+        self.inner().functions.get(self.function.number).counters.count(event);
+    }
+}
+
+/// Looks a call up.
+#[inline]
+pub fn probe<M, P, K, I, U, R, S, T>(
+    handle: Handle<M>,
+    _policy: P,
+    parts: &K,
+    instance: &I,
+    op: Op,
+    options: Options<U, R, S, T>,
+) -> Probe<P, S>
+where
+    P: Policy,
+    K: KeyPart,
+    I: KeyPart,
+    U: FnOnce() -> bool,
+    R: FnOnce() -> bool,
+    S: Fn(&P::Output) -> bool,
+    T: FnOnce() -> Timeout,
+{
+    let Handle { function, cache, .. } = handle;
+    let inner = cache.inner();
+    let bypass = op == Op::Uncached || inner.discards || (options.unless)();
+    let refresh = !bypass && (op == Op::Refresh || (options.refresh_if)());
+    let local = inner.link.is_none() || function.local;
+    if !bypass && !refresh && local {
+        if let Some(stored) = look::<P::Stored, K>(&inner.local, function, parts) {
+            let output = P::output(stored);
+            if !(options.stale_if)(&output) {
+                inner.functions.get(function.number).counters.count(Event::Hit);
+                return Probe::Done(output);
+            }
+        }
+    }
+    Probe::Pending(Pending {
+        call: Call {
+            function,
+            cache,
+            way: if bypass { Way::Bypass } else { way(inner, function, parts, instance, local) },
+            life: if bypass { None } else { (options.timeout)().resolve(inner.default_timeout) },
+            refresh,
+            single_flight: options.single_flight,
+        },
+        stale_if: options.stale_if,
+        policy: PhantomData,
+    })
+}
+
+#[cold]
+fn way(inner: &Inner, function: &Function, parts: &impl KeyPart, instance: &impl KeyPart, local: bool) -> Way {
+    if local {
+        Way::Local(function.local_key(inner, parts, instance))
+    } else {
+        Way::Shared(function.shared_key(inner, parts, instance))
+    }
+}
+
+/// The hit path.
+#[inline]
+fn look<T, K>(store: &SimpleStore, function: &Function, parts: &K) -> Option<T>
+where
+    T: Clone + Send + Sync + 'static,
+    K: KeyPart,
+{
+    let digest = store.digest(|w| feed_local(function, parts, w));
+    let feed = |m: &mut Matcher<'_>| feed_local(function, parts, m);
+    if K::TRUSTED && clones_quietly::<T>() {
+        return store.read(digest, feed, take::<T>).flatten();
+    }
+    let value = if K::TRUSTED {
+        store.read(digest, feed, |record| Arc::clone(&record.value))?
+    } else {
+        store.read_foreign(digest, feed)?.value
+    };
+    value.downcast_ref::<T>().cloned()
+}
+
+/// Looks a recorded key up again.
+pub(super) fn look_again<T>(store: &SimpleStore, digest: u64, bytes: &KeyBytes) -> Option<T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let feed = |m: &mut Matcher<'_>| m.write(bytes.as_slice());
+    let value = store.read(digest, feed, |record| Arc::clone(&record.value))?;
+    value.downcast_ref::<T>().cloned()
+}
+
+/// The default of `unless` and `refresh_if`.
+#[inline]
+#[must_use]
+pub fn no() -> bool {
+    false
+}
+
+/// The default of `stale_if`.
+#[inline]
+pub fn keep<R>(_: &R) -> bool {
+    false
+}
+
+/// The default of `cache_if`.
+#[inline]
+pub fn keep_all<R>(_: &R) -> bool {
+    true
+}
+
+/// Tells the compiler what a predicate is of.
+#[inline]
+pub fn predicate<R, F: Fn(&R) -> bool>(f: F) -> F {
+    f
+}

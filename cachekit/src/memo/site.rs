@@ -1,0 +1,259 @@
+//! Which function a call is of: its identity, its number in this process, its cache.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cachekit_backends::{Error, ErrorKind, Result};
+use parking_lot::{Mutex, RwLock};
+
+use crate::cache::Cache;
+
+/// What the attribute said, as a constant.
+pub struct Spec {
+    /// The function's own name.
+    pub function: &'static str,
+    /// The identity that the user gave.
+    pub name: Option<&'static str>,
+    /// `version` and the digest of `source_check`.
+    pub version: &'static str,
+    /// Values never leave the process.
+    pub local: bool,
+}
+
+/// One annotated function in the program's text.
+pub struct Site {
+    spec: Spec,
+    /// The first function of this text; the only one but in generic impls and in traits.
+    first: OnceLock<&'static Function>,
+    others: RwLock<Option<HashMap<TypeId, &'static Function>>>,
+}
+
+/// One function: a site and, for a method, the type that it is a method of.
+pub(crate) struct Function {
+    /// Counts functions in this process from 1; 0 is the cache object.
+    pub(crate) number: u32,
+    /// The identity, as it reads in a key.
+    pub(crate) name: String,
+    pub(crate) version: &'static str,
+    pub(crate) local: bool,
+    scope: TypeId,
+}
+
+/// The type that tells the functions of one site apart, and how the identity reads.
+pub struct Scope {
+    id: TypeId,
+    path: fn(&'static str) -> String,
+}
+
+impl Scope {
+    /// A free function, by its companion.
+    #[inline]
+    #[must_use]
+    pub fn free<C: 'static>() -> Self {
+        Self { id: TypeId::of::<C>(), path: free_path::<C> }
+    }
+
+    /// A method of `T`.
+    #[inline]
+    #[must_use]
+    pub fn method<T: ?Sized>() -> Self {
+        Self { id: typeid::of::<T>(), path: |function| format!("{}::{function}", std::any::type_name::<T>()) }
+    }
+
+    /// A method of `T` by a trait, and a function that stands in its body.
+    #[inline]
+    #[must_use]
+    pub fn inline<T: ?Sized, H: Copy>(_here: H) -> Self {
+        Self { id: typeid::of::<(PhantomOf<T>, PhantomData<H>)>(), path: inline_path::<T, H> }
+    }
+}
+
+/// Makes a sized type of any.
+struct PhantomOf<T: ?Sized>(PhantomData<T>);
+
+fn free_path<C>(function: &'static str) -> String {
+    // The companion may have another name than the function; the path before it is the function's.
+    let companion = std::any::type_name::<C>();
+    match companion.rsplit_once("::") {
+        Some((module, _)) => format!("{module}::{function}"),
+        None => function.to_string(),
+    }
+}
+
+/// `<Type as Trait>::function`, from the path of an item in the function's body.
+fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
+    let owner = std::any::type_name::<T>();
+    let here = std::any::type_name::<H>();
+    // "shop::<impl shop::Roles for shop::Person>::has_role::here" or, in a trait, "shop::Roles::has_role::here".
+    let of_impl = here.split_once("<impl ").and_then(|(_, rest)| rest.split_once(" for ")).map(|(name, _)| name);
+    let of_trait = || here.split(&format!("::{function}")).next().filter(|path| *path != here);
+    match of_impl.or_else(of_trait) {
+        Some(name) => format!("<{owner} as {name}>::{function}"),
+        None => format!("{owner}::{function}"),
+    }
+}
+
+impl Site {
+    /// A site.
+    #[must_use]
+    pub const fn new(spec: Spec) -> Self {
+        Self { spec, first: OnceLock::new(), others: RwLock::new(None) }
+    }
+
+    #[inline]
+    fn function(&'static self, scope: &Scope) -> &'static Function {
+        match self.first.get() {
+            Some(function) if function.scope == scope.id || self.spec.name.is_some() => function,
+            _ => self.other_function(scope),
+        }
+    }
+
+    #[cold]
+    fn other_function(&'static self, scope: &Scope) -> &'static Function {
+        let first = self.first.get_or_init(|| Function::register(&self.spec, scope));
+        if first.scope == scope.id || self.spec.name.is_some() {
+            // Under a name of its own, the type is in the key, and one deletion reaches all.
+            return first;
+        }
+        if let Some(function) = self.others.read().as_ref().and_then(|others| others.get(&scope.id)) {
+            return function;
+        }
+        let mut others = self.others.write();
+        others
+            .get_or_insert_default()
+            .entry(scope.id)
+            .or_insert_with(|| Function::register(&self.spec, scope))
+    }
+}
+
+/// The functions by their identity, and the caches that they were called with.
+static REGISTRY: Mutex<Option<HashMap<String, Vec<Registered>>>> = Mutex::new(None);
+
+struct Registered {
+    function: &'static Function,
+    caches: Vec<Cache>,
+}
+
+impl Function {
+    fn register(spec: &Spec, scope: &Scope) -> &'static Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = spec.name.map_or_else(|| (scope.path)(spec.function), str::to_string);
+        let mut registry = REGISTRY.lock();
+        let same = registry.get_or_insert_default().entry(name.clone()).or_default();
+        let clash = !spec.local && same.iter().any(|one| !one.function.local);
+        if clash {
+            tracing::error!(
+                target: "cachekit",
+                "two memoized functions have the identity `{name}`; the second one is kept in this process, as if it were \
+                 `local`, so that they don't share entries: give one of them another `name = \"…\"`",
+            );
+        }
+        let function: &'static Self = Box::leak(Box::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            version: spec.version,
+            local: spec.local || clash,
+            scope: scope.id,
+        }));
+        same.push(Registered { function, caches: Vec::new() });
+        function
+    }
+
+    /// Notes that a function is called with a cache, for deletion by name.
+    pub(crate) fn used_with(&self, cache: &Cache) {
+        let mut registry = REGISTRY.lock();
+        let same = registry.get_or_insert_default().entry(self.name.clone()).or_default();
+        if let Some(mine) = same.iter_mut().find(|one| one.function.number == self.number) {
+            let inner = cache.inner();
+            if !mine.caches.iter().any(|known| std::sync::Arc::ptr_eq(known.inner(), inner)) {
+                mine.caches.push(cache.clone());
+            }
+        }
+    }
+}
+
+/// The functions that are registered under a name, with the caches that they were called with.
+pub(crate) fn named(name: &str) -> Result<Vec<(&'static Function, Vec<Cache>)>> {
+    let registry = REGISTRY.lock();
+    let known = registry.as_ref();
+    if let Some(found) = known.and_then(|known| known.get(name)) {
+        return Ok(found.iter().map(|one| (one.function, one.caches.clone())).collect());
+    }
+    let mut near: Vec<_> = known
+        .into_iter()
+        .flat_map(HashMap::keys)
+        .filter(|one| name.rsplit("::").next() == one.rsplit("::").next())
+        .map(|one| format!("`{one}`"))
+        .collect();
+    near.sort();
+    let hint = match near.as_slice() {
+        [] => "a function is registered at its first call".to_string(),
+        near => format!("there is {}", near.join(", ")),
+    };
+    Err(Error::new(ErrorKind::UnknownFunction, format!("no memoized function called `{name}` was called in this process: {hint}")))
+}
+
+/// The marker of a function that blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Sync;
+
+/// The marker of a function that is async.
+#[derive(Clone, Copy, Debug)]
+pub struct Async;
+
+/// A function with its cache.
+pub struct Handle<M> {
+    pub(crate) function: &'static Function,
+    pub(crate) cache: &'static Cache,
+    pub(crate) instance: Option<super::target::Instance>,
+    mode: PhantomData<M>,
+}
+
+impl<M> Handle<M> {
+    /// The function of a site, in a cache.
+    #[inline]
+    #[must_use]
+    pub fn new(site: &'static Site, scope: &Scope, cache: &'static Cache) -> Self {
+        Self { function: site.function(scope), cache, instance: None, mode: PhantomData }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Person;
+    trait Roles {
+        fn default_method(&self) -> String
+        where
+            Self: Sized,
+        {
+            fn here() {}
+            (Scope::inline::<Self, _>(here).path)("default_method")
+        }
+        fn of_impl() -> String;
+    }
+    impl Roles for Person {
+        fn of_impl() -> String {
+            fn here() {}
+            (Scope::inline::<Self, _>(here).path)("of_impl")
+        }
+    }
+
+    #[test]
+    fn identities_read_like_paths() {
+        struct companion {}
+        let module = module_path!();
+        assert_eq!(
+            (Scope::free::<companion>().path)("f"),
+            format!("{module}::identities_read_like_paths::f"),
+            "the enclosing function is part of it"
+        );
+        assert_eq!((Scope::method::<Person>().path)("m"), format!("{module}::Person::m"));
+        assert_eq!(Person::of_impl(), format!("<{module}::Person as {module}::Roles>::of_impl"));
+        assert_eq!(Person.default_method(), format!("<{module}::Person as {module}::Roles>::default_method"));
+    }
+}

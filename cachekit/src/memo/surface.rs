@@ -1,0 +1,182 @@
+//! What the macros `delete_memoized!`, `peek!` and `stats!` call.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use cachekit_backends::{KeyBytes, Result, Version, combine};
+
+use super::parts::KeyPart;
+use super::policy::{Entry, Opened, Policy};
+use super::probe::look_again;
+use super::site::{Async, Function, Handle, Sync};
+use super::target::{Instance, LocalKey, SharedKey};
+use crate::cache::{Cache, Inner};
+use crate::link::{AsyncIo, Delete, Fetch, Io, Set, SyncIo, ready};
+use crate::stats::{Event, FunctionStats};
+
+/// One call of a function: its key, with what can be done about it.
+pub struct Key<R, M> {
+    cache: Cache,
+    spot: Spot,
+    open: fn(&Inner, &Spot, Option<(&[u8], u128)>) -> Option<R>,
+    mode: PhantomData<M>,
+}
+
+/// Where an entry is.
+enum Spot {
+    Local(LocalKey),
+    Shared(SharedKey),
+}
+
+impl<R, M> Key<R, M> {
+    /// The key of a call.
+    pub fn new<P: Policy<Output = R>>(
+        handle: Handle<M>,
+        _policy: P,
+        parts: &impl KeyPart,
+        instance: &impl KeyPart,
+    ) -> Self {
+        let inner = handle.cache.inner();
+        let spot = if inner.link.is_none() || handle.function.local {
+            Spot::Local(handle.function.local_key(inner, parts, instance))
+        } else {
+            Spot::Shared(handle.function.shared_key(inner, parts, instance))
+        };
+        Self { cache: handle.cache.clone(), spot, open: open::<P>, mode: PhantomData }
+    }
+
+    async fn delete_over<D: Io>(self, io: D) -> Result<()> {
+        let inner = self.cache.inner();
+        inner.count(Event::Deletion);
+        match self.spot {
+            Spot::Local(key) => {
+                // First what is under way is marked, then what is stored removed: see `SimpleStore::insert`.
+                inner.flights.doom(&key.bytes);
+                inner.local.remove(key.digest, key.bytes.as_slice());
+                Ok(())
+            }
+            Spot::Shared(key) => {
+                inner.flights.doom(&KeyBytes::new(key.entry.as_bytes()));
+                match &inner.link {
+                    Some(link) => io.call(link, Delete { key: key.entry }).await.map(drop),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn peek_over<D: Io>(self, io: D) -> Result<Option<R>> {
+        let inner = self.cache.inner();
+        let (Spot::Shared(key), Some(link)) = (&self.spot, &inner.link) else {
+            return Ok((self.open)(inner, &self.spot, None));
+        };
+        let op = Fetch { entry: key.entry.clone(), versions: key.versions.clone() };
+        let fetched = io.call(link, op).await?;
+        let generation = combine(&fetched.versions);
+        Ok(fetched.entry.and_then(|bytes| (self.open)(inner, &self.spot, Some((&bytes, generation)))))
+    }
+}
+
+fn open<P: Policy>(inner: &Inner, spot: &Spot, bytes: Option<(&[u8], u128)>) -> Option<P::Output> {
+    let stored = match (spot, bytes) {
+        (Spot::Local(key), _) => look_again::<P::Stored>(&inner.local, key.digest, &key.bytes),
+        (Spot::Shared(key), Some((bytes, generation))) => {
+            let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation };
+            match P::open(&at, bytes) {
+                Opened::Value(stored) => Some(stored),
+                Opened::Gone | Opened::Unreadable => None,
+            }
+        }
+        (Spot::Shared(_), None) => None,
+    };
+    stored.map(P::output)
+}
+
+impl<R> Key<R, Sync> {
+    /// Deletes the entry of this call.
+    pub fn delete(self) -> Result<()> {
+        ready(self.delete_over(SyncIo))
+    }
+
+    /// What is stored for this call.
+    pub fn peek(self) -> Result<Option<R>> {
+        ready(self.peek_over(SyncIo))
+    }
+}
+
+impl<R> Key<R, Async> {
+    /// Deletes the entry of this call.
+    pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
+        self.delete_over(AsyncIo)
+    }
+
+    /// What is stored for this call.
+    pub fn peek(self) -> impl Future<Output = Result<Option<R>>> + Send {
+        self.peek_over(AsyncIo)
+    }
+}
+
+impl<M> Handle<M> {
+    /// The same function, narrowed to one instance.
+    #[must_use]
+    pub fn of_instance(mut self, instance: &impl KeyPart) -> Self {
+        self.instance = Some(self.function.instance(self.cache.inner(), instance));
+        self
+    }
+
+    /// How often the function did what in its cache.
+    #[must_use]
+    pub fn stats(&self) -> FunctionStats {
+        self.cache.inner().functions.get(self.function.number).counters.function()
+    }
+}
+
+impl Handle<Sync> {
+    /// Deletes every entry of the function, or of the instance.
+    pub fn delete(self) -> Result<()> {
+        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.instance, false))
+    }
+
+    /// Drops the version itself; the next call makes a new one.
+    pub fn delete_version(self) -> Result<()> {
+        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.instance, true))
+    }
+}
+
+impl Handle<Async> {
+    /// Deletes every entry of the function, or of the instance.
+    pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
+        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.instance, false)
+    }
+
+    /// Drops the version itself; the next call makes a new one.
+    pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
+        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.instance, true)
+    }
+}
+
+/// Deletes a function or an instance of it: one write, however many entries there are.
+pub(super) async fn delete_scope<D: Io>(
+    io: D,
+    function: &'static Function,
+    inner: Arc<Inner>,
+    instance: Option<Instance>,
+    drop_version: bool,
+) -> Result<()> {
+    inner.count(Event::Deletion);
+    // The in-process store first, whatever the backend is: it costs nothing and can't fail.
+    match &instance {
+        Some(instance) => inner.local.delete_instance(function.number, instance.digest),
+        None => inner.local.delete_function(function.number),
+    }
+    let Some(link) = inner.link.as_ref().filter(|_| !function.local) else { return Ok(()) };
+    let key = match &instance {
+        Some(instance) => function.instance_version_key(&inner, &instance.text),
+        None => function.version_key(&inner),
+    };
+    if drop_version {
+        return io.call(link, Delete { key }).await.map(drop);
+    }
+    io.call(link, Set { key, value: Version::fresh().to_bytes().to_vec(), life: None }).await
+}

@@ -1,0 +1,115 @@
+//! What generated code names, and nothing else does. No part of the public interface.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+pub use crate::Timeout;
+pub use crate::cache::Cache;
+pub use crate::memo::Op;
+pub use crate::memo::finish::Ticket;
+pub use crate::memo::lead::Lead;
+pub use crate::memo::parts::{Arg, Cons, Nil, PartDebug, PartHash, PartKey, PartNone, of_type, of_val};
+pub use crate::memo::policy::{Policy, PolicyOption, PolicyPlain, PolicyResult, Returns};
+pub use crate::memo::probe::{Options, Probe, keep, keep_all, no, predicate, probe};
+pub use crate::memo::site::{Async, Handle, Site, Spec, Sync};
+pub use crate::memo::surface::Key;
+
+use crate::memo::site::Scope;
+
+/// The scope of a free function, by its companion.
+#[inline]
+#[must_use]
+pub fn scope_free<C: 'static>() -> Scope {
+    Scope::free::<C>()
+}
+
+/// The scope of a method.
+#[inline]
+#[must_use]
+pub fn scope_method<T: ?Sized>() -> Scope {
+    Scope::method::<T>()
+}
+
+/// The scope of a method of a trait, by a function in its body.
+#[inline]
+#[must_use]
+pub fn scope_inline<T: ?Sized, H: Copy>(here: H) -> Scope {
+    Scope::inline::<T, H>(here)
+}
+
+/// The default cache, or the one that a test has put in its place.
+#[inline]
+#[must_use]
+pub fn default_cache() -> &'static Cache {
+    #[cfg(feature = "testing")]
+    if let Some(cache) = crate::testing::current() {
+        return cache;
+    }
+    crate::default_cache()
+}
+
+/// What `cache = PATH` may name.
+pub trait AsCache {
+    /// The cache.
+    fn as_cache(&self) -> &Cache;
+}
+
+impl AsCache for Cache {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        self
+    }
+}
+
+impl<C: AsCache + ?Sized> AsCache for &C {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+impl<C: AsCache + ?Sized> AsCache for Arc<C> {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+impl<C: AsCache, F: FnOnce() -> C> AsCache for LazyLock<C, F> {
+    #[inline]
+    fn as_cache(&self) -> &Cache {
+        (**self).as_cache()
+    }
+}
+
+/// The cache that a path names.
+#[inline]
+pub fn as_cache<C: AsCache + ?Sized>(cache: &'static C) -> &'static Cache {
+    cache.as_cache()
+}
+
+/// A timeout that the attribute gave in milliseconds.
+#[inline]
+#[must_use]
+pub const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Whether a request is being handled, so that its path can be a key. Says once that it isn't.
+#[must_use]
+pub fn in_request() -> bool {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            target: "cachekit",
+            "a function that is cached by the request's path was called outside of a request: it is computed, not cached",
+        );
+    });
+    false
+}
+
+/// The key of a view: the text with the request's path for `%s`.
+#[must_use]
+pub fn view_key(text: &str) -> String {
+    text.to_string()
+}

@@ -1,0 +1,424 @@
+//! The flights under a model checker: [shuttle] runs small programs over thousands of schedules, with its own
+//! primitives in place of the real ones. The sources are those of `cachekit`, included file by file, for nothing of this
+//! is public.
+//!
+//! Each program checks one promise: one computation per key, nobody hangs (shuttle reports a deadlock), and no value from
+//! before a deletion in the store after it.
+
+#![allow(dead_code, unreachable_pub, reason = "the included modules show more than is needed here")]
+
+#[path = "../../cachekit/src/flight/nesting.rs"]
+mod nesting;
+#[path = "../../cachekit/src/flight/state.rs"]
+mod state;
+#[path = "../../cachekit/src/flight/table.rs"]
+mod table;
+
+/// The primitives of `cachekit/src/flight/sync.rs`, from shuttle.
+mod sync {
+    use std::hash::{BuildHasherDefault, DefaultHasher};
+    use std::sync::PoisonError;
+
+    pub(super) use shuttle::sync::MutexGuard;
+    pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(super) use shuttle::thread::{Thread, current as current_thread, park};
+    pub(super) use shuttle::thread_local;
+
+    /// Without a seed: a schedule must lead to the same state each time.
+    pub(super) type HashState = BuildHasherDefault<DefaultHasher>;
+
+    pub(super) const COUNTERS: usize = 4;
+
+    #[derive(Default)]
+    pub(super) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(super) const fn new(value: T) -> Self {
+            Self(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    macro_rules! process_wide {
+        ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+            shuttle::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
+        };
+    }
+    pub(super) use process_wide;
+}
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+
+use shuttle::future;
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::thread::{JoinHandle, spawn, yield_now};
+
+use state::{Wait, Waited};
+use sync::Mutex;
+use table::{Flights, Lead, Outcome, Role};
+
+const ITERATIONS: usize = 1500;
+
+/// Runs a program under random schedules and under schedules that preempt at few, badly chosen points.
+fn check(program: impl Fn() + Send + Sync + 'static) {
+    fn run(scheduler: impl Scheduler + 'static, program: Arc<impl Fn() + Send + Sync + 'static>) {
+        let mut config = shuttle::Config::new();
+        config.stack_size = 0x40000;
+        let runs = shuttle::Runner::new(scheduler, config).run(move || program());
+        assert_eq!(runs, ITERATIONS);
+    }
+    let program = Arc::new(program);
+    run(RandomScheduler::new(ITERATIONS), program.clone());
+    run(PctScheduler::new(3, ITERATIONS), program);
+}
+
+fn in_threads<T: Send + 'static>(
+    programs: impl IntoIterator<Item = Box<dyn FnOnce() -> T + Send>>,
+) -> Vec<T> {
+    let threads: Vec<JoinHandle<T>> = programs.into_iter().map(spawn).collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+fn boxed<T>(program: impl FnOnce() -> T + Send + 'static) -> Box<dyn FnOnce() -> T + Send> {
+    Box::new(program)
+}
+
+/// The least memoized function over a store with a lock. A value is the state of the world when it was computed.
+#[derive(Clone, Default)]
+struct Memo(Arc<Inner>);
+
+struct Inner {
+    flights: Arc<Flights<u64, ()>>,
+    store: Mutex<BTreeMap<u64, usize>>,
+    /// Not shuttle's: what the program observes must not add schedules.
+    world: AtomicUsize,
+    computed: AtomicUsize,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            flights: Arc::new(Flights::new()),
+            store: Mutex::default(),
+            world: AtomicUsize::new(0),
+            computed: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// What a caller does who missed.
+enum Next {
+    Compute(Lead<u64, ()>),
+    Wait(Wait),
+    Look,
+}
+
+impl Memo {
+    /// The value, or what to do.
+    fn look(&self, key: u64) -> Result<usize, Next> {
+        let flights = &self.0.flights;
+        let since = flights.completions(&key);
+        if let Some(&value) = self.0.store.lock().get(&key) {
+            return Ok(value);
+        }
+        Err(match flights.join(&key, (), |(), ()| true, Some(since)) {
+            Role::Lead(lead) | Role::Alone(lead) => Next::Compute(lead),
+            Role::Wait(wait) => Next::Wait(wait),
+            Role::Recheck => Next::Look,
+        })
+    }
+
+    /// The value, if a wait ended with one.
+    fn waited(&self, key: u64, waited: Waited) -> Result<usize, Next> {
+        match waited {
+            Waited::Value(value) => Ok(*value.downcast().unwrap()),
+            Waited::Released => Err(Next::Compute(self.0.flights.register(&key, ()))),
+            Waited::Again => Err(Next::Look),
+        }
+    }
+
+    fn call(&self, key: u64, body: &dyn Fn()) -> usize {
+        self.go_on(key, Err(Next::Look), body)
+    }
+
+    fn go_on(&self, key: u64, mut state: Result<usize, Next>, body: &dyn Fn()) -> usize {
+        loop {
+            state = match state {
+                Ok(value) => return value,
+                Err(Next::Look) => self.look(key),
+                Err(Next::Wait(wait)) => self.waited(key, wait.wait()),
+                Err(Next::Compute(lead)) => {
+                    let value = {
+                        let _entered = lead.enter();
+                        let value = self.compute();
+                        body();
+                        value
+                    };
+                    Ok(self.store(key, value, lead))
+                }
+            };
+        }
+    }
+
+    async fn call_async(&self, key: u64) -> usize {
+        let mut state = Err(Next::Look);
+        loop {
+            state = match state {
+                Ok(value) => return value,
+                Err(Next::Look) => self.look(key),
+                Err(Next::Wait(wait)) => self.waited(key, wait.await),
+                Err(Next::Compute(lead)) => {
+                    let body = async {
+                        let value = self.compute();
+                        future::yield_now().await;
+                        value
+                    };
+                    let value = lead.scope(body).await;
+                    Ok(self.store(key, value, lead))
+                }
+            };
+        }
+    }
+
+    fn compute(&self) -> usize {
+        let value = self.0.world.load(Ordering::SeqCst);
+        self.0.computed.fetch_add(1, Ordering::SeqCst);
+        value
+    }
+
+    fn store(&self, key: u64, value: usize, lead: Lead<u64, ()>) -> usize {
+        {
+            let mut store = self.0.store.lock();
+            if !lead.doomed() {
+                store.insert(key, value);
+            }
+        }
+        lead.finish(Outcome::Value(Arc::new(value)));
+        value
+    }
+
+    fn delete(&self, key: u64) {
+        self.0.flights.doom(&key);
+        self.0.store.lock().remove(&key);
+    }
+
+    fn computed(&self) -> usize {
+        self.0.computed.load(Ordering::SeqCst)
+    }
+
+    fn assert_quiet(&self) {
+        assert_eq!(self.0.flights.size().0, 0, "a flight is left in the table");
+    }
+}
+
+#[test]
+fn three_threads_compute_a_key_once() {
+    check(|| {
+        let memo = Memo::default();
+        let call = || {
+            let memo = memo.clone();
+            boxed(move || memo.call(1, &yield_now))
+        };
+        in_threads([call(), call(), call()]);
+        assert_eq!(memo.computed(), 1);
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn threads_and_tasks_compute_a_key_once() {
+    check(|| {
+        let memo = Memo::default();
+        let tasks =
+            [memo.clone(), memo.clone()].map(|memo| future::spawn(async move { memo.call_async(1).await }));
+        let thread = spawn({
+            let memo = memo.clone();
+            move || memo.call(1, &yield_now)
+        });
+        for task in tasks {
+            future::block_on(task).unwrap();
+        }
+        thread.join().unwrap();
+        assert_eq!(memo.computed(), 1);
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn a_leader_that_gives_up_hands_over() {
+    check(|| {
+        let memo = Memo::default();
+        let first = Arc::new(AtomicUsize::new(0));
+        let call = || {
+            let (memo, first) = (memo.clone(), first.clone());
+            boxed(move || {
+                let mut state = Err(Next::Look);
+                // Shuttle's locks can't be taken while a panic unwinds, so the lead is dropped without one.
+                while first.load(Ordering::SeqCst) == 0 {
+                    match state {
+                        Ok(_) => return,
+                        Err(Next::Look) => state = memo.look(1),
+                        Err(Next::Wait(wait)) => state = memo.waited(1, wait.wait()),
+                        Err(Next::Compute(lead)) => {
+                            yield_now();
+                            first.store(1, Ordering::SeqCst);
+                            return drop(lead);
+                        }
+                    }
+                }
+                memo.go_on(1, state, &yield_now);
+            })
+        };
+        in_threads([call(), call(), call()]);
+        assert_eq!(memo.computed(), 1);
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn a_cancelled_task_leaves_the_others_a_value() {
+    check(|| {
+        let memo = Memo::default();
+        let cancelled = spawn({
+            let memo = memo.clone();
+            move || {
+                // Polled once and dropped: a leader in the middle of its body, or a waiter, or done.
+                let mut call = Box::pin(memo.call_async(1));
+                let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                yield_now();
+            }
+        });
+        let task = future::spawn({
+            let memo = memo.clone();
+            async move { memo.call_async(1).await }
+        });
+        memo.call(1, &yield_now);
+        future::block_on(task).unwrap();
+        cancelled.join().unwrap();
+        assert!(memo.computed() <= 2);
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn no_value_from_before_a_deletion_is_stored_after_it() {
+    check(|| {
+        let memo = Memo::default();
+        let call = || {
+            let memo = memo.clone();
+            boxed(move || _ = memo.call(1, &yield_now))
+        };
+        let delete = || {
+            let memo = memo.clone();
+            boxed(move || {
+                memo.0.world.fetch_add(1, Ordering::SeqCst);
+                memo.delete(1);
+                assert_eq!(
+                    memo.call(1, &yield_now),
+                    1,
+                    "a call after the deletion joined a flight from before it"
+                );
+            })
+        };
+        in_threads([call(), delete(), call()]);
+        assert_ne!(memo.0.store.lock().get(&1), Some(&0));
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn no_value_from_before_a_clear_is_stored_after_it() {
+    check(|| {
+        let memo = Memo::default();
+        let call = |key| {
+            let memo = memo.clone();
+            boxed(move || _ = memo.call(key, &yield_now))
+        };
+        let clear = {
+            let memo = memo.clone();
+            boxed(move || {
+                memo.0.world.fetch_add(1, Ordering::SeqCst);
+                memo.0.flights.doom_all();
+                memo.0.store.lock().clear();
+            })
+        };
+        in_threads([call(1), call(2), clear]);
+        assert!([1, 2].map(|key| memo.call(key, &|| {})).iter().all(|&seen| seen == 1));
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn mutual_recursion_ends() {
+    /// Each key's body calls the next one, in a circle, `depth` deep.
+    fn circle(memo: &Memo, key: u64, keys: u64, depth: usize) {
+        memo.call(key, &|| {
+            if depth > 0 {
+                circle(memo, (key + 1) % keys, keys, depth - 1);
+            }
+        });
+    }
+    for keys in [2, 3] {
+        check(move || {
+            let memo = Memo::default();
+            let call = |key| {
+                let memo = memo.clone();
+                boxed(move || circle(&memo, key, keys, 3))
+            };
+            in_threads((0..keys).map(call));
+            memo.assert_quiet();
+        });
+    }
+}
+
+#[test]
+fn tasks_inside_one_computation_that_wait_for_each_other_end() {
+    check(|| {
+        let memo = Memo::default();
+        let both = |one: u64, two: u64| {
+            let memo = memo.clone();
+            future::spawn(async move {
+                let Err(Next::Compute(lead)) = memo.look(one) else {
+                    unreachable!("nobody else calls this key")
+                };
+                lead.scope(memo.call_async(two)).await;
+                memo.store(one, 0, lead);
+            })
+        };
+        let tasks = [both(10, 1), both(20, 1)];
+        for task in tasks {
+            future::block_on(task).unwrap();
+        }
+        assert_eq!(memo.computed(), 1);
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn those_who_get_nothing_all_end() {
+    check(|| {
+        let flights = Arc::new(Flights::<u64, ()>::new());
+        let call = || {
+            let flights = flights.clone();
+            boxed(move || {
+                let lead = match flights.join(&1, (), |(), ()| true, None) {
+                    Role::Lead(lead) => lead,
+                    Role::Wait(wait) => {
+                        assert!(matches!(wait.wait(), Waited::Released));
+                        flights.register(&1, ())
+                    }
+                    Role::Alone(_) | Role::Recheck => unreachable!(),
+                };
+                lead.finish(Outcome::Nothing);
+            })
+        };
+        in_threads([call(), call(), call()]);
+        assert_eq!(flights.size().0, 0);
+    });
+}
