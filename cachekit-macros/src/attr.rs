@@ -113,7 +113,7 @@ impl Attr {
             errors.at(key.span(), format!("`{name}` is given twice: keep one of them"));
             return skip_item(input);
         }
-        let value = Value::parse(input)?;
+        let value = Value::parse(&key, input)?;
         seen.push(name);
         self.set(&key, spec.usage, value)
     }
@@ -153,10 +153,10 @@ impl Attr {
 }
 
 impl Value {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+    fn parse(key: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
         if input.parse::<Option<Token![=]>>()?.is_some() {
             if input.is_empty() || input.peek(Token![,]) {
-                return Err(input.error("a value is missing after `=`"));
+                return Err(syn::Error::new(key.span(), format!("the value of `{key}` is missing after `=`")));
             }
             Ok(Self::Is(ungrouped(input.parse()?)))
         } else if input.peek(syn::token::Paren) {

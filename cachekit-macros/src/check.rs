@@ -5,6 +5,7 @@ use syn::visit::{self, Visit};
 use syn::{Expr, Lifetime, Type};
 
 use crate::errors::Errors;
+use crate::expand::is_ours;
 use crate::model::{KeySource, Model, literal};
 use crate::options::Flavor;
 
@@ -214,10 +215,7 @@ fn key(model: &Model, errors: &Errors) {
 }
 
 fn attributes(model: &Model, errors: &Errors) {
-    for attr in &model.attrs {
-        let Some(name) = attr.path().segments.last().map(|last| last.ident.to_string()) else { continue };
-        if name == "memoize" || name == "cached" {
-            errors.over(attr, "a function is cached once: keep one of `#[memoize]` and `#[cached]`");
-        }
+    for attr in model.attrs.iter().filter(|attr| is_ours(attr)) {
+        errors.over(attr, "a function is cached once: keep one of `#[memoize]` and `#[cached]`");
     }
 }

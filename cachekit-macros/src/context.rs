@@ -5,7 +5,7 @@ mod scanner;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use proc_macro2::Ident;
@@ -21,7 +21,8 @@ pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
         return None;
     }
     let span = name.span().unwrap();
-    let text = source(&span.local_file()?)?;
+    let file = span.local_file()?;
+    let text = source(&file)?;
     let offset = scanner::offset(&text, span.start().line(), span.start().column())?;
     let name = name.unraw().to_string();
     let here = text.get(offset..)?;
@@ -29,7 +30,24 @@ pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
     if here.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
         return None;
     }
-    scanner::scan(&text, offset, &name)
+    let mut found = scanner::scan(&text, offset, &name)?;
+    found.reexported |= found.block == Block::Other && module_reexports(&file, &name);
+    Some(found)
+}
+
+/// Whether the file is that of a module called `name`, out of which the parent module's file takes a `name`.
+fn module_reexports(file: &Path, name: &str) -> bool {
+    let named = |path: &Path| path.file_stem().is_some_and(|stem| stem == name);
+    let module = match file.file_stem() {
+        Some(stem) if stem == "mod" => file.parent(),
+        _ => Some(file),
+    };
+    let Some((module, directory)) = module.filter(|path| named(path)).and_then(|path| Some((path, path.parent()?))) else {
+        return false;
+    };
+    let beside = ["mod.rs", "lib.rs", "main.rs"].map(|parent| directory.join(parent));
+    let parents = beside.into_iter().chain([directory.with_extension("rs")]).filter(|path| path != module);
+    parents.filter_map(|parent| source(&parent)).any(|text| scanner::reexports(&text, name))
 }
 
 thread_local! {
@@ -37,13 +55,13 @@ thread_local! {
 }
 
 /// The text of a file, read once a process.
-fn source(path: &PathBuf) -> Option<Rc<str>> {
+fn source(path: &Path) -> Option<Rc<str>> {
     SOURCES.with_borrow_mut(|sources| {
         if let Some(known) = sources.get(path) {
             return known.clone();
         }
         let text: Option<Rc<str>> = std::fs::read_to_string(path).ok().map(Into::into);
-        sources.insert(path.clone(), text.clone());
+        sources.insert(path.to_path_buf(), text.clone());
         text
     })
 }

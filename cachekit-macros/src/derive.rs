@@ -97,7 +97,7 @@ impl Bound {
 fn feed(krate: &Path, (name, span): &(syn::Ident, Span)) -> TokenStream {
     let method = syn::Ident::new("__cachekit_part", *span);
     quote_spanned! {*span=>
-        #krate::__private::feed(&(&&&&#krate::__private::Arg(#name)).#method(), __cachekit_writer);
+        #krate::__private::KeyPart::feed(&(&&&&#krate::__private::Arg(#name)).#method(), __cachekit_writer);
     }
 }
 

@@ -63,9 +63,16 @@ fn expand(model: &Model) -> TokenStream {
     }
 }
 
+/// Whether it is `#[memoize]` or `#[cached]`.
+pub(crate) fn is_ours(attr: &syn::Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|last| last.ident == "memoize" || last.ident == "cached")
+}
+
 /// The function as it is, and siblings that do nothing, so that a mistake in the attribute is the only error.
 fn refused(model: &Model) -> TokenStream {
     let Model { attrs, vis, sig, body, .. } = model;
+    // A second attribute of ours would say the same things again.
+    let attrs = attrs.iter().filter(|attr| !is_ours(attr));
     let function = quote!(#(#attrs)* #vis #sig #body);
     match &model.placement {
         Placement::Free { companion } => {

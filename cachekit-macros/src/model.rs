@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, Expr, FnArg, Pat, Path, Signature, Type, Visibility};
 
 use crate::attr::{Attr, TimeoutOption};
-use crate::context::{self, Block};
+use crate::context::{self, Block, Surroundings};
 use crate::digest::digest;
 use crate::errors::Errors;
 use crate::input::{Input, mentions_self};
@@ -205,8 +205,7 @@ fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Pla
     match (place, &attr.companion) {
         (Placement::Free { .. }, Some(companion)) => Placement::Free { companion: companion.clone() },
         (Placement::Free { companion }, None) => {
-            check_companion(&companion, surroundings.is_some_and(|found| found.same_named_module), errors);
-            Placement::Free { companion }
+            Placement::Free { companion: free_companion(companion, surroundings, errors) }
         }
         (place, Some(companion)) => {
             errors.at(
@@ -219,27 +218,31 @@ fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Pla
     }
 }
 
-/// The companion must not take the name of another type or module.
-fn check_companion(companion: &Ident, same_named_module: bool, errors: &Errors) {
+/// The function's name, if no other type or module has it. Where one has, what the user is told to write.
+fn free_companion(name: Ident, surroundings: Option<Surroundings>, errors: &Errors) -> Ident {
     const PRIMITIVES: [&str; 17] = [
         "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
         "f32", "f64",
     ];
-    let name = companion.unraw().to_string();
-    let what = if same_named_module {
-        "a module"
-    } else if PRIMITIVES.contains(&name.as_str()) {
+    let word = name.unraw().to_string();
+    let what = if surroundings.is_some_and(|found| found.same_named_module) {
+        "a module here"
+    } else if surroundings.is_some_and(|found| found.reexported) {
+        "its module, from where it is re-exported"
+    } else if PRIMITIVES.contains(&word.as_str()) {
         "a primitive type"
     } else {
-        return;
+        return name;
     };
+    let other = format_ident!("{word}_cache", span = name.span());
     errors.at(
-        companion.span(),
+        name.span(),
         format!(
-            "`{name}` is also the name of {what}, which the hidden type beside this function would collide with: \
-             name that type with the option `companion = {name}_cache`, and write `delete_memoized!({name}_cache)`"
+            "`{word}` is also the name of {what}, with which the hidden type beside this function would collide: name that \
+             type with the option `companion = {other}`, and write `delete_memoized!({other})`"
         ),
     );
+    other
 }
 
 fn ignore(names: &[Ident], receiver: &mut Option<Receiver>, arguments: &mut [Argument], errors: &Errors) {

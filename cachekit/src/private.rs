@@ -9,7 +9,7 @@ pub use crate::memo::Op;
 pub use crate::memo::finish::Ticket;
 pub use crate::memo::lead::Lead;
 pub use crate::memo::parts::{Arg, Cons, Nil, PartDebug, PartHash, PartKey, PartNone, of_type, of_val};
-pub use crate::memo::policy::{Policy, PolicyOption, PolicyPlain, PolicyResult, Returns};
+pub use crate::memo::policy::{Policy, PolicyOption, PolicyPlain, PolicyResult, Returns, local, portable};
 pub use crate::memo::probe::{Options, Probe, keep, keep_all, no, predicate, probe};
 pub use crate::memo::site::{Async, Handle, Site, Spec, Sync};
 pub use crate::memo::surface::Key;
@@ -33,8 +33,8 @@ pub fn scope_method<T: ?Sized>() -> Scope {
 /// The scope of a method of a trait, by a function in its body.
 #[inline]
 #[must_use]
-pub fn scope_inline<T: ?Sized, H: Copy>(here: H) -> Scope {
-    Scope::inline::<T, H>(here)
+pub fn scope_inline<T: ?Sized>(here: impl Copy) -> Scope {
+    Scope::inline::<T, _>(here)
 }
 
 /// The default cache, or the one that a test has put in its place.

@@ -1,19 +1,22 @@
 //! For tests: a clock that stands still until it is moved, and a default cache of one's own.
 //!
 //! ```
+//! use std::sync::atomic::{AtomicU32, Ordering};
 //! use std::time::Duration;
+//!
 //! use cachekit::{Config, memoize, testing};
 //!
+//! static CALLS: AtomicU32 = AtomicU32::new(0);
+//!
 //! #[memoize(timeout = 60)]
-//! fn now_or_then() -> std::time::Instant {
-//!     std::time::Instant::now()
+//! fn calls() -> u32 {
+//!     CALLS.fetch_add(1, Ordering::Relaxed)
 //! }
 //!
 //! testing::scoped(Config::simple(), |test| {
-//!     let first = now_or_then();
-//!     assert_eq!(now_or_then(), first);
+//!     assert_eq!((calls(), calls()), (0, 0));
 //!     test.advance(Duration::from_secs(60));
-//!     assert_ne!(now_or_then(), first);
+//!     assert_eq!(calls(), 1);
 //! });
 //! ```
 

@@ -1,1 +1,8 @@
-//! The examples are in `examples/`; this library is empty on purpose.
+//! What the examples share: a SQLite backend, which the example `custom_backend` is about, and a few lines for printing.
+//!
+//! The examples themselves are in the folder `examples`; run one with `cargo run -p cachekit-examples --example quickstart`.
+
+mod print;
+pub mod sqlite;
+
+pub use print::{rule, thousands};

@@ -5,6 +5,7 @@
 //! allocates nothing. No code of the user runs under a lock: values that were replaced, evicted or expired are dropped after
 //! it is released, and keys and values whose comparison or clone is the user's code are taken out by reference count first.
 
+mod backend;
 mod functions;
 mod shard;
 mod store;
@@ -13,6 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use backend::SimpleBackend;
 pub use functions::FunctionState;
 pub use store::{Insert, Record, SimpleStore, Value};
 pub use table::SlotTable;

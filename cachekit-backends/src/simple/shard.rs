@@ -135,12 +135,12 @@ impl Shard {
     }
 
     /// Removes what `dead` names; returns it, to be dropped outside of the lock.
-    pub(super) fn sweep(&mut self, dead: impl Fn(&Record) -> bool) -> Vec<Record> {
+    pub(super) fn sweep(&mut self, dead: impl Fn(&[u8], &Record) -> bool) -> Vec<Record> {
         // `retain` takes a `Fn`, hence the cells.
         let removed = RefCell::new(Vec::new());
         let next = Cell::new(u64::MAX);
-        self.table.retain(|_, record| {
-            if dead(record) {
+        self.table.retain(|slot, record| {
+            if dead(slot.bytes.as_slice(), record) {
                 removed.borrow_mut().push(record.clone());
                 return false;
             }

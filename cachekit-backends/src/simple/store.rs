@@ -184,9 +184,29 @@ impl SimpleStore {
 
     /// Removes a key; the live entry that was there.
     pub fn remove(&self, digest: u64, bytes: &[u8]) -> Option<Record> {
+        self.remove_and(digest, bytes, || ())
+    }
+
+    /// Removes a key, and calls `also` under the same lock.
+    pub(super) fn remove_and(&self, digest: u64, bytes: &[u8], also: impl FnOnce()) -> Option<Record> {
         let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, bytes);
-        let removed = self.shard(digest).write().table.remove(&Probe { digest, feed: &feed });
+        let mut shard = self.shard(digest).write();
+        let removed = shard.table.remove(&Probe { digest, feed: &feed });
+        also();
+        drop(shard);
         removed.map(|(_, record)| record).filter(|record| self.is_live(record))
+    }
+
+    /// Removes the entries whose keys' bytes are `doomed`, shard by shard, and calls `also` under the lock of each. Costs a
+    /// look at every entry.
+    pub(super) fn remove_where(&self, doomed: impl Fn(&[u8]) -> bool, also: impl Fn()) {
+        for shard in &self.shards {
+            let mut shard = shard.write();
+            let removed = shard.sweep(|bytes, record| doomed(bytes) || !self.is_live(record));
+            also();
+            drop(shard);
+            drop(removed);
+        }
     }
 
     /// Reads and replaces an entry in one step. `change` gets the live entry, and gives what to store instead; it runs
@@ -260,7 +280,7 @@ impl SimpleStore {
     pub fn sweep(&self) {
         let horizons = self.instances.begin_reclaim(|f| self.function(f));
         for shard in &self.shards {
-            let removed = shard.write().sweep(|record| !self.is_live(record));
+            let removed = shard.write().sweep(|_, record| !self.is_live(record));
             drop(removed);
         }
         self.instances.end_reclaim(&horizons, |f| self.function(f));
@@ -276,7 +296,7 @@ impl SimpleStore {
         shard.writes_since_sweep += 1;
         if shard.writes_since_sweep * 4 >= shard.table.len().max(64) {
             if self.clock.is_past(shard.next_expiry) {
-                dropped.append(&mut shard.sweep(|record| !self.is_live(record)));
+                dropped.append(&mut shard.sweep(|_, record| !self.is_live(record)));
             } else {
                 shard.writes_since_sweep = 0;
             }

@@ -20,6 +20,8 @@ pub(crate) struct Surroundings {
     pub(crate) block: Block,
     /// A module of the function's name stands in the same block.
     pub(crate) same_named_module: bool,
+    /// The function's module has its name, and re-exports it beside itself.
+    pub(crate) reexported: bool,
 }
 
 /// The byte offset of a line and column, both from 1, the column in characters.
@@ -51,7 +53,8 @@ pub(super) fn scan(text: &str, at: usize, name: &str) -> Option<Surroundings> {
             Token::Word(word) => level.word(word, name),
             Token::Punct(open @ ('{' | '(' | '[')) => {
                 let kind = if open == '{' { level.header.block() } else { Block::Other };
-                levels.push(Level { kind, open, ..Level::default() });
+                let module = level.header.module.take().filter(|_| open == '{');
+                levels.push(Level { kind, open, module, ..Level::default() });
             }
             Token::Punct(close @ ('}' | ')' | ']')) => {
                 if found.is_some_and(|(place, _)| place == depth) {
@@ -71,7 +74,34 @@ pub(super) fn scan(text: &str, at: usize, name: &str) -> Option<Surroundings> {
     }
     let (depth, block) = found?;
     let level = levels.get(depth - 1)?;
-    Some(Surroundings { block, same_named_module: level.same_named_module })
+    let module = levels.get(..depth)?.iter().rev().find(|level| level.module.is_some());
+    let reexported = module.is_some_and(|level| level.module.as_deref() == Some(name)) && reexports(text, name);
+    Some(Surroundings { block, same_named_module: level.same_named_module, reexported })
+}
+
+/// Whether a `use` in this text takes the function `name` out of the module `name`, under that name.
+pub(super) fn reexports(text: &str, name: &str) -> bool {
+    let mut lexer = Lexer { text, position: 0 };
+    while let Some((_, token)) = lexer.next_token() {
+        let Token::Word("use") = token else { continue };
+        // The words of one declaration; `as x` is put in the place of the word that it renames.
+        let mut words: Vec<&str> = Vec::new();
+        let mut renamed = false;
+        while let Some((_, token)) = lexer.next_token() {
+            match token {
+                Token::Punct(';') => break,
+                Token::Word("as") => renamed = words.pop().is_some(),
+                Token::Word(word) if std::mem::take(&mut renamed) => words.push(if word == name { word } else { "_" }),
+                Token::Word(word) => words.push(word),
+                Token::Punct(_) => {}
+            }
+        }
+        let mut words = words.iter().skip_while(|word| matches!(**word, "self" | "crate" | "super"));
+        if words.any(|word| *word == name) && words.any(|word| *word == name) {
+            return true;
+        }
+    }
+    false
 }
 
 /// One open bracket, and the beginning of the item that is being read in it.
@@ -79,12 +109,14 @@ struct Level {
     kind: Block,
     open: char,
     header: Header,
+    /// The name of the module, if it is one's braces.
+    module: Option<String>,
     same_named_module: bool,
 }
 
 impl Default for Level {
     fn default() -> Self {
-        Self { kind: Block::Other, open: ' ', header: Header::default(), same_named_module: false }
+        Self { kind: Block::Other, open: ' ', header: Header::default(), module: None, same_named_module: false }
     }
 }
 
@@ -99,6 +131,8 @@ struct Header {
     /// `impl … for`
     for_type: bool,
     in_where: bool,
+    /// `mod name`
+    module: Option<String>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +173,7 @@ impl Level {
             (Item::Impl, "for") if header.angles == 0 && !header.in_where => header.for_type = true,
             (Item::Mod, module) => {
                 self.same_named_module |= module == name;
+                header.module = Some(module.to_owned());
                 header.item = Item::Other;
             }
             _ => {}

@@ -27,7 +27,7 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     let span = located(returns.span());
     let choose = syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
-    quote_spanned!(span=> (&&&#private::Returns::<#returns>::NEW).#choose().#reach())
+    quote_spanned!(span=> #private::#reach((&&&#private::Returns::<#returns>::NEW).#choose()))
 }
 
 /// All parts of the key, in a nested list.

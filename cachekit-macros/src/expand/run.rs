@@ -1,12 +1,13 @@
 //! The body of `run`: looks for the value, computes it if it must, stores it.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Expr, Ident};
 
 use super::key;
 use crate::attr::TimeoutOption;
-use crate::model::{KeySource, Model};
+use crate::model::{KeySource, Model, located};
 
 /// The statements of the function that has the user's body. `handle` is an expression for its handle, `operation` one
 /// for what this call does.
@@ -88,7 +89,10 @@ fn options(model: &Model) -> TokenStream {
         None => quote!(#private::Timeout::Default),
         Some(TimeoutOption::Millis(0)) => quote!(#private::Timeout::Never),
         Some(TimeoutOption::Millis(millis)) => quote!(#private::Timeout::After(#private::millis(#millis))),
-        Some(TimeoutOption::Computed(expression)) => quote!(#private::Timeout::from(#expression)),
+        Some(TimeoutOption::Computed(expression)) => {
+            let span = located(expression.span());
+            quote_spanned!(span=> #private::Timeout::from(#expression))
+        }
     };
     quote! {
         #private::Options {

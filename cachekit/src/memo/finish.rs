@@ -1,11 +1,9 @@
 //! The computation and what follows it: the value is stored, unless something was deleted since it began.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cachekit_backends::KeyBytes;
-use cachekit_backends::simple::{Insert, Record};
+use cachekit_backends::simple::{Insert, Record, Value};
 
 use super::policy::{Entry, Policy};
 use super::probe::{Call, Way};
@@ -16,26 +14,26 @@ use crate::link::{AsyncIo, Io, PutIf, SyncIo, ready};
 use crate::stats::Event;
 
 /// The duty to compute. If it is dropped, by a panic or a cancellation, one of those who wait takes over.
-pub struct Ticket<P: Policy> {
+pub struct Ticket<R> {
     call: Call,
+    policy: Policy<R>,
     flight: Option<Lead>,
-    policy: PhantomData<fn() -> P>,
 }
 
-impl<P: Policy> Ticket<P> {
-    pub(super) fn new(call: Call, flight: Option<Lead>) -> Self {
-        Self { call, flight, policy: PhantomData }
+impl<R> Ticket<R> {
+    pub(super) fn new(call: Call, policy: Policy<R>, flight: Option<Lead>) -> Self {
+        Self { call, policy, flight }
     }
 
     /// Runs the body of a function.
     #[inline]
-    pub fn run<R>(&self, body: impl FnOnce() -> R) -> R {
+    pub fn run<B>(&self, body: impl FnOnce() -> B) -> B {
         let _inside = self.flight.as_ref().map(Lead::enter);
         body()
     }
 
     /// Runs the body of an async function.
-    pub async fn run_async<R, F: Future<Output = R>>(&self, body: F) -> R {
+    pub async fn run_async<B, F: Future<Output = B>>(&self, body: F) -> B {
         match &self.flight {
             Some(flight) => flight.scope(body).await,
             None => body.await,
@@ -43,14 +41,14 @@ impl<P: Policy> Ticket<P> {
     }
 
     /// Stores the value if it is to be stored, hands it to those who wait, and returns it. Blocks the thread.
-    pub fn finish(self, output: P::Output, cache_if: impl FnOnce(&P::Output) -> bool) -> P::Output {
+    pub fn finish(self, output: R, cache_if: impl FnOnce(&R) -> bool) -> R {
         let Some((stored, this)) = self.kept(&output, cache_if) else { return output };
         ready(this.store(SyncIo, stored));
         output
     }
 
     /// The same as a task.
-    pub async fn finish_async(self, output: P::Output, cache_if: impl FnOnce(&P::Output) -> bool) -> P::Output {
+    pub async fn finish_async(self, output: R, cache_if: impl FnOnce(&R) -> bool) -> R {
         let Some((stored, this)) = self.kept(&output, cache_if) else { return output };
         this.store(AsyncIo, stored).await;
         output
@@ -59,14 +57,14 @@ impl<P: Policy> Ticket<P> {
     /// The value to be stored, if there is one; else ends the flight.
     fn kept(
         self,
-        output: &P::Output,
-        cache_if: impl FnOnce(&P::Output) -> bool,
-    ) -> Option<(Arc<P::Stored>, Self)> {
+        output: &R,
+        cache_if: impl FnOnce(&R) -> bool,
+    ) -> Option<(Value, Self)> {
         if matches!(self.call.way, Way::Bypass) {
             return None;
         }
-        match P::stored(output).filter(|_| cache_if(output)) {
-            Some(stored) => Some((Arc::new(stored.clone()), self)),
+        match self.policy.wrap(output).filter(|_| cache_if(output)) {
+            Some(value) => Some((value, self)),
             None => {
                 if let Some(flight) = self.flight {
                     flight.finish(Outcome::Nothing);
@@ -76,11 +74,11 @@ impl<P: Policy> Ticket<P> {
         }
     }
 
-    async fn store<D: Io>(self, io: D, value: Arc<P::Stored>) {
-        let Self { call, flight, .. } = self;
+    async fn store<D: Io>(self, io: D, value: Value) {
+        let Self { call, policy, flight } = self;
         let stored = match (&call.way, &flight) {
-            (Way::Local(key), Some(flight)) => store_local::<P>(&call, key, flight, &value),
-            (Way::Shared(key), Some(flight)) => store_shared::<P, D>(io, &call, key, flight, &value).await,
+            (Way::Local(key), Some(flight)) => store_local(&call, key, flight, &value),
+            (Way::Shared(key), Some(flight)) => store_shared(io, &call, &policy, key, flight, &value).await,
             _ => false,
         };
         if stored {
@@ -92,7 +90,7 @@ impl<P: Policy> Ticket<P> {
     }
 }
 
-fn store_local<P: Policy>(call: &Call, key: &LocalKey, flight: &Lead, value: &Arc<P::Stored>) -> bool {
+fn store_local(call: &Call, key: &LocalKey, flight: &Lead, value: &Value) -> bool {
     let Evidence::Birth { at, .. } = *flight.evidence() else { return false };
     let inner = call.inner();
     let record = Record {
@@ -100,18 +98,19 @@ fn store_local<P: Policy>(call: &Call, key: &LocalKey, flight: &Lead, value: &Ar
         birth: at,
         instance: key.instance,
         function: call.function.number,
-        value: Arc::clone(value) as Arc<_>,
+        value: Arc::clone(value),
     };
-    let insert = Insert { digest: key.digest, bytes: KeyBytes::clone(&key.bytes), record };
+    let insert = Insert { digest: key.digest, bytes: key.bytes.clone(), record };
     inner.local.insert(insert, || !flight.doomed())
 }
 
-async fn store_shared<P: Policy, D: Io>(
+async fn store_shared<R, D: Io>(
     io: D,
     call: &Call,
+    policy: &Policy<R>,
     key: &SharedKey,
     flight: &Lead,
-    value: &Arc<P::Stored>,
+    value: &Value,
 ) -> bool {
     let inner = call.inner();
     let (Some(link), Evidence::Seen(Some(Seen { generation, token }))) = (&inner.link, *flight.evidence()) else {
@@ -119,7 +118,7 @@ async fn store_shared<P: Policy, D: Io>(
         return false;
     };
     let at = Entry { key: &key.entry, now: inner.clock.now(), life: call.life, generation };
-    let sealed = match P::seal(&at, value) {
+    let sealed = match policy.seal(&at, value) {
         Ok(sealed) => sealed,
         Err(error) => {
             call.count(Event::Error);

@@ -1,6 +1,5 @@
 //! After a miss: wait for the one who computes, or become it. Written once, over [`Io`].
 
-use std::any::Any;
 use std::sync::Arc;
 
 use cachekit_backends::{KeyBytes, combine};
@@ -15,11 +14,11 @@ use crate::memo::finish::Ticket;
 use crate::stats::Event;
 
 /// What a call that missed does next.
-pub enum Lead<P: Policy> {
+pub enum Lead<R> {
     /// Nothing: here is the value.
-    Done(P::Output),
+    Done(R),
     /// Compute it.
-    Compute(Ticket<P>),
+    Compute(Ticket<R>),
 }
 
 /// How one round of looking and joining ended.
@@ -31,45 +30,45 @@ enum Round<T> {
     Again,
 }
 
-impl<P: Policy, S: Fn(&P::Output) -> bool> Pending<P, S> {
+impl<R, F: Fn(&R) -> bool> Pending<R, F> {
     /// Goes on, blocking the thread.
-    pub fn lead(self) -> Lead<P> {
+    pub fn lead(self) -> Lead<R> {
         ready(self.lead_over(SyncIo))
     }
 
     /// Goes on as a task.
-    pub async fn lead_async(self) -> Lead<P> {
+    pub async fn lead_async(self) -> Lead<R> {
         self.lead_over(AsyncIo).await
     }
 
-    async fn lead_over<D: Io>(self, io: D) -> Lead<P> {
-        let Self { call, stale_if, .. } = self;
+    async fn lead_over<D: Io>(self, io: D) -> Lead<R> {
+        let Self { call, stale_if, policy } = self;
         if !matches!(call.way, Way::Bypass) && call.inner().functions.get(call.function.number).first_time() {
             call.function.used_with(call.cache);
         }
-        // A reader that joined a flight may find the entry stale that it joined for; asked only about stored values.
-        let fresh = |stored: P::Stored| Some(P::output(stored)).filter(|output| !stale_if(output));
+        let fresh = |output: &R| !stale_if(output);
         loop {
             let round = match &call.way {
                 Way::Bypass => Round::Compute(None),
-                Way::Local(key) => local_round::<P, D>(io, &call, key, &fresh).await,
-                Way::Shared(key) => shared_round::<P, D>(io, &call, key, &fresh).await,
+                Way::Local(key) => local_round(io, &call, &policy, key, &fresh).await,
+                Way::Shared(key) => shared_round(io, &call, &policy, key, &fresh).await,
             };
             match round {
                 Round::Value(output) => return Lead::Done(output),
-                Round::Compute(flight) => return Lead::Compute(Ticket::new(call, flight)),
+                Round::Compute(flight) => return Lead::Compute(Ticket::new(call, policy, flight)),
                 Round::Again => {}
             }
         }
     }
 }
 
-async fn local_round<P: Policy, D: Io>(
+async fn local_round<R, D: Io>(
     io: D,
     call: &Call,
+    policy: &Policy<R>,
     key: &LocalKey,
-    fresh: &impl Fn(P::Stored) -> Option<P::Output>,
-) -> Round<P::Output> {
+    fresh: &impl Fn(&R) -> bool,
+) -> Round<R> {
     let inner = call.inner();
     let store = &inner.local;
     let since = inner.flights.completions(&key.bytes);
@@ -77,20 +76,21 @@ async fn local_round<P: Policy, D: Io>(
     let evidence =
         Evidence::Birth { function: call.function.number, instance: key.instance, at: store.now() };
     if !call.refresh {
-        if let Some(output) = look_again::<P::Stored>(store, key.digest, &key.bytes).and_then(fresh) {
+        if let Some(output) = look_again(store, policy, key.digest, &key.bytes).filter(fresh) {
             call.count(Event::Hit);
             return Round::Value(output);
         }
     }
-    join::<P, D>(io, call, &key.bytes, evidence, since).await
+    join(io, call, policy, &key.bytes, evidence, since).await
 }
 
-async fn shared_round<P: Policy, D: Io>(
+async fn shared_round<R, D: Io>(
     io: D,
     call: &Call,
+    policy: &Policy<R>,
     key: &SharedKey,
-    fresh: &impl Fn(P::Stored) -> Option<P::Output>,
-) -> Round<P::Output> {
+    fresh: &impl Fn(&R) -> bool,
+) -> Round<R> {
     let inner = call.inner();
     let Some(link) = &inner.link else { return Round::Compute(None) };
     let flight_key = KeyBytes::new(key.entry.as_bytes());
@@ -98,18 +98,16 @@ async fn shared_round<P: Policy, D: Io>(
     let (entry, seen) = fetch(io, call, link, key).await;
     if let (false, Some(bytes), Some(seen)) = (call.refresh, entry, seen) {
         let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation: seen.generation };
-        match P::open(&at, &bytes) {
-            Opened::Value(stored) => {
-                if let Some(output) = fresh(stored) {
-                    call.count(Event::Hit);
-                    return Round::Value(output);
-                }
+        match policy.open(&at, &bytes) {
+            Opened::Value(output) if fresh(&output) => {
+                call.count(Event::Hit);
+                return Round::Value(output);
             }
-            Opened::Gone => {}
+            Opened::Value(_) | Opened::Gone => {}
             Opened::Unreadable => call.count(Event::Error),
         }
     }
-    join::<P, D>(io, call, &flight_key, Evidence::Seen(seen), since).await
+    join(io, call, policy, &flight_key, Evidence::Seen(seen), since).await
 }
 
 /// Reads an entry with its versions; goes on without, if the backend fails.
@@ -128,13 +126,14 @@ async fn fetch<D: Io>(io: D, call: &Call, link: &Arc<Link>, key: &SharedKey) -> 
     }
 }
 
-async fn join<P: Policy, D: Io>(
+async fn join<R, D: Io>(
     io: D,
     call: &Call,
+    policy: &Policy<R>,
     key: &KeyBytes,
     evidence: Evidence,
     since: u64,
-) -> Round<P::Output> {
+) -> Round<R> {
     let inner = call.inner();
     if call.refresh || !call.single_flight {
         if !call.refresh {
@@ -150,11 +149,11 @@ async fn join<P: Policy, D: Io>(
             Round::Compute(Some(flight))
         }
         Role::Wait(wait) => match io.wait(wait).await {
-            Waited::Value(value) => match shared_value::<P::Stored>(&value) {
-                Some(stored) => {
+            Waited::Value(value) => match policy.take(&value) {
+                Some(output) => {
                     call.count(Event::Miss);
                     call.count(Event::Coalesced);
-                    Round::Value(P::output(stored))
+                    Round::Value(output)
                 }
                 None => Round::Compute(None),
             },
@@ -166,8 +165,4 @@ async fn join<P: Policy, D: Io>(
             Waited::Again => Round::Again,
         },
     }
-}
-
-fn shared_value<T: Clone + 'static>(value: &Arc<dyn Any + Send + Sync>) -> Option<T> {
-    value.downcast_ref::<T>().cloned()
 }

@@ -13,7 +13,7 @@ pub(crate) mod target;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cachekit_backends::simple::{Record, SimpleStore};
+use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::Token;
 
 use crate::flight;
@@ -86,9 +86,4 @@ impl From<u8> for Op {
             _ => Self::Call,
         }
     }
-}
-
-/// A value as the in-process store keeps it.
-pub(crate) fn take<T: Clone + Send + Sync + 'static>(record: &Record) -> Option<T> {
-    record.value.downcast_ref::<T>().cloned()
 }

@@ -3,8 +3,10 @@
 
 use std::any::TypeId;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use cachekit_backends::{Error, ErrorKind, Result as CacheResult, Unsealed, seal_value, unseal_value};
+use cachekit_backends::simple::Value;
+use cachekit_backends::{Error, ErrorKind, Lifetime, Result as CacheResult, Unsealed, seal_value, unseal_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -39,7 +41,7 @@ impl<R> Returns<R> {
 }
 
 /// How a return value and the stored value relate.
-pub trait Shape: Copy + Send + Sync + 'static {
+pub trait Shape: Copy {
     /// What the function returns.
     type Output;
     /// What is stored of it.
@@ -61,7 +63,7 @@ macro_rules! shapes {
             }
         }
         impl<$($p),*> Copy for $name<$($p),*> {}
-        impl<$($p: 'static),*> Shape for $name<$($p),*> {
+        impl<$($p),*> Shape for $name<$($p),*> {
             type Output = $out;
             type Stored = $stored;
             #[inline]
@@ -71,24 +73,6 @@ macro_rules! shapes {
             #[inline]
             fn output($s: $stored) -> $out {
                 $back
-            }
-        }
-        impl<$($p),*> $name<$($p),*> {
-            /// Stored on any backend.
-            #[inline]
-            pub fn portable(self) -> Portable<Self>
-            where
-                $stored: Storable,
-            {
-                Portable(PhantomData)
-            }
-            /// Kept in the process.
-            #[inline]
-            pub fn local(self) -> Local<Self>
-            where
-                $stored: Keepable,
-            {
-                Local(PhantomData)
             }
         }
     )*};
@@ -161,7 +145,7 @@ impl<R> PolicyPlain for Returns<R> {
 }
 
 /// What became of stored bytes.
-pub enum Opened<T> {
+pub(crate) enum Opened<T> {
     /// The value.
     Value(T),
     /// Its time is over or it was deleted.
@@ -170,106 +154,125 @@ pub enum Opened<T> {
     Unreadable,
 }
 
-/// A shape with what its values can do.
-pub trait Policy: Copy + Send + Sync + 'static {
-    /// What the function returns.
-    type Output;
-    /// What is stored of it.
-    type Stored: Clone + Send + Sync + 'static;
-    /// See [`Shape::stored`].
-    fn stored(output: &Self::Output) -> Option<&Self::Stored>;
-    /// See [`Shape::output`].
-    fn output(stored: Self::Stored) -> Self::Output;
-    /// The bytes for a backend.
-    fn seal(entry: &Entry<'_>, value: &Self::Stored) -> CacheResult<Vec<u8>>;
-    /// The value of such bytes.
-    fn open(entry: &Entry<'_>, bytes: &[u8]) -> Opened<Self::Stored>;
-}
-
 /// Where and when bytes are sealed or opened.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The whole key.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// The wall-clock time in milliseconds.
-    pub now: u64,
+    pub(crate) now: u64,
     /// The time to live of a new entry.
-    pub life: cachekit_backends::Lifetime,
+    pub(crate) life: Lifetime,
     /// The generation it belongs to.
-    pub generation: u128,
+    pub(crate) generation: u128,
 }
 
-/// Values that any backend may store.
-#[derive(Debug)]
-pub struct Portable<S>(PhantomData<fn() -> S>);
-
-/// Values that stay in the process.
-#[derive(Debug)]
-pub struct Local<S>(PhantomData<fn() -> S>);
-
-macro_rules! copies {
-    ($($name:ident)*) => {$(
-        impl<S> Clone for $name<S> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-        impl<S> Copy for $name<S> {}
-    )*};
+/// What can be done with the values of a function that returns `R`.
+///
+/// The operations are values, not bounds: only [`portable`] and [`local`] ask for bounds, so that a type which has none
+/// makes one error and not one for every step that follows. In a call they are constants, and inlined.
+pub struct Policy<R> {
+    wrap: fn(&R) -> Option<Value>,
+    take: fn(&Value) -> Option<R>,
+    seal: fn(&Entry<'_>, &Value) -> CacheResult<Vec<u8>>,
+    open: fn(&Entry<'_>, &[u8]) -> Opened<R>,
+    quiet: bool,
 }
-copies!(Portable Local);
 
-impl<S: Shape> Policy for Portable<S>
+impl<R> Clone for Policy<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Policy<R> {}
+
+/// The policy of values that any backend may store.
+#[inline]
+pub fn portable<S: Shape>(_: S) -> Policy<S::Output>
 where
     S::Stored: Storable,
 {
-    type Output = S::Output;
-    type Stored = S::Stored;
-    #[inline]
-    fn stored(output: &S::Output) -> Option<&S::Stored> {
-        S::stored(output)
-    }
-    #[inline]
-    fn output(stored: S::Stored) -> S::Output {
-        S::output(stored)
-    }
-    fn seal(entry: &Entry<'_>, value: &S::Stored) -> CacheResult<Vec<u8>> {
-        seal_value(entry.key, entry.now, entry.life, entry.generation, value)
-    }
-    fn open(entry: &Entry<'_>, bytes: &[u8]) -> Opened<S::Stored> {
-        match unseal_value(entry.key, bytes, entry.now, entry.generation) {
-            Unsealed::Value(value) => Opened::Value(value),
+    Policy {
+        wrap: wrap::<S>,
+        take: take::<S>,
+        seal: |entry, value| match value.downcast_ref::<S::Stored>() {
+            Some(value) => seal_value(entry.key, entry.now, entry.life, entry.generation, value),
+            None => Err(stays()),
+        },
+        open: |entry, bytes| match unseal_value(entry.key, bytes, entry.now, entry.generation) {
+            Unsealed::Value(value) => Opened::Value(S::output(value)),
             Unsealed::Expired | Unsealed::OtherGeneration => Opened::Gone,
-            _ => Opened::Unreadable,
-        }
+            Unsealed::Unreadable(_) => Opened::Unreadable,
+        },
+        quiet: clones_quietly::<S::Stored>(),
     }
 }
 
-impl<S: Shape> Policy for Local<S>
+/// The policy of values that stay in the process.
+#[inline]
+pub fn local<S: Shape>(_: S) -> Policy<S::Output>
 where
     S::Stored: Keepable,
 {
-    type Output = S::Output;
-    type Stored = S::Stored;
+    Policy {
+        wrap: wrap::<S>,
+        take: take::<S>,
+        seal: |_, _| Err(stays()),
+        open: |_, _| Opened::Unreadable,
+        quiet: clones_quietly::<S::Stored>(),
+    }
+}
+
+fn wrap<S: Shape>(output: &S::Output) -> Option<Value>
+where
+    S::Stored: Keepable,
+{
+    S::stored(output).map(|stored| Arc::new(stored.clone()) as Value)
+}
+
+#[inline]
+fn take<S: Shape>(value: &Value) -> Option<S::Output>
+where
+    S::Stored: Keepable,
+{
+    value.downcast_ref::<S::Stored>().cloned().map(S::output)
+}
+
+#[cold]
+fn stays() -> Error {
+    Error::new(ErrorKind::Unsupported, "a value of a `local` function does not leave the process")
+}
+
+impl<R> Policy<R> {
+    /// What is stored of a return value, as the in-process store and those who wait get it.
+    pub(crate) fn wrap(&self, output: &R) -> Option<Value> {
+        (self.wrap)(output)
+    }
+
+    /// The return value of a stored one; none if it has another type.
     #[inline]
-    fn stored(output: &S::Output) -> Option<&S::Stored> {
-        S::stored(output)
+    pub(crate) fn take(&self, value: &Value) -> Option<R> {
+        (self.take)(value)
     }
+
+    pub(crate) fn seal(&self, entry: &Entry<'_>, value: &Value) -> CacheResult<Vec<u8>> {
+        (self.seal)(entry, value)
+    }
+
+    pub(crate) fn open(&self, entry: &Entry<'_>, bytes: &[u8]) -> Opened<R> {
+        (self.open)(entry, bytes)
+    }
+
+    /// Whether cloning runs no code of the user's, so that it may be done under a lock.
     #[inline]
-    fn output(stored: S::Stored) -> S::Output {
-        S::output(stored)
-    }
-    fn seal(_: &Entry<'_>, _: &S::Stored) -> CacheResult<Vec<u8>> {
-        Err(Error::new(ErrorKind::Unsupported, "a value of a `local` function does not leave the process"))
-    }
-    fn open(_: &Entry<'_>, _: &[u8]) -> Opened<S::Stored> {
-        Opened::Unreadable
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 }
 
 /// Whether a clone of `T` runs only code of the standard library, so that it may be made under a lock.
 #[inline]
-pub(crate) fn clones_quietly<T: 'static>() -> bool {
+fn clones_quietly<T: 'static>() -> bool {
     macro_rules! any {
         ($($t:ty)*) => { $(TypeId::of::<T>() == TypeId::of::<$t>() ||)* false };
     }

@@ -1,28 +1,27 @@
 //! The first look: a hit ends here, without a lock that serializes readers, without an allocation and without a clock.
 
 use std::hash::Hasher;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::{KeyBytes, Lifetime, Matcher, Timeout};
 
 use super::parts::KeyPart;
-use super::policy::{Policy, clones_quietly};
+use super::policy::Policy;
 use super::site::{Function, Handle};
 use super::target::{LocalKey, SharedKey, feed_local};
-use super::{Op, take};
+use super::Op;
 use crate::cache::{Cache, Inner};
 use crate::stats::Event;
 
 /// The options of a call, as the attribute's expressions.
-pub struct Options<U, R, S, T> {
+pub struct Options<U, Q, F, T> {
     /// True: neither read nor write.
     pub unless: U,
     /// True: compute and overwrite.
-    pub refresh_if: R,
+    pub refresh_if: Q,
     /// Asked on a hit; true: compute and overwrite.
-    pub stale_if: S,
+    pub stale_if: F,
     /// How long the entry lives.
     pub timeout: T,
     /// Wait for a computation of the same call that is under way.
@@ -30,18 +29,18 @@ pub struct Options<U, R, S, T> {
 }
 
 /// What a first look gave.
-pub enum Probe<P: Policy, S> {
+pub enum Probe<R, F> {
     /// The value.
-    Done(P::Output),
+    Done(R),
     /// It takes more than a look.
-    Pending(Pending<P, S>),
+    Pending(Pending<R, F>),
 }
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
-pub struct Pending<P: Policy, S> {
+pub struct Pending<R, F> {
     pub(super) call: Call,
-    pub(super) stale_if: S,
-    pub(super) policy: PhantomData<fn() -> P>,
+    pub(super) stale_if: F,
+    pub(super) policy: Policy<R>,
 }
 
 /// A call without its types.
@@ -74,21 +73,20 @@ impl Call {
 
 /// Looks a call up.
 #[inline]
-pub fn probe<M, P, K, I, U, R, S, T>(
+pub fn probe<M, R, K, I, U, Q, F, T>(
     handle: Handle<M>,
-    _policy: P,
+    policy: Policy<R>,
     parts: &K,
     instance: &I,
     op: Op,
-    options: Options<U, R, S, T>,
-) -> Probe<P, S>
+    options: Options<U, Q, F, T>,
+) -> Probe<R, F>
 where
-    P: Policy,
     K: KeyPart,
     I: KeyPart,
     U: FnOnce() -> bool,
-    R: FnOnce() -> bool,
-    S: Fn(&P::Output) -> bool,
+    Q: FnOnce() -> bool,
+    F: Fn(&R) -> bool,
     T: FnOnce() -> Timeout,
 {
     let Handle { function, cache, .. } = handle;
@@ -97,8 +95,7 @@ where
     let refresh = !bypass && (op == Op::Refresh || (options.refresh_if)());
     let local = inner.link.is_none() || function.local;
     if !bypass && !refresh && local {
-        if let Some(stored) = look::<P::Stored, K>(&inner.local, function, parts) {
-            let output = P::output(stored);
+        if let Some(output) = look(&inner.local, function, &policy, parts) {
             if !(options.stale_if)(&output) {
                 inner.functions.get(function.number).counters.count(Event::Hit);
                 return Probe::Done(output);
@@ -115,7 +112,7 @@ where
             single_flight: options.single_flight,
         },
         stale_if: options.stale_if,
-        policy: PhantomData,
+        policy,
     })
 }
 
@@ -130,32 +127,33 @@ fn way(inner: &Inner, function: &Function, parts: &impl KeyPart, instance: &impl
 
 /// The hit path.
 #[inline]
-fn look<T, K>(store: &SimpleStore, function: &Function, parts: &K) -> Option<T>
+fn look<R, K>(store: &SimpleStore, function: &Function, policy: &Policy<R>, parts: &K) -> Option<R>
 where
-    T: Clone + Send + Sync + 'static,
     K: KeyPart,
 {
     let digest = store.digest(|w| feed_local(function, parts, w));
     let feed = |m: &mut Matcher<'_>| feed_local(function, parts, m);
-    if K::TRUSTED && clones_quietly::<T>() {
-        return store.read(digest, feed, take::<T>).flatten();
+    if K::TRUSTED && policy.is_quiet() {
+        return store.read(digest, feed, |record| policy.take(&record.value)).flatten();
     }
     let value = if K::TRUSTED {
         store.read(digest, feed, |record| Arc::clone(&record.value))?
     } else {
         store.read_foreign(digest, feed)?.value
     };
-    value.downcast_ref::<T>().cloned()
+    policy.take(&value)
 }
 
 /// Looks a recorded key up again.
-pub(super) fn look_again<T>(store: &SimpleStore, digest: u64, bytes: &KeyBytes) -> Option<T>
-where
-    T: Clone + Send + Sync + 'static,
-{
+pub(super) fn look_again<R>(
+    store: &SimpleStore,
+    policy: &Policy<R>,
+    digest: u64,
+    bytes: &KeyBytes,
+) -> Option<R> {
     let feed = |m: &mut Matcher<'_>| m.write(bytes.as_slice());
     let value = store.read(digest, feed, |record| Arc::clone(&record.value))?;
-    value.downcast_ref::<T>().cloned()
+    policy.take(&value)
 }
 
 /// The default of `unless` and `refresh_if`.

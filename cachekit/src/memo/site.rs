@@ -21,6 +21,8 @@ pub struct Spec {
     pub version: &'static str,
     /// Values never leave the process.
     pub local: bool,
+    /// How many parameters it has.
+    pub parameters: usize,
 }
 
 /// One annotated function in the program's text.
@@ -66,7 +68,7 @@ impl Scope {
     /// A method of `T` by a trait, and a function that stands in its body.
     #[inline]
     #[must_use]
-    pub fn inline<T: ?Sized, H: Copy>(_here: H) -> Self {
+    pub fn inline<T: ?Sized, H: Copy>(_: H) -> Self {
         Self { id: typeid::of::<(PhantomOf<T>, PhantomData<H>)>(), path: inline_path::<T, H> }
     }
 }
@@ -86,14 +88,14 @@ fn free_path<C>(function: &'static str) -> String {
 /// `<Type as Trait>::function`, from the path of an item in the function's body.
 fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
     let owner = std::any::type_name::<T>();
+    // "<shop::Person as shop::Roles>::has_role::here" in an impl, "shop::Roles::has_role::here" in a trait.
     let here = std::any::type_name::<H>();
-    // "shop::<impl shop::Roles for shop::Person>::has_role::here" or, in a trait, "shop::Roles::has_role::here".
-    let of_impl = here.split_once("<impl ").and_then(|(_, rest)| rest.split_once(" for ")).map(|(name, _)| name);
-    let of_trait = || here.split(&format!("::{function}")).next().filter(|path| *path != here);
-    match of_impl.or_else(of_trait) {
-        Some(name) => format!("<{owner} as {name}>::{function}"),
-        None => format!("{owner}::{function}"),
-    }
+    let path = here.rsplit_once(&format!("::{function}::")).map_or(here, |(path, _)| path);
+    let name = match path.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+        Some(inner) => inner.split_once(" as ").map_or(inner, |(_, name)| name),
+        None => path,
+    };
+    format!("<{owner} as {name}>::{function}")
 }
 
 impl Site {
@@ -208,7 +210,7 @@ pub struct Async;
 pub struct Handle<M> {
     pub(crate) function: &'static Function,
     pub(crate) cache: &'static Cache,
-    pub(crate) instance: Option<super::target::Instance>,
+    pub(crate) narrowed: Option<super::target::Instance>,
     mode: PhantomData<M>,
 }
 
@@ -216,8 +218,8 @@ impl<M> Handle<M> {
     /// The function of a site, in a cache.
     #[inline]
     #[must_use]
-    pub fn new(site: &'static Site, scope: &Scope, cache: &'static Cache) -> Self {
-        Self { function: site.function(scope), cache, instance: None, mode: PhantomData }
+    pub fn new(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
+        Self { function: site.function(&scope), cache, narrowed: None, mode: PhantomData }
     }
 }
 
@@ -245,6 +247,7 @@ mod tests {
 
     #[test]
     fn identities_read_like_paths() {
+        #[allow(non_camel_case_types)]
         struct companion {}
         let module = module_path!();
         assert_eq!(

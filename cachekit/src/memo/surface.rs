@@ -19,7 +19,7 @@ use crate::stats::{Event, FunctionStats};
 pub struct Key<R, M> {
     cache: Cache,
     spot: Spot,
-    open: fn(&Inner, &Spot, Option<(&[u8], u128)>) -> Option<R>,
+    policy: Policy<R>,
     mode: PhantomData<M>,
 }
 
@@ -31,9 +31,9 @@ enum Spot {
 
 impl<R, M> Key<R, M> {
     /// The key of a call.
-    pub fn new<P: Policy<Output = R>>(
+    pub fn new(
         handle: Handle<M>,
-        _policy: P,
+        policy: Policy<R>,
         parts: &impl KeyPart,
         instance: &impl KeyPart,
     ) -> Self {
@@ -43,7 +43,7 @@ impl<R, M> Key<R, M> {
         } else {
             Spot::Shared(handle.function.shared_key(inner, parts, instance))
         };
-        Self { cache: handle.cache.clone(), spot, open: open::<P>, mode: PhantomData }
+        Self { cache: handle.cache.clone(), spot, policy, mode: PhantomData }
     }
 
     async fn delete_over<D: Io>(self, io: D) -> Result<()> {
@@ -69,28 +69,32 @@ impl<R, M> Key<R, M> {
     async fn peek_over<D: Io>(self, io: D) -> Result<Option<R>> {
         let inner = self.cache.inner();
         let (Spot::Shared(key), Some(link)) = (&self.spot, &inner.link) else {
-            return Ok((self.open)(inner, &self.spot, None));
+            return Ok(open(&self.policy, inner, &self.spot, None));
         };
         let op = Fetch { entry: key.entry.clone(), versions: key.versions.clone() };
         let fetched = io.call(link, op).await?;
         let generation = combine(&fetched.versions);
-        Ok(fetched.entry.and_then(|bytes| (self.open)(inner, &self.spot, Some((&bytes, generation)))))
+        Ok(fetched.entry.and_then(|bytes| open(&self.policy, inner, &self.spot, Some((&bytes, generation)))))
     }
 }
 
-fn open<P: Policy>(inner: &Inner, spot: &Spot, bytes: Option<(&[u8], u128)>) -> Option<P::Output> {
-    let stored = match (spot, bytes) {
-        (Spot::Local(key), _) => look_again::<P::Stored>(&inner.local, key.digest, &key.bytes),
+fn open<R>(
+    policy: &Policy<R>,
+    inner: &Inner,
+    spot: &Spot,
+    bytes: Option<(&[u8], u128)>,
+) -> Option<R> {
+    match (spot, bytes) {
+        (Spot::Local(key), _) => look_again(&inner.local, policy, key.digest, &key.bytes),
         (Spot::Shared(key), Some((bytes, generation))) => {
             let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation };
-            match P::open(&at, bytes) {
-                Opened::Value(stored) => Some(stored),
+            match policy.open(&at, bytes) {
+                Opened::Value(output) => Some(output),
                 Opened::Gone | Opened::Unreadable => None,
             }
         }
         (Spot::Shared(_), None) => None,
-    };
-    stored.map(P::output)
+    }
 }
 
 impl<R> Key<R, Sync> {
@@ -120,8 +124,8 @@ impl<R> Key<R, Async> {
 impl<M> Handle<M> {
     /// The same function, narrowed to one instance.
     #[must_use]
-    pub fn of_instance(mut self, instance: &impl KeyPart) -> Self {
-        self.instance = Some(self.function.instance(self.cache.inner(), instance));
+    pub fn instance(mut self, instance: &impl KeyPart) -> Self {
+        self.narrowed = Some(self.function.instance(self.cache.inner(), instance));
         self
     }
 
@@ -135,24 +139,24 @@ impl<M> Handle<M> {
 impl Handle<Sync> {
     /// Deletes every entry of the function, or of the instance.
     pub fn delete(self) -> Result<()> {
-        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.instance, false))
+        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.narrowed, false))
     }
 
     /// Drops the version itself; the next call makes a new one.
     pub fn delete_version(self) -> Result<()> {
-        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.instance, true))
+        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.narrowed, true))
     }
 }
 
 impl Handle<Async> {
     /// Deletes every entry of the function, or of the instance.
     pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
-        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.instance, false)
+        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.narrowed, false)
     }
 
     /// Drops the version itself; the next call makes a new one.
     pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
-        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.instance, true)
+        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.narrowed, true)
     }
 }
 

@@ -76,3 +76,18 @@ fn columns_count_characters() {
     assert_eq!(offset(text, 2, 10), text.find('x'));
     assert_eq!(offset(text, 9, 1), None);
 }
+
+#[test]
+fn a_function_that_its_namesake_module_re_exports_is_seen() {
+    for (source, expected) in [
+        ("mod HERE { fn HERE() {} } pub use HERE::HERE;", true),
+        ("pub use self::HERE::{other, HERE}; mod HERE { fn HERE() {} }", true),
+        ("mod HERE { fn HERE() {} } use HERE::HERE as other;", false),
+        ("mod HERE { fn HERE() {} } use HERE::other;", false),
+        ("mod HERE { mod inner { fn HERE() {} } } use HERE::HERE;", false),
+        ("mod other { fn HERE() {} } use other::HERE;", false),
+    ] {
+        let at = source.find("fn HERE").expect("a place") + 3;
+        assert_eq!(scan(source, at, "HERE").map(|found| found.reexported), Some(expected), "{source}");
+    }
+}

@@ -1,0 +1,99 @@
+//! Other processes: this test program once more, with a part to play.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+
+const ROLE: &str = "CACHEKIT_TEST_ROLE";
+const MARK: &str = "@@";
+
+/// The part that this process was started to play; none in the test itself.
+pub fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+/// Tells something to the test that started this process.
+pub fn say(word: &str) {
+    println!("\n{MARK}{word}");
+    let _ = std::io::stdout().flush();
+}
+
+/// A process that plays a part of a test.
+pub struct Child {
+    process: std::process::Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Child {
+    /// Starts the test of this name, such as `races::two_processes`, in another process, with a part and variables.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    pub fn start(test: &str, role: &str, variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args([test, "--exact", "--nocapture", "--test-threads=1"])
+            .env(ROLE, role)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let input = process.stdin.take();
+        Self { process, input, output }
+    }
+
+    /// The next thing that it says.
+    ///
+    /// # Panics
+    /// If it ends without.
+    pub fn hear(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the child process ended");
+            if let Some((_, word)) = line.trim_end().split_once(MARK) {
+                return word.to_owned();
+            }
+        }
+    }
+
+    /// Lets it go on from its [`Child::wait_for_parent`].
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn go_on(&mut self) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(b"\n").unwrap();
+        input.flush().unwrap();
+    }
+
+    /// In the child: waits until the test says go.
+    ///
+    /// # Panics
+    /// If the test is gone.
+    pub fn wait_for_parent() {
+        let mut line = String::new();
+        assert_ne!(std::io::stdin().read_line(&mut line).unwrap(), 0, "the test is gone");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it failed.
+    pub fn finish(mut self) {
+        drop(self.input.take());
+        let mut rest = String::new();
+        let _ = std::io::Read::read_to_string(&mut self.output, &mut rest);
+        assert!(self.process.wait().unwrap().success(), "the child process failed: {rest}");
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The matrix: one cache of each kind, each the default cache of a test.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Once};
+use std::thread::{JoinHandle, Scope, ScopedJoinHandle};
+use std::time::Duration;
+
+use cachekit::testing::{Entered, Scoped, Wrapped};
+use cachekit::{Backend, Cache, Config, Error, ErrorKind, register_backend};
+use parking_lot::Mutex;
+
+use crate::mem::{Full, Mem, Plain};
+
+/// A cache with its clock, and what it needs to live.
+pub struct World {
+    /// Which kind it is, for messages.
+    pub name: &'static str,
+    /// The cache and its clock.
+    pub scoped: Arc<Scoped>,
+    /// Whether a stored value is found again: not in `null`.
+    pub keeps: bool,
+    /// The store, of the kinds that are over one in memory.
+    pub mem: Option<Arc<Mem>>,
+    /// The directory of `filesystem`.
+    pub dir: Option<Arc<tempfile::TempDir>>,
+}
+
+static SHELF: Mutex<Option<HashMap<i64, Arc<Mem>>>> = Mutex::new(None);
+
+/// Makes `test-plain` and `test-full` cache types, whose option `shelf` names the store.
+fn register() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        register_backend("test-plain", |config| Ok(Box::new(Plain(from_shelf(config)?)) as Box<dyn Backend>)).unwrap();
+        register_backend("test-full", |config| Ok(Box::new(Full(from_shelf(config)?)) as Box<dyn Backend>)).unwrap();
+    });
+}
+
+fn from_shelf(config: &Config) -> cachekit::Result<Arc<Mem>> {
+    let number = config.options.get("shelf").and_then(cachekit::Value::as_integer);
+    number
+        .and_then(|number| SHELF.lock().get_or_insert_default().get(&number).cloned())
+        .ok_or_else(|| Error::new(ErrorKind::Config, "no such shelf"))
+}
+
+impl World {
+    fn new(name: &'static str, config: Config) -> Self {
+        Self { name, scoped: Arc::new(Scoped::new(config)), keeps: true, mem: None, dir: None }
+    }
+
+    /// In this process.
+    pub fn simple() -> Self {
+        Self::simple_with(|config| config)
+    }
+
+    /// In this process, configured.
+    pub fn simple_with(change: impl FnOnce(Config) -> Config) -> Self {
+        Self::new("simple", change(Config::simple()))
+    }
+
+    /// Files in a directory of its own.
+    pub fn filesystem() -> Self {
+        Self::filesystem_with(|config| config)
+    }
+
+    /// Files in a directory of its own, configured.
+    pub fn filesystem_with(change: impl FnOnce(Config) -> Config) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let mut world = Self::in_dir(dir.path(), change);
+        world.dir = Some(dir);
+        world
+    }
+
+    /// Files in a directory that others may use as well.
+    pub fn in_dir(dir: &Path, change: impl FnOnce(Config) -> Config) -> Self {
+        // A test that waits for the disk of a busy machine isn't a test of time limits.
+        Self::new("filesystem", change(Config::filesystem(dir).operation_timeout(Duration::from_secs(20))))
+    }
+
+    /// The least custom backend, over a store.
+    pub fn plain_over(mem: &Arc<Mem>, change: impl FnOnce(Config) -> Config) -> Self {
+        Self::custom("plain", "test-plain", mem, change)
+    }
+
+    /// A custom backend with conditional writes, over a store.
+    pub fn full_over(mem: &Arc<Mem>, change: impl FnOnce(Config) -> Config) -> Self {
+        Self::custom("full", "test-full", mem, change)
+    }
+
+    fn custom(name: &'static str, kind: &str, mem: &Arc<Mem>, change: impl FnOnce(Config) -> Config) -> Self {
+        static NEXT: AtomicI64 = AtomicI64::new(0);
+        register();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        SHELF.lock().get_or_insert_default().insert(number, Arc::clone(mem));
+        let config = Config::default()
+            .cache_type(kind)
+            .options([("shelf", number)])
+            .operation_timeout(Duration::from_secs(20));
+        let world = Self::new(name, change(config));
+        mem.use_clock(world.scoped.clock().clock());
+        Self { mem: Some(Arc::clone(mem)), ..world }
+    }
+
+    /// Nothing is kept.
+    pub fn null() -> Self {
+        Self { keeps: false, ..Self::new("null", Config::null().no_null_warning(true)) }
+    }
+
+    /// One of each kind that keeps values.
+    pub fn keeping() -> Vec<Self> {
+        vec![
+            Self::simple(),
+            Self::filesystem(),
+            Self::plain_over(&Mem::new(), |config| config),
+            Self::full_over(&Mem::new(), |config| config),
+        ]
+    }
+
+    /// One of each kind whose values are bytes outside of the process.
+    pub fn shared() -> Vec<Self> {
+        Self::keeping().into_iter().filter(|world| world.name != "simple").collect()
+    }
+
+    /// The cache.
+    pub fn cache(&self) -> &'static Cache {
+        self.scoped.cache()
+    }
+
+    /// Makes its cache the default one of this thread.
+    pub fn enter(&self) -> Entered {
+        self.scoped.enter()
+    }
+
+    /// Moves the time on.
+    pub fn advance(&self, by: Duration) {
+        self.scoped.advance(by);
+    }
+
+    /// A thread whose default cache is this one.
+    pub fn spawn<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+        let scoped = Arc::clone(&self.scoped);
+        std::thread::spawn(move || {
+            let _entered = scoped.enter();
+            work()
+        })
+    }
+
+    /// A scoped thread whose default cache is this one.
+    pub fn spawn_in<'s, R: Send + 's>(
+        &self,
+        scope: &'s Scope<'s, '_>,
+        work: impl FnOnce() -> R + Send + 's,
+    ) -> ScopedJoinHandle<'s, R> {
+        let scoped = Arc::clone(&self.scoped);
+        scope.spawn(move || {
+            let _entered = scoped.enter();
+            work()
+        })
+    }
+
+    /// A future whose default cache is this one.
+    pub fn wrap<F: Future>(&self, future: F) -> Wrapped<F> {
+        self.scoped.wrap(future)
+    }
+}
+
+/// Says in which world a test failed.
+struct Where(&'static str);
+
+impl Drop for Where {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("… with the cache `{}`", self.0);
+        }
+    }
+}
+
+fn run(worlds: Vec<World>, test: impl Fn(&World)) {
+    for world in worlds {
+        let _where = Where(world.name);
+        let _entered = world.enter();
+        test(&world);
+    }
+}
+
+/// Runs a test with each kind of cache, `null` included, as the default cache.
+pub fn each(test: impl Fn(&World)) {
+    let mut worlds = World::keeping();
+    worlds.push(World::null());
+    run(worlds, test);
+}
+
+/// Runs a test with each kind of cache that keeps values, as the default cache.
+pub fn each_keeping(test: impl Fn(&World)) {
+    run(World::keeping(), test);
+}

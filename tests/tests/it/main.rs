@@ -1,0 +1,17 @@
+//! The promises and options of cachekit through its public interface, as a stranger's program uses it, on every embedded
+//! backend.
+
+mod bounds;
+mod cache_object;
+mod config;
+mod deletion;
+mod flight;
+mod keys;
+mod methods;
+mod options;
+mod outage;
+mod races;
+mod stats;
+mod time;
+mod untrusted;
+mod values;
