@@ -20,6 +20,7 @@ pub(crate) enum TimeoutOption {
 
 /// What was written in the attribute.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the options are independent of one another")]
 pub(crate) struct Attr {
     pub(crate) timeout: Option<TimeoutOption>,
     pub(crate) key_prefix: Option<Expr>,
@@ -88,7 +89,8 @@ impl Attr {
         if input.peek(Lit) || input.peek(Token![-]) {
             let value: Expr = input.parse()?;
             if !first {
-                let message = "only the timeout may stand without its name, and it comes first: write `option = value`";
+                let message =
+                    "only the timeout may stand without its name, and it comes first: write `option = value`";
                 return Err(syn::Error::new_spanned(value, message));
             }
             seen.push("timeout".to_owned());
@@ -106,7 +108,10 @@ impl Attr {
             return skip_item(input);
         };
         if spec.only.is_some_and(|only| only != flavor) {
-            errors.at(key.span(), format!("`{name}` is not an option of `#[{}]`: {}", flavor.name(), spec.instead));
+            errors.at(
+                key.span(),
+                format!("`{name}` is not an option of `#[{}]`: {}", flavor.name(), spec.instead),
+            );
             return skip_item(input);
         }
         if seen.contains(&name) {
@@ -137,7 +142,8 @@ impl Attr {
             ("companion", Value::Is(value)) => {
                 let path = path(value, usage)?;
                 let name = path.get_ident().cloned();
-                self.companion = Some(name.ok_or_else(|| syn::Error::new_spanned(path, format!("write `{usage}`")))?);
+                self.companion =
+                    Some(name.ok_or_else(|| syn::Error::new_spanned(path, format!("write `{usage}`")))?);
             }
             ("view", value) => self.view = flag(value, usage)?.then_some(span),
             ("in_impl", value) => self.in_impl = flag(value, usage)?.then_some(span),
@@ -156,7 +162,10 @@ impl Value {
     fn parse(key: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
         if input.parse::<Option<Token![=]>>()?.is_some() {
             if input.is_empty() || input.peek(Token![,]) {
-                return Err(syn::Error::new(key.span(), format!("the value of `{key}` is missing after `=`")));
+                return Err(syn::Error::new(
+                    key.span(),
+                    format!("the value of `{key}` is missing after `=`"),
+                ));
             }
             Ok(Self::Is(ungrouped(input.parse()?)))
         } else if input.peek(syn::token::Paren) {
@@ -189,7 +198,9 @@ fn flag(value: Value, usage: &str) -> syn::Result<bool> {
     match value {
         Value::Nothing => Ok(true),
         Value::Is(Expr::Lit(ExprLit { lit: Lit::Bool(value), .. })) => Ok(value.value),
-        Value::Is(other) => Err(syn::Error::new_spanned(other, format!("expected `true` or `false`: write `{usage}`"))),
+        Value::Is(other) => {
+            Err(syn::Error::new_spanned(other, format!("expected `true` or `false`: write `{usage}`")))
+        }
         Value::List(names) => Err(syn::Error::new_spanned(names, format!("write `{usage}`"))),
     }
 }
@@ -198,7 +209,9 @@ fn text(value: Expr, usage: &str) -> syn::Result<LitStr> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if !text.value().is_empty() => Ok(text),
         other => {
-            let message = format!("this is fixed at compile time, so it is a string literal, not empty: write `{usage}`");
+            let message = format!(
+                "this is fixed at compile time, so it is a string literal, not empty: write `{usage}`"
+            );
             Err(syn::Error::new_spanned(other, message))
         }
     }
@@ -235,7 +248,9 @@ fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
             let millis = seconds.base10_parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000));
             match millis {
                 Some(millis) => Ok(TimeoutOption::Millis(millis)),
-                None => wrong("this many seconds are too long: write `timeout = 0` for entries that never expire"),
+                None => {
+                    wrong("this many seconds are too long: write `timeout = 0` for entries that never expire")
+                }
             }
         }
         Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => wrong("an integer is seconds, without a suffix"),
@@ -246,7 +261,9 @@ fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
         Expr::Lit(ExprLit { lit: Lit::Float(_), .. }) => {
             wrong("an integer is seconds; for parts of a second write for example `timeout = \"1500ms\"`")
         }
-        Expr::Lit(_) => wrong("a timeout is seconds, a text such as \"5m\", or an expression for a `Duration`"),
+        Expr::Lit(_) => {
+            wrong("a timeout is seconds, a text such as \"5m\", or an expression for a `Duration`")
+        }
         Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), .. }) => {
             wrong("a timeout can't be negative; write `timeout = 0` for entries that never expire")
         }

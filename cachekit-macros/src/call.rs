@@ -73,8 +73,14 @@ fn generate(operation: Operation, target: &Target, arguments: &Arguments) -> syn
         Operation::DeleteVersion | Operation::Stats => {
             if let Some(first) = arguments.first() {
                 let message = match operation {
-                    Operation::Stats => "statistics are kept by function, not by arguments: write only the function".to_owned(),
-                    _ => format!("`{name}!` drops every call of the function: for one call, write `delete_memoized!(function, arguments..)`"),
+                    Operation::Stats => {
+                        "statistics are kept by function, not by arguments: write only the function"
+                            .to_owned()
+                    }
+                    _ => format!(
+                        "`{name}!` drops every call of the function: for one call, write \
+                         `delete_memoized!(function, arguments..)`"
+                    ),
                 };
                 return Err(syn::Error::new_spanned(first, message));
             }
@@ -88,7 +94,7 @@ fn generate(operation: Operation, target: &Target, arguments: &Arguments) -> syn
         Operation::Refresh | Operation::Uncached => {
             // `Op` by its number: the path of cachekit isn't known here.
             let number = if operation == Operation::Refresh { 1_u8 } else { 2_u8 };
-            Ok(target.call("run", arguments, Some(quote!(::core::convert::From::from(#number)))))
+            Ok(target.call("run", arguments, Some(&quote!(::core::convert::From::from(#number)))))
         }
     }
 }
@@ -97,7 +103,8 @@ fn generate(operation: Operation, target: &Target, arguments: &Arguments) -> syn
 fn whole(name: &str, target: &Target, method: &Ident) -> syn::Result<TokenStream> {
     if let Some(generics) = target.generics() {
         let message = format!(
-            "without arguments it is about all instantiations together: write `{name}!({})`, or give the arguments of one call",
+            "without arguments it is about all instantiations together: write `{name}!({})`, or give the \
+             arguments of one call",
             target.display()
         );
         return Err(syn::Error::new_spanned(generics, message));

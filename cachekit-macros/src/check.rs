@@ -24,23 +24,29 @@ fn qualifiers(model: &Model, errors: &Errors) {
     if let Some(token) = &sig.constness {
         errors.over(
             token,
-            "a `const fn` can't be cached: it may run at compile time, where there is no cache; remove `const`, or cache a function that calls it",
+            "a `const fn` can't be cached: it may run at compile time, where there is no cache; remove \
+             `const`, or cache a function that calls it",
         );
     }
     if let Some(token) = &sig.unsafety {
         errors.over(
             token,
-            "an `unsafe fn` can't be cached: what its caller promises about this call says nothing about the call whose value is stored; cache a safe function around it",
+            "an `unsafe fn` can't be cached: what its caller promises about this call says nothing about \
+             the call whose value is stored; cache a safe function around it",
         );
     }
     if let Some(abi) = &sig.abi {
         errors.over(
             abi,
-            "an `extern` function can't be cached: foreign callers don't expect a cache; cache a Rust function, and call that one from here",
+            "an `extern` function can't be cached: foreign callers don't expect a cache; cache a Rust \
+             function, and call that one from here",
         );
     }
     if let Some(variadic) = &sig.variadic {
-        errors.over(variadic, "a variadic function can't be cached: its arguments have no types to make a key of");
+        errors.over(
+            variadic,
+            "a variadic function can't be cached: its arguments have no types to make a key of",
+        );
     }
 }
 
@@ -90,7 +96,10 @@ impl<'ast> Visit<'ast> for FindMut {
 fn returned(model: &Model, errors: &Errors) {
     match &model.returns {
         Type::Never(never) => {
-            errors.over(never, "this function never returns, so there is no value to cache: remove the attribute");
+            errors.over(
+                never,
+                "this function never returns, so there is no value to cache: remove the attribute",
+            );
             return;
         }
         Type::ImplTrait(found) if model.sig.asyncness.is_none() && is_future(found) => {
@@ -104,19 +113,23 @@ fn returned(model: &Model, errors: &Errors) {
     if let Some(opaque) = found.opaque {
         errors.over(
             opaque,
-            "`impl Trait` can't be cached: a stored value needs a type that can be named; return a type with a name, such as `Vec<T>` or `Box<T>`",
+            "`impl Trait` can't be cached: a stored value needs a type that can be named; return a type \
+             with a name, such as `Vec<T>` or `Box<T>`",
         );
     } else if let Some(borrow) = found.borrow {
         errors.over(
             borrow,
-            "a returned borrow can't be cached: the stored value outlives what it borrows from; return an owned value (`String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` to share a large one)",
+            "a returned borrow can't be cached: the stored value outlives what it borrows from; return an \
+             owned value (`String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` to share a large one)",
         );
     }
 }
 
 fn is_future(opaque: &syn::TypeImplTrait) -> bool {
     opaque.bounds.iter().any(|bound| match bound {
-        syn::TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Future"),
+        syn::TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().is_some_and(|last| last.ident == "Future")
+        }
         _ => false,
     })
 }
@@ -169,17 +182,24 @@ fn parameters(model: &Model, errors: &Errors) {
             syn::FnArg::Receiver(receiver) => &receiver.attrs,
             syn::FnArg::Typed(typed) => &typed.attrs,
         };
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
+        for attr in
+            attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+        {
             errors.over(
                 attr,
-                "a parameter under `cfg` can't be cached: the key would depend on it; put `#[cfg]` on two versions of the function",
+                "a parameter under `cfg` can't be cached: the key would depend on it; put `#[cfg]` on two \
+                 versions of the function",
             );
         }
     }
-    if model.flavor == Flavor::Cached && matches!(model.key, KeySource::Constant) && !model.sig.inputs.is_empty() {
+    if model.flavor == Flavor::Cached
+        && matches!(model.key, KeySource::Constant)
+        && !model.sig.inputs.is_empty()
+    {
         errors.over(
             &model.sig.inputs,
-            "`#[cached]` leaves the arguments out of the key, so that every call would return the same value: use `#[memoize]`, or say what the key is with `key_prefix = ..` or `view`",
+            "`#[cached]` leaves the arguments out of the key, so that every call would return the same \
+             value: use `#[memoize]`, or say what the key is with `key_prefix = ..` or `view`",
         );
     }
 }
@@ -196,19 +216,22 @@ fn key(model: &Model, errors: &Errors) {
             let name = &argument.name;
             errors.over(
                 prefix,
-                format!("`{{{name}}}` is not filled in, in a plain text: write `key_prefix = format!(\"{}\")`", text.escape_debug()),
+                format!(
+                    "`{{{name}}}` is not filled in, in a plain text: write `key_prefix = format!(\"{}\")`",
+                    text.escape_debug()
+                ),
             );
         }
     }
-    let closures = [
-        (&model.conditions.unless, "unless"),
-        (&model.conditions.refresh_if, "refresh_if"),
-    ];
+    let closures = [(&model.conditions.unless, "unless"), (&model.conditions.refresh_if, "refresh_if")];
     for (condition, name) in closures {
         if let Some(closure @ Expr::Closure(_)) = condition {
             errors.over(
                 closure,
-                format!("`{name}` is decided before there is a value: write the condition without `|..|`, or use `stale_if` or `cache_if`"),
+                format!(
+                    "`{name}` is decided before there is a value: write the condition without `|..|`, \
+                    or use `stale_if` or `cache_if`"
+                ),
             );
         }
     }

@@ -42,7 +42,9 @@ fn module_reexports(file: &Path, name: &str) -> bool {
         Some(stem) if stem == "mod" => file.parent(),
         _ => Some(file),
     };
-    let Some((module, directory)) = module.filter(|path| named(path)).and_then(|path| Some((path, path.parent()?))) else {
+    let Some((module, directory)) =
+        module.filter(|path| named(path)).and_then(|path| Some((path, path.parent()?)))
+    else {
         return false;
     };
     let beside = ["mod.rs", "lib.rs", "main.rs"].map(|parent| directory.join(parent));

@@ -44,7 +44,8 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
         Data::Union(data) => {
             errors.over(
                 data.union_token,
-                "a union can't be part of a key: nobody knows which of its fields is set; implement `CacheKey` by hand",
+                "a union can't be part of a key: nobody knows which of its fields is set; implement \
+                 `CacheKey` by hand",
             );
             TokenStream::new()
         }
@@ -108,7 +109,11 @@ fn container_path(attrs: &[Attribute], errors: &Errors) -> Path {
         let parsed = attr.parse_nested_meta(|meta| {
             if meta.path.is_ident("crate") {
                 let value = meta.value()?;
-                krate = if value.peek(syn::LitStr) { value.parse::<syn::LitStr>()?.parse()? } else { value.parse()? };
+                krate = if value.peek(syn::LitStr) {
+                    value.parse::<syn::LitStr>()?.parse()?
+                } else {
+                    value.parse()?
+                };
                 return Ok(());
             }
             let hint = if meta.path.is_ident("skip") { "`skip` goes on a field" } else { "unknown option" };
@@ -127,7 +132,10 @@ fn skip(attrs: &[Attribute], errors: &Errors, allowed: bool) -> bool {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("cache_key")) {
         let parsed = attr.parse_nested_meta(|meta| {
             if !allowed {
-                return Err(meta.error("a variant can't be left out: its values would be one key; put `#[cache_key(skip)]` on its fields"));
+                return Err(meta.error(
+                    "a variant can't be left out: its values would be one key; put \
+                    `#[cache_key(skip)]` on its fields",
+                ));
             }
             if !meta.path.is_ident("skip") {
                 return Err(meta.error("unknown option: on a field, write `#[cache_key(skip)]`"));
@@ -158,8 +166,16 @@ mod tests {
     #[test]
     fn variants_are_told_apart_by_name_and_parameters_are_bound() {
         let text = of("enum E<T: Clone, const N: usize> { A(T), B { x: u8 }, r#C }");
-        assert!(text.contains("Self::A{0:__cachekit_0,..}=>{::cachekit::CacheKey::cache_key(\"A\",__cachekit_writer);"), "{text}");
-        assert!(text.contains("impl<T:Clone+::cachekit::CacheKey,constN:usize>::cachekit::CacheKeyforE<T,N>"), "{text}");
+        assert!(
+            text.contains(
+                "Self::A{0:__cachekit_0,..}=>{::cachekit::CacheKey::cache_key(\"A\",__cachekit_writer);"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("impl<T:Clone+::cachekit::CacheKey,constN:usize>::cachekit::CacheKeyforE<T,N>"),
+            "{text}"
+        );
         assert!(text.contains("cache_key(\"C\""), "{text}");
         assert!(of("enum E {}").contains("match*self{}"));
     }
@@ -170,6 +186,9 @@ mod tests {
         assert_eq!(text.matches("compile_error").count(), 2, "{text}");
         assert!(of("union U { a: u8 }").contains("whichofitsfieldsisset"));
         assert!(of("#[cache_key(skip)] struct S;").contains("goesonafield"));
-        assert!(of("#[cache_key(crate = facade::cachekit)] struct S;").contains("implfacade::cachekit::CacheKeyforS"));
+        assert!(
+            of("#[cache_key(crate = facade::cachekit)] struct S;")
+                .contains("implfacade::cachekit::CacheKeyforS")
+        );
     }
 }

@@ -25,7 +25,9 @@ impl Fnv {
                 TokenTree::Punct(punct) => self.feed(b'p', punct.as_char().encode_utf8(&mut [0; 4])),
                 TokenTree::Literal(literal) => self.feed(b'l', &literal.to_string()),
                 // An invisible group comes and goes with the macros that the item passed through.
-                TokenTree::Group(group) if group.delimiter() == Delimiter::None => self.tokens(group.stream()),
+                TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                    self.tokens(group.stream());
+                }
                 TokenTree::Group(group) => {
                     let bracket = match group.delimiter() {
                         Delimiter::Brace => "{",

@@ -6,7 +6,9 @@ const UNITS: [(&str, u64); 6] =
 /// The milliseconds that `text` stands for, or what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let wrong = |why: &str| {
-        format!("`{text}` is not a duration: {why}; write for example \"250ms\", \"90s\", \"5m\", \"1h30m\" or \"1d\"")
+        format!(
+            "`{text}` is not a duration: {why}; write for example \"250ms\", \"90s\", \"5m\", \"1h30m\" or \"1d\""
+        )
     };
     let too_long = || wrong("it is too long");
     let mut rest = text.trim();

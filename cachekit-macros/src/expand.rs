@@ -15,7 +15,7 @@ use crate::model::{Model, Placement};
 use crate::options::Flavor;
 
 /// All stages, one after another. With errors, the user's item still comes out.
-pub(crate) fn attribute(flavor: Flavor, attr: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn attribute(flavor: Flavor, attr: TokenStream, item: &TokenStream) -> TokenStream {
     let input = match syn::parse2::<Input>(item.clone()) {
         Ok(input) => input,
         Err(error) => {
@@ -94,3 +94,6 @@ fn refused(model: &Model) -> TokenStream {
         Placement::Inline => function,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,8 @@ impl Parse for Input {
         if input.peek(Token![;]) {
             return Err(syn::Error::new(
                 sig.ident.span(),
-                "this method has no body to cache: put the attribute on the implementations, or give the trait a default method",
+                "this method has no body to cache: put the attribute on the implementations, or give the \
+                 trait a default method",
             ));
         }
         match input.parse()? {
@@ -43,7 +44,9 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
                     "enum" => "an enum",
                     "union" => "a union",
                     "impl" => "an impl block: put it on the methods inside",
-                    "trait" => "a trait: put it on the default methods inside, or on the methods of the implementations",
+                    "trait" => {
+                        "a trait: put it on the default methods inside, or on the methods of the implementations"
+                    }
                     "mod" => "a module: put it on the functions inside",
                     "use" => "a `use` declaration",
                     "static" => "a static",
@@ -56,7 +59,9 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
                 return Err(syn::Error::new(word.span(), message));
             }
             TokenTree::Literal(_) => {}
-            other => return Err(syn::Error::new(other.span(), "this attribute caches a function: expected `fn`")),
+            other => {
+                return Err(syn::Error::new(other.span(), "this attribute caches a function: expected `fn`"));
+            }
         }
     }
     Err(ahead.error("this attribute caches a function: expected `fn`"))
@@ -69,7 +74,9 @@ pub(crate) fn mentions_self(tokens: TokenStream) -> bool {
         match token {
             TokenTree::Ident(word) if word == "Self" => return true,
             TokenTree::Ident(word) if word == "impl" || word == "trait" => nested = true,
-            TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Brace && nested => nested = false,
+            TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Brace && nested => {
+                nested = false;
+            }
             TokenTree::Punct(punct) if matches!(punct.as_char(), ';' | ',') => nested = false,
             TokenTree::Group(group) if mentions_self(group.stream()) => return true,
             _ => {}

@@ -24,13 +24,13 @@ use proc_macro::TokenStream;
 #[doc = include_str!("docs/memoize.md")]
 #[proc_macro_attribute]
 pub fn memoize(attr: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(Flavor::Memoize, attr.into(), item.into()).into()
+    expand::attribute(Flavor::Memoize, attr.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/cached.md")]
 #[proc_macro_attribute]
 pub fn cached(attr: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(Flavor::Cached, attr.into(), item.into()).into()
+    expand::attribute(Flavor::Cached, attr.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/delete_memoized.md")]
@@ -62,7 +62,8 @@ pub fn delete_memoized_verhash(input: TokenStream) -> TokenStream {
     call::expand(Operation::DeleteVersion, input.into()).into()
 }
 
-/// Looks for the stored value of a call, and never computes it: `Result<Option<T>>`, or a future of it for an `async fn`.
+/// Looks for the stored value of a call, and never computes it: `Result<Option<T>>`, or a future of it for an
+/// `async fn`.
 ///
 /// ```ignore
 /// let known = peek!(has_membership, "demo", "user")?;

@@ -110,9 +110,10 @@ impl Model {
             syn::ReturnType::Type(_, ty) => (**ty).clone(),
         };
         let version = version(&attr, &sig, &body);
-        let private = match &attr.krate {
-            Some(path) => quote!(#path::__private),
-            None => quote!(::cachekit::__private),
+        let private = if let Some(path) = &attr.krate {
+            quote!(#path::__private)
+        } else {
+            quote!(::cachekit::__private)
         };
         let key = key_source(flavor, &attr, errors);
         Self {
@@ -194,13 +195,19 @@ fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Pla
         Some(Block::TraitImpl | Block::Trait) => inline,
         Some(Block::Impl) => Placement::Method,
         Some(Block::Other) if !like_a_method => Placement::Free { companion: sig.ident.clone() },
-        _ if like_a_method || mentions_self(sig.to_token_stream()) || mentions_self(body.to_token_stream()) => {
+        _ if like_a_method
+            || mentions_self(sig.to_token_stream())
+            || mentions_self(body.to_token_stream()) =>
+        {
             Placement::Method
         }
         _ => Placement::Free { companion: sig.ident.clone() },
     };
     if let (Some(_), Some(span)) = (attr.in_impl, attr.in_trait) {
-        errors.at(span, "`in_impl` and `in_trait` exclude each other: `in_trait` is for traits and impls of traits");
+        errors.at(
+            span,
+            "`in_impl` and `in_trait` exclude each other: `in_trait` is for traits and impls of traits",
+        );
     }
     match (place, &attr.companion) {
         (Placement::Free { .. }, Some(companion)) => Placement::Free { companion: companion.clone() },
@@ -210,7 +217,8 @@ fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Pla
         (place, Some(companion)) => {
             errors.at(
                 companion.span(),
-                "a method has no companion: its hidden siblings stand beside it, so no other item can be in their way; remove `companion`",
+                "a method has no companion: its hidden siblings stand beside it, so no other item can be in \
+                 their way; remove `companion`",
             );
             place
         }
@@ -221,8 +229,8 @@ fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Pla
 /// The function's name, if no other type or module has it. Where one has, what the user is told to write.
 fn free_companion(name: Ident, surroundings: Option<Surroundings>, errors: &Errors) -> Ident {
     const PRIMITIVES: [&str; 17] = [
-        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
-        "f32", "f64",
+        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+        "isize", "f32", "f64",
     ];
     let word = name.unraw().to_string();
     let what = if surroundings.is_some_and(|found| found.same_named_module) {
@@ -258,12 +266,15 @@ fn ignore(names: &[Ident], receiver: &mut Option<Receiver>, arguments: &mut [Arg
             }
             continue;
         }
-        let named = |argument: &&mut Argument| argument.pattern.is_none() && argument.name == *name;
-        if let Some(argument) = arguments.iter_mut().find(named) {
+        let is_meant = |argument: &&mut Argument| argument.pattern.is_none() && argument.name == *name;
+        if let Some(argument) = arguments.iter_mut().find(is_meant) {
             argument.ignored = true;
             continue;
         }
-        let in_pattern = arguments.iter().filter_map(|argument| argument.pattern.as_ref()).any(|pattern| binds(pattern, name));
+        let in_pattern = arguments
+            .iter()
+            .filter_map(|argument| argument.pattern.as_ref())
+            .any(|pattern| binds(pattern, name));
         if in_pattern {
             let message = format!(
                 "`{name}` is a part of an argument, and only a whole one can be ignored: take the argument by a name, \
@@ -296,7 +307,7 @@ fn binds(pattern: &Pat, name: &Ident) -> bool {
 }
 
 fn version(attr: &Attr, sig: &Signature, body: &Group) -> String {
-    let written = attr.version.as_ref().map(|version| version.value()).unwrap_or_default();
+    let written = attr.version.as_ref().map(syn::LitStr::value).unwrap_or_default();
     if !attr.source_check {
         return written;
     }
@@ -308,11 +319,16 @@ fn key_source(flavor: Flavor, attr: &Attr, errors: &Errors) -> KeySource {
     if let (Some(span), Some(_)) = (attr.view, &attr.key_prefix) {
         errors.at(
             span,
-            "`view` and `key_prefix` both set the key: write one of them; in a literal `key_prefix`, `%s` stands for the request's path",
+            "`view` and `key_prefix` both set the key: write one of them; in a literal `key_prefix`, `%s` \
+             stands for the request's path",
         );
     }
     if let (Some(key), false) = (&attr.key, attr.ignore.is_empty()) {
-        errors.over(key, "`key` stands for all arguments, so there is nothing left to ignore: write one of `key` and `ignore`");
+        errors.over(
+            key,
+            "`key` stands for all arguments, so there is nothing left to ignore: write one of \
+            `key` and `ignore`",
+        );
     }
     match (flavor, &attr.key, &attr.key_prefix, attr.view) {
         (Flavor::Memoize, Some(key), ..) => KeySource::Expression(key.clone()),

@@ -42,14 +42,21 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
         Flavor::Cached,
         "key_prefix",
         "key_prefix = \"text\"",
-        "`#[memoize]` makes the key from the arguments: write `key = expr` to choose what stands for them, or use `#[cached(key_prefix = ..)]`",
+        "`#[memoize]` makes the key from the arguments: write `key = expr` to choose what stands for them, \
+         or use `#[cached(key_prefix = ..)]`",
     ),
-    only(Flavor::Cached, "view", "view", "`#[memoize]` makes the key from the arguments: use `#[cached(view)]`"),
+    only(
+        Flavor::Cached,
+        "view",
+        "view",
+        "`#[memoize]` makes the key from the arguments: use `#[cached(view)]`",
+    ),
     only(
         Flavor::Memoize,
         "key",
         "key = expr",
-        "`#[cached]` leaves the arguments out of the key: write `key_prefix = expr`, or use `#[memoize(key = ..)]`",
+        "`#[cached]` leaves the arguments out of the key: write `key_prefix = expr`, or use `#[memoize(key \
+         = ..)]`",
     ),
     only(
         Flavor::Memoize,
@@ -134,8 +141,14 @@ mod tests {
     #[test]
     fn an_unknown_option_lists_those_of_its_attribute() {
         let text = unknown(Flavor::Memoize, "ttl");
-        assert!(text.starts_with("`#[memoize]` has no option `ttl`. Its options are: timeout, key, ignore"), "{text}");
+        assert!(
+            text.starts_with("`#[memoize]` has no option `ttl`. Its options are: timeout, key, ignore"),
+            "{text}"
+        );
         let text = unknown(Flavor::Cached, "vieww");
-        assert!(text.contains("`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, name"), "{text}");
+        assert!(
+            text.contains("`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, name"),
+            "{text}"
+        );
     }
 }

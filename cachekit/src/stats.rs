@@ -1,6 +1,5 @@
 //! Counters that threads don't share on the hit path, and what they add up to.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How often a memoized function did what, in one cache of this process, since the cache was bound.
@@ -83,23 +82,41 @@ const STRIPES: usize = 8;
 #[repr(align(128))]
 struct Stripe([AtomicU64; EVENTS]);
 
-/// Counters in stripes; a thread keeps to one, so that threads seldom write to one line.
-#[derive(Default)]
-pub(crate) struct Counters([Stripe; STRIPES]);
+/// Counters that many threads add to.
+///
+/// Hits, which are to cost next to nothing, each thread counts for itself ([`hits`]); the rest is counted in stripes, so
+/// that threads seldom write to one line. Exact when read.
+pub(crate) struct Counters {
+    stripes: [Stripe; STRIPES],
+    number: u32,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { stripes: Default::default(), number: hits::number() }
+    }
+}
 
 impl Counters {
     #[inline]
+    pub(crate) fn count_hit(&self) {
+        if !hits::count(self.number) {
+            self.count(Event::Hit);
+        }
+    }
+
     pub(crate) fn count(&self, event: Event) {
         self.add(event, 1);
     }
 
-    #[inline]
     pub(crate) fn add(&self, event: Event, n: u64) {
-        self.0[stripe()].0[event as usize].fetch_add(n, Ordering::Relaxed);
+        self.stripes[stripe()].0[event as usize].fetch_add(n, Ordering::Relaxed);
     }
 
     pub(crate) fn sum(&self, event: Event) -> u64 {
-        self.0.iter().map(|stripe| stripe.0[event as usize].load(Ordering::Relaxed)).sum()
+        let striped: u64 =
+            self.stripes.iter().map(|stripe| stripe.0[event as usize].load(Ordering::Relaxed)).sum();
+        striped + if matches!(event, Event::Hit) { hits::sum(self.number) } else { 0 }
     }
 
     pub(crate) fn function(&self) -> FunctionStats {
@@ -113,15 +130,94 @@ impl Counters {
     }
 }
 
-#[inline]
 fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static MINE: Cell<usize> = const { Cell::new(usize::MAX) });
-    let mine = MINE.get();
-    if mine < STRIPES {
-        return mine;
+    thread_local!(static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
+    MINE.try_with(|mine| *mine).unwrap_or(0)
+}
+
+/// Hits, counted by each thread in memory that only it writes to: a load and a store instead of an atomic addition.
+mod hits {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use parking_lot::Mutex;
+
+    /// Counters that have a place; later ones are counted in stripes.
+    const PLACES: usize = 1024;
+
+    type Block = [AtomicU64; PLACES];
+
+    /// All blocks there are, and those whose threads have ended. A block is never freed: the next thread goes on with it,
+    /// so that its counts stay.
+    static BLOCKS: Mutex<(Vec<&'static Block>, Vec<&'static Block>)> = Mutex::new((Vec::new(), Vec::new()));
+
+    thread_local! {
+        static MINE: Cell<Option<&'static Block>> = const { Cell::new(None) };
+        static LEASE: Lease = const { Lease };
     }
-    let mine = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES;
-    MINE.set(mine);
-    mine
+
+    /// Gives the thread's block back at its end.
+    struct Lease;
+
+    impl Drop for Lease {
+        fn drop(&mut self) {
+            if let Some(block) = MINE.take() {
+                BLOCKS.lock().1.push(block);
+            }
+        }
+    }
+
+    /// A number for a new counter.
+    pub(super) fn number() -> u32 {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Stays where it is when all places are given.
+        NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Counts; false if there is no place for this counter or on this thread.
+    #[inline]
+    pub(super) fn count(number: u32) -> bool {
+        let Some(block) = MINE.get().or_else(lease) else { return false };
+        let Some(place) = block.get(number as usize) else { return false };
+        // Only this thread writes here.
+        place.store(place.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        true
+    }
+
+    #[cold]
+    fn lease() -> Option<&'static Block> {
+        // Not while the thread ends, when nobody would give the block back.
+        LEASE.try_with(|_| ()).ok()?;
+        let mut blocks = BLOCKS.lock();
+        let block = match blocks.1.pop() {
+            Some(block) => block,
+            None => {
+                let block: &'static Block = Box::leak(Box::new([const { AtomicU64::new(0) }; PLACES]));
+                blocks.0.push(block);
+                block
+            }
+        };
+        MINE.set(Some(block));
+        Some(block)
+    }
+
+    pub(super) fn sum(number: u32) -> u64 {
+        let blocks = BLOCKS.lock();
+        blocks.0.iter().filter_map(|block| block.get(number as usize)).map(|place| place.load(Ordering::Relaxed)).sum()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        #[test]
+        fn the_counts_of_ended_threads_stay_and_blocks_are_used_again() {
+            let number = super::number();
+            for _ in 0..50 {
+                std::thread::spawn(move || assert!(super::count(number))).join().unwrap();
+            }
+            assert_eq!(super::sum(number), 50);
+            assert!(super::BLOCKS.lock().0.len() < 50);
+            assert!(!super::count(u32::MAX), "no place");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! What the cross-crate tests share: a matrix of caches, backends whose faults are made on command, an executor, and
 //! child processes.
 
+#[cfg(any(doctest, test))]
+mod book;
 mod child;
 mod mem;
 mod rt;
@@ -9,7 +11,7 @@ mod world;
 pub use child::{Child, role, say};
 pub use mem::{Fault, Full, Mem, Op, Plain};
 pub use rt::{block_on, tasks};
-pub use world::{World, each, each_keeping};
+pub use world::{World, each, each_keeping, files};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

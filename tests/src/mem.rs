@@ -172,7 +172,7 @@ impl State {
     }
 
     fn put(&mut self, key: &str, value: &[u8], life: Lifetime, now: u64) {
-        let expiry = life.map(|life| now.saturating_add(u64::try_from(life.as_nanos().div_ceil(1_000_000)).unwrap()));
+        let expiry = life.map(|life| now.saturating_add(u64::try_from(life.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)));
         self.entries.insert(key.to_owned(), Slot { bytes: value.to_vec(), expiry });
         self.stamp(key);
     }

@@ -197,3 +197,16 @@ pub fn each(test: impl Fn(&World)) {
 pub fn each_keeping(test: impl Fn(&World)) {
     run(World::keeping(), test);
 }
+
+/// The files of entries below a cache's directory.
+///
+/// # Panics
+/// If it can't be read.
+pub fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for stripe in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let names = std::fs::read_dir(stripe).unwrap().map(|entry| entry.unwrap().path());
+        found.extend(names.filter(|path| path.file_name().is_some_and(|name| name.len() == 32)));
+    }
+    found
+}

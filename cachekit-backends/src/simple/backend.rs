@@ -2,8 +2,9 @@ use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::store::{Record, SimpleStore};
-use crate::{Backend, Capabilities, Clock, Fetched, Lifetime, Matcher, Result, Token, Version};
+use super::entry::Record;
+use super::store::SimpleStore;
+use crate::{Backend, Capabilities, Clock, Fetched, Lifetime, Result, Token, Version};
 
 /// Keys share the marks of their absence in so many stripes.
 const MARKS: usize = 1024;
@@ -66,7 +67,8 @@ impl SimpleBackend {
 
     fn find(&self, digest: u64, key: &str) -> Option<Arc<Stored>> {
         // Only the reference count is raised under the lock.
-        let value = self.store.read(digest, |m| m.write(key.as_bytes()), |record| Arc::clone(&record.value))?;
+        let value =
+            self.store.read(digest, |m| m.write(key.as_bytes()), |record| Arc::clone(&record.value))?;
         value.downcast().ok()
     }
 

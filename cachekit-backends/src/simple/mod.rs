@@ -6,7 +6,9 @@
 //! it is released, and keys and values whose comparison or clone is the user's code are taken out by reference count first.
 
 mod backend;
+mod entry;
 mod functions;
+mod near;
 mod shard;
 mod store;
 mod sweep;
@@ -16,5 +18,6 @@ mod tests;
 
 pub use backend::SimpleBackend;
 pub use functions::FunctionState;
-pub use store::{Insert, Record, SimpleStore, Value};
+pub use entry::{Record, Value};
+pub use store::{Insert, SimpleStore};
 pub use table::SlotTable;

@@ -1,30 +1,34 @@
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use quick_cache::unsync::Cache;
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, UnitWeighter};
 
-use super::store::Record;
-use crate::{KeyBytes, Matcher};
+use super::entry::Entry;
+use crate::Matcher;
 
 /// One table with what its owner needs to know to reclaim expired entries.
 pub(super) struct Shard {
-    pub(super) table: Cache<Slot, Record, UnitWeighter, Identity, Collect>,
+    pub(super) table: Cache<Slot, Arc<Entry>, UnitWeighter, Identity, Collect>,
     /// No entry expires before this; `u64::MAX` while none expires.
     pub(super) next_expiry: u64,
     pub(super) writes_since_sweep: usize,
 }
 
-/// What a table keeps beside a value: the digest, and the bytes that decide.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Slot {
-    pub(super) digest: u64,
-    pub(super) bytes: KeyBytes,
+/// An entry as the key of its table: the digest, and the bytes that decide.
+pub(super) struct Slot(pub(super) Arc<Entry>);
+
+impl PartialEq for Slot {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest == other.0.digest && self.0.bytes == other.0.bytes
+    }
 }
+impl Eq for Slot {}
 
 impl Hash for Slot {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
+        state.write_u64(self.0.digest);
     }
 }
 
@@ -44,29 +48,22 @@ impl<F> Hash for Probe<'_, F> {
 impl<F: Fn(&mut Matcher<'_>)> Equivalent<Slot> for Probe<'_, F> {
     #[inline]
     fn equivalent(&self, slot: &Slot) -> bool {
-        slot.digest == self.digest && Matcher::matches(slot.bytes.as_slice(), self.feed)
+        slot.0.digest == self.digest && Matcher::matches(slot.0.bytes.as_slice(), self.feed)
     }
 }
 
-/// A key that is looked up by its digest alone, to be compared later with the bytes that the table hands over here.
-pub(super) struct ByDigest {
-    pub(super) digest: u64,
-    pub(super) bytes: Cell<Option<KeyBytes>>,
-}
+/// A key that is looked up by its digest alone, to be compared later.
+pub(super) struct ByDigest(pub(super) u64);
 
 impl Hash for ByDigest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
+        state.write_u64(self.0);
     }
 }
 
 impl Equivalent<Slot> for ByDigest {
     fn equivalent(&self, slot: &Slot) -> bool {
-        let found = slot.digest == self.digest;
-        if found {
-            self.bytes.set(Some(slot.bytes.clone()));
-        }
-        found
+        slot.0.digest == self.0
     }
 }
 
@@ -101,14 +98,15 @@ impl Hasher for IdentityHasher {
     }
 }
 
-/// Takes evicted entries out of the lock, where their values may be dropped.
+/// Takes evicted and replaced entries out of the lock, where their values may be dropped.
 pub(super) struct Collect;
 
-impl Lifecycle<Slot, Record> for Collect {
-    type RequestState = Vec<Record>;
+impl Lifecycle<Slot, Arc<Entry>> for Collect {
+    type RequestState = Vec<Arc<Entry>>;
 
-    fn on_evict(&self, evicted: &mut Vec<Record>, _: Slot, record: Record) {
-        evicted.push(record);
+    fn on_evict(&self, evicted: &mut Vec<Arc<Entry>>, _: Slot, entry: Arc<Entry>) {
+        entry.leave();
+        evicted.push(entry);
     }
 }
 
@@ -135,16 +133,17 @@ impl Shard {
     }
 
     /// Removes what `dead` names; returns it, to be dropped outside of the lock.
-    pub(super) fn sweep(&mut self, dead: impl Fn(&[u8], &Record) -> bool) -> Vec<Record> {
+    pub(super) fn sweep(&mut self, dead: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
         // `retain` takes a `Fn`, hence the cells.
         let removed = RefCell::new(Vec::new());
         let next = Cell::new(u64::MAX);
-        self.table.retain(|slot, record| {
-            if dead(slot.bytes.as_slice(), record) {
-                removed.borrow_mut().push(record.clone());
+        self.table.retain(|_, entry| {
+            if dead(entry) {
+                entry.leave();
+                removed.borrow_mut().push(Arc::clone(entry));
                 return false;
             }
-            next.set(next.get().min(record.expiry));
+            next.set(next.get().min(entry.record.expiry));
             true
         });
         self.next_expiry = next.get();

@@ -1,32 +1,14 @@
-use std::any::Any;
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{RwLock, RwLockWriteGuard};
 
+use super::entry::{Entry, Record};
 use super::functions::{FunctionState, InstanceHorizons};
+use super::near;
 use super::shard::{ByDigest, Probe, Shard, Slot};
 use super::table::SlotTable;
 use crate::{Clock, KeyBytes, KeyHasher, KeySecret, Lifetime, Matcher, lifetime_millis};
-
-/// A stored value of any type.
-pub type Value = Arc<dyn Any + Send + Sync>;
-
-/// An entry: a value and what decides whether it still counts.
-#[derive(Clone)]
-pub struct Record {
-    /// The moment of [`Clock::monotonic`] at which it is gone; `u64::MAX` for never.
-    pub expiry: u64,
-    /// The store's sequence before the value was computed.
-    pub birth: u64,
-    /// The keyed digest of the instance, for methods; 0 else.
-    pub instance: u64,
-    /// The function's number; 0 for the cache object's own entries.
-    pub function: u32,
-    /// The value.
-    pub value: Value,
-}
 
 /// What [`SimpleStore::insert`] needs to store a value.
 pub struct Insert {
@@ -41,13 +23,15 @@ pub struct Insert {
 /// A bounded store of typed values. Shared by reference; all methods may be called from many threads.
 pub struct SimpleStore {
     shards: Box<[RwLock<Shard>]>,
+    /// Tells stores apart in what threads keep of them.
+    number: u64,
     secret: KeySecret,
     clock: Clock,
     /// Counts deletions; see [`FunctionState`].
     sequence: AtomicU64,
     /// Everything born before this was cleared.
     cleared: AtomicU64,
-    functions: SlotTable<FunctionState>,
+    functions: SlotTable<Arc<FunctionState>>,
     instances: InstanceHorizons,
     evictions: AtomicU64,
 }
@@ -70,8 +54,10 @@ impl SimpleStore {
                 RwLock::new(Shard::new((threshold != 0).then_some(share as u64)))
             })
             .collect();
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let store = Arc::new(Self {
             shards,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             secret: KeySecret::new(),
             clock,
             sequence: AtomicU64::new(1),
@@ -120,8 +106,7 @@ impl SimpleStore {
 
     /// Whether an entry still counts.
     #[inline]
-    pub fn is_live(&self, record: &Record) -> bool {
-        let state = self.functions.get(record.function);
+    fn is_live(&self, Entry { record, state, .. }: &Entry) -> bool {
         !state.is_deleted(record.birth)
             && (record.expiry == u64::MAX || !self.clock.is_past(record.expiry))
             && !(state.has_instances() && self.instances.is_deleted(record.function, record.instance, record.birth))
@@ -145,41 +130,84 @@ impl SimpleStore {
         read: impl FnOnce(&Record) -> R,
     ) -> Option<R> {
         let shard = self.shard(digest).read_recursive();
-        let record = shard.table.get(&Probe { digest, feed: &feed })?;
-        self.is_live(record).then(|| read(record))
+        let entry = shard.table.get(&Probe { digest, feed: &feed })?;
+        self.is_live(entry).then(|| read(&entry.record))
+    }
+
+    /// As [`read`](Self::read), for values that are small: this thread's hot keys are looked up first, without a lock.
+    #[inline]
+    pub fn read_near<R>(
+        &self,
+        digest: u64,
+        feed: impl Fn(&mut Matcher<'_>),
+        read: impl Fn(&Record) -> R,
+        small: impl FnOnce(&Record) -> bool,
+    ) -> Option<R> {
+        let near = |entry: &Entry| self.is_live(entry).then(|| read(&entry.record));
+        if let Some(found) = near::look(self.number, digest, &feed, near) {
+            return Some(found);
+        }
+        self.read_far(digest, feed, read, small)
+    }
+
+    fn read_far<R>(
+        &self,
+        digest: u64,
+        feed: impl Fn(&mut Matcher<'_>),
+        read: impl Fn(&Record) -> R,
+        small: impl FnOnce(&Record) -> bool,
+    ) -> Option<R> {
+        let shard = self.shard(digest).read_recursive();
+        let entry = shard.table.get(&Probe { digest, feed: &feed }).filter(|entry| self.is_live(entry))?;
+        let found = read(&entry.record);
+        if small(&entry.record) && near::wants(entry) {
+            let entry = Arc::clone(entry);
+            drop(shard);
+            near::keep(entry);
+        }
+        Some(found)
     }
 
     /// Looks a key up whose feeding may run any code: the candidate is taken out first and compared without a lock.
     pub fn read_foreign(&self, digest: u64, feed: impl Fn(&mut Matcher<'_>)) -> Option<Record> {
-        let probe = ByDigest { digest, bytes: Cell::new(None) };
-        let record = self.shard(digest).read_recursive().table.get(&probe)?.clone();
-        let bytes = probe.bytes.take()?;
-        (Matcher::matches(bytes.as_slice(), feed) && self.is_live(&record)).then_some(record)
+        let entry = Arc::clone(self.shard(digest).read_recursive().table.get(&ByDigest(digest))?);
+        (Matcher::matches(entry.bytes.as_slice(), feed) && self.is_live(&entry)).then(|| entry.record.clone())
     }
 
     /// Stores a value, unless it was deleted since its birth or `admit` says no. `admit` is asked under the lock that
     /// [`remove`](Self::remove) takes, so that a deletion which marks the computation and then removes beats it always.
     pub fn insert(&self, insert: Insert, admit: impl FnOnce() -> bool) -> bool {
         let Insert { digest, bytes, record } = insert;
-        let expiry = record.expiry;
+        let entry = self.entry(record, digest, bytes);
+        let birth = entry.record.birth;
         let mut shard = self.shard(digest).write();
-        let born_late = record.birth >= self.cleared.load(Ordering::SeqCst);
-        if !(born_late && self.function(record.function).admits(record.birth) && admit()) {
+        let born_late = birth >= self.cleared.load(Ordering::SeqCst);
+        if !(born_late && entry.state.admits(birth) && admit()) {
+            drop(shard);
             return false;
         }
-        let mut dropped = Vec::new();
-        let probe = Probe { digest, feed: &|m: &mut Matcher<'_>| std::hash::Hasher::write(m, bytes.as_slice()) };
-        match shard.table.peek_mut(&probe) {
-            Some(mut old) => dropped.push(std::mem::replace(&mut *old, record)),
-            None => {
-                shard.table.insert_with_lifecycle(Slot { digest, bytes: bytes.clone() }, record, &mut dropped);
-                self.evictions.fetch_add(dropped.len() as u64, Ordering::Relaxed);
-            }
-        }
-        shard.next_expiry = shard.next_expiry.min(expiry);
-        self.sweep_sometimes(&mut shard, &mut dropped);
+        let dropped = self.place(&mut shard, entry);
         drop(shard);
+        drop(dropped);
         true
+    }
+
+    fn entry(&self, record: Record, digest: u64, bytes: KeyBytes) -> Arc<Entry> {
+        let state = Arc::clone(self.functions.get(record.function));
+        Entry::new(record, digest, self.number, bytes, state)
+    }
+
+    /// Puts an entry into its table; what it displaced, to be dropped outside of the lock.
+    fn place(&self, shard: &mut RwLockWriteGuard<'_, Shard>, entry: Arc<Entry>) -> Vec<Arc<Entry>> {
+        let mut dropped = Vec::new();
+        shard.next_expiry = shard.next_expiry.min(entry.record.expiry);
+        shard.table.insert_with_lifecycle(Slot(Arc::clone(&entry)), Arc::clone(&entry), &mut dropped);
+        let evicted = dropped.iter().filter(|gone| gone.digest != entry.digest || gone.bytes != entry.bytes).count();
+        if evicted != 0 {
+            self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
+        }
+        self.sweep_sometimes(shard, &mut dropped);
+        dropped
     }
 
     /// Removes a key; the live entry that was there.
@@ -192,9 +220,12 @@ impl SimpleStore {
         let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, bytes);
         let mut shard = self.shard(digest).write();
         let removed = shard.table.remove(&Probe { digest, feed: &feed });
+        if let Some((_, entry)) = &removed {
+            entry.leave();
+        }
         also();
         drop(shard);
-        removed.map(|(_, record)| record).filter(|record| self.is_live(record))
+        removed.map(|(_, entry)| entry).filter(|entry| self.is_live(entry)).map(|entry| entry.record.clone())
     }
 
     /// Removes the entries whose keys' bytes are `doomed`, shard by shard, and calls `also` under the lock of each. Costs a
@@ -202,7 +233,7 @@ impl SimpleStore {
     pub(super) fn remove_where(&self, doomed: impl Fn(&[u8]) -> bool, also: impl Fn()) {
         for shard in &self.shards {
             let mut shard = shard.write();
-            let removed = shard.sweep(|bytes, record| doomed(bytes) || !self.is_live(record));
+            let removed = shard.sweep(|entry| doomed(entry.bytes.as_slice()) || !self.is_live(entry));
             also();
             drop(shard);
             drop(removed);
@@ -218,22 +249,15 @@ impl SimpleStore {
         change: impl FnOnce(Option<&Record>) -> (Option<Record>, R),
     ) -> R {
         let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, bytes);
-        let mut dropped = Vec::new();
         let mut shard = self.shard(digest).write();
-        let probe = Probe { digest, feed: &feed };
-        let (record, result) = change(shard.table.get(&probe).filter(|record| self.is_live(record)));
-        if let Some(record) = record {
-            shard.next_expiry = shard.next_expiry.min(record.expiry);
-            if let Some(mut old) = shard.table.peek_mut(&probe) {
-                dropped.push(std::mem::replace(&mut *old, record));
-            } else {
-                let slot = Slot { digest, bytes: KeyBytes::new(bytes) };
-                shard.table.insert_with_lifecycle(slot, record, &mut dropped);
-                self.evictions.fetch_add(dropped.len() as u64, Ordering::Relaxed);
-            }
-            self.sweep_sometimes(&mut shard, &mut dropped);
-        }
+        let old = shard.table.get(&Probe { digest, feed: &feed }).filter(|entry| self.is_live(entry));
+        let (record, result) = change(old.map(|entry| &entry.record));
+        let dropped = record.map(|record| {
+            let entry = self.entry(record, digest, KeyBytes::new(bytes));
+            self.place(&mut shard, entry)
+        });
         drop(shard);
+        drop(dropped);
         result
     }
 
@@ -254,6 +278,7 @@ impl SimpleStore {
         for shard in &self.shards {
             let mut shard = shard.write();
             let all: Vec<_> = shard.table.drain().collect();
+            all.iter().for_each(|(_, entry)| entry.leave());
             shard.next_expiry = u64::MAX;
             drop(shard);
             drop(all);
@@ -280,7 +305,7 @@ impl SimpleStore {
     pub fn sweep(&self) {
         let horizons = self.instances.begin_reclaim(|f| self.function(f));
         for shard in &self.shards {
-            let removed = shard.write().sweep(|_, record| !self.is_live(record));
+            let removed = shard.write().sweep(|entry| !self.is_live(entry));
             drop(removed);
         }
         self.instances.end_reclaim(&horizons, |f| self.function(f));
@@ -292,11 +317,11 @@ impl SimpleStore {
     }
 
     /// Sweeps the shard of a write, once in as many writes as a quarter of its entries: four looks a write.
-    fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>, dropped: &mut Vec<Record>) {
+    fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>, dropped: &mut Vec<Arc<Entry>>) {
         shard.writes_since_sweep += 1;
         if shard.writes_since_sweep * 4 >= shard.table.len().max(64) {
             if self.clock.is_past(shard.next_expiry) {
-                dropped.append(&mut shard.sweep(|_, record| !self.is_live(record)));
+                dropped.append(&mut shard.sweep(|entry| !self.is_live(entry)));
             } else {
                 shard.writes_since_sweep = 0;
             }

@@ -35,7 +35,8 @@ impl Target {
             },
             Expr::Call(call) => {
                 let (function, arguments) = (call.func.to_token_stream(), call.args.to_token_stream());
-                let message = format!("this would call the function: write `{}`", usage(name, &function, &arguments));
+                let message =
+                    format!("this would call the function: write `{}`", usage(name, &function, &arguments));
                 Err(syn::Error::new_spanned(call, message))
             }
             Expr::MethodCall(call) => {
@@ -48,7 +49,8 @@ impl Target {
             }
             other => {
                 let message = format!(
-                    "expected a function: write `{name}!(function, ..)`, `{name}!(Type::method, &instance, ..)` or `{name}!(instance.method, ..)`"
+                    "expected a function: write `{name}!(function, ..)`, `{name}!(Type::method, &instance, \
+                     ..)` or `{name}!(instance.method, ..)`"
                 );
                 Err(syn::Error::new_spanned(other, message))
             }
@@ -66,7 +68,11 @@ impl Target {
         if !of_type {
             return Self::Free { path, generics };
         }
-        let method = path.path.segments.last().map_or_else(|| Ident::new("_", Span::call_site()), |last| last.ident.clone());
+        let method = path
+            .path
+            .segments
+            .last()
+            .map_or_else(|| Ident::new("_", Span::call_site()), |last| last.ident.clone());
         if let Some(last) = path.path.segments.last_mut() {
             last.arguments = PathArguments::None;
         }
@@ -76,14 +82,18 @@ impl Target {
     /// Where errors about it belong.
     pub(super) fn span(&self) -> Span {
         match self {
-            Self::Free { path, .. } => path.path.segments.last().map_or_else(|| path.span(), |last| last.ident.span()),
+            Self::Free { path, .. } => {
+                path.path.segments.last().map_or_else(|| path.span(), |last| last.ident.span())
+            }
             Self::OfType { method, .. } | Self::OfInstance { method, .. } => method.span(),
         }
     }
 
     pub(super) fn generics(&self) -> Option<&AngleBracketedGenericArguments> {
         match self {
-            Self::Free { generics, .. } | Self::OfType { generics, .. } | Self::OfInstance { generics, .. } => generics.as_ref(),
+            Self::Free { generics, .. }
+            | Self::OfType { generics, .. }
+            | Self::OfInstance { generics, .. } => generics.as_ref(),
         }
     }
 
@@ -91,12 +101,14 @@ impl Target {
     pub(super) fn display(&self) -> String {
         match self {
             Self::Free { path, .. } | Self::OfType { path, .. } => spelled(&path.to_token_stream()),
-            Self::OfInstance { instance, method, .. } => format!("{}.{method}", spelled(&instance.to_token_stream())),
+            Self::OfInstance { instance, method, .. } => {
+                format!("{}.{method}", spelled(&instance.to_token_stream()))
+            }
         }
     }
 
     /// A sibling that takes the function's arguments.
-    pub(super) fn call(&self, what: &str, arguments: &Arguments, last: Option<TokenStream>) -> TokenStream {
+    pub(super) fn call(&self, what: &str, arguments: &Arguments, last: Option<&TokenStream>) -> TokenStream {
         let generics = self.generics();
         let separator = (last.is_some() && !arguments.empty_or_trailing()).then(|| quote!(,));
         let mut group = Group::new(Delimiter::Parenthesis, quote!(#arguments #separator #last));
@@ -142,8 +154,8 @@ impl Target {
 /// Types are told from modules by their first letter, as the language's naming rules have it.
 fn names_type(segment: &syn::PathSegment) -> bool {
     const PRIMITIVES: [&str; 17] = [
-        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
-        "f32", "f64",
+        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+        "isize", "f32", "f64",
     ];
     let name = segment.ident.unraw().to_string();
     !segment.arguments.is_none()
@@ -216,9 +228,18 @@ fn usage(name: &str, function: &TokenStream, arguments: &TokenStream) -> String 
 /// Tokens without most of the spaces that `to_string` puts between them.
 fn spelled(tokens: &TokenStream) -> String {
     let mut text = tokens.to_string();
-    for (spaced, tight) in
-        [(" :: ", "::"), (":: ", "::"), (" ::", "::"), (" . ", "."), (" , ", ", "), ("& ", "&"), (" (", "("), (" !", "!"), ("< ", "<"), (" >", ">")]
-    {
+    for (spaced, tight) in [
+        (" :: ", "::"),
+        (":: ", "::"),
+        (" ::", "::"),
+        (" . ", "."),
+        (" , ", ", "),
+        ("& ", "&"),
+        (" (", "("),
+        (" !", "!"),
+        ("< ", "<"),
+        (" >", ">"),
+    ] {
         text = text.replace(spaced, tight);
     }
     text

@@ -75,7 +75,8 @@ pub(super) fn scan(text: &str, at: usize, name: &str) -> Option<Surroundings> {
     let (depth, block) = found?;
     let level = levels.get(depth - 1)?;
     let module = levels.get(..depth)?.iter().rev().find(|level| level.module.is_some());
-    let reexported = module.is_some_and(|level| level.module.as_deref() == Some(name)) && reexports(text, name);
+    let reexported =
+        module.is_some_and(|level| level.module.as_deref() == Some(name)) && reexports(text, name);
     Some(Surroundings { block, same_named_module: level.same_named_module, reexported })
 }
 
@@ -91,7 +92,9 @@ pub(super) fn reexports(text: &str, name: &str) -> bool {
             match token {
                 Token::Punct(';') => break,
                 Token::Word("as") => renamed = words.pop().is_some(),
-                Token::Word(word) if std::mem::take(&mut renamed) => words.push(if word == name { word } else { "_" }),
+                Token::Word(word) if std::mem::take(&mut renamed) => {
+                    words.push(if word == name { word } else { "_" });
+                }
                 Token::Word(word) => words.push(word),
                 Token::Punct(_) => {}
             }
@@ -116,7 +119,13 @@ struct Level {
 
 impl Default for Level {
     fn default() -> Self {
-        Self { kind: Block::Other, open: ' ', header: Header::default(), module: None, same_named_module: false }
+        Self {
+            kind: Block::Other,
+            open: ' ',
+            header: Header::default(),
+            module: None,
+            same_named_module: false,
+        }
     }
 }
 
@@ -163,7 +172,10 @@ impl Level {
     fn word(&mut self, word: &str, name: &str) {
         let header = &mut self.header;
         match (header.item, word) {
-            (Item::Unknown, "pub" | "unsafe" | "default" | "async" | "const" | "auto" | "extern" | "safe") => {}
+            (
+                Item::Unknown,
+                "pub" | "unsafe" | "default" | "async" | "const" | "auto" | "extern" | "safe",
+            ) => {}
             (Item::Unknown, "impl") => header.item = Item::Impl,
             (Item::Unknown, "trait") => header.item = Item::Trait,
             (Item::Unknown, "mod") => header.item = Item::Mod,
@@ -187,7 +199,9 @@ impl Level {
         match punct {
             ';' | ',' if !typed || header.angles == 0 && punct == ';' => self.header = Header::default(),
             '<' if typed => header.angles += 1,
-            '>' if typed && !matches!(header.last, '-' | '=') => header.angles = header.angles.saturating_sub(1),
+            '>' if typed && !matches!(header.last, '-' | '=') => {
+                header.angles = header.angles.saturating_sub(1);
+            }
             _ => {}
         }
         self.header.last = punct;
@@ -276,9 +290,9 @@ impl<'a> Lexer<'a> {
 
 /// The length of a raw string at the beginning of `rest`.
 fn raw_string(rest: &str) -> Option<usize> {
-    let prefix = ["r", "br", "cr"].iter().find(|prefix| {
-        rest.strip_prefix(**prefix).is_some_and(|after| after.starts_with(['"', '#']))
-    })?;
+    let prefix = ["r", "br", "cr"]
+        .iter()
+        .find(|prefix| rest.strip_prefix(**prefix).is_some_and(|after| after.starts_with(['"', '#'])))?;
     let after = &rest[prefix.len()..];
     let hashes = after.len() - after.trim_start_matches('#').len();
     let body = after[hashes..].strip_prefix('"')?;

@@ -25,7 +25,8 @@ pub(super) fn imports(model: &Model) -> TokenStream {
 pub(super) fn policy(model: &Model) -> TokenStream {
     let Model { private, returns, .. } = model;
     let span = located(returns.span());
-    let choose = syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
+    let choose =
+        syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
     quote_spanned!(span=> #private::#reach((&&&#private::Returns::<#returns>::NEW).#choose()))
 }
@@ -61,7 +62,9 @@ pub(super) fn parts(model: &Model) -> TokenStream {
             let reference = reference_to(expression);
             parts.push(part(model, &reference, located(expression.span())));
         }
-        KeySource::View(text) => parts.push(part(model, &quote!(&#private::view_key(#text)), located(model.sig.ident.span()))),
+        KeySource::View(text) => {
+            parts.push(part(model, &quote!(&#private::view_key(#text)), located(model.sig.ident.span())));
+        }
         KeySource::Constant => {}
     }
     list(model, parts)
@@ -74,7 +77,8 @@ pub(super) fn instance(model: &Model) -> TokenStream {
 
 /// The same where `self` is `&self`, whatever the function takes.
 pub(super) fn instance_by_reference(model: &Model) -> TokenStream {
-    let by_reference = |receiver: &Receiver| Receiver { token: receiver.token.clone(), reference: true, ignored: false };
+    let by_reference =
+        |receiver: &Receiver| Receiver { token: receiver.token.clone(), reference: true, ignored: false };
     let part = model.keyed_receiver().map(|receiver| receiver_part(model, &by_reference(receiver)));
     list(model, part.into_iter().collect())
 }
@@ -148,10 +152,13 @@ pub(super) fn pattern_references(model: &Model) -> TokenStream {
 /// The pattern with all its names bound by `ref`, which takes nothing out of the value.
 fn by_reference(pattern: &Pat) -> Pat {
     let each = |patterns: &Punctuated<Pat, Token![,]>| -> Punctuated<Pat, Token![,]> {
-        patterns.pairs().map(|pair| {
-            let (pattern, comma) = pair.into_tuple();
-            syn::punctuated::Pair::new(by_reference(pattern), comma.copied())
-        }).collect()
+        patterns
+            .pairs()
+            .map(|pair| {
+                let (pattern, comma) = pair.into_tuple();
+                syn::punctuated::Pair::new(by_reference(pattern), comma.copied())
+            })
+            .collect()
     };
     let mut pattern = pattern.clone();
     match &mut pattern {

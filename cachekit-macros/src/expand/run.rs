@@ -21,9 +21,10 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
     let instance = key::instance(model);
     let policy = key::policy(model);
     let options = options(model);
-    let cache_if = match &model.conditions.cache_if {
-        Some(closure) => quote!(#private::predicate::<#returns, _>(#closure)),
-        None => quote!(#private::keep_all::<#returns>),
+    let cache_if = if let Some(closure) = &model.conditions.cache_if {
+        quote!(#private::predicate::<#returns, _>(#closure))
+    } else {
+        quote!(#private::keep_all::<#returns>)
     };
     let compute = compute(model, &ticket);
     let (lead, finish) = if model.is_async() {
@@ -71,9 +72,12 @@ fn compute(model: &Model, ticket: &Ident) -> TokenStream {
 
 fn options(model: &Model) -> TokenStream {
     let Model { private, returns, single_flight, conditions, .. } = model;
-    let condition = |expression: &Option<Expr>| match expression {
-        Some(expression) => quote!(|| -> bool { #expression }),
-        None => quote!(#private::no),
+    let condition = |expression: &Option<Expr>| {
+        if let Some(expression) = expression {
+            quote!(|| -> bool { #expression })
+        } else {
+            quote!(#private::no)
+        }
     };
     let unless = match (&model.key, &conditions.unless) {
         (KeySource::View(_), None) => quote!(|| -> bool { !#private::in_request() }),
@@ -81,9 +85,10 @@ fn options(model: &Model) -> TokenStream {
         (_, unless) => condition(unless),
     };
     let refresh_if = condition(&conditions.refresh_if);
-    let stale_if = match &conditions.stale_if {
-        Some(closure) => quote!(#private::predicate::<#returns, _>(#closure)),
-        None => quote!(#private::keep::<#returns>),
+    let stale_if = if let Some(closure) = &conditions.stale_if {
+        quote!(#private::predicate::<#returns, _>(#closure))
+    } else {
+        quote!(#private::keep::<#returns>)
     };
     let timeout = match &model.timeout {
         None => quote!(#private::Timeout::Default),
@@ -91,7 +96,7 @@ fn options(model: &Model) -> TokenStream {
         Some(TimeoutOption::Millis(millis)) => quote!(#private::Timeout::After(#private::millis(#millis))),
         Some(TimeoutOption::Computed(expression)) => {
             let span = located(expression.span());
-            quote_spanned!(span=> #private::Timeout::from(#expression))
+            quote_spanned!(span=> ::core::convert::From::from(#expression))
         }
     };
     quote! {
@@ -107,7 +112,8 @@ fn options(model: &Model) -> TokenStream {
 
 fn has_expressions(model: &Model) -> bool {
     let conditions = &model.conditions;
-    let expressions = [&conditions.unless, &conditions.refresh_if, &conditions.stale_if, &conditions.cache_if];
+    let expressions =
+        [&conditions.unless, &conditions.refresh_if, &conditions.stale_if, &conditions.cache_if];
     expressions.iter().any(|expression| expression.is_some())
         || matches!(model.key, KeySource::Expression(_))
         || matches!(model.timeout, Some(TimeoutOption::Computed(_)))

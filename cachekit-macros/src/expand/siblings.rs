@@ -19,9 +19,10 @@ fn sibling(model: &Model, what: &str) -> Ident {
 /// `f::name` or `Self::name_f`.
 fn path(model: &Model, what: &str) -> TokenStream {
     let name = sibling(model, what);
-    match &model.placement {
-        Placement::Free { companion } => quote!(#companion::#name),
-        _ => quote!(Self::#name),
+    if let Placement::Free { companion } = &model.placement {
+        quote!(#companion::#name)
+    } else {
+        quote!(Self::#name)
     }
 }
 
@@ -121,7 +122,8 @@ fn key_sibling(model: &Model) -> TokenStream {
         KeySource::Expression(_) => key::pattern_references(model),
         _ => TokenStream::new(),
     };
-    let (handle, policy, parts, instance) = (path(model, "handle"), key::policy(model), key::parts(model), key::instance(model));
+    let (handle, policy, parts, instance) =
+        (path(model, "handle"), key::policy(model), key::parts(model), key::instance(model));
     quote! {
         #hidden
         #[allow(unused_variables, clippy::needless_pass_by_value)]
@@ -211,7 +213,10 @@ fn hidden(model: &Model) -> TokenStream {
 
 /// An argument whose name says that it isn't used is used by the key.
 fn underscored(model: &Model) -> Option<TokenStream> {
-    let found = model.arguments.iter().any(|argument| argument.pattern.is_none() && argument.name.to_string().starts_with('_'));
+    let found = model
+        .arguments
+        .iter()
+        .any(|argument| argument.pattern.is_none() && argument.name.to_string().starts_with('_'));
     found.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
 }
 
@@ -233,13 +238,15 @@ fn handle(model: &Model, scope: &TokenStream) -> TokenStream {
     let function = model.function();
     let mode = mode(model);
     let parameters = sig.inputs.len();
-    let name = match &model.name {
-        Some(name) => quote!(::core::option::Option::Some(#name)),
-        None => quote!(::core::option::Option::None),
+    let name = if let Some(name) = &model.name {
+        quote!(::core::option::Option::Some(#name))
+    } else {
+        quote!(::core::option::Option::None)
     };
-    let cache = match &model.cache {
-        Some(path) => quote!(#private::as_cache(&#path)),
-        None => quote!(#private::default_cache()),
+    let cache = if let Some(path) = &model.cache {
+        quote!(#private::as_cache(&#path))
+    } else {
+        quote!(#private::default_cache())
     };
     quote! {
         static __CACHEKIT_SITE: #private::Site = #private::Site::new(#private::Spec {
@@ -266,7 +273,9 @@ fn signature(model: &Model, mut signature: Signature, bindings: Bindings, more: 
     let mut arguments = model.arguments.iter();
     for input in &mut signature.inputs {
         match (input, bindings) {
-            (FnArg::Receiver(receiver), Bindings::Outer) if receiver.reference.is_none() => receiver.mutability = None,
+            (FnArg::Receiver(receiver), Bindings::Outer) if receiver.reference.is_none() => {
+                receiver.mutability = None;
+            }
             (FnArg::Receiver(_), _) => {}
             (FnArg::Typed(typed), _) => {
                 let Some(Argument { name, mutable, attrs, .. }) = arguments.next() else { continue };

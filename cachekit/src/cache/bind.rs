@@ -27,7 +27,7 @@ impl Inner {
 
     fn new(link: Option<Arc<Link>>, config: &Config, clock: &Clock) -> Arc<Self> {
         Arc::new(Self {
-            prefix: config.key_prefix.clone(),
+            prefix: delimited(&config.key_prefix),
             default_timeout: config.default_timeout,
             clock: clock.clone(),
             local: SimpleStore::new(config.threshold, clock.clone()),
@@ -38,4 +38,10 @@ impl Inner {
             own: Counters::default(),
         })
     }
+}
+
+/// The prefix as it stands before keys: with an end that no other prefix contains, so that none is the beginning of
+/// another. Without it `clear` of `app` would remove what is of `app2_`, whose key `x` would be `2_x` of `app`.
+fn delimited(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { prefix.replace('%', "%25").replace('|', "%7C") + "|" }
 }

@@ -135,20 +135,28 @@ impl<'a, T: Debug + ?Sized> PartDebug<'a> for &Arg<'a, T> {
     }
 }
 
+/// An argument that has no way in. It is a part, so that the bound of [`PartNone`] is the only error.
+#[derive(Debug)]
+pub struct Refused(());
+
+impl KeyPart for Refused {
+    const TRUSTED: bool = true;
+    fn feed<W: KeyWriter>(&self, _: &mut W) {}
+}
+
 /// No choice: its bound makes the one error.
-pub trait PartNone<'a, T: ?Sized> {
+pub trait PartNone<T: ?Sized> {
     /// Refuses.
-    fn __cachekit_part(&self) -> ByKey<'a, T>
+    fn __cachekit_part(&self) -> Refused
     where
         T: CacheKey;
 }
-impl<'a, T: ?Sized> PartNone<'a, T> for Arg<'a, T> {
-    #[inline]
-    fn __cachekit_part(&self) -> ByKey<'a, T>
+impl<T: ?Sized> PartNone<T> for Arg<'_, T> {
+    fn __cachekit_part(&self) -> Refused
     where
         T: CacheKey,
     {
-        ByKey(self.0)
+        Refused(())
     }
 }
 

@@ -176,7 +176,10 @@ pub struct Policy<R> {
     take: fn(&Value) -> Option<R>,
     seal: fn(&Entry<'_>, &Value) -> CacheResult<Vec<u8>>,
     open: fn(&Entry<'_>, &[u8]) -> Opened<R>,
+    /// Whether cloning runs no code of the user's.
     quiet: bool,
+    /// Whether a thread may keep a value of its own accord.
+    small: fn(&Value) -> bool,
 }
 
 impl<R> Clone for Policy<R> {
@@ -205,6 +208,7 @@ where
             Unsealed::Unreadable(_) => Opened::Unreadable,
         },
         quiet: clones_quietly::<S::Stored>(),
+        small: is_small,
     }
 }
 
@@ -220,6 +224,7 @@ where
         seal: |_, _| Err(stays()),
         open: |_, _| Opened::Unreadable,
         quiet: clones_quietly::<S::Stored>(),
+        small: is_small,
     }
 }
 
@@ -263,6 +268,11 @@ impl<R> Policy<R> {
         (self.open)(entry, bytes)
     }
 
+    /// Whether a value is so small that it doesn't matter if a thread keeps it a while longer.
+    pub(crate) fn is_small(&self, value: &Value) -> bool {
+        (self.small)(value)
+    }
+
     /// Whether cloning runs no code of the user's, so that it may be done under a lock.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
@@ -270,14 +280,28 @@ impl<R> Policy<R> {
     }
 }
 
-/// Whether a clone of `T` runs only code of the standard library, so that it may be made under a lock.
-#[inline]
-fn clones_quietly<T: 'static>() -> bool {
-    macro_rules! any {
-        ($($t:ty)*) => { $(TypeId::of::<T>() == TypeId::of::<$t>() ||)* false };
-    }
-    any!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char String &'static str
-         Vec<u8> Vec<String> Vec<u32> Vec<u64> Vec<i64> Vec<f64> Option<String> Option<u64> Option<i64> Option<bool>
-         std::sync::Arc<str> std::time::Duration)
-        || TypeId::of::<T>() == TypeId::of::<()>()
+/// The largest heap memory of a small value, in bytes.
+const SMALL: usize = 1024;
+
+macro_rules! quiet {
+    (plain: $($plain:ty),*; heap: $($heap:ty),*) => {
+        /// Whether a clone of `T` runs only code of the standard library, so that it may be made under a lock.
+        #[inline]
+        fn clones_quietly<T: 'static>() -> bool {
+            let id = TypeId::of::<T>();
+            $(id == TypeId::of::<$plain>() ||)* $(id == TypeId::of::<$heap>() ||)* false
+        }
+
+        /// Whether a value of such a type takes little memory beside itself.
+        fn is_small(value: &Value) -> bool {
+            let value = &**value;
+            $(value.is::<$plain>() ||)*
+            $(value.downcast_ref::<$heap>().is_some_and(|value| std::mem::size_of_val(&**value) <= SMALL) ||)* false
+        }
+    };
+}
+quiet! {
+    plain: (), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, &'static str,
+           std::time::Duration, Option<u32>, Option<u64>, Option<i32>, Option<i64>, Option<f64>, Option<bool>;
+    heap: String, std::sync::Arc<str>, Vec<u8>, Vec<u32>, Vec<u64>, Vec<i32>, Vec<i64>, Vec<f64>
 }

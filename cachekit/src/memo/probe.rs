@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use cachekit_backends::simple::SimpleStore;
+use cachekit_backends::simple::{Record, SimpleStore};
 use cachekit_backends::{KeyBytes, Lifetime, Matcher, Timeout};
 
 use super::parts::KeyPart;
@@ -97,7 +97,7 @@ where
     if !bypass && !refresh && local {
         if let Some(output) = look(&inner.local, function, &policy, parts) {
             if !(options.stale_if)(&output) {
-                inner.functions.get(function.number).counters.count(Event::Hit);
+                inner.functions.get(function.number).counters.count_hit();
                 return Probe::Done(output);
             }
         }
@@ -134,7 +134,8 @@ where
     let digest = store.digest(|w| feed_local(function, parts, w));
     let feed = |m: &mut Matcher<'_>| feed_local(function, parts, m);
     if K::TRUSTED && policy.is_quiet() {
-        return store.read(digest, feed, |record| policy.take(&record.value)).flatten();
+        let read = |record: &Record| policy.take(&record.value);
+        return store.read_near(digest, feed, read, |record| policy.is_small(&record.value)).flatten();
     }
     let value = if K::TRUSTED {
         store.read(digest, feed, |record| Arc::clone(&record.value))?

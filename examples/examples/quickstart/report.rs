@@ -5,17 +5,17 @@ use std::time::Duration;
 use cachekit_examples::thousands;
 
 /// The numbers of one pass.
-pub struct Pass {
+pub(crate) struct Pass {
     /// A digest of all answers, to compare passes by.
-    pub answers: u64,
-    pub calls: u64,
-    pub queries: u64,
-    pub hit_rate: Option<f64>,
-    pub time: Duration,
+    pub(crate) answers: u64,
+    pub(crate) calls: u64,
+    pub(crate) queries: u64,
+    pub(crate) hit_rate: Option<f64>,
+    pub(crate) time: Duration,
 }
 
 impl Pass {
-    pub fn new(answers: &[bool], queries: u64, hit_rate: Option<f64>, time: Duration) -> Self {
+    pub(crate) fn new(answers: &[bool], queries: u64, hit_rate: Option<f64>, time: Duration) -> Self {
         // FNV-1a: the order counts, and it is the same in every process.
         let digest = answers
             .iter()
@@ -23,7 +23,7 @@ impl Pass {
         Self { answers: digest, calls: answers.len() as u64, queries, hit_rate, time }
     }
 
-    pub fn print(&self, name: &str) {
+    pub(crate) fn print(&self, name: &str) {
         let hits = self.hit_rate.map_or_else(|| "-".into(), |rate| format!("{:.1} %", rate * 100.0));
         let millis = self.time.as_secs_f64() * 1e3;
         let each = self.time.as_secs_f64() * 1e6 / self.calls as f64;
@@ -32,12 +32,12 @@ impl Pass {
     }
 
     /// One line for another process to read.
-    pub fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         let Self { answers, calls, queries, hit_rate, time } = self;
         format!("{answers} {calls} {queries} {} {}", hit_rate.unwrap_or_default(), time.as_micros())
     }
 
-    pub fn from_line(line: &str) -> Option<Self> {
+    pub(crate) fn from_line(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
         Some(Self {
             answers: words.next()?.parse().ok()?,
@@ -49,6 +49,6 @@ impl Pass {
     }
 }
 
-pub fn heading() {
+pub(crate) fn heading() {
     println!("{:<24}{:>9}{:>10}{:>10}{:>12}{:>14}", "", "calls", "queries", "hit rate", "time", "per call");
 }

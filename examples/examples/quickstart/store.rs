@@ -6,10 +6,10 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Result};
 
 /// How many users there are; their ids are 1 to this.
-pub const USERS: u32 = 10_000;
+pub(crate) const USERS: u32 = 10_000;
 const GROUPS: u32 = 2_000;
 
-pub const ROLES: [&str; 10] =
+pub(crate) const ROLES: [&str; 10] =
     ["member", "reader", "author", "editor", "reviewer", "billing", "support", "auditor", "operator", "owner"];
 
 const SCHEMA: &str = "
@@ -30,14 +30,14 @@ const HAS_ROLE: &str = "
         OR EXISTS (SELECT 1 FROM grants JOIN all_groups ON grp = id WHERE role = ?2)";
 
 /// The database, which counts how often it is asked.
-pub struct Store {
+pub(crate) struct Store {
     db: Connection,
     queries: Cell<u64>,
 }
 
 impl Store {
     /// Opens the database, and makes it first if it isn't there.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         if !path.exists() {
             make(path)?;
         }
@@ -45,21 +45,21 @@ impl Store {
         Ok(Self { db, queries: Cell::new(0) })
     }
 
-    pub fn has_role(&self, user: u32, role: &str) -> Result<bool> {
+    pub(crate) fn has_role(&self, user: u32, role: &str) -> Result<bool> {
         self.queries.set(self.queries.get() + 1);
         self.db.prepare_cached(HAS_ROLE)?.query_row((user, role), |row| row.get(0))
     }
 
-    pub fn grant(&self, user: u32, role: &str) -> Result<()> {
+    pub(crate) fn grant(&self, user: u32, role: &str) -> Result<()> {
         self.db.execute("INSERT OR IGNORE INTO direct VALUES (?1, ?2)", (user, role)).map(drop)
     }
 
-    pub fn revoke(&self, user: u32, role: &str) -> Result<()> {
+    pub(crate) fn revoke(&self, user: u32, role: &str) -> Result<()> {
         self.db.execute("DELETE FROM direct WHERE user = ?1 AND role = ?2", (user, role)).map(drop)
     }
 
     /// How many queries were made since the last time this was asked.
-    pub fn take_queries(&self) -> u64 {
+    pub(crate) fn take_queries(&self) -> u64 {
         self.queries.take()
     }
 }
@@ -97,14 +97,14 @@ fn make(path: &Path) -> Result<()> {
     std::fs::rename(&unfinished, path).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// What real traffic looks like: the user at rank `r` asks `1/r` as often as the first one (Zipf's law), and common roles
-/// are asked for more often than rare ones.
-pub fn traffic(calls: usize) -> Vec<(u32, &'static str)> {
+/// What real traffic looks like: few users ask most questions (Zipf's law, the user at rank `r` `1/r^1.25` times as many as
+/// the first one), and common roles are asked for more often than rare ones.
+pub(crate) fn traffic(calls: usize) -> Vec<(u32, &'static str)> {
     let mut random = Random(2);
     let mut sum = 0;
     // Weights in whole numbers, so that every machine has the same calls.
     let mut up_to = |rank: u32| {
-        sum += (1 << 20) / rank;
+        sum += (1 << 24) / (rank * rank.isqrt().isqrt());
         sum
     };
     let ends: Vec<u32> = (1..=USERS).map(&mut up_to).collect();

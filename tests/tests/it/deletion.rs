@@ -107,20 +107,21 @@ fn a_lost_version_key_does_not_bring_back_what_was_deleted() {
     assert_eq!(f(1), 3);
 }
 
+mod inner {
+    pub(super) static CALLS: super::Calls = super::Calls::new();
+    #[cachekit::memoize]
+    pub(super) fn original(n: u64) -> u64 {
+        let _ = n;
+        CALLS.hit()
+    }
+}
+mod outer {
+    pub(super) use super::inner::original;
+    pub(super) use super::inner::original as other;
+}
+
 #[test]
 fn imported_renamed_and_reexported() {
-    mod inner {
-        pub(super) static CALLS: super::Calls = super::Calls::new();
-        #[cachekit::memoize]
-        pub(super) fn original(n: u64) -> u64 {
-            let _ = n;
-            CALLS.hit()
-        }
-    }
-    mod outer {
-        pub(super) use super::inner::original;
-        pub(super) use super::inner::original as other;
-    }
     use outer::other as third;
     each_keeping(|_| {
         inner::CALLS.take();

@@ -1,1 +1,219 @@
-//! .
+//! Promise 10: what comes back equals what was stored; and what is stored of a `Result` and an `Option`.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use cachekit::{memoize, peek};
+use cachekit_tests::{Calls, each_keeping};
+use serde::{Deserialize, Serialize};
+
+/// A value, stored by a function of its type and read back by a second call.
+macro_rules! comes_back {
+    ($($name:ident: $t:ty = [$($value:expr),* $(,)?];)*) => {$(
+        #[test]
+        fn $name() {
+            static CALLS: Calls = Calls::new();
+            #[memoize(cache_none)]
+            fn f(which: usize) -> $t {
+                CALLS.hit();
+                let values: Vec<$t> = vec![$($value),*];
+                values.into_iter().nth(which).unwrap()
+            }
+            each_keeping(|world| {
+                CALLS.take();
+                let values: Vec<$t> = vec![$($value),*];
+                for (which, value) in values.iter().enumerate() {
+                    assert_eq!(&f(which), value);
+                    assert_eq!(&f(which), value, "what was stored");
+                    assert_eq!(peek!(f, which).unwrap().as_ref(), Some(value));
+                    world.cache().set("value", value, 0).unwrap();
+                    assert_eq!(world.cache().get::<$t>("value").unwrap().as_ref(), Some(value));
+                }
+                assert_eq!(CALLS.get(), values.len() as u64);
+            });
+        }
+    )*};
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Named {
+    id: u64,
+    name: String,
+    tags: Vec<String>,
+    inner: Option<Box<Named>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Unit;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Tuple(u8, String);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Unit,
+    New(Option<u8>),
+    Tuple(u8, ()),
+    Struct { a: Option<Option<u8>>, b: [u8; 3] },
+}
+
+comes_back! {
+    units: () = [()];
+    booleans: bool = [true, false];
+    integers: i64 = [0, -1, i64::MIN, i64::MAX];
+    large_integers: u64 = [0, u64::MAX, 1 << 63];
+    larger_integers: i128 = [0, i128::MIN, i128::MAX];
+    unsigned_large: u128 = [u128::MAX];
+    floats: f64 = [0.1, f64::MAX, f64::INFINITY, f64::MIN_POSITIVE];
+    chars: char = ['a', '\0', '💥'];
+    texts: String = [String::new(), "ä\0\u{fffd}\u{10ffff}".into(), "x".repeat(100_000)];
+    bytes: Vec<u8> = [vec![], (0..=255).collect(), vec![0; 100_000]];
+    options: Option<u8> = [None, Some(0)];
+    nested_options: Option<Option<Option<u8>>> = [None, Some(None), Some(Some(None)), Some(Some(Some(7)))];
+    some_unit: Option<()> = [None, Some(())];
+    nested_unit: Option<Option<()>> = [None, Some(None), Some(Some(()))];
+    some_unit_struct: Option<Unit> = [None, Some(Unit)];
+    tuples: (u8, (String, Option<()>), [i16; 2]) = [(1, ("a".into(), Some(())), [-1, 1]), (0, (String::new(), None), [0, 0])];
+    structs: Named = [
+        Named { id: u64::MAX, name: "n".into(), tags: vec![String::new()], inner: None },
+        Named { id: 0, name: String::new(), tags: vec![], inner: Some(Box::new(Named {
+            id: 1, name: "in".into(), tags: vec![], inner: None })) },
+    ];
+    tuple_structs: Tuple = [Tuple(1, "a".into())];
+    enums: Shape = [
+        Shape::Unit, Shape::New(None), Shape::New(Some(0)), Shape::Tuple(1, ()),
+        Shape::Struct { a: None, b: [1, 2, 3] }, Shape::Struct { a: Some(None), b: [0; 3] },
+        Shape::Struct { a: Some(Some(1)), b: [0; 3] },
+    ];
+    maps: HashMap<String, Vec<Option<u8>>> = [HashMap::new(), HashMap::from([("a".into(), vec![None, Some(1)]), (String::new(), vec![])])];
+    maps_by_tuple: BTreeMap<(u8, Option<()>), HashSet<u8>> = [BTreeMap::from([((1, None), HashSet::from([1])), ((1, Some(())), HashSet::new())])];
+    durations: Duration = [Duration::ZERO, Duration::MAX, Duration::from_nanos(1)];
+    results_inside: Vec<Result<u8, String>> = [vec![Ok(1), Err("e".into())]];
+}
+
+#[test]
+fn nan_and_negative_zero_come_back_by_their_bits() {
+    #[memoize]
+    fn f(bits: u64) -> f64 {
+        f64::from_bits(bits)
+    }
+    each_keeping(|_| {
+        for bits in [f64::NAN.to_bits(), 0x7ff8_0000_0000_1234, 0xfff0_0000_0000_0001, (-0.0f64).to_bits()] {
+            f(bits);
+            assert_eq!(f(bits).to_bits(), bits);
+        }
+    });
+}
+
+#[test]
+fn changing_a_returned_value_does_not_change_the_cache() {
+    #[memoize]
+    fn f() -> Vec<String> {
+        vec!["a".into()]
+    }
+    each_keeping(|world| {
+        for _ in 0..3 {
+            let mut value = f();
+            value[0].push('!');
+            value.push("b".into());
+        }
+        assert_eq!(f(), ["a"]);
+        world.cache().set("v", &f(), 0).unwrap();
+        world.cache().get::<Vec<String>>("v").unwrap().unwrap().clear();
+        assert_eq!(world.cache().get::<Vec<String>>("v").unwrap().unwrap(), ["a"]);
+        let given = world.cache().get_or_insert_with("w", 0, || vec![1u8]);
+        drop(given);
+        let mut again = world.cache().get_or_insert_with("w", 0, || vec![2u8]);
+        again.push(3);
+        assert_eq!(world.cache().get::<Vec<u8>>("w").unwrap().unwrap(), [1]);
+    });
+}
+
+/// Neither `Clone`, `Serialize`, `Debug` nor `PartialEq`; not even `Send`.
+struct Failure(#[allow(dead_code)] *const u8);
+
+type Alias<T> = std::result::Result<T, Failure>;
+type Fixed = Alias<u64>;
+type Perhaps = Option<u64>;
+
+#[test]
+fn of_a_result_only_ok_is_stored_whatever_it_is_called() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn alias(n: u64) -> Alias<u64> {
+        CALLS.hit();
+        if n == 0 { Err(Failure(std::ptr::null())) } else { Ok(n) }
+    }
+    #[memoize]
+    fn fixed(n: u64) -> Fixed {
+        CALLS.hit();
+        if n == 0 { Err(Failure(std::ptr::null())) } else { Ok(n) }
+    }
+    #[memoize]
+    fn io(n: u64) -> std::io::Result<u64> {
+        CALLS.hit();
+        if n == 0 { Err(std::io::ErrorKind::NotFound.into()) } else { Ok(n) }
+    }
+    #[memoize]
+    fn boxed(n: u64) -> Result<u64, Box<dyn std::error::Error>> {
+        CALLS.hit();
+        if n == 0 { Err("zero".into()) } else { Ok(n) }
+    }
+    each_keeping(|_| {
+        CALLS.take();
+        for _ in 0..3 {
+            assert!(alias(0).is_err() && fixed(0).is_err() && io(0).is_err() && boxed(0).is_err());
+        }
+        assert_eq!(CALLS.take(), 12, "an `Err` is never stored");
+        for _ in 0..3 {
+            assert!(matches!((alias(1), fixed(1), io(1), boxed(1)), (Ok(1), Ok(1), Ok(1), Ok(1))));
+        }
+        assert_eq!(CALLS.take(), 4);
+    });
+}
+
+#[test]
+fn of_an_option_only_some_is_stored_whatever_it_is_called() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn perhaps(n: u64) -> Perhaps {
+        CALLS.hit();
+        n.checked_sub(1)
+    }
+    #[memoize]
+    fn both(n: u64) -> Result<Option<u64>, String> {
+        CALLS.hit();
+        Ok(n.checked_sub(1))
+    }
+    each_keeping(|_| {
+        CALLS.take();
+        assert_eq!((perhaps(0), perhaps(0), perhaps(1), perhaps(1)), (None, None, Some(0), Some(0)));
+        assert_eq!(CALLS.take(), 3);
+        assert_eq!((both(0), both(0), both(1), both(1)), (Ok(None), Ok(None), Ok(Some(0)), Ok(Some(0))));
+        assert_eq!(CALLS.take(), 2, "`Ok(None)` is an `Ok`");
+        assert_eq!(peek!(both, 0).unwrap(), Some(Ok(None)));
+        assert_eq!(peek!(perhaps, 0).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_type_of_the_users_named_like_a_std_one_is_a_plain_value() {
+    mod mine {
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub(super) enum Result<T, E> {
+            Ok(T),
+            Err(E),
+        }
+    }
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn f(n: u8) -> mine::Result<u8, String> {
+        CALLS.hit();
+        if n == 0 { mine::Result::Err("e".into()) } else { mine::Result::Ok(n) }
+    }
+    each_keeping(|_| {
+        CALLS.take();
+        assert_eq!((f(0), f(0)), (mine::Result::Err("e".into()), mine::Result::Err("e".into())));
+        assert_eq!(CALLS.take(), 1);
+    });
+}

@@ -40,10 +40,25 @@ fn every_kind_of_block_is_recognised() {
 #[test]
 fn brackets_in_literals_and_comments_do_not_count() {
     for literal in [
-        "\"{\"", "\"\\\"{\"", "r\"{\\\"", "r#\"\"{\"#", "br##\"\"#{\"##", "b'{'", "'{'", "'\\''; '{'", "'\\u{7b}'", "b\"{\"", "c\"{\"",
-        "/* { /* } { */ { */ 1", "// {\n1", "&'static x", "1.0e3", "0x7b_u8",
+        "\"{\"",
+        "\"\\\"{\"",
+        "r\"{\\\"",
+        "r#\"\"{\"#",
+        "br##\"\"#{\"##",
+        "b'{'",
+        "'{'",
+        "'\\''; '{'",
+        "'\\u{7b}'",
+        "b\"{\"",
+        "c\"{\"",
+        "/* { /* } { */ { */ 1",
+        "// {\n1",
+        "&'static x",
+        "1.0e3",
+        "0x7b_u8",
     ] {
-        let source = format!("impl A for B {{ fn f<'a>(x: &'a u8) {{ let y = {literal}; }} fn HERE() {{}} }}");
+        let source =
+            format!("impl A for B {{ fn f<'a>(x: &'a u8) {{ let y = {literal}; }} fn HERE() {{}} }}");
         assert_eq!(block(&source), Some(Block::TraitImpl), "{source}");
     }
 }

@@ -1,0 +1,55 @@
+//! `add`: true exactly for the one that stored.
+
+use crate::conformance::case::{Case, Outcome, race, same, same_value};
+
+/// `add` stores where nothing is and says so; over a live value, also an empty one, it does neither.
+pub(in crate::conformance) fn add_stores_once(case: &Case<'_>) -> Outcome {
+    let (key, store) = (case.key("k"), &case.store);
+    for value in [&b""[..], b"first"] {
+        same("`add` where nothing is", true, store.add(&key, value, None)?)?;
+        same("a second `add`", false, store.add(&key, b"second", None)?)?;
+        same_value("the value after both", Some(value), store.get(&key)?)?;
+        store.delete(&key)?;
+    }
+    store.set(&key, b"set", None)?;
+    same("`add` after `set`", false, store.add(&key, b"added", None)?)?;
+    same_value("the value after `set` and `add`", Some(b"set"), store.get(&key)?)
+}
+
+/// `add` stores over a value whose time is over, with a lifetime of its own; one that fails leaves the time of the value.
+pub(in crate::conformance) fn add_follows_the_time(case: &Case<'_>) -> Outcome {
+    let (key, store, life) = (case.key("k"), &case.store, case.short());
+    store.set(&key, b"old", Some(life))?;
+    case.outlive(life);
+    same("`add` over an expired value", true, store.add(&key, b"new", Some(life))?)?;
+    same_value("the added value", Some(b"new"), store.get(&key)?)?;
+    same("`add` over a live value", false, store.add(&key, b"late", None)?)?;
+    case.outlive(life);
+    same_value("the added value after its lifetime, whatever a failed `add` asked", None, store.get(&key)?)?;
+    same("`add` for ever, over an expired value", true, store.add(&key, b"for ever", None)?)?;
+    same("`add` over a live value", false, store.add(&key, b"late", Some(life))?)?;
+    case.outlive(life);
+    same_value("a value for ever, after a failed `add` with a lifetime", Some(b"for ever"), store.get(&key)?)
+}
+
+/// Of eight that add one key at once, exactly one is told that it stored, and its value is there; through two handles if the
+/// store is shared. Also over an expired value.
+pub(in crate::conformance) fn add_is_won_by_one(case: &Case<'_>) -> Outcome {
+    if !case.caps.atomic_add {
+        return case.skip("`atomic_add` is not claimed");
+    }
+    let (life, handles) = (case.short(), [case.store.clone(), case.another()?]);
+    for round in 0..20 {
+        let key = case.key(format_args!("k{round}"));
+        if round == 0 {
+            case.store.set(&key, b"old", Some(life))?;
+            case.outlive(life);
+        }
+        let value = |i: usize| format!("from thread {i}").into_bytes();
+        let won = race(8, |i| handles[i % 2].add(&key, &value(i), None))?;
+        same("how many of eight `add`s at once stored", 1, won.iter().filter(|&&won| won).count())?;
+        let winner = won.iter().position(|&won| won).map(value);
+        same_value("the value after eight `add`s", winner.as_deref(), case.store.get(&key)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+use super::attribute;
+use crate::options::Flavor;
+
+fn of(flavor: Flavor, attr: &str, item: &str) -> String {
+    let tokens = attribute(flavor, attr.parse().expect("options"), &item.parse().expect("an item"));
+    syn::parse2::<syn::File>(wrapped(&tokens)).expect("the expansion parses");
+    tokens.to_string().replace(' ', "")
+}
+
+/// Methods stand in an impl.
+fn wrapped(tokens: &proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    if tokens.to_string().contains("self") { quote::quote!(impl Type { #tokens }) } else { tokens.clone() }
+}
+
+fn memoize(attr: &str, item: &str) -> String {
+    of(Flavor::Memoize, attr, item)
+}
+
+#[test]
+fn a_function_calls_its_sibling_and_keeps_what_it_had() {
+    let text = memoize(
+        "50",
+        "#[must_use] #[doc = \"x\"] pub(crate) fn f(mut a: u8, (b, _): (u8, u8)) -> u8 { a + b }",
+    );
+    assert!(
+        text.contains("#[must_use]#[doc=\"x\"]pub(crate)fnf(a:u8,__cachekit_arg1:(u8,u8))->u8{"),
+        "{text}"
+    );
+    assert!(text.contains("f::__cachekit_run(a,__cachekit_arg1,::cachekit::__private::Op::Call)"), "{text}");
+    assert!(text.contains("pub(crate)structf{_private:(),}"), "{text}");
+    assert!(text.contains("fn__cachekit_run(muta:u8,__cachekit_arg1:(u8,u8),"), "{text}");
+    assert!(text.contains("millis(50000u64)"), "{text}");
+}
+
+#[test]
+fn a_method_has_its_siblings_beside_it() {
+    let text = memoize("", "fn r#type(&self, a: u8) -> u8 { a }");
+    for sibling in ["handle", "instance", "key", "run"] {
+        assert!(text.contains(&format!("fn__cachekit_{sibling}_type(")), "{sibling}: {text}");
+    }
+    assert!(!text.contains("struct"), "{text}");
+    // Nothing to delete by instance where the instance isn't in the key.
+    for attr in ["ignore(self)", "key = a"] {
+        assert!(!memoize(attr, "fn m(&self, a: u8) -> u8 { a }").contains("__cachekit_instance"), "{attr}");
+    }
+}
+
+#[test]
+fn a_method_of_a_trait_is_one_item() {
+    let text = memoize("in_trait, name = \"n\"", "async fn m(&self, a: u8) -> u8 { a }");
+    assert_eq!(text.matches("fnm(").count(), 1, "{text}");
+    assert!(text.contains("scope_inline::<Self>") && text.contains("Some(\"n\")"), "{text}");
+    assert!(!text.contains("fn__cachekit_run"), "{text}");
+}
+
+#[test]
+fn lints_and_cfgs_hold_for_the_body_wherever_it_is() {
+    let text = memoize("", "#[cfg(unix)] #[expect(unused)] fn f() -> u8 { 1 }");
+    assert!(
+        !text.contains("expect(unused)"),
+        "nobody can expect what may be tripped by the other function: {text}"
+    );
+    assert_eq!(text.matches("#[allow(unused)]").count(), 2, "{text}");
+    assert_eq!(text.matches("#[cfg(unix)]").count(), 6, "{text}");
+}
+
+#[test]
+fn the_version_follows_the_source_when_asked_to() {
+    let version = |attr: &str, item: &str| {
+        let text = memoize(attr, item);
+        text.split("version:\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a version").to_owned()
+    };
+    let one = "fn f(a: u8) -> u8 { a + 1 }";
+    let two = "fn f(a: u8) -> u8 { a + 2 }";
+    assert_eq!(version("", one), "");
+    assert_eq!(version("version = \"2\"", one), "2");
+    assert_ne!(version("source_check", one), version("source_check", two));
+    assert_eq!(
+        version("source_check", one),
+        version("source_check, timeout = 5", "fn f ( a : u8 ) -> u8 { /* ! */ a + 1 }")
+    );
+    assert!(version("version = \"2\", source_check", one).starts_with("2+"));
+}
+
+#[test]
+fn every_mistake_is_reported_and_the_function_stays() {
+    let text = memoize("ttl = 5, timeout = \"x\", ignore(b)", "const fn f(a: &mut u8) -> &u8 { a }");
+    assert_eq!(text.matches("compile_error").count(), 6, "{text}");
+    assert!(text.contains("constfnf(a:&mutu8)->&u8{a}"), "{text}");
+    let text = of(Flavor::Cached, "", "fn f(a: u8) -> u8 { a }");
+    assert_eq!(text.matches("compile_error").count(), 1, "{text}");
+}

@@ -1,0 +1,43 @@
+use cachekit::memoize;
+
+#[memoize(timeout = "5 min")]
+fn unit(n: u8) -> u8 {
+    n
+}
+
+#[memoize(1.5)]
+fn fraction(n: u8) -> u8 {
+    n
+}
+
+#[memoize(-1)]
+fn negative(n: u8) -> u8 {
+    n
+}
+
+#[memoize(timeout = 99999999999999999999)]
+fn long(n: u8) -> u8 {
+    n
+}
+
+#[memoize(timeout = )]
+fn missing(n: u8) -> u8 {
+    n
+}
+
+#[memoize(5, timeout = 6)]
+fn twice(n: u8) -> u8 {
+    n
+}
+
+#[memoize(local, 5)]
+fn late(n: u8) -> u8 {
+    n
+}
+
+#[memoize(timeout = 5 local)]
+fn comma(n: u8) -> u8 {
+    n
+}
+
+fn main() {}
