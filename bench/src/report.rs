@@ -68,6 +68,11 @@ impl Row {
         row
     }
 
+    /// A row of millions in a second.
+    pub fn millions(title: &str, rounds: &Rounds, references: &[&str]) -> Self {
+        Self { more: true, ..Self::scaled(title, "million/s", rounds, references, 1.0) }
+    }
+
     /// Adds a goal.
     pub fn check(mut self, check: Check) -> Self {
         self.checks.push(check);

@@ -12,8 +12,6 @@ pub enum ErrorKind {
     Config,
     /// `init` came after the cache was bound, by an earlier `init` or by its first use.
     AlreadyInitialized,
-    /// A static cache was used before its `init`.
-    Unbound,
     /// The backend can't be reached.
     Unavailable,
     /// The backend did not answer within the operation timeout.

@@ -50,7 +50,10 @@ async fn single_flight() -> Result<(), Box<dyn Error>> {
         assert_eq!(answer?, 10);
     }
     let (time, computed) = (begin.elapsed().as_millis(), started());
-    println!("100 tasks at once:        {computed} computation, {time} ms, {} waited", stats!(price).coalesced);
+    println!(
+        "100 tasks at once:        {computed} computation, {time} ms, {} waited",
+        stats!(price).coalesced
+    );
     assert_eq!(computed, 1, "a hundred simultaneous calls are one computation");
     assert_eq!(price(1).await?, 10);
     assert_eq!(started(), 0, "and the next one is a hit");

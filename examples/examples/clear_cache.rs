@@ -21,11 +21,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("clear_cache: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
             ExitCode::FAILURE
         }
     }
@@ -44,7 +39,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     println!("configuration from {source}: {}", describe(&config));
     match config.cache_type {
         CacheType::Simple => {
-            println!("nothing to clear: a `simple` cache lives in the process that uses it, and ends with it");
+            println!(
+                "nothing to clear: a `simple` cache lives in the process that uses it, and ends with it"
+            );
         }
         CacheType::Null => println!("nothing to clear: a `null` cache keeps nothing"),
         _ if config.testing => println!("nothing to clear: with `testing` the cache keeps nothing"),

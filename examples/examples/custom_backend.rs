@@ -1,4 +1,4 @@
-//! A backend of your own: a table of SQLite, registered under a name, chosen by configuration.
+//! A backend of your own: a table of `SQLite`, registered under a name, chosen by configuration.
 //!
 //! ```text
 //! cargo run -p cachekit-examples --example custom_backend
@@ -49,7 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::default().cache_type("sqlite").key_prefix("collatz:");
 
     rule("A wrong configuration says so at the start");
-    let Err(error) = cachekit::init(config.clone()) else { return Err("it was accepted without a file".into()) };
+    let Err(error) = cachekit::init(config.clone()) else {
+        return Err("it was accepted without a file".into());
+    };
     assert_eq!(error.kind(), ErrorKind::Config);
     println!("without a file:    {error}");
     let Err(error) = cachekit::init(config.clone().options([("file", path)])) else {
@@ -60,7 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     cachekit::init(config.options([("path", path)]))?;
     rule(&format!("A thousand calls, with the values in {path}"));
     let (first, computed) = thousand();
-    println!("first round:       {computed:4} computed{}", if computed == 0 { "  (a warm start)" } else { "" });
+    println!(
+        "first round:       {computed:4} computed{}",
+        if computed == 0 { "  (a warm start)" } else { "" }
+    );
     let (second, again) = thousand();
     println!("second round:      {again:4} computed");
     assert_eq!((first, again), (second, 0), "the second round comes from the file, and is the same");

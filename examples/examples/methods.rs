@@ -105,7 +105,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("In a generic impl:");
     let (bytes, words) = (Sorted(vec![3_u8, 1]), Sorted(vec!["b".to_string(), "a".to_string()]));
     let both = || (bytes.text(), words.text());
-    expect(2, "Sorted<u8> and Sorted<String>", || assert_eq!(both(), ("[1, 3]".into(), "[\"a\", \"b\"]".into())));
+    expect(2, "Sorted<u8> and Sorted<String>", || {
+        assert_eq!(both(), ("[1, 3]".into(), "[\"a\", \"b\"]".into()));
+    });
     delete_memoized!(Sorted::<u8>::text)?;
     expect(1, "after delete_memoized!(Sorted::<u8>::text)", || _ = both());
 

@@ -1,4 +1,4 @@
-//! A table of SQLite as a backend: five methods make it work, three more make it stronger.
+//! A table of `SQLite` as a backend: five methods make it work, three more make it stronger.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ const SCHEMA: &str = "
     INSERT OR IGNORE INTO removal VALUES (1, random());
 ";
 
-/// A cache in a file of SQLite, which processes may share.
+/// A cache in a file of `SQLite`, which processes may share.
 pub struct Sqlite {
     connection: Mutex<Connection>,
     clock: Clock,
@@ -27,7 +27,7 @@ impl Sqlite {
     /// Opens a file, and makes it if it isn't there.
     ///
     /// # Errors
-    /// SQLite's, if the file can't be opened or is no database.
+    /// `SQLite`'s, if the file can't be opened or is no database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with_clock(path, Clock::system())
     }
@@ -51,9 +51,10 @@ impl Sqlite {
     /// Opens the file that a configuration names in its option `path`; the factory for `register_backend`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if there is no such option, or another one; else SQLite's.
+    /// [`ErrorKind::Config`] if there is no such option, or another one; else `SQLite`'s.
     pub fn from_config(config: &Config) -> Result<Self> {
-        let refuse = |what: String| Err(Error::new(ErrorKind::Config, format!("the cache type `sqlite` {what}")));
+        let refuse =
+            |what: String| Err(Error::new(ErrorKind::Config, format!("the cache type `sqlite` {what}")));
         if let Some(name) = config.options.keys().find(|name| *name != "path") {
             return refuse(format!("has no option `{name}`, only `path`"));
         }
@@ -163,7 +164,9 @@ fn put(db: &Connection, key: &str, value: &[u8], life: Lifetime, now: i64) -> ru
     if db.prepare_cached("DELETE FROM cache WHERE expiry <= ?1")?.execute([now])? > 0 {
         note_removal(db)?;
     }
-    let millis = |life: Duration| i64::try_from(life.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
+    // Rounded up, and never to nothing.
+    let millis =
+        |life: Duration| i64::try_from(life.as_nanos().div_ceil(1_000_000).max(1)).unwrap_or(i64::MAX);
     let expiry = life.map(|life| now.saturating_add(millis(life)));
     let sql = "INSERT OR REPLACE INTO cache VALUES (?1, ?2, ?3, random())";
     db.prepare_cached(sql)?.execute((key, value, expiry)).map(drop)
@@ -181,7 +184,7 @@ fn note_removal(db: &Connection) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE removal SET stamp = random()")?.execute([]).map(drop)
 }
 
-/// An error of SQLite in cachekit's classes, by which it decides whether to try again.
+/// An error of `SQLite` in cachekit's classes, by which it decides whether to try again.
 fn error(error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
         Some(ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked) => ErrorKind::Timeout,

@@ -11,7 +11,7 @@ use memoize::memoize;
 use quick_cache::Equivalent;
 
 use super::{KEYS, moka, quick};
-use crate::measure::{Contest, Random};
+use crate::measure::{Contest, Random, Rounds};
 use crate::report::Row;
 
 pub const BOUNDED: &str = "cached, max_size + ttl_secs";
@@ -67,15 +67,16 @@ pub fn numbers() -> Vec<Row> {
     let keys = Random(1).shuffled(KEYS);
     let key = |i: u64| keys[(i % KEYS) as usize];
     let rounds = u64_contest(key);
-    let many = Row::nanos("hit, `fn(u64) -> u64`, 1,024 keys", &rounds, &[MUTEX, LOCAL])
-        .faster(&rounds, BOUNDED, 0.33)
-        .faster(&rounds, UNBOUNDED, 1.0);
-    let rounds = u64_contest(|_| 7);
-    let one = Row::nanos("the same, one key", &rounds, &[MUTEX, LOCAL]);
-    vec![many, one]
+    let row = |title: &str, rounds: &Rounds| {
+        Row::nanos(title, rounds, &[MUTEX, LOCAL]).faster(rounds, BOUNDED, 0.33).faster(rounds, UNBOUNDED, 1.0)
+    };
+    vec![
+        row("hit, `fn(u64) -> u64`, 1,024 keys", &contest(key)),
+        row("hit, `fn(u64) -> u64`, one key", &contest(|_| 7)),
+    ]
 }
 
-fn u64_contest(key: impl Fn(u64) -> u64 + Copy) -> crate::measure::Rounds {
+fn contest(key: impl Fn(u64) -> u64 + Copy) -> Rounds {
     let (moka, quick) = (moka(), quick());
     let shared = Mutex::new(HashMap::new());
     thread_local!(static MAP: RefCell<HashMap<u64, u64>> = RefCell::default());
@@ -139,13 +140,20 @@ impl Equivalent<(String, String)> for Pair<'_> {
 }
 
 pub fn texts() -> Vec<Row> {
+    vec![
+        texts_row("hit, `fn(&str, &str) -> bool`, 1,024 keys", |i| (i % KEYS) as usize),
+        texts_row("hit, `fn(&str, &str) -> bool`, one key", |_| 7),
+    ]
+}
+
+fn texts_row(title: &str, pick: impl Fn(u64) -> usize + Copy) -> Row {
     let all: Vec<(String, String)> = Random(2)
         .shuffled(KEYS)
         .iter()
         .map(|n| (format!("user-{:04}@example.org", n / 8), format!("role-{}", n % 8)))
         .collect();
     let key = |i: u64| {
-        let (user, role) = &all[(i % KEYS) as usize];
+        let (user, role) = &all[pick(i)];
         (user.as_str(), role.as_str())
     };
     let owned = |i: u64| {
@@ -159,8 +167,8 @@ pub fn texts() -> Vec<Row> {
         .enter(UNBOUNDED, |i| cached_texts_unbounded(key(i).0, key(i).1))
         .enter(BOUNDED, |i| cached_texts(key(i).0, key(i).1))
         .enter("concurrent_cached, max_size + ttl_secs", |i| concurrent_texts(key(i).0, key(i).1))
-        .enter("memoize, per thread (owned arguments)", |i| memoize_texts(owned(i).0, owned(i).1))
-        .enter("memoize, shared (owned arguments)", |i| memoize_texts_shared(owned(i).0, owned(i).1))
+        .enter("memoize, per thread (owned arguments)", |i| memoize_texts(key(i).0.to_string(), key(i).1.to_string()))
+        .enter("memoize, shared (owned arguments)", |i| memoize_texts_shared(key(i).0.to_string(), key(i).1.to_string()))
         .enter("moka get_with", |i| moka.get_with(owned(i), || same(key(i).0, key(i).1)))
         .enter("quick_cache, borrowed pair", |i| {
             let (user, role) = key(i);
@@ -172,7 +180,5 @@ pub fn texts() -> Vec<Row> {
         })
         .enter(MUTEX, |i| *map.lock().unwrap().entry(owned(i)).or_insert_with(|| same(key(i).0, key(i).1)))
         .run();
-    vec![
-        Row::nanos("hit, `fn(&str, &str) -> bool`, 1,024 keys", &rounds, &[MUTEX]).faster(&rounds, BOUNDED, 0.25),
-    ]
+    Row::nanos(title, &rounds, &[MUTEX]).faster(&rounds, BOUNDED, 0.25)
 }

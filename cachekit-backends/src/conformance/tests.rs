@@ -1,1 +1,382 @@
+//! The suite finds what is broken: each fault below is a bug that some cache had, and a case must name it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::Suite;
+use crate::null::Null;
+use crate::simple::SimpleBackend;
+use crate::{
+    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Error, ErrorKind, Fetched, Lifetime, Result,
+    Token, Version,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Sound,
+    CutsLongKeys,
+    FoldsCase,
+    TrimsKeys,
+    TakesEmptyForAbsent,
+    StoresLateAndInHalves,
+    RoundsDown,
+    NeverEnds,
+    TakesLongTimesForDates,
+    KeepsTheFirstTime,
+    EndsForEver,
+    AddPerpetuates,
+    LeavesOutMisses,
+    DeletesOneOfMany,
+    CountsKeys,
+    DeletesTwice,
+    AddsInTwoSteps,
+    AddsOverLive,
+    ClearsAll,
+    ClearsPatterns,
+    ClearsTheFirstHundred,
+    TokensOfContent,
+    AbsenceHasOneToken,
+    ChecksThenPuts,
+    PutsWithoutTime,
+    NeverPuts,
+    NewVersions,
+    MixesVersionsUp,
+    TakesJunk,
+    Panics,
+    Fails,
+    CutsLargeValues,
+    ClaimsToDiscard,
+    ClaimsTokens,
+}
+use Fault::{
+    AbsenceHasOneToken, AddPerpetuates, AddsInTwoSteps, AddsOverLive, ChecksThenPuts, ClaimsToDiscard,
+    ClaimsTokens, ClearsAll, ClearsPatterns, ClearsTheFirstHundred, CountsKeys, CutsLargeValues,
+    CutsLongKeys, DeletesOneOfMany, DeletesTwice, EndsForEver, Fails, FoldsCase, KeepsTheFirstTime,
+    LeavesOutMisses, MixesVersionsUp, NeverEnds, NeverPuts, NewVersions, Panics, PutsWithoutTime, RoundsDown,
+    Sound, StoresLateAndInHalves, TakesEmptyForAbsent, TakesJunk, TakesLongTimesForDates, TokensOfContent,
+    TrimsKeys,
+};
+
+const MOST: usize = 100_000;
+
+struct Broken {
+    fault: Fault,
+    inner: SimpleBackend,
+}
+
+impl Broken {
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn key(&self, key: &str) -> String {
+        match self.fault {
+            CutsLongKeys => key.chars().take(250).collect(),
+            FoldsCase => key.to_lowercase(),
+            TrimsKeys => key.trim().into(),
+            _ => key.into(),
+        }
+    }
+
+    fn life(&self, life: Lifetime) -> Lifetime {
+        let life = life?;
+        match self.fault {
+            // As a store that takes whole seconds, and 0 for ever.
+            RoundsDown => Some(Duration::from_secs(life.as_secs())).filter(|life| !life.is_zero()),
+            NeverEnds => None,
+            TakesLongTimesForDates if life > Duration::from_secs(30 * 24 * 60 * 60) => Some(Duration::ZERO),
+            _ => Some(life),
+        }
+    }
+}
+
+impl Backend for Broken {
+    fn capabilities(&self) -> Capabilities {
+        let caps = self.inner.capabilities().discards(self.is(ClaimsToDiscard));
+        if matches!(self.fault, Sound | CutsLargeValues) { caps.max_value_len(MOST) } else { caps }
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        match self.fault {
+            Panics => panic!("unwrapped"),
+            Fails => return Err(Error::new(ErrorKind::Unavailable, "gone")),
+            _ => {}
+        }
+        let found = self.inner.get(&self.key(key))?;
+        Ok(found.filter(|value| !(self.is(TakesEmptyForAbsent) && value.is_empty())))
+    }
+
+    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+        let (key, mut life) = (self.key(key), self.life(life));
+        let there = self.inner.get(&key)?.is_some();
+        match self.fault {
+            Sound if value.len() > MOST => return Err(Error::new(ErrorKind::Full, "too large")),
+            CutsLargeValues => return self.inner.set(&key, &value[..value.len().min(MOST)], life),
+            StoresLateAndInHalves if value.len() > 1_000 => {
+                let old = self.inner.get(&key)?.unwrap_or_default();
+                let half = value.len() / 2;
+                self.inner.set(
+                    &key,
+                    &[&value[..half], old.get(half..).unwrap_or_default()].concat(),
+                    life,
+                )?;
+                std::thread::yield_now();
+            }
+            KeepsTheFirstTime if there => life = Some(Duration::from_secs(1)),
+            EndsForEver if life.is_none() => life = Some(Duration::from_secs(365 * 24 * 60 * 60)),
+            _ => {}
+        }
+        self.inner.set(&key, value, life)
+    }
+
+    fn delete(&self, key: &str) -> Result<bool> {
+        let key = self.key(key);
+        if self.is(AbsenceHasOneToken) && self.inner.get(&key)?.is_none() {
+            return Ok(false);
+        }
+        Ok(self.inner.delete(&key)? || self.is(DeletesTwice))
+    }
+
+    fn clear(&self, prefix: &str) -> Result<()> {
+        match self.fault {
+            ClearsAll => self.inner.clear(""),
+            ClearsPatterns => self.inner.clear(prefix.split(['*', '?', '[']).next().unwrap_or_default()),
+            ClearsTheFirstHundred if prefix.ends_with("gone:") => {
+                (0..100).try_for_each(|i| self.inner.delete(&format!("{prefix}{i}")).map(drop))
+            }
+            _ => self.inner.clear(prefix),
+        }
+    }
+
+    fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut found = keys.iter().map(|key| self.get(key)).collect::<Result<Vec<_>>>()?;
+        if self.is(LeavesOutMisses) {
+            found.retain(Option::is_some);
+        }
+        Ok(found)
+    }
+
+    fn delete_many(&self, keys: &[&str]) -> Result<u64> {
+        let keys = if self.is(DeletesOneOfMany) { &keys[..keys.len().min(1)] } else { keys };
+        let count = keys.iter().try_fold(0, |n, key| Ok::<_, Error>(n + u64::from(self.delete(key)?)))?;
+        Ok(if self.is(CountsKeys) { keys.len() as u64 } else { count })
+    }
+
+    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+        let (key, life) = (self.key(key), self.life(life));
+        if value.len() > MOST && self.is(Sound) {
+            return Err(Error::new(ErrorKind::Full, "too large"));
+        }
+        match self.fault {
+            AddsInTwoSteps => {
+                let free = self.inner.get(&key)?.is_none();
+                std::thread::yield_now();
+                if free { self.inner.set(&key, value, life).map(|()| true) } else { Ok(false) }
+            }
+            AddsOverLive => self.inner.set(&key, value, life).map(|()| true),
+            AddPerpetuates => self.inner.add(&key, value, None),
+            _ => self.inner.add(&key, value, life),
+        }
+    }
+
+    fn token(&self, key: &str) -> Result<Token> {
+        match self.fault {
+            ClaimsTokens => Err(Error::new(ErrorKind::Unsupported, "no tokens")),
+            TokensOfContent => {
+                let mut hasher = DefaultHasher::new();
+                self.inner.get(key)?.hash(&mut hasher);
+                Ok(Token(hasher.finish().into()))
+            }
+            _ => self.inner.token(&self.key(key)),
+        }
+    }
+
+    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+        match self.fault {
+            NeverPuts => Ok(false),
+            PutsWithoutTime => self.inner.put_if(key, value, None, token),
+            ChecksThenPuts | TokensOfContent => {
+                let equal = self.token(key)? == token;
+                std::thread::yield_now();
+                if equal { self.inner.set(key, value, life).map(|()| true) } else { Ok(false) }
+            }
+            _ => self.inner.put_if(&self.key(key), value, life, token),
+        }
+    }
+
+    fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
+        let mut fetched = self.inner.fetch(entry, versions)?;
+        match self.fault {
+            NewVersions => fetched.versions.fill_with(Version::fresh),
+            MixesVersionsUp => fetched.versions.sort_by_key(|version| version.0),
+            TakesJunk => {
+                for (version, key) in fetched.versions.iter_mut().zip(versions) {
+                    self.inner.set(key, b"junk", None)?;
+                    *version = Version(4);
+                }
+            }
+            _ => {}
+        }
+        Ok(fetched)
+    }
+}
+
+fn names(fault: Fault) -> Vec<&'static str> {
+    let make = move |clock: &Clock| -> Arc<dyn Backend> {
+        Arc::new(Broken { fault, inner: SimpleBackend::new(0, clock.clone()) })
+    };
+    Suite::new(make).failures().into_iter().map(|failure| failure.case).collect()
+}
+
+#[test]
+fn a_sound_backend_passes_and_each_fault_is_named() {
+    assert_eq!(names(Sound), [""; 0]);
+    for (fault, case) in [
+        (CutsLongKeys, "keys_may_be_long"),
+        (FoldsCase, "similar_keys_differ"),
+        (TrimsKeys, "similar_keys_differ"),
+        (TakesEmptyForAbsent, "values_come_back"),
+        (RoundsDown, "tiny_lifetimes_are_rounded_up"),
+        (NeverEnds, "entries_end_at_their_time"),
+        (TakesLongTimesForDates, "long_lifetimes_work"),
+        (KeepsTheFirstTime, "overwriting_resets_the_time"),
+        (EndsForEver, "for_ever_does_not_end"),
+        (AddPerpetuates, "add_follows_the_time"),
+        (LeavesOutMisses, "get_many_keeps_the_order"),
+        (DeletesOneOfMany, "delete_many_counts"),
+        (CountsKeys, "delete_many_counts"),
+        (DeletesTwice, "delete_says_what_was_there"),
+        (AddsOverLive, "add_stores_once"),
+        (ClearsAll, "clear_takes_the_prefix_only"),
+        (ClearsPatterns, "clear_is_literal"),
+        (ClearsTheFirstHundred, "clear_finds_all"),
+        (TokensOfContent, "changes_void_tokens"),
+        (AbsenceHasOneToken, "changes_void_tokens"),
+        (PutsWithoutTime, "put_if_follows_the_time"),
+        (NeverPuts, "tokens_keep_still"),
+        (NewVersions, "fetch_makes_versions_once"),
+        (MixesVersionsUp, "fetch_makes_versions_once"),
+        (TakesJunk, "fetch_heals_junk"),
+        (Panics, "values_come_back"),
+        (Fails, "values_come_back"),
+        (CutsLargeValues, "too_large_is_refused"),
+        (ClaimsToDiscard, "nothing_is_kept"),
+        (ClaimsTokens, "capabilities_agree"),
+    ] {
+        let found = names(fault);
+        assert!(found.contains(&case), "{fault:?} is not named by `{case}`, but by {found:?}");
+    }
+}
+
+/// A race is lost sooner or later; one that isn't in so many runs would not be worth a case.
+#[test]
+fn races_are_found() {
+    for (fault, case) in [
+        (StoresLateAndInHalves, "writes_are_seen_whole"),
+        (AddsInTwoSteps, "add_is_won_by_one"),
+        (ChecksThenPuts, "put_if_is_won_by_one"),
+        (ChecksThenPuts, "deletion_beats_put_if"),
+        (ChecksThenPuts, "writes_beat_put_if"),
+    ] {
+        assert!((0..20).any(|_| names(fault).contains(&case)), "{fault:?} is not named by `{case}`");
+    }
+}
+
+#[test]
+fn a_store_beyond_its_threshold_or_with_made_up_answers_is_found() {
+    let make = |clock: &Clock| -> Arc<dyn Backend> { Arc::new(SimpleBackend::new(0, clock.clone())) };
+    let failures = Suite::new(make).threshold(5, make).unreachable(make).failures();
+    let names: Vec<_> = failures.iter().map(|failure| failure.case).collect();
+    assert_eq!(names, ["failures_are_errors", "the_threshold_holds"]);
+    let text = failures[0].to_string();
+    assert_eq!(text, "failures_are_errors: `get` on an unreachable store, expected an error, got success");
+}
+
+#[test]
+#[should_panic(expected = "keys_may_be_long: the key")]
+fn run_panics_with_the_list() {
+    Suite::new(|clock| Arc::new(Broken { fault: CutsLongKeys, inner: SimpleBackend::new(0, clock.clone()) }))
+        .run();
+}
+
+/// A store whose asynchronous methods are its blocking ones, but for one that may be broken.
+struct Asynchronous {
+    inner: SimpleBackend,
+    loses: bool,
+}
+
+impl Backend for Asynchronous {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+    fn get(&self, _: &str) -> Result<Option<Vec<u8>>> {
+        panic!("the blocking methods are not asked")
+    }
+    fn set(&self, _: &str, _: &[u8], _: Lifetime) -> Result<()> {
+        panic!("the blocking methods are not asked")
+    }
+    fn delete(&self, _: &str) -> Result<bool> {
+        panic!("the blocking methods are not asked")
+    }
+    fn clear(&self, _: &str) -> Result<()> {
+        panic!("the blocking methods are not asked")
+    }
+    fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
+        Some(self)
+    }
+}
+
+macro_rules! asynchronous {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $returns:ty;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $type),*) -> BoxFuture<'a, $returns> {
+            Box::pin(async move { self.inner.$name($($arg),*) })
+        }
+    )*};
+}
+
+impl AsyncBackend for Asynchronous {
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move { if self.loses { Ok(false) } else { self.inner.delete(key) } })
+    }
+    asynchronous! {
+        get(key: &'a str) -> Result<Option<Vec<u8>>>;
+        set(key: &'a str, value: &'a [u8], life: Lifetime) -> Result<()>;
+        clear(prefix: &'a str) -> Result<()>;
+        get_many(keys: &'a [&'a str]) -> Result<Vec<Option<Vec<u8>>>>;
+        set_many(items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> Result<()>;
+        delete_many(keys: &'a [&'a str]) -> Result<u64>;
+        add(key: &'a str, value: &'a [u8], life: Lifetime) -> Result<bool>;
+        token(key: &'a str) -> Result<Token>;
+        put_if(key: &'a str, value: &'a [u8], life: Lifetime, token: Token) -> Result<bool>;
+        fetch(entry: &'a str, versions: &'a [&'a str]) -> Result<Fetched>;
+    }
+}
+
+/// Futures that are ready at once need no runtime.
+fn poll_once(mut future: BoxFuture<'_, ()>) {
+    assert_eq!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+}
+
+#[test]
+fn asynchronous_methods_are_tried_instead() {
+    let suite = |loses| {
+        Suite::new(move |clock| Arc::new(Asynchronous { inner: SimpleBackend::new(0, clock.clone()), loses }))
+            .asynchronous(poll_once)
+    };
+    suite(false).run();
+    assert!(suite(true).failures().iter().any(|failure| failure.case == "delete_says_what_was_there"));
+    let without = Suite::new(|_| Arc::new(Null)).asynchronous(poll_once).failures();
+    assert_eq!(without.len(), Suite::cases().count(), "a backend without asynchronous methods passes none");
+}
+
+#[test]
+fn real_time_is_waited_for_by_the_hook() {
+    let manual = crate::ManualClock::new();
+    let clock = manual.clock();
+    Suite::new(move |_| Arc::new(SimpleBackend::new(0, clock.clone())))
+        .wait_past(move |time| manual.advance(time))
+        .granularity(Duration::from_secs(1))
+        .run();
+}

@@ -1,11 +1,13 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::{AsyncBackend, Backend, Capabilities, Error, ErrorKind, Fetched, Lifetime, Result, Token};
+use crate::{
+    AsyncBackend, Backend, Capabilities, Error, ErrorKind, Fetched, Lifetime, Result, Token, Version,
+};
 
 const LOCKS: usize = 64;
 const COUNTERS: usize = 4096;
@@ -22,6 +24,8 @@ pub struct ProcessConditional {
     hasher: RandomState,
     locks: [Mutex<()>; LOCKS],
     counters: Box<[AtomicU64]>,
+    /// How many `clear`s are under way.
+    clearing: AtomicUsize,
     limit: Duration,
 }
 
@@ -33,6 +37,7 @@ impl ProcessConditional {
             hasher: RandomState::new(),
             locks: [const { Mutex::new(()) }; LOCKS],
             counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            clearing: AtomicUsize::new(0),
             limit,
         }
     }
@@ -44,23 +49,67 @@ impl ProcessConditional {
         hash
     }
 
-    fn lock(&self, key: &str) -> Result<MutexGuard<'_, ()>> {
-        self.locks[self.hash(key) % LOCKS].try_lock_for(self.limit).ok_or_else(|| {
-            Error::new(ErrorKind::Timeout, "another operation on this key has not finished within the operation timeout")
+    fn stripe(&self, key: &str) -> usize {
+        self.hash(key) % LOCKS
+    }
+
+    fn lock(&self, stripe: usize, deadline: Instant) -> Result<MutexGuard<'_, ()>> {
+        self.locks[stripe].try_lock_until(deadline).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Timeout,
+                "another operation on this key has not finished within the operation timeout",
+            )
         })
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.limit
     }
 
     fn counter(&self, key: &str) -> &AtomicU64 {
         &self.counters[self.hash(key) % COUNTERS]
     }
 
-    /// Runs a write under the key's stripe. The state changes before and after: a token taken while it ran is void too.
-    fn write<R>(&self, key: &str, write: impl FnOnce(&dyn Backend) -> Result<R>) -> Result<R> {
-        let _stripe = self.lock(key)?;
-        self.counter(key).fetch_add(1, Ordering::SeqCst);
+    fn change(&self, keys: &[&str]) {
+        for key in keys {
+            self.counter(key).fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn change_all(&self) {
+        for counter in &self.counters {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Runs a write under the keys' stripes. The state changes before and after: a token taken while it ran is void too.
+    fn write<R>(&self, keys: &[&str], write: impl FnOnce(&dyn Backend) -> Result<R>) -> Result<R> {
+        let deadline = self.deadline();
+        // In order, so that no two wait for each other.
+        let mut stripes: Vec<usize> = keys.iter().map(|key| self.stripe(key)).collect();
+        stripes.sort_unstable();
+        stripes.dedup();
+        let _locks = stripes.into_iter().map(|at| self.lock(at, deadline)).collect::<Result<Vec<_>>>()?;
+        self.change(keys);
         let result = write(&*self.inner);
-        self.counter(key).fetch_add(1, Ordering::SeqCst);
+        self.change(keys);
         result
+    }
+}
+
+/// A `clear` under way, during which no conditional write begins.
+struct Clearing<'a>(&'a AtomicUsize);
+
+impl<'a> Clearing<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Clearing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -74,21 +123,22 @@ impl Backend for ProcessConditional {
     }
 
     fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
-        self.write(key, |inner| inner.set(key, value, life))
+        self.write(&[key], |inner| inner.set(key, value, life))
     }
 
     fn delete(&self, key: &str) -> Result<bool> {
-        self.write(key, |inner| inner.delete(key))
+        self.write(&[key], |inner| inner.delete(key))
     }
 
     fn clear(&self, prefix: &str) -> Result<()> {
-        for counter in &self.counters {
-            counter.fetch_add(1, Ordering::SeqCst);
-        }
+        let _clearing = Clearing::begin(&self.clearing);
+        self.change_all();
+        // Those that have looked at their tokens already finish first. The stripes aren't kept: a long `clear` would make
+        // deletions time out.
+        let deadline = self.deadline();
+        (0..LOCKS).try_for_each(|stripe| self.lock(stripe, deadline).map(drop))?;
         let result = self.inner.clear(prefix);
-        for counter in &self.counters {
-            counter.fetch_add(1, Ordering::SeqCst);
-        }
+        self.change_all();
         result
     }
 
@@ -97,22 +147,16 @@ impl Backend for ProcessConditional {
     }
 
     fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
-        for (key, _) in items {
-            self.counter(key).fetch_add(1, Ordering::SeqCst);
-        }
-        let result = self.inner.set_many(items, life);
-        for (key, _) in items {
-            self.counter(key).fetch_add(1, Ordering::SeqCst);
-        }
-        result
+        let keys: Vec<&str> = items.iter().map(|(key, _)| *key).collect();
+        self.write(&keys, |inner| inner.set_many(items, life))
     }
 
     fn delete_many(&self, keys: &[&str]) -> Result<u64> {
-        keys.iter().try_fold(0, |n, key| Ok(n + u64::from(self.delete(key)?)))
+        self.write(keys, |inner| inner.delete_many(keys))
     }
 
     fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
-        self.write(key, |inner| inner.add(key, value, life))
+        self.write(&[key], |inner| inner.add(key, value, life))
     }
 
     fn token(&self, key: &str) -> Result<Token> {
@@ -120,20 +164,36 @@ impl Backend for ProcessConditional {
     }
 
     fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
-        let _stripe = self.lock(key)?;
-        if u128::from(self.counter(key).load(Ordering::SeqCst)) != token.0 {
+        let _stripe = self.lock(self.stripe(key), self.deadline())?;
+        if self.clearing.load(Ordering::SeqCst) != 0 || self.token(key)? != token {
             return Ok(false);
         }
-        self.counter(key).fetch_add(1, Ordering::SeqCst);
-        self.inner.set(key, value, life)?;
-        Ok(true)
+        self.change(&[key]);
+        let result = self.inner.set(key, value, life);
+        self.change(&[key]);
+        result.map(|()| true)
     }
 
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
         let token = self.token(entry)?;
-        let mut fetched = self.inner.fetch(entry, versions)?;
-        fetched.token = Some(token);
-        Ok(fetched)
+        if self.inner.capabilities().atomic_add {
+            let mut fetched = self.inner.fetch(entry, versions)?;
+            fetched.token = Some(token);
+            return Ok(fetched);
+        }
+        // The same, but versions are made by the `add` that is atomic here.
+        let keys: Vec<&str> = std::iter::once(entry).chain(versions.iter().copied()).collect();
+        let mut found = self.inner.get_many(&keys)?.into_iter();
+        let bytes = found.next().flatten();
+        let versions = versions
+            .iter()
+            .zip(found)
+            .map(|(key, found)| match found.as_deref().and_then(Version::from_bytes) {
+                Some(version) => Ok(version),
+                None => self.make_version(key, found.is_some()),
+            })
+            .collect::<Result<_>>()?;
+        Ok(Fetched::new(bytes, versions, Some(token)))
     }
 
     fn asynchronous(&self) -> Option<&dyn AsyncBackend> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cachekit_backends::simple::{Insert, Record};
 use cachekit_backends::{
-    CacheKey, Error, ErrorKind, KeyBytes, KeyWriter, Lifetime, Matcher, Recorder, Result, Timeout, Unsealed, unseal,
+    CacheKey, Error, ErrorKind, KeyBytes, KeyWriter, Lifetime, Matcher, Recorder, Result, Timeout, Token, Unsealed, unseal,
     unseal_value, seal_value,
 };
 
@@ -310,6 +310,17 @@ impl Inner {
         result.map_err(|error| self.failed(error))
     }
 
+    async fn look_shared<T: Storable, D: Io>(&self, io: D, link: &Arc<Link>, key: &str) -> Result<Looked<T>> {
+        let fetched = io.call(link, Fetch { entry: key.to_string(), versions: Vec::new() }).await?;
+        if let Some(value) = fetched.entry.and_then(|bytes| self.unseal(key, &bytes)) {
+            return Ok(Looked::Value(value));
+        }
+        Ok(Looked::Absent(match fetched.token {
+            Some(token) => token,
+            None => io.call(link, TokenOf { key: key.to_string() }).await?,
+        }))
+    }
+
     /// One round of `get_or_insert_with`: the value, or the duty to compute it.
     pub(super) async fn claim<T: Storable, D: Io>(&self, io: D, key: &str) -> Claim<T> {
         let local = self.local_key(key);
@@ -325,13 +336,9 @@ impl Inner {
                     }
                     Evidence::Birth { function: 0, instance: 0, at }
                 }
-                Some(link) => match io.call(link, Fetch { entry: full.clone(), versions: Vec::new() }).await {
-                    Ok(fetched) => {
-                        if let Some(value) = fetched.entry.and_then(|bytes| self.unseal(&full, &bytes)) {
-                            return Claim::Value(self.found(Some(value)));
-                        }
-                        Evidence::Seen(fetched.token.map(|token| Seen { generation: 0, token }))
-                    }
+                Some(link) => match self.look_shared(io, link, &full).await {
+                    Ok(Looked::Value(value)) => return Claim::Value(self.found(Some(value))),
+                    Ok(Looked::Absent(token)) => Evidence::Seen(Some(Seen { generation: 0, token })),
                     Err(error) => {
                         link.report("a value is computed", &self.failed(error));
                         Evidence::Seen(None)
@@ -412,6 +419,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// What a look at a shared entry gave: its value, or the state of its key.
+enum Looked<T> {
+    Value(T),
+    Absent(Token),
 }
 
 /// What a round of `get_or_insert_with` gave.

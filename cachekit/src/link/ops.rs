@@ -49,22 +49,10 @@ operations! {
     PutIf(key: String, value: Vec<u8>, life: Lifetime, token: Token) -> bool =
         |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
         async b.put_if(&me.key, &me.value, me.life, me.token);
-    /// An entry, its versions and the state of its key; the state by a second look if the first didn't bring it.
+    /// An entry with the versions that it depends on.
     Fetch(entry: String, versions: Vec<String>) -> Fetched =
-        |me, b| {
-            let mut fetched = b.fetch(&me.entry, &refs(&me.versions))?;
-            if fetched.token.is_none() {
-                fetched.token = Some(b.token(&me.entry)?);
-            }
-            Ok(fetched)
-        },
-        async Box::pin(async move {
-            let mut fetched = b.fetch(&me.entry, &refs(&me.versions)).await?;
-            if fetched.token.is_none() {
-                fetched.token = Some(b.token(&me.entry).await?);
-            }
-            Ok(fetched)
-        });
+        |me, b| b.fetch(&me.entry, &refs(&me.versions)),
+        async Box::pin(async move { b.fetch(&me.entry, &refs(&me.versions)).await });
 }
 
 fn refs(keys: &[String]) -> Vec<&str> {

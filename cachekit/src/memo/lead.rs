@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{KeyBytes, combine};
+use cachekit_backends::{Error, KeyBytes, Token, combine};
 
 use super::policy::{Entry, Opened, Policy};
 use super::probe::{Call, Pending, Way, look_again};
 use super::target::{LocalKey, SharedKey};
 use super::{Evidence, Lead as Flight, Seen};
 use crate::flight::{Role, Waited};
-use crate::link::{AsyncIo, Fetch, Io, Link, SyncIo, ready};
+use crate::link::{AsyncIo, Fetch, Io, Link, SyncIo, TokenOf, ready};
 use crate::memo::finish::Ticket;
 use crate::stats::Event;
 
@@ -95,35 +95,49 @@ async fn shared_round<R, D: Io>(
     let Some(link) = &inner.link else { return Round::Compute(None) };
     let flight_key = KeyBytes::new(key.entry.as_bytes());
     let since = inner.flights.completions(&flight_key);
-    let (entry, seen) = fetch(io, call, link, key).await;
-    if let (false, Some(bytes), Some(seen)) = (call.refresh, entry, seen) {
-        let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation: seen.generation };
-        match policy.open(&at, &bytes) {
-            Opened::Value(output) if fresh(&output) => {
-                call.count(Event::Hit);
-                return Round::Value(output);
+    let fetch = Fetch { entry: key.entry.clone(), versions: key.versions.clone() };
+    let seen = match io.call(link, fetch).await {
+        Ok(fetched) => {
+            let generation = combine(&fetched.versions);
+            if let (false, Some(bytes)) = (call.refresh, &fetched.entry) {
+                let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation };
+                match policy.open(&at, bytes) {
+                    Opened::Value(output) if fresh(&output) => {
+                        call.count(Event::Hit);
+                        return Round::Value(output);
+                    }
+                    Opened::Value(_) | Opened::Gone => {}
+                    Opened::Unreadable => call.count(Event::Error),
+                }
             }
-            Opened::Value(_) | Opened::Gone => {}
-            Opened::Unreadable => call.count(Event::Error),
+            token(io, call, link, key, fetched.token).await.map(|token| Seen { generation, token })
         }
-    }
+        Err(error) => {
+            gone_on(call, link, &error);
+            None
+        }
+    };
     join(io, call, policy, &flight_key, Evidence::Seen(seen), since).await
 }
 
-/// Reads an entry with its versions; goes on without, if the backend fails.
-async fn fetch<D: Io>(io: D, call: &Call, link: &Arc<Link>, key: &SharedKey) -> (Option<Vec<u8>>, Option<Seen>) {
-    let op = Fetch { entry: key.entry.clone(), versions: key.versions.clone() };
-    match io.call(link, op).await {
-        Ok(fetched) => {
-            let seen = fetched.token.map(|token| Seen { generation: combine(&fetched.versions), token });
-            (fetched.entry, seen)
-        }
+/// The state of the entry's key, if the look at the entry didn't bring it. It is taken before the computation, which is
+/// all that counts; a hit doesn't need it.
+async fn token<D: Io>(io: D, call: &Call, link: &Arc<Link>, key: &SharedKey, known: Option<Token>) -> Option<Token> {
+    if known.is_some() {
+        return known;
+    }
+    match io.call(link, TokenOf { key: key.entry.clone() }).await {
+        Ok(token) => Some(token),
         Err(error) => {
-            call.count(Event::Error);
-            link.report("a memoized function goes on", &error);
-            (None, None)
+            gone_on(call, link, &error);
+            None
         }
     }
+}
+
+fn gone_on(call: &Call, link: &Link, error: &Error) {
+    call.count(Event::Error);
+    link.report("a memoized function goes on", error);
 }
 
 async fn join<R, D: Io>(

@@ -73,7 +73,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let users = thousands(USERS.into());
     println!("{users} users and {} roles, direct and by nested groups, in {}", ROLES.len(), path.display());
-    println!("{} questions `person.has_membership(role)`, few users asking most of them\n", thousands(CALLS as u64));
+    println!(
+        "{} questions `person.has_membership(role)`, few users asking most of them\n",
+        thousands(CALLS as u64)
+    );
     report::heading();
     let plain = plain_pass(&store, &questions)?;
     plain.print("without a cache");
@@ -85,7 +88,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let queries = show(&name, cached_pass(&store, &questions)?);
     if !chosen {
-        assert!(queries < plain.queries / 2, "most questions were asked before, but {queries} were asked again");
+        assert!(
+            queries < plain.queries / 2,
+            "most questions were asked before, but {queries} were asked again"
+        );
         // The same program with another configuration, in two processes.
         let files = dir.join("answers");
         cachekit::Cache::open(Config::filesystem(&files))?.clear()?;
@@ -123,7 +129,8 @@ fn child_pass(dir: &Path, files: &Path) -> Result<Pass, Box<dyn Error>> {
     if !output.status.success() {
         return Err(format!("the second process ended with {}", output.status).into());
     }
-    Pass::from_line(&String::from_utf8(output.stdout)?).ok_or_else(|| "the second process printed no numbers".into())
+    Pass::from_line(&String::from_utf8(output.stdout)?)
+        .ok_or_else(|| "the second process printed no numbers".into())
 }
 
 /// Changes one user's roles, and shows whose answers are computed again.
@@ -149,7 +156,10 @@ fn a_role_is_given(store: &Store) -> Result<(), Box<dyn Error>> {
 
     delete_memoized!(person.has_membership)?;
     let (mine, others) = (ask_all(&person)?, ask_all(&neighbour)?);
-    println!("queries for all {} roles, after a deletion: {mine} for user 17, {others} for user 18", ROLES.len());
+    println!(
+        "queries for all {} roles, after a deletion: {mine} for user 17, {others} for user 18",
+        ROLES.len()
+    );
     assert_eq!(mine, ROLES.len() as u64, "every answer of user 17 is computed again");
     assert_eq!(others, 0, "no answer of user 18 is");
 

@@ -17,16 +17,17 @@ pub(crate) struct Pass {
 impl Pass {
     pub(crate) fn new(answers: &[bool], queries: u64, hit_rate: Option<f64>, time: Duration) -> Self {
         // FNV-1a: the order counts, and it is the same in every process.
-        let digest = answers
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325, |digest, &yes| (digest ^ u64::from(yes)).wrapping_mul(0x0100_0000_01b3));
+        let digest = answers.iter().fold(0xcbf2_9ce4_8422_2325, |digest, &yes| {
+            (digest ^ u64::from(yes)).wrapping_mul(0x0100_0000_01b3)
+        });
         Self { answers: digest, calls: answers.len() as u64, queries, hit_rate, time }
     }
 
     pub(crate) fn print(&self, name: &str) {
         let hits = self.hit_rate.map_or_else(|| "-".into(), |rate| format!("{:.1} %", rate * 100.0));
         let millis = self.time.as_secs_f64() * 1e3;
-        let each = self.time.as_secs_f64() * 1e6 / self.calls as f64;
+        let calls = u32::try_from(self.calls).unwrap_or(u32::MAX).max(1);
+        let each = (self.time / calls).as_secs_f64() * 1e6;
         let (calls, queries) = (thousands(self.calls), thousands(self.queries));
         println!("{name:<24}{calls:>9}{queries:>10}{hits:>10}{millis:>9.0} ms{each:>11.1} µs");
     }

@@ -9,8 +9,10 @@ use rusqlite::{Connection, OpenFlags, Result};
 pub(crate) const USERS: u32 = 10_000;
 const GROUPS: u32 = 2_000;
 
-pub(crate) const ROLES: [&str; 10] =
-    ["member", "reader", "author", "editor", "reviewer", "billing", "support", "auditor", "operator", "owner"];
+const ROLE_COUNT: u32 = 10;
+pub(crate) const ROLES: [&str; ROLE_COUNT as usize] = [
+    "member", "reader", "author", "editor", "reviewer", "billing", "support", "auditor", "operator", "owner",
+];
 
 const SCHEMA: &str = "
     CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -80,7 +82,7 @@ fn make(path: &Path) -> Result<()> {
             let parent = (id > 1).then(|| id - 1 - random.below((id / 8).max(1)));
             group.execute((id, parent))?;
             // Groups near the root reach many users and give the common roles; the deeper, the rarer.
-            let rarest = id.ilog2().clamp(1, ROLES.len() as u32);
+            let rarest = id.ilog2().clamp(1, ROLE_COUNT);
             grant.execute((id, ROLES[random.below(rarest) as usize]))?;
         }
         let mut user = transaction.prepare("INSERT INTO users VALUES (?1, ?2)")?;
@@ -111,7 +113,7 @@ pub(crate) fn traffic(calls: usize) -> Vec<(u32, &'static str)> {
     let mut call = || {
         let at = random.below(sum);
         let user = (1..=USERS).nth(ends.partition_point(|&end| end <= at)).unwrap_or(USERS);
-        let rarest = 1 + random.below(ROLES.len() as u32);
+        let rarest = 1 + random.below(ROLE_COUNT);
         (user, ROLES[random.below(rarest) as usize])
     };
     (0..calls).map(|_| call()).collect()

@@ -166,7 +166,8 @@ fn get_or_insert_with_computes_once() {
         });
         assert_eq!(values, [0; 8]);
         assert_eq!(CALLS.take(), 1);
-        assert!(std::panic::catch_unwind(|| cache.get_or_insert_with("p", 60, || -> u64 { std::panic::panic_any(1) })).is_err());
+        let panics = || cache.get_or_insert_with("p", 60, || -> u64 { std::panic::panic_any("on purpose") });
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         assert_eq!(cache.get_or_insert_with("p", 60, || 5u64), 5);
         assert_eq!(cache.get_or_insert_with("p", 60, || 6u64), 5);
     });

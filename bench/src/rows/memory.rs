@@ -1,0 +1,86 @@
+//! Memory of a million entries: how much the resident memory of a fresh process grows.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use cachekit::{Cache, Config};
+use cached::macros::cached;
+
+use super::LIFE;
+use super::hits::{BOUNDED, triple};
+use crate::machine::resident;
+use crate::report::{Check, Row};
+
+const ENTRIES: u64 = 1_000_000;
+const ENTRANTS: [&str; 4] = ["ours", BOUNDED, "moka", "quick_cache"];
+
+static LARGE: LazyLock<Cache> = LazyLock::new(|| {
+    Cache::open(Config::simple().threshold(ENTRIES as usize)).expect("a configuration without mistakes")
+});
+
+#[cachekit::memoize(timeout = 3600, cache = LARGE)]
+fn ours(x: u64) -> u64 {
+    triple(x)
+}
+
+#[cached(max_size = 1_000_000, ttl_secs = 3600)]
+fn cached_million(x: u64) -> u64 {
+    triple(x)
+}
+
+pub fn rows() -> Vec<Row> {
+    let measured = ENTRANTS.map(|name| (name.to_string(), in_a_process(name)));
+    let [(_, ours), peers @ ..] = measured;
+    let cached = peers[0].1;
+    vec![Row {
+        title: "memory per entry, `u64 → u64`, 1 million".into(),
+        unit: "bytes",
+        more: false,
+        ours,
+        peers: peers.into(),
+        references: vec![("key and value".into(), 16.0)],
+        checks: vec![Check::at_most(ours / cached, 1.0, BOUNDED)],
+    }]
+}
+
+/// Bytes per entry, by this program as another process.
+fn in_a_process(entrant: &str) -> f64 {
+    let program = std::env::current_exe().expect("the program's own file");
+    let output = Command::new(program).args(["memory-of", entrant]).output().expect("the program starts once more");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().unwrap_or_else(|_| panic!("`{entrant}` measured no memory: {output:?}"))
+}
+
+/// Fills one cache and prints its bytes per entry.
+pub fn child(entrant: &str) {
+    let before;
+    let entries = match entrant {
+        "ours" => {
+            ours(0);
+            before = resident();
+            (0..ENTRIES).for_each(|x| { black_box(ours(x)); });
+            LARGE.stats().entries
+        }
+        BOUNDED => {
+            before = resident();
+            (0..ENTRIES).for_each(|x| { black_box(cached_million(x)); });
+            ENTRIES
+        }
+        "moka" => {
+            let cache = moka::sync::Cache::builder().max_capacity(ENTRIES).time_to_live(LIFE).build();
+            before = resident();
+            (0..ENTRIES).for_each(|x| { black_box(cache.get_with(x, || triple(x))); });
+            cache.run_pending_tasks();
+            cache.entry_count()
+        }
+        _ => {
+            before = resident();
+            let cache = quick_cache::sync::Cache::new(ENTRIES as usize);
+            (0..ENTRIES).for_each(|x| { let _ = cache.get_or_insert_with(&x, || Ok::<_, Infallible>(triple(x))); });
+            cache.len() as u64
+        }
+    };
+    println!("{}", (resident() - before) as f64 / entries as f64);
+}
