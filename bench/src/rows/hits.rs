@@ -66,7 +66,7 @@ pub fn memoize_local(x: u64) -> u64 {
 pub fn numbers() -> Vec<Row> {
     let keys = Random(1).shuffled(KEYS);
     let key = |i: u64| keys[(i % KEYS) as usize];
-    let rounds = u64_contest(key);
+    
     let row = |title: &str, rounds: &Rounds| {
         Row::nanos(title, rounds, &[MUTEX, LOCAL]).faster(rounds, BOUNDED, 0.33).faster(rounds, UNBOUNDED, 1.0)
     };

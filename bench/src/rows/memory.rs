@@ -1,6 +1,5 @@
 //! Memory of a million entries: how much the resident memory of a fresh process grows.
 
-use std::convert::Infallible;
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::LazyLock;
@@ -55,32 +54,38 @@ fn in_a_process(entrant: &str) -> f64 {
 
 /// Fills one cache and prints its bytes per entry.
 pub fn child(entrant: &str) {
-    let before;
-    let entries = match entrant {
+    let bytes = match entrant {
         "ours" => {
+            // The cache is bound, and its threads run.
             ours(0);
-            before = resident();
-            (0..ENTRIES).for_each(|x| { black_box(ours(x)); });
-            LARGE.stats().entries
+            grown(|| (0..ENTRIES).for_each(|x| drop_number(ours(x))), || LARGE.stats().entries)
         }
-        BOUNDED => {
-            before = resident();
-            (0..ENTRIES).for_each(|x| { black_box(cached_million(x)); });
-            ENTRIES
-        }
+        BOUNDED => grown(|| (0..ENTRIES).for_each(|x| drop_number(cached_million(x))), || ENTRIES),
         "moka" => {
             let cache = moka::sync::Cache::builder().max_capacity(ENTRIES).time_to_live(LIFE).build();
-            before = resident();
-            (0..ENTRIES).for_each(|x| { black_box(cache.get_with(x, || triple(x))); });
-            cache.run_pending_tasks();
-            cache.entry_count()
+            let fill = || {
+                (0..ENTRIES).for_each(|x| drop_number(cache.get_with(x, || triple(x))));
+                cache.run_pending_tasks();
+            };
+            grown(fill, || cache.entry_count())
         }
         _ => {
-            before = resident();
+            let before = resident();
             let cache = quick_cache::sync::Cache::new(ENTRIES as usize);
-            (0..ENTRIES).for_each(|x| { let _ = cache.get_or_insert_with(&x, || Ok::<_, Infallible>(triple(x))); });
-            cache.len() as u64
+            (0..ENTRIES).for_each(|x| cache.insert(x, triple(x)));
+            (resident() - before) as f64 / cache.len() as f64
         }
     };
-    println!("{}", (resident() - before) as f64 / entries as f64);
+    println!("{bytes}");
+}
+
+fn drop_number(number: u64) {
+    black_box(number);
+}
+
+/// The growth of this process, by entry.
+fn grown(fill: impl FnOnce(), entries: impl FnOnce() -> u64) -> f64 {
+    let before = resident();
+    fill();
+    (resident() - before) as f64 / entries() as f64
 }

@@ -45,3 +45,26 @@ impl Inner {
 fn delimited(prefix: &str) -> String {
     if prefix.is_empty() { String::new() } else { prefix.replace('%', "%25").replace('|', "%7C") + "|" }
 }
+
+/// The prefix as it stands before each key: closed by a `|`, which occurs in none, so that no prefix is the beginning of
+/// another one: `clear` on `app` doesn't touch `app2_`. An empty one stays empty: keys are as given then.
+fn delimited(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!("{}|", prefix.replace('%', "%25").replace('|', "%7C")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::delimited;
+
+    #[test]
+    fn no_prefix_begins_another_one() {
+        let prefixes = ["app", "app2_", "app|", "app|x", "app%7C", "app%", "a", "cachekit:", "cachekit::"];
+        for one in prefixes {
+            for other in prefixes.iter().filter(|other| **other != one) {
+                assert!(!delimited(other).starts_with(&delimited(one)), "{one} {other}");
+            }
+        }
+        assert_eq!(delimited("cachekit:"), "cachekit:|");
+        assert_eq!(delimited(""), "");
+    }
+}

@@ -297,6 +297,14 @@ impl Inner {
     }
 
     pub(super) async fn clear<D: Io>(&self, io: D) -> Result<()> {
+        let shared = self.link.as_ref().is_some_and(|link| link.capabilities().shared);
+        if shared && self.prefix.is_empty() && !self.allow_flush {
+            return Err(self.failed(Error::new(
+                ErrorKind::Config,
+                "`clear` was refused: this cache has an empty `key_prefix`, so that it would remove the entries of every \
+                 other cache in the same store; set `key_prefix`, or `allow_flush` if that is what you want",
+            )));
+        }
         self.count(Event::Deletion);
         self.flights.doom_all();
         self.local.clear();

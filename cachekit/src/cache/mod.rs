@@ -37,7 +37,9 @@ pub struct Cache {
 }
 
 pub(crate) struct Inner {
+    /// What stands before each key.
     pub(crate) prefix: String,
+    allow_flush: bool,
     pub(crate) default_timeout: Timeout,
     pub(crate) clock: Clock,
     /// The in-process entries: all of them for `simple`, those of `local` functions for other backends.
