@@ -9,7 +9,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a backend can do beyond the least; data, so that a caller can ask instead of guess.
 ///
-/// The default claims nothing, which is right for a backend that implements only the five required methods.
+/// The default claims nothing, which is right for a backend that implements only the required methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -21,7 +21,8 @@ pub struct Capabilities {
     /// [`Backend::token`] and [`Backend::put_if`] work among everybody who uses the store. Without it, a deletion by
     /// arguments beats a computation that is under way in this process, but not one in another process.
     pub conditional: bool,
-    /// [`Backend::clear`] can find keys by their prefix. Without it, cachekit keeps a generation for the prefix.
+    /// [`Backend::clear`] can find keys by their prefix. A store that can't leaves this out, and its `clear` says that it is
+    /// unsupported.
     pub clear_by_prefix: bool,
     /// Every operation returns within the configured operation timeout by itself. Without it, cachekit runs the
     /// operations on a pool of threads and stops waiting for them at the timeout.
@@ -152,7 +153,7 @@ fn unsupported(what: &str) -> Error {
 
 /// A store of bytes under keys.
 ///
-/// Implement the five required methods and cachekit does the rest; say in [`capabilities`](Self::capabilities) what
+/// Implement the four required methods and cachekit does the rest; say in [`capabilities`](Self::capabilities) what
 /// else holds, and override the provided methods where the store does better than their defaults.
 ///
 /// # Behavior

@@ -71,7 +71,11 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.0.kind,
-            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::CircuitOpen | ErrorKind::Full | ErrorKind::Io
+            ErrorKind::Unavailable
+                | ErrorKind::Timeout
+                | ErrorKind::CircuitOpen
+                | ErrorKind::Full
+                | ErrorKind::Io
         )
     }
 }

@@ -15,6 +15,7 @@ mod key;
 mod random;
 mod registry;
 mod timeout;
+mod version_key;
 
 pub mod layers;
 pub mod null;
@@ -32,11 +33,12 @@ pub use clock::Clock;
 pub use clock::ManualClock;
 pub use codec::{decode, encode};
 pub use config::{CacheType, Config, Secret, Servers, Value};
-pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
 pub use entry::{
-    Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value, unseal,
-    unseal_value,
+    Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,
+    unseal, unseal_value,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
 pub use registry::{Opened, open, register_backend};
 pub use timeout::{Lifetime, Timeout, lifetime_millis};
+pub use version_key::{is_version_key, version_key};

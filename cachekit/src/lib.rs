@@ -46,11 +46,13 @@ pub use cachekit_backends::conformance;
 
 pub use cache::{AsyncCache, Cache};
 pub use cachekit_backends::{
-    AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind, Fetched,
-    KeyWriter, Lifetime, Result, Secret, Timeout, Token, Value, Version, register_backend,
+    AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind,
+    Fetched, KeyWriter, Lifetime, Result, Secret, Timeout, Token, Value, Version, lifetime_millis,
+    register_backend,
 };
 pub use cachekit_macros::{
-    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats, uncached,
+    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats,
+    uncached,
 };
 pub use memo::delete_memoized_named;
 pub use memo::policy::{Keepable, Storable};

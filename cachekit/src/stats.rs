@@ -204,7 +204,12 @@ mod hits {
 
     pub(super) fn sum(number: u32) -> u64 {
         let blocks = BLOCKS.lock();
-        blocks.0.iter().filter_map(|block| block.get(number as usize)).map(|place| place.load(Ordering::Relaxed)).sum()
+        blocks
+            .0
+            .iter()
+            .filter_map(|block| block.get(number as usize))
+            .map(|place| place.load(Ordering::Relaxed))
+            .sum()
     }
 
     #[cfg(test)]

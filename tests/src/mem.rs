@@ -154,7 +154,8 @@ impl Mem {
 
     fn clear(&self, prefix: &str) -> Result<()> {
         self.run(Op::Clear, prefix, |state, _| {
-            let keys: Vec<String> = state.entries.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+            let keys: Vec<String> =
+                state.entries.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
             for key in keys {
                 state.entries.remove(&key);
             }
@@ -172,7 +173,9 @@ impl State {
     }
 
     fn put(&mut self, key: &str, value: &[u8], life: Lifetime, now: u64) {
-        let expiry = life.map(|life| now.saturating_add(u64::try_from(life.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)));
+        let expiry = life.map(|life| {
+            now.saturating_add(u64::try_from(life.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+        });
         self.entries.insert(key.to_owned(), Slot { bytes: value.to_vec(), expiry });
         self.stamp(key);
     }
@@ -210,7 +213,12 @@ pub struct Full(pub Arc<Mem>);
 
 impl Backend for Full {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none().shared(true).atomic_add(true).conditional(true).clear_by_prefix(true).bounded(true)
+        Capabilities::none()
+            .shared(true)
+            .atomic_add(true)
+            .conditional(true)
+            .clear_by_prefix(true)
+            .bounded(true)
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {

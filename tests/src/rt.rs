@@ -34,7 +34,8 @@ pub fn tasks<F>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     let handles: Vec<_> = futures.into_iter().map(|future| runtime.spawn(future)).collect();
     handles.into_iter().map(|handle| runtime.block_on(handle).unwrap()).collect()
 }

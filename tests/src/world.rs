@@ -34,8 +34,10 @@ static SHELF: Mutex<Option<HashMap<i64, Arc<Mem>>>> = Mutex::new(None);
 fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        register_backend("test-plain", |config| Ok(Box::new(Plain(from_shelf(config)?)) as Box<dyn Backend>)).unwrap();
-        register_backend("test-full", |config| Ok(Box::new(Full(from_shelf(config)?)) as Box<dyn Backend>)).unwrap();
+        register_backend("test-plain", |config| Ok(Box::new(Plain(from_shelf(config)?)) as Box<dyn Backend>))
+            .unwrap();
+        register_backend("test-full", |config| Ok(Box::new(Full(from_shelf(config)?)) as Box<dyn Backend>))
+            .unwrap();
     });
 }
 
@@ -204,7 +206,9 @@ pub fn each_keeping(test: impl Fn(&World)) {
 /// If it can't be read.
 pub fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    for stripe in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+    for stripe in
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
         let names = std::fs::read_dir(stripe).unwrap().map(|entry| entry.unwrap().path());
         found.extend(names.filter(|path| path.file_name().is_some_and(|name| name.len() == 32)));
     }

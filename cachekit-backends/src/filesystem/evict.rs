@@ -10,7 +10,7 @@
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::FileSystem;
+use super::Folder;
 use super::disk::{Id, Name, STRIPES, exists, failed, parse_name, peek_file, remove, stripe_of};
 use super::frame::Peek;
 use super::stripe::Stripe;
@@ -27,7 +27,7 @@ const OPENING: usize = 16_384;
 
 /// Room for one new file, until dropped.
 #[derive(Debug)]
-pub(super) struct Slot<'a>(&'a FileSystem);
+pub(super) struct Slot<'a>(&'a Folder);
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
@@ -49,7 +49,7 @@ struct Swept {
     examined: usize,
 }
 
-impl FileSystem {
+impl Folder {
     /// Room for one new file, made by removing victims if need be.
     pub(super) fn reserve(&self) -> Result<Slot<'_>> {
         let deadline = Instant::now() + self.limit();

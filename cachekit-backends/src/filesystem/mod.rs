@@ -29,6 +29,9 @@
 //! At the threshold an expired entry goes, or else the one that was written longest ago (FIFO; reads leave no trace). Expired
 //! entries are removed as later writes come by, a few at a time, and at the opening.
 //!
+//! Versions, which a function's or an instance's entries depend on, are kept in a directory `versions` inside, so that entries
+//! don't push them out: the loss of one makes all its entries useless.
+//!
 //! The file `cachekit.state` holds the number of entries, and random numbers which removals replace; see
 //! [`Backend::token`](crate::Backend::token).
 
@@ -37,6 +40,7 @@ mod evict;
 mod frame;
 mod index;
 mod ops;
+mod routed;
 mod spare;
 mod state;
 mod stripe;
@@ -53,6 +57,7 @@ use self::disk::{Id, Layout, STRIPES, create_dir, failed};
 use self::evict::Pace;
 use self::frame::Head;
 use self::index::Index;
+pub use self::routed::FileSystem;
 use self::state::State;
 use crate::{Clock, Result};
 
@@ -96,9 +101,9 @@ impl Options {
     }
 }
 
-/// A store of entries as files in a directory.
+/// One directory of entries as files.
 #[derive(Debug)]
-pub struct FileSystem {
+pub(crate) struct Folder {
     layout: Layout,
     threshold: usize,
     clock: Clock,
@@ -119,20 +124,20 @@ pub struct FileSystem {
     spares: Mutex<Vec<PathBuf>>,
 }
 
-impl Drop for FileSystem {
+impl Drop for Folder {
     fn drop(&mut self) {
         self.drop_spares();
     }
 }
 
-impl FileSystem {
+impl Folder {
     /// Opens a directory, making it if it is missing, and removes what is expired or beyond the threshold.
     ///
     /// Costs about 5 µs for each of the first 16,000 files.
     ///
     /// # Errors
     /// The directory can't be made, or nothing can be written there.
-    pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
+    pub(crate) fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
         let layout = Layout::new(dir.into());
         create_dir(layout.dir()).map_err(|e| failed("create", layout.dir(), e))?;
         let fs = Self {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::FileSystem;
+use super::Folder;
 use super::disk::{Id, Name, exists, failed, id_of, peek_file, peek_key, read_file, stripe_of};
 use super::frame::{Head, Peek, decode, encode};
 use super::stripe::Stripe;
@@ -24,7 +24,7 @@ enum Rule {
     IfToken(Token),
 }
 
-impl Backend for FileSystem {
+impl Backend for Folder {
     fn capabilities(&self) -> Capabilities {
         Capabilities::none()
             .shared(true)
@@ -82,7 +82,7 @@ impl Backend for FileSystem {
     }
 }
 
-impl FileSystem {
+impl Folder {
     /// How long a lock is waited for.
     pub(super) fn limit(&self) -> Duration {
         Duration::from_millis(self.limit.load(Ordering::Relaxed))

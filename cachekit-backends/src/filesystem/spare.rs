@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::FileSystem;
+use super::Folder;
 use super::disk::{failed, private, remove};
 use crate::Result;
 use crate::random::random_u128;
@@ -22,12 +22,12 @@ const LARGEST: u64 = 64 * 1024;
 /// A written file without an entry's name, removed if it doesn't get one.
 #[must_use]
 pub(super) struct Temp<'a> {
-    fs: &'a FileSystem,
+    fs: &'a Folder,
     path: PathBuf,
     stripe: u8,
 }
 
-impl FileSystem {
+impl Folder {
     /// Writes a file that has no entry's name yet.
     pub(super) fn write_temp(&self, stripe: u8, stamp: u128, bytes: &[u8]) -> Result<Temp<'_>> {
         let (mut file, temp) = match self.take_spare(stripe) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
-use super::FileSystem;
+use super::Folder;
 use super::disk::{Id, create_dir, failed, remove, stripe_of, timed_out};
 use super::spare::Temp;
 use crate::Result;
@@ -21,14 +21,14 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// The exclusive right to change a subfolder, among all threads and processes. Ends when dropped.
 #[must_use]
 pub(super) struct Stripe<'a> {
-    fs: &'a FileSystem,
+    fs: &'a Folder,
     number: u8,
     // Closing the descriptor releases the lock; before the threads of this process are let in.
     _file: File,
     _thread: MutexGuard<'a, ()>,
 }
 
-impl FileSystem {
+impl Folder {
     /// Locks a subfolder, making it if needed; waits until the operation timeout.
     pub(super) fn lock(&self, number: u8) -> Result<Stripe<'_>> {
         self.lock_within(number, self.limit())

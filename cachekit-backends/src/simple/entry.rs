@@ -36,7 +36,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(record: Record, digest: u64, store: u64, bytes: KeyBytes, state: Arc<FunctionState>) -> Arc<Self> {
+    pub(super) fn new(
+        record: Record,
+        digest: u64,
+        store: u64,
+        bytes: KeyBytes,
+        state: Arc<FunctionState>,
+    ) -> Arc<Self> {
         Arc::new(Self { record, digest, store, bytes, state, gone: AtomicBool::new(false) })
     }
 

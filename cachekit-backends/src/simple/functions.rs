@@ -64,7 +64,10 @@ impl InstanceHorizons {
     }
 
     /// Begins to reclaim all present horizons: from now on nothing older is stored for their functions.
-    pub(super) fn begin_reclaim<'a>(&self, state: impl Fn(u32) -> &'a FunctionState) -> Vec<((u32, u64), u64)> {
+    pub(super) fn begin_reclaim<'a>(
+        &self,
+        state: impl Fn(u32) -> &'a FunctionState,
+    ) -> Vec<((u32, u64), u64)> {
         let all: Vec<_> = self.0.read().iter().map(|(&key, &at)| (key, at)).collect();
         for &((function, _), at) in &all {
             state(function).floor.fetch_max(at, Ordering::SeqCst);
@@ -73,7 +76,11 @@ impl InstanceHorizons {
     }
 
     /// Drops the horizons that a full sweep has made needless, unless they rose meanwhile.
-    pub(super) fn end_reclaim<'a>(&self, swept: &[((u32, u64), u64)], state: impl Fn(u32) -> &'a FunctionState) {
+    pub(super) fn end_reclaim<'a>(
+        &self,
+        swept: &[((u32, u64), u64)],
+        state: impl Fn(u32) -> &'a FunctionState,
+    ) {
         let mut map = self.0.write();
         for &(key, at) in swept {
             if map.get(&key) == Some(&at) {

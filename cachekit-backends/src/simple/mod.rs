@@ -17,7 +17,7 @@ mod table;
 mod tests;
 
 pub use backend::SimpleBackend;
-pub use functions::FunctionState;
 pub use entry::{Record, Value};
+pub use functions::FunctionState;
 pub use store::{Insert, SimpleStore};
 pub use table::SlotTable;

@@ -118,7 +118,8 @@ impl Shard {
                 // The share of entries that are protected as hot. The crate's default of 97 % leaves no room at all in a
                 // table of a few entries, which would then refuse every insert.
                 #[allow(clippy::cast_precision_loss)]
-                let hot = if capacity <= 1 { 1.0 } else { 0.97f64.min((capacity - 1) as f64 / capacity as f64) };
+                let hot =
+                    if capacity <= 1 { 1.0 } else { 0.97f64.min((capacity - 1) as f64 / capacity as f64) };
                 let items = usize::try_from(capacity).unwrap_or(usize::MAX);
                 options.weight_capacity(capacity).estimated_items_capacity(items).hot_allocation(hot)
             }

@@ -89,7 +89,9 @@ impl SimpleStore {
 
     /// When an entry that is stored now is gone.
     pub fn expiry(&self, life: Lifetime) -> u64 {
-        life.map_or(u64::MAX, |life| self.clock.monotonic().saturating_add(lifetime_millis(life)).min(u64::MAX - 1))
+        life.map_or(u64::MAX, |life| {
+            self.clock.monotonic().saturating_add(lifetime_millis(life)).min(u64::MAX - 1)
+        })
     }
 
     /// The deletions of a function.
@@ -109,7 +111,8 @@ impl SimpleStore {
     fn is_live(&self, Entry { record, state, .. }: &Entry) -> bool {
         !state.is_deleted(record.birth)
             && (record.expiry == u64::MAX || !self.clock.is_past(record.expiry))
-            && !(state.has_instances() && self.instances.is_deleted(record.function, record.instance, record.birth))
+            && !(state.has_instances()
+                && self.instances.is_deleted(record.function, record.instance, record.birth))
     }
 
     /// Whether nothing was deleted that a computation of this birth stands for.
@@ -202,7 +205,8 @@ impl SimpleStore {
         let mut dropped = Vec::new();
         shard.next_expiry = shard.next_expiry.min(entry.record.expiry);
         shard.table.insert_with_lifecycle(Slot(Arc::clone(&entry)), Arc::clone(&entry), &mut dropped);
-        let evicted = dropped.iter().filter(|gone| gone.digest != entry.digest || gone.bytes != entry.bytes).count();
+        let evicted =
+            dropped.iter().filter(|gone| gone.digest != entry.digest || gone.bytes != entry.bytes).count();
         if evicted != 0 {
             self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
         }

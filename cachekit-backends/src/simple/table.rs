@@ -29,7 +29,12 @@ impl<T: Default> SlotTable<T> {
 
     /// The slots that exist, with their indices.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.buckets.iter().filter_map(OnceLock::get).flat_map(|slots| slots.iter()).zip(0..).map(|(s, i)| (i, s))
+        self.buckets
+            .iter()
+            .filter_map(OnceLock::get)
+            .flat_map(|slots| slots.iter())
+            .zip(0..)
+            .map(|(s, i)| (i, s))
     }
 }
 

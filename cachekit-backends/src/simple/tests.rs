@@ -123,8 +123,13 @@ impl Drop for Nosy {
 fn no_value_is_dropped_under_a_lock() {
     let store = SimpleStore::new(4, Clock::system());
     let nosy = |n: u64| {
-        let record =
-            Record { expiry: u64::MAX, birth: 1, instance: 0, function: 1, value: Arc::new(Nosy(Arc::clone(&store))) };
+        let record = Record {
+            expiry: u64::MAX,
+            birth: 1,
+            instance: 0,
+            function: 1,
+            value: Arc::new(Nosy(Arc::clone(&store))),
+        };
         let digest = store.digest(|h| n.cache_key(h));
         store.insert(Insert { digest, bytes: KeyBytes::new(&key(n)), record }, || true)
     };

@@ -59,7 +59,11 @@ impl AsyncCache {
     ///
     /// # Errors
     /// The backend's.
-    pub async fn set_many<T: Storable>(&self, items: &[(&str, T)], timeout: impl Into<Timeout>) -> Result<()> {
+    pub async fn set_many<T: Storable>(
+        &self,
+        items: &[(&str, T)],
+        timeout: impl Into<Timeout>,
+    ) -> Result<()> {
         self.inner.set_many(AsyncIo, items, timeout.into()).await
     }
 

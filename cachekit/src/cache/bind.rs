@@ -4,8 +4,8 @@ use cachekit_backends::simple::{SimpleStore, SlotTable};
 use cachekit_backends::{Backend, Clock, Config, Opened, Result, open};
 
 use super::Inner;
-use crate::memo::Flights;
 use crate::link::Link;
+use crate::memo::Flights;
 use crate::stats::Counters;
 
 impl Inner {
@@ -28,6 +28,7 @@ impl Inner {
     fn new(link: Option<Arc<Link>>, config: &Config, clock: &Clock) -> Arc<Self> {
         Arc::new(Self {
             prefix: delimited(&config.key_prefix),
+            allow_flush: config.allow_flush,
             default_timeout: config.default_timeout,
             clock: clock.clone(),
             local: SimpleStore::new(config.threshold, clock.clone()),
@@ -44,12 +45,6 @@ impl Inner {
 /// another. Without it `clear` of `app` would remove what is of `app2_`, whose key `x` would be `2_x` of `app`.
 fn delimited(prefix: &str) -> String {
     if prefix.is_empty() { String::new() } else { prefix.replace('%', "%25").replace('|', "%7C") + "|" }
-}
-
-/// The prefix as it stands before each key: closed by a `|`, which occurs in none, so that no prefix is the beginning of
-/// another one: `clear` on `app` doesn't touch `app2_`. An empty one stays empty: keys are as given then.
-fn delimited(prefix: &str) -> String {
-    if prefix.is_empty() { String::new() } else { format!("{}|", prefix.replace('%', "%25").replace('|', "%7C")) }
 }
 
 #[cfg(test)]

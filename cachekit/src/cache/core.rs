@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cachekit_backends::simple::{Insert, Record};
 use cachekit_backends::{
-    CacheKey, Error, ErrorKind, KeyBytes, KeyWriter, Lifetime, Matcher, Recorder, Result, Timeout, Token, Unsealed, unseal,
-    unseal_value, seal_value,
+    CacheKey, Error, ErrorKind, KeyBytes, KeyWriter, Lifetime, Matcher, Recorder, Result, Timeout, Token,
+    Unsealed, seal_value, unseal, unseal_value,
 };
 
 use super::Inner;
@@ -84,7 +84,11 @@ impl Inner {
 
     fn look<T: Storable>(&self, key: &str) -> Option<T> {
         let digest = self.local.digest(|w| feed(key, w));
-        let value = self.local.read(digest, |m: &mut Matcher<'_>| feed(key, m), |record| Arc::clone(&record.value))?;
+        let value = self.local.read(
+            digest,
+            |m: &mut Matcher<'_>| feed(key, m),
+            |record| Arc::clone(&record.value),
+        )?;
         match value.downcast_ref::<Integer>() {
             Some(integer) => from_integer(*integer),
             None => value.downcast_ref::<T>().cloned(),
@@ -118,7 +122,13 @@ impl Inner {
         Ok(keys.iter().zip(found).map(value).collect())
     }
 
-    pub(super) async fn set<T: Storable, D: Io>(&self, io: D, key: &str, value: &T, timeout: Timeout) -> Result<()> {
+    pub(super) async fn set<T: Storable, D: Io>(
+        &self,
+        io: D,
+        key: &str,
+        value: &T,
+        timeout: Timeout,
+    ) -> Result<()> {
         let life = self.life(timeout);
         match &self.link {
             None => self.put(key, value, life),
@@ -155,11 +165,19 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) async fn add<T: Storable, D: Io>(&self, io: D, key: &str, value: &T, timeout: Timeout) -> Result<bool> {
+    pub(super) async fn add<T: Storable, D: Io>(
+        &self,
+        io: D,
+        key: &str,
+        value: &T,
+        timeout: Timeout,
+    ) -> Result<bool> {
         let life = self.life(timeout);
         let added = match &self.link {
             None => {
                 let Local { digest, bytes } = self.local_key(key);
+                // As in `put`; that a computation isn't stored costs less than that it overwrites.
+                self.flights.doom(&bytes);
                 self.local.update(digest, bytes.as_slice(), |old| match old {
                     Some(_) => (None, false),
                     None => (Some(self.record(value, life)), true),
@@ -169,7 +187,8 @@ impl Inner {
                 let key = self.full(key);
                 let sealed = self.seal(&key, value, life)?;
                 let add = Add { key: key.clone(), value: sealed.clone(), life };
-                self.answer(io.call(link, add).await)? || self.replace_dead(io, link, key, sealed, life).await?
+                self.answer(io.call(link, add).await)?
+                    || self.replace_dead(io, link, key, sealed, life).await?
             }
         };
         if added {
@@ -190,9 +209,7 @@ impl Inner {
         let token = self.answer(io.call(link, TokenOf { key: key.clone() }).await)?;
         let old = self.answer(io.call(link, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
         let now = self.clock.now();
-        let lives = |bytes: Vec<u8>| {
-            unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now))
-        };
+        let lives = |bytes: Vec<u8>| unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now));
         if old.is_some_and(lives) {
             return Ok(false);
         }
@@ -237,14 +254,13 @@ impl Inner {
         let key = self.full(key);
         let bytes = self.answer(io.call(link, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
         let now = self.clock.now();
-        Ok(bytes.is_some_and(|bytes| {
-            unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now))
-        }))
+        Ok(bytes.is_some_and(|bytes| unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now))))
     }
 
     pub(super) async fn incr<D: Io>(&self, io: D, key: &str, by: i64) -> Result<i64> {
         let Some(link) = &self.link else {
             let Local { digest, bytes } = self.local_key(key);
+            self.flights.doom(&bytes);
             return self.local.update(digest, bytes.as_slice(), |old| self.raised(key, old, by));
         };
         let key = self.full(key);
@@ -288,7 +304,8 @@ impl Inner {
         let Ok((header, _)) = unseal(key, bytes) else { return fresh() };
         match unseal_value::<i64>(key, bytes, now, 0) {
             Unsealed::Value(from) => {
-                let left = header.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)));
+                let left =
+                    header.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)));
                 Ok((sum(key, i128::from(from), by)?, left))
             }
             Unsealed::Expired => fresh(),
@@ -377,7 +394,14 @@ impl Inner {
     }
 
     /// Stores what `get_or_insert_with` computed, and hands it to those who wait.
-    pub(super) async fn settle<T: Storable, D: Io>(&self, io: D, key: &str, life: Lifetime, lead: Lead, value: &T) {
+    pub(super) async fn settle<T: Storable, D: Io>(
+        &self,
+        io: D,
+        key: &str,
+        life: Lifetime,
+        lead: Lead,
+        value: &T,
+    ) {
         let stored = match (&self.link, *lead.evidence()) {
             (None, Evidence::Birth { at, .. }) => {
                 let Local { digest, bytes } = self.local_key(key);
@@ -443,7 +467,10 @@ pub(super) enum Claim<T> {
 
 fn sum(key: &str, from: i128, by: i64) -> Result<i64> {
     i64::try_from(from + i128::from(by)).map_err(|_| {
-        Error::new(ErrorKind::Type, format!("`{key}` raised by {by} does not fit into an i64; it was left as it is"))
+        Error::new(
+            ErrorKind::Type,
+            format!("`{key}` raised by {by} does not fit into an i64; it was left as it is"),
+        )
     })
 }
 

@@ -13,8 +13,8 @@ use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result, Timeou
 
 pub use aio::AsyncCache;
 
-use crate::memo::{Flights, Used};
 use crate::link::Link;
+use crate::memo::{Flights, Used};
 use crate::stats::{CacheStats, Counters, Event};
 
 /// A cache: a backend, a prefix and a default timeout, behind one handle that is cheap to clone.
@@ -171,7 +171,9 @@ impl Inner {
             evictions: self.local.evictions(),
             ..CacheStats::default()
         };
-        for counters in std::iter::once(&self.own).chain(self.functions.iter().map(|(_, used)| &used.counters)) {
+        for counters in
+            std::iter::once(&self.own).chain(self.functions.iter().map(|(_, used)| &used.counters))
+        {
             let one = counters.function();
             stats.hits += one.hits;
             stats.misses += one.misses;

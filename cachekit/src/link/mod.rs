@@ -15,7 +15,12 @@ use cachekit_backends::{Backend, Capabilities, Clock, Config, Error, Result};
 
 use breaker::Breaker;
 pub(crate) use io::{AsyncIo, Io, SyncIo, ready};
-pub(crate) use ops::{Add, Clear, Delete, DeleteMany, Fetch, GetMany, Operation, PutIf, Set, SetMany, TokenOf};
+pub(crate) use ops::{
+    Add, Clear, Delete, DeleteMany, Fetch, GetMany, Operation, PutIf, Set, SetMany, TokenOf,
+};
+
+/// At least as many as there are kinds of errors.
+const KINDS: usize = 16;
 
 /// A bound backend with what guards it.
 pub(crate) struct Link {
@@ -23,7 +28,8 @@ pub(crate) struct Link {
     capabilities: Capabilities,
     breaker: Breaker,
     limit: Duration,
-    log: RateLimit,
+    /// One for each kind of error.
+    logs: [RateLimit; KINDS],
 }
 
 impl Link {
@@ -40,7 +46,7 @@ impl Link {
             capabilities,
             breaker: Breaker::new(config.breaker_threshold, config.probe_interval),
             limit: config.operation_timeout,
-            log: RateLimit::default(),
+            logs: Default::default(),
         })
     }
 
@@ -48,9 +54,9 @@ impl Link {
         self.capabilities
     }
 
-    /// Logs an error that a call went on without, at most once a second.
+    /// Logs an error that a call went on without, at most one of a kind in a second.
     pub(crate) fn report(&self, doing: &str, error: &Error) {
-        if self.log.admits() {
+        if self.logs[error.kind() as usize % KINDS].admits() {
             tracing::warn!(target: "cachekit", kind = ?error.kind(), "{doing} without the cache: {error}");
         }
     }

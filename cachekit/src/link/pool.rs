@@ -30,10 +30,8 @@ struct State {
     idle: usize,
 }
 
-static POOL: Pool = Pool {
-    state: Mutex::new(State { jobs: VecDeque::new(), threads: 0, idle: 0 }),
-    work: Condvar::new(),
-};
+static POOL: Pool =
+    Pool { state: Mutex::new(State { jobs: VecDeque::new(), threads: 0, idle: 0 }), work: Condvar::new() };
 
 fn spawn(job: Job) -> Result<()> {
     let mut state = POOL.state.lock();
@@ -47,8 +45,11 @@ fn spawn(job: Job) -> Result<()> {
             Ok(_) => state.threads += 1,
             Err(error) if state.threads == 0 => {
                 state.jobs.pop_back();
-                return Err(Error::new(ErrorKind::Unavailable, "no thread could be started for the cache's backend")
-                    .with_source(error));
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "no thread could be started for the cache's backend",
+                )
+                .with_source(error));
             }
             Err(_) => {}
         }

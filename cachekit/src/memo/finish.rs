@@ -55,11 +55,7 @@ impl<R> Ticket<R> {
     }
 
     /// The value to be stored, if there is one; else ends the flight.
-    fn kept(
-        self,
-        output: &R,
-        cache_if: impl FnOnce(&R) -> bool,
-    ) -> Option<(Value, Self)> {
+    fn kept(self, output: &R, cache_if: impl FnOnce(&R) -> bool) -> Option<(Value, Self)> {
         if matches!(self.call.way, Way::Bypass) {
             return None;
         }
@@ -113,7 +109,8 @@ async fn store_shared<R, D: Io>(
     value: &Value,
 ) -> bool {
     let inner = call.inner();
-    let (Some(link), Evidence::Seen(Some(Seen { generation, token }))) = (&inner.link, *flight.evidence()) else {
+    let (Some(link), Evidence::Seen(Some(Seen { generation, token }))) = (&inner.link, *flight.evidence())
+    else {
         // The backend did not answer before; it isn't known what the value would be stored under.
         return false;
     };

@@ -122,7 +122,13 @@ async fn shared_round<R, D: Io>(
 
 /// The state of the entry's key, if the look at the entry didn't bring it. It is taken before the computation, which is
 /// all that counts; a hit doesn't need it.
-async fn token<D: Io>(io: D, call: &Call, link: &Arc<Link>, key: &SharedKey, known: Option<Token>) -> Option<Token> {
+async fn token<D: Io>(
+    io: D,
+    call: &Call,
+    link: &Arc<Link>,
+    key: &SharedKey,
+    known: Option<Token>,
+) -> Option<Token> {
     if known.is_some() {
         return known;
     }

@@ -13,8 +13,8 @@ pub(crate) mod target;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::Token;
+use cachekit_backends::simple::SimpleStore;
 
 use crate::flight;
 

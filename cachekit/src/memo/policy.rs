@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cachekit_backends::simple::Value;
-use cachekit_backends::{Error, ErrorKind, Lifetime, Result as CacheResult, Unsealed, seal_value, unseal_value};
+use cachekit_backends::{
+    Error, ErrorKind, Lifetime, Result as CacheResult, Unsealed, seal_value, unseal_value,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,7 +33,7 @@ pub trait Keepable: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Keepable for T {}
 
-/// A return type whose policy is to be chosen, by autoref as in [`parts`](super::parts).
+/// A return type whose policy is to be chosen, by autoref as in `parts`.
 #[derive(Debug)]
 pub struct Returns<R>(PhantomData<fn() -> R>);
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use cachekit_backends::simple::{Record, SimpleStore};
 use cachekit_backends::{KeyBytes, Lifetime, Matcher, Timeout};
 
+use super::Op;
 use super::parts::KeyPart;
 use super::policy::Policy;
 use super::site::{Function, Handle};
 use super::target::{LocalKey, SharedKey, feed_local};
-use super::Op;
 use crate::cache::{Cache, Inner};
 use crate::stats::Event;
 
@@ -90,11 +90,17 @@ where
     T: FnOnce() -> Timeout,
 {
     let Handle { function, cache, .. } = handle;
+    // Before the cache is looked at, which would bind it.
+    if op == Op::Uncached || (options.unless)() {
+        return bypass(function, cache, policy, options.stale_if);
+    }
     let inner = cache.inner();
-    let bypass = op == Op::Uncached || inner.discards || (options.unless)();
-    let refresh = !bypass && (op == Op::Refresh || (options.refresh_if)());
+    if inner.discards {
+        return bypass(function, cache, policy, options.stale_if);
+    }
+    let refresh = op == Op::Refresh || (options.refresh_if)();
     let local = inner.link.is_none() || function.local;
-    if !bypass && !refresh && local {
+    if !refresh && local {
         if let Some(output) = look(&inner.local, function, &policy, parts) {
             if !(options.stale_if)(&output) {
                 inner.functions.get(function.number).counters.count_hit();
@@ -106,8 +112,8 @@ where
         call: Call {
             function,
             cache,
-            way: if bypass { Way::Bypass } else { way(inner, function, parts, instance, local) },
-            life: if bypass { None } else { (options.timeout)().resolve(inner.default_timeout) },
+            way: way(inner, function, parts, instance, local),
+            life: (options.timeout)().resolve(inner.default_timeout),
             refresh,
             single_flight: options.single_flight,
         },
@@ -116,8 +122,24 @@ where
     })
 }
 
+fn bypass<R, F>(
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: Policy<R>,
+    stale_if: F,
+) -> Probe<R, F> {
+    let call = Call { function, cache, way: Way::Bypass, life: None, refresh: false, single_flight: false };
+    Probe::Pending(Pending { call, stale_if, policy })
+}
+
 #[cold]
-fn way(inner: &Inner, function: &Function, parts: &impl KeyPart, instance: &impl KeyPart, local: bool) -> Way {
+fn way(
+    inner: &Inner,
+    function: &Function,
+    parts: &impl KeyPart,
+    instance: &impl KeyPart,
+    local: bool,
+) -> Way {
     if local {
         Way::Local(function.local_key(inner, parts, instance))
     } else {

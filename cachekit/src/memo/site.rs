@@ -195,7 +195,10 @@ pub(crate) fn named(name: &str) -> Result<Vec<(&'static Function, Vec<Cache>)>> 
         [] => "a function is registered at its first call".to_string(),
         near => format!("there is {}", near.join(", ")),
     };
-    Err(Error::new(ErrorKind::UnknownFunction, format!("no memoized function called `{name}` was called in this process: {hint}")))
+    Err(Error::new(
+        ErrorKind::UnknownFunction,
+        format!("no memoized function called `{name}` was called in this process: {hint}"),
+    ))
 }
 
 /// The marker of a function that blocks.

@@ -31,12 +31,7 @@ enum Spot {
 
 impl<R, M> Key<R, M> {
     /// The key of a call.
-    pub fn new(
-        handle: Handle<M>,
-        policy: Policy<R>,
-        parts: &impl KeyPart,
-        instance: &impl KeyPart,
-    ) -> Self {
+    pub fn new(handle: Handle<M>, policy: Policy<R>, parts: &impl KeyPart, instance: &impl KeyPart) -> Self {
         let inner = handle.cache.inner();
         let spot = if inner.link.is_none() || handle.function.local {
             Spot::Local(handle.function.local_key(inner, parts, instance))
@@ -78,12 +73,7 @@ impl<R, M> Key<R, M> {
     }
 }
 
-fn open<R>(
-    policy: &Policy<R>,
-    inner: &Inner,
-    spot: &Spot,
-    bytes: Option<(&[u8], u128)>,
-) -> Option<R> {
+fn open<R>(policy: &Policy<R>, inner: &Inner, spot: &Spot, bytes: Option<(&[u8], u128)>) -> Option<R> {
     match (spot, bytes) {
         (Spot::Local(key), _) => look_again(&inner.local, policy, key.digest, &key.bytes),
         (Spot::Shared(key), Some((bytes, generation))) => {

@@ -1,6 +1,6 @@
 //! What a deletion, a look or a computation is aimed at: a call's key on the in-process store and on a shared backend.
 
-use cachekit_backends::{KeyBytes, KeyWriter, Recorder, StableWriter};
+use cachekit_backends::{KeyBytes, KeyWriter, Recorder, StableWriter, version_key};
 
 use super::parts::KeyPart;
 use super::site::Function;
@@ -74,19 +74,24 @@ impl Function {
 
     /// The key under which the function's version stands.
     pub(crate) fn version_key(&self, inner: &Inner) -> String {
-        format!("{}:version", self.stem(inner))
+        version_key(&self.stem(inner), None)
     }
 
     /// The key under which an instance's version stands.
     pub(crate) fn instance_version_key(&self, inner: &Inner, text: &str) -> String {
-        format!("{}:version:{text}", self.stem(inner))
+        version_key(&self.stem(inner), Some(text))
     }
 
     pub(crate) fn instance_text(&self, instance: &impl KeyPart) -> String {
         self.stable("instance", instance)
     }
 
-    pub(crate) fn shared_key<I: KeyPart>(&self, inner: &Inner, parts: &impl KeyPart, instance: &I) -> SharedKey {
+    pub(crate) fn shared_key<I: KeyPart>(
+        &self,
+        inner: &Inner,
+        parts: &impl KeyPart,
+        instance: &I,
+    ) -> SharedKey {
         let mut versions = vec![self.version_key(inner)];
         if std::mem::size_of::<I>() != 0 {
             versions.push(self.instance_version_key(inner, &self.instance_text(instance)));

@@ -14,7 +14,10 @@ fn count(world: &World) -> usize {
 }
 
 fn worlds(threshold: usize) -> [World; 2] {
-    [World::simple_with(|config| config.threshold(threshold)), World::filesystem_with(|config| config.threshold(threshold))]
+    [
+        World::simple_with(|config| config.threshold(threshold)),
+        World::filesystem_with(|config| config.threshold(threshold)),
+    ]
 }
 
 #[test]
@@ -93,7 +96,12 @@ fn expired_entries_are_reclaimed_by_other_traffic() {
         (0..300).for_each(|n| {
             other(n);
         });
-        assert!(count(&world) <= 320, "{} in {}: the expired ones are still there", count(&world), world.name);
+        assert!(
+            count(&world) <= 320,
+            "{} in {}: the expired ones are still there",
+            count(&world),
+            world.name
+        );
         assert!((0..300).all(|n| peek!(other, n).unwrap() == Some(n)), "{}", world.name);
     }
 }
@@ -168,8 +176,11 @@ fn two_processes_keep_one_threshold() {
         return write(std::env::var("DIR").unwrap().as_ref(), 1_000_000);
     }
     let dir = tempfile::tempdir().unwrap();
-    let child =
-        Child::start("bounds::two_processes_keep_one_threshold", "writer", &[("DIR", dir.path().to_str().unwrap())]);
+    let child = Child::start(
+        "bounds::two_processes_keep_one_threshold",
+        "writer",
+        &[("DIR", dir.path().to_str().unwrap())],
+    );
     write(dir.path(), 0);
     child.finish();
     let left = files(dir.path()).len();

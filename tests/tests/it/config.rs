@@ -24,7 +24,10 @@ fn a_wrong_configuration_binds_nothing() {
     for word in ["unheard-of", "null", "simple", "filesystem", "redis", "memcached"] {
         assert!(error.to_string().contains(word), "{error}");
     }
-    assert_eq!(Cache::open(Config::default().cache_type(CacheType::FileSystem)).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(
+        Cache::open(Config::default().cache_type(CacheType::FileSystem)).unwrap_err().kind(),
+        ErrorKind::Config
+    );
     cache.init(Config::simple()).unwrap();
 }
 
@@ -94,7 +97,9 @@ fn the_default_cache() {
         }
         _ => {
             let variables = |role| match role {
-                "environment" => vec![("CACHE_TYPE", "filesystem"), ("CACHE_DIR", "/nowhere"), ("TESTING", "true")],
+                "environment" => {
+                    vec![("CACHE_TYPE", "filesystem"), ("CACHE_DIR", "/nowhere"), ("TESTING", "true")]
+                }
                 "wrong environment" => vec![("CACHE_TYPE", "simpel")],
                 _ => vec![],
             };
@@ -103,7 +108,9 @@ fn the_default_cache() {
                 let said = child.hear();
                 child.finish();
                 match role {
-                    "wrong environment" => assert!(said.contains("simpel") && said.contains("simple"), "{said}"),
+                    "wrong environment" => {
+                        assert!(said.contains("simpel") && said.contains("simple"), "{said}")
+                    }
                     _ => assert_eq!(said, "done"),
                 }
             }

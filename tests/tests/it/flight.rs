@@ -317,7 +317,8 @@ fn other_keys_and_functions_do_not_wait() {
     #[memoize]
     fn f(n: u64) -> u64 {
         if n == 0 {
-            let (started, go) = CHANNEL.lock().take().unwrap();
+            let ends = CHANNEL.lock().take();
+            let (started, go) = ends.unwrap();
             started.send(()).unwrap();
             go.recv().unwrap();
         }

@@ -33,18 +33,27 @@ fn parts_are_delimited() {
     each_keeping(|_| {
         CALLS.take();
         for _ in 0..2 {
-            for (a, b) in [("a", "bc"), ("ab", "c"), ("abc", ""), ("", "abc"), ("a\0", "bc"), ("a", "\0bc"), ("", "")] {
+            for (a, b) in
+                [("a", "bc"), ("ab", "c"), ("abc", ""), ("", "abc"), ("a\0", "bc"), ("a", "\0bc"), ("", "")]
+            {
                 assert_eq!(texts(a, b), (a.to_string(), b.to_string()));
             }
             for (a, b) in [(&[1, 2][..], &[3][..]), (&[1], &[2, 3]), (&[], &[1, 2, 3]), (&[1, 2, 3], &[])] {
                 assert_eq!(lists(a, b), (a.to_vec(), b.to_vec()));
             }
-            for lists in [vec![vec!["a"], vec!["b"]], vec![vec!["a", "b"]], vec![vec!["a", "b"], vec![]], vec![vec!["ab"]]] {
+            for lists in [
+                vec![vec!["a"], vec!["b"]],
+                vec![vec!["a", "b"]],
+                vec![vec!["a", "b"], vec![]],
+                vec![vec!["ab"]],
+            ] {
                 let lists: Vec<Vec<String>> =
                     lists.into_iter().map(|list| list.into_iter().map(String::from).collect()).collect();
                 assert_eq!(nested(lists.clone()), lists);
             }
-            for (a, b) in [(None, None), (Some(0), None), (None, Some(0)), (Some(0), Some(0)), (Some(1), Some(0))] {
+            for (a, b) in
+                [(None, None), (Some(0), None), (None, Some(0)), (Some(0), Some(0)), (Some(1), Some(0))]
+            {
                 assert_eq!(options(a, b), (a, b));
             }
         }
@@ -111,7 +120,10 @@ fn maps_and_sets_of_equal_content_are_equal() {
         let pairs: Vec<(String, u8)> = (0..50).map(|n| (format!("k{n}"), n)).collect();
         let back = || pairs.iter().rev().cloned();
         assert_eq!((map(&pairs.iter().cloned().collect()), map(&back().collect())), (50, 50));
-        assert_eq!((other_hasher(&pairs.iter().cloned().collect()), other_hasher(&back().collect())), (50, 50));
+        assert_eq!(
+            (other_hasher(&pairs.iter().cloned().collect()), other_hasher(&back().collect())),
+            (50, 50)
+        );
         assert_eq!((set((0..50).collect()), set((0..50).rev().collect())), (50, 50));
         let ordered = || BTreeMap::from([(1, (0..9).collect()), (2, (3..5).rev().collect())]);
         inside(vec![(0..50).collect(), (7..9).collect()], &ordered());
@@ -242,9 +254,9 @@ fn floats_by_their_bits_with_one_nan() {
 
 mod left {
     use super::Calls;
-    pub static CALLS: Calls = Calls::new();
+    pub(super) static CALLS: Calls = Calls::new();
     #[cachekit::memoize]
-    pub fn same(x: u8) -> String {
+    pub(super) fn same(x: u8) -> String {
         CALLS.hit();
         format!("left {x}")
     }
@@ -252,7 +264,7 @@ mod left {
 
 mod right {
     #[cachekit::memoize]
-    pub fn same(x: u8) -> String {
+    pub(super) fn same(x: u8) -> String {
         super::left::CALLS.hit();
         format!("right {x}")
     }
@@ -379,8 +391,11 @@ fn keys_are_the_same_in_every_process() {
     let world = World::in_dir(dir.path(), |config| config);
     let _entered = world.enter();
     let mine = f("x", args(), Some((-1, 2.5)));
-    let mut child =
-        Child::start("keys::keys_are_the_same_in_every_process", "reader", &[("DIR", dir.path().to_str().unwrap())]);
+    let mut child = Child::start(
+        "keys::keys_are_the_same_in_every_process",
+        "reader",
+        &[("DIR", dir.path().to_str().unwrap())],
+    );
     assert_eq!(child.hear(), mine.to_string(), "the child found what this process stored");
     child.finish();
 }

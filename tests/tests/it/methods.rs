@@ -181,7 +181,10 @@ fn each_implementor_of_a_trait_has_its_own() {
     }
     each_keeping(|_| {
         CALLS.take();
-        assert_eq!((Cat(1).speak(), Dog(1).speak(), Cat(2).speak(), Cat(1).speak(), Dog(1).speak()), (0, 1, 2, 0, 1));
+        assert_eq!(
+            (Cat(1).speak(), Dog(1).speak(), Cat(2).speak(), Cat(1).speak(), Dog(1).speak()),
+            (0, 1, 2, 0, 1)
+        );
         assert_eq!((Cat(1).other(), Dog(1).other(), Cat(1).other(), Dog(1).other()), (3, 4, 3, 4));
         cachekit::delete_memoized_named("methods.cat.other").unwrap();
         assert_eq!((Cat(1).other(), Dog(1).other()), (5, 4));

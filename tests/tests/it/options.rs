@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use cachekit::{Cache, Config, Timeout, cached, delete_cached, delete_memoized, memoize, peek, refresh, stats, uncached};
+use cachekit::{
+    Cache, Config, Timeout, cached, delete_cached, delete_memoized, memoize, peek, refresh, stats, uncached,
+};
 use cachekit_tests::{Calls, World, block_on, each, each_keeping};
 
 #[test]
@@ -98,8 +100,14 @@ fn the_caches_default_timeout_counts() {
         CALLS.hit()
     }
     for (limit, worlds) in [
-        (Timeout::from(7), [World::simple_with(|c| c.default_timeout(7)), World::filesystem_with(|c| c.default_timeout(7))]),
-        (Timeout::Never, [World::simple_with(|c| c.default_timeout(0)), World::filesystem_with(|c| c.default_timeout(0))]),
+        (
+            Timeout::from(7),
+            [World::simple_with(|c| c.default_timeout(7)), World::filesystem_with(|c| c.default_timeout(7))],
+        ),
+        (
+            Timeout::Never,
+            [World::simple_with(|c| c.default_timeout(0)), World::filesystem_with(|c| c.default_timeout(0))],
+        ),
     ] {
         for world in worlds {
             let _entered = world.enter();

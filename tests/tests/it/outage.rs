@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use cachekit::{
-    Cache, Config, ErrorKind, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats,
+    Cache, Config, ErrorKind, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek,
+    refresh, stats,
 };
 use cachekit_tests::{Calls, Fault, Full, Mem, Op, Plain, World, block_on};
 
@@ -139,7 +140,9 @@ fn many_callers_at_a_hung_backend_all_come_back() {
     let begin = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..100 {
-            world.spawn_in(scope, move || (0..10).for_each(|n| assert_eq!(f(thread * 100 + n), thread * 100 + n)));
+            world.spawn_in(scope, move || {
+                (0..10).for_each(|n| assert_eq!(f(thread * 100 + n), thread * 100 + n))
+            });
         }
     });
     assert_eq!(CALLS.take(), 1000);
@@ -157,7 +160,10 @@ fn the_breaker_opens_after_failures_in_a_row_and_closes_by_a_probe() {
     let mem = Mem::new();
     let cache: &'static Cache = Box::leak(Box::new(Cache::with_backend_and_config(
         Plain(mem.clone()),
-        &Config::default().operation_timeout(AMPLE).breaker_threshold(3).probe_interval(Duration::from_millis(50)),
+        &Config::default()
+            .operation_timeout(AMPLE)
+            .breaker_threshold(3)
+            .probe_interval(Duration::from_millis(50)),
     )));
     mem.break_all(Fault::Fail(ErrorKind::Unavailable));
     for _ in 0..2 {
@@ -167,7 +173,11 @@ fn the_breaker_opens_after_failures_in_a_row_and_closes_by_a_probe() {
     cache.get::<u8>("a").unwrap();
     mem.break_all(Fault::Fail(ErrorKind::Unavailable));
     for _ in 0..3 {
-        assert_eq!(cache.get::<u8>("a").unwrap_err().kind(), ErrorKind::Unavailable, "not three in a row before");
+        assert_eq!(
+            cache.get::<u8>("a").unwrap_err().kind(),
+            ErrorKind::Unavailable,
+            "not three in a row before"
+        );
     }
     mem.take_ops();
     let mut refused = 0;
@@ -186,7 +196,9 @@ fn the_breaker_opens_after_failures_in_a_row_and_closes_by_a_probe() {
     }
     cache.set("a", &1u8, 0).unwrap();
     // The same for functions, which say nothing.
-    let world = World::plain_over(&mem, |config| config.breaker_threshold(2).probe_interval(Duration::from_secs(3600)));
+    let world = World::plain_over(&mem, |config| {
+        config.breaker_threshold(2).probe_interval(Duration::from_secs(3600))
+    });
     let _entered = world.enter();
     mem.break_all(Fault::Fail(ErrorKind::Unavailable));
     CALLS.take();
@@ -290,7 +302,9 @@ fn a_deletion_between_two_outages_is_final() {
     fn f(n: u64) -> u64 {
         let _ = n;
         let value = STATE.get();
-        if let Some((inside, go)) = ENDS.lock().take() {
+        // The lock must not be held while it waits.
+        let ends = ENDS.lock().take();
+        if let Some((inside, go)) = ends {
             inside.send(()).unwrap();
             go.recv().unwrap();
         }
@@ -308,7 +322,11 @@ fn a_deletion_between_two_outages_is_final() {
         mem.heal();
         STATE.hit();
         let _entered = world.enter();
-        if one { delete_memoized!(f, 1).unwrap() } else { delete_memoized!(f).unwrap() }
+        if one {
+            delete_memoized!(f, 1).unwrap()
+        } else {
+            delete_memoized!(f).unwrap()
+        }
         mem.break_all(Fault::Fail(ErrorKind::Unavailable));
         let (later, has_later) = mpsc::channel();
         let waiter = world.spawn(move || later.send(f(1)).unwrap());

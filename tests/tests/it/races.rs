@@ -24,7 +24,9 @@ impl Stage {
     /// What the functions of a stage do.
     fn compute(&self) -> u64 {
         let value = self.state.load(Ordering::SeqCst);
-        if let Some((inside, go)) = self.ends.lock().take() {
+        // The lock must not be held while it waits.
+        let ends = self.ends.lock().take();
+        if let Some((inside, go)) = ends {
             inside.send(()).unwrap();
             go.recv().unwrap();
         }
@@ -43,7 +45,8 @@ impl Stage {
         let ((inside, is_inside), (go, may_go)) = (mpsc::channel(), mpsc::channel());
         *self.ends.lock() = Some((inside, may_go));
         let slow = world.spawn(call);
-        is_inside.recv().unwrap();
+        // A stored value here is a mistake of the test, and would make it wait for ever.
+        is_inside.recv_timeout(Duration::from_secs(10)).unwrap();
         self.state.store(1, Ordering::SeqCst);
         during();
         let result = meanwhile();
@@ -53,7 +56,13 @@ impl Stage {
     }
 
     /// A deletion beats a computation that is under way, whether or not somebody calls again before it lands.
-    fn deletion_wins(&self, world: &World, call: impl Fn() -> u64 + Copy + Send + 'static, delete: impl Fn()) {
+    fn deletion_wins(
+        &self,
+        world: &World,
+        call: impl Fn() -> u64 + Copy + Send + 'static,
+        delete: impl Fn(),
+    ) {
+        delete();
         self.race(world, call, &delete, || ());
         assert_eq!(call(), 1, "the old value was stored after the deletion");
         delete();
@@ -272,7 +281,11 @@ fn a_deletion_in_another_process_beats_a_computation_in_this_one() {
         assert_eq!(f(2), 1);
         let mut child = Child::start(name, "slow", &[("DIR", dir)]);
         assert_eq!(child.hear(), "inside");
-        if whole { delete_memoized!(f).unwrap() } else { delete_memoized!(f, 1).unwrap() }
+        if whole {
+            delete_memoized!(f).unwrap()
+        } else {
+            delete_memoized!(f, 1).unwrap()
+        }
         child.go_on();
         assert_eq!(child.hear(), "0");
         assert_eq!(f(1), 1, "the other process stored what it had computed from before");
@@ -336,16 +349,18 @@ impl Drop for End<'_> {
 #[test]
 fn no_call_ever_sees_what_was_deleted() {
     static TRUTH: Truth = Truth::new();
-    #[memoize]
-    fn f(n: u64) -> u64 {
-        let _ = n;
-        TRUTH.look()
-    }
+    #[derive(Hash)]
+    struct Person(u32);
     impl Person {
         #[memoize]
         fn truth(&self) -> u64 {
             TRUTH.look()
         }
+    }
+    #[memoize]
+    fn f(n: u64) -> u64 {
+        let _ = n;
+        TRUTH.look()
     }
     let dir = tempfile::tempdir().unwrap();
     let mem = Mem::new();
@@ -413,7 +428,11 @@ fn no_task_ever_sees_what_was_deleted() {
             for round in 0..60 {
                 if me == 0 {
                     let now = TRUTH.now.fetch_add(1, Ordering::SeqCst) + 1;
-                    if round % 2 == 0 { delete_memoized!(f, 1).await.unwrap() } else { delete_memoized!(f).await.unwrap() }
+                    if round % 2 == 0 {
+                        delete_memoized!(f, 1).await.unwrap()
+                    } else {
+                        delete_memoized!(f).await.unwrap()
+                    }
                     TRUTH.floor.fetch_max(now, Ordering::SeqCst);
                 }
                 let floor = TRUTH.floor.load(Ordering::SeqCst);

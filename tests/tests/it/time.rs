@@ -17,7 +17,9 @@ fn fractions_are_kept_or_rounded_up_and_never_zero() {
     }
     each_keeping(|world| {
         CALLS.take();
-        for (nanos, millis) in [(1, 1), (999_999, 1), (1_000_001, 2), (250_000_000, 250), (1_500_000_000, 1500)] {
+        for (nanos, millis) in
+            [(1, 1), (999_999, 1), (1_000_001, 2), (250_000_000, 250), (1_500_000_000, 1500)]
+        {
             f(nanos);
             world.advance(Duration::from_millis(millis) - MILLI);
             f(nanos);

@@ -58,7 +58,9 @@ fn survives(world: &World, damage: impl Fn(&dyn Fn(&mut Vec<u8>))) {
         }
         world.cache().clear().unwrap();
     }
-    assert!(stats!(f).errors > 0, "and counted");
+    // The frame of a file finds its damage below the cache, where it is a miss like any other.
+    let counted = if world.dir.is_some() { stats!(f).misses } else { stats!(f).errors };
+    assert!(counted > 0, "and counted");
 }
 
 #[test]
@@ -108,8 +110,12 @@ fn another_keys_bytes_are_a_miss() {
     let _entered = world.enter();
     f(1);
     f(2);
-    let mut entries: Vec<Vec<u8>> =
-        mem.keys().iter().filter(|key| !key.ends_with(":version")).map(|key| mem.bytes(key).unwrap()).collect();
+    let mut entries: Vec<Vec<u8>> = mem
+        .keys()
+        .iter()
+        .filter(|key| !key.ends_with(":version"))
+        .map(|key| mem.bytes(key).unwrap())
+        .collect();
     assert_eq!(entries.len(), 2);
     mem.tamper(|key, bytes| {
         if !key.ends_with(":version") {
@@ -153,8 +159,11 @@ fn another_types_value_is_a_miss() {
     let world = World::in_dir(dir.path(), |config| config);
     let _entered = world.enter();
     assert_eq!(old::f(1), (1, "old".into()));
-    let mut child =
-        Child::start("untrusted::another_types_value_is_a_miss", "new", &[("DIR", dir.path().to_str().unwrap())]);
+    let mut child = Child::start(
+        "untrusted::another_types_value_is_a_miss",
+        "new",
+        &[("DIR", dir.path().to_str().unwrap())],
+    );
     assert_eq!(child.hear(), format!("{:?}", new::Value { n: 1, text: "new".into() }));
     child.finish();
     assert_eq!(old::f(1), (1, "old".into()));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn live(fs: &FileSystem, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
+fn live(fs: &Folder, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
     keys.into_iter().filter(|i| fs.get(&i.to_string()).unwrap().is_some()).collect()
 }
 
@@ -124,7 +124,7 @@ fn threads_keep_the_threshold_together() {
 #[test]
 fn child_writer() {
     let Ok(dir) = std::env::var("CACHEKIT_TEST_CHILD_DIR") else { return };
-    let fs = FileSystem::open(dir, Options::default().threshold(100)).unwrap();
+    let fs = Folder::open(dir, Options::default().threshold(100)).unwrap();
     for i in 0..1000u32 {
         fs.set(&format!("{}:{i}", std::process::id()), b"v", None).unwrap();
     }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::disk::{Name, id_of, parse_name};
-use super::{FileSystem, Options};
+use super::{Folder, Options};
 use crate::{Backend, ErrorKind, ManualClock};
 
 /// A store in a directory of its own, on a clock of its own.
 struct Store {
     dir: TempDir,
     clock: ManualClock,
-    fs: FileSystem,
+    fs: Folder,
 }
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
     }
 
     /// A second handle, which knows as little of the first as another process would.
-    fn another(&self) -> FileSystem {
+    fn another(&self) -> Folder {
         open(self.dir.path(), &self.clock, self.fs.threshold)
     }
 
@@ -47,8 +47,8 @@ impl Store {
     }
 }
 
-fn open(dir: &Path, clock: &ManualClock, threshold: usize) -> FileSystem {
-    FileSystem::open(dir, Options::default().threshold(threshold).clock(clock.clock())).unwrap()
+fn open(dir: &Path, clock: &ManualClock, threshold: usize) -> Folder {
+    Folder::open(dir, Options::default().threshold(threshold).clock(clock.clock())).unwrap()
 }
 
 /// All files below a directory.
@@ -206,7 +206,7 @@ fn files_of_others_survive_clear() {
 fn files_are_private_to_their_owner() {
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("made/here");
-    let fs = FileSystem::open(&dir, Options::default()).unwrap();
+    let fs = Folder::open(&dir, Options::default()).unwrap();
     for _ in 0..2 {
         fs.set("k", b"secret", None).unwrap();
     }
@@ -221,7 +221,7 @@ fn files_are_private_to_their_owner() {
 
 #[test]
 fn a_directory_that_cannot_be_written_is_an_error_that_names_it() {
-    let error = FileSystem::open("/proc/cachekit-test", Options::default()).unwrap_err();
+    let error = Folder::open("/proc/cachekit-test", Options::default()).unwrap_err();
     assert!(error.to_string().contains("/proc/cachekit-test"), "{error}");
     assert_eq!(error.kind(), ErrorKind::Io);
 

@@ -84,7 +84,7 @@ fn of_many_adders_one_stores() {
     let other = store.another();
     for round in 0..20 {
         let key = format!("k{round}");
-        let add = |fs: &FileSystem| usize::from(fs.add(&key, b"v", None).unwrap());
+        let add = |fs: &Folder| usize::from(fs.add(&key, b"v", None).unwrap());
         let stored: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = [&store.fs, &other, &store.fs, &other]
                 .map(|fs| scope.spawn(|| add(fs)))

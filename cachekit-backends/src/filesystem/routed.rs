@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Folder, Options};
+use crate::{Backend, Capabilities, Lifetime, Result, Token, is_version_key};
+
+/// The fewest versions that are kept, whatever the threshold is: they are small, and each stands for many entries.
+const VERSIONS: usize = 1024;
+
+/// A store of entries as files in a directory, and of the versions that they depend on in another one inside.
+#[derive(Debug)]
+pub struct FileSystem {
+    entries: Folder,
+    versions: Folder,
+}
+
+impl FileSystem {
+    /// Opens a directory, making it if it is missing, and removes what is expired or beyond the threshold.
+    ///
+    /// Costs about 5 µs for each of the first 16,000 files.
+    ///
+    /// # Errors
+    /// The directory can't be made, or nothing can be written there.
+    pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
+        let dir = dir.into();
+        let few = if options.threshold == 0 { 0 } else { options.threshold.max(VERSIONS) };
+        let versions = Folder::open(dir.join("versions"), options.clone().threshold(few))?;
+        Ok(Self { entries: Folder::open(dir, options)?, versions })
+    }
+
+    fn of(&self, key: &str) -> &Folder {
+        if is_version_key(key) { &self.versions } else { &self.entries }
+    }
+}
+
+impl Backend for FileSystem {
+    fn capabilities(&self) -> Capabilities {
+        self.entries.capabilities()
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.of(key).get(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+        self.of(key).set(key, value, life)
+    }
+
+    fn delete(&self, key: &str) -> Result<bool> {
+        self.of(key).delete(key)
+    }
+
+    fn clear(&self, prefix: &str) -> Result<()> {
+        // Versions first: without them no entry counts, should the rest fail.
+        self.versions.clear(prefix)?;
+        self.entries.clear(prefix)
+    }
+
+    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+        self.of(key).add(key, value, life)
+    }
+
+    fn token(&self, key: &str) -> Result<Token> {
+        self.of(key).token(key)
+    }
+
+    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+        self.of(key).put_if(key, value, life, token)
+    }
+
+    fn set_operation_timeout(&self, limit: Duration) {
+        self.entries.set_operation_timeout(limit);
+        self.versions.set_operation_timeout(limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version_key;
+
+    #[test]
+    fn entries_do_not_push_versions_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = FileSystem::open(dir.path(), Options::default().threshold(10)).unwrap();
+        let version = version_key("shop::f", None);
+        fs.set(&version, b"v", None).unwrap();
+        for n in 0..50 {
+            fs.set(&format!("entry {n}"), b"e", None).unwrap();
+        }
+        assert!(fs.get(&version).unwrap().is_some());
+        assert!((0..50).filter(|n| fs.get(&format!("entry {n}")).unwrap().is_some()).count() <= 10);
+        fs.clear("shop").unwrap();
+        assert_eq!(fs.get(&version).unwrap(), None);
+    }
+}

@@ -1,0 +1,29 @@
+//! How the keys of versions read, so that a store can tell them from entries.
+
+const MARK: &str = "#version";
+
+/// The key of a function's version, or of an instance's: `function#version` and `function#version:instance`.
+pub fn version_key(function: &str, instance: Option<&str>) -> String {
+    match instance {
+        None => format!("{function}{MARK}"),
+        Some(instance) => format!("{function}{MARK}:{instance}"),
+    }
+}
+
+/// Whether a key reads like a version's. A store may keep such keys apart, because all entries of a function or of an
+/// instance are lost with one; it must not rely on it, because a user may give any key to an entry.
+pub fn is_version_key(key: &str) -> bool {
+    key.contains(MARK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_from_entries() {
+        assert!(is_version_key(&version_key("app|shop::f", None)));
+        assert!(is_version_key(&version_key("app|shop::f", Some("abc"))));
+        assert!(!is_version_key("app|shop::f:abc"));
+    }
+}
