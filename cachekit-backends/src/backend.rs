@@ -12,6 +12,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The default claims nothing, which is right for a backend that implements only the required methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+// Each is a claim of its own, and data on purpose.
+#[allow(clippy::struct_excessive_bools)]
 pub struct Capabilities {
     /// Values outlive this process, and other processes may see them.
     pub shared: bool,

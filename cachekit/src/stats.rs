@@ -190,14 +190,11 @@ mod hits {
         // Not while the thread ends, when nobody would give the block back.
         LEASE.try_with(|_| ()).ok()?;
         let mut blocks = BLOCKS.lock();
-        let block = match blocks.1.pop() {
-            Some(block) => block,
-            None => {
-                let block: &'static Block = Box::leak(Box::new([const { AtomicU64::new(0) }; PLACES]));
-                blocks.0.push(block);
-                block
-            }
-        };
+        let block = blocks.1.pop().unwrap_or_else(|| {
+            let block: &'static Block = Box::leak(Box::new([const { AtomicU64::new(0) }; PLACES]));
+            blocks.0.push(block);
+            block
+        });
         MINE.set(Some(block));
         Some(block)
     }

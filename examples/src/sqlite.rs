@@ -1,4 +1,4 @@
-//! A table of `SQLite` as a backend: five methods make it work, three more make it stronger.
+//! A table of `SQLite` as a backend: five methods are all it needs, three more make it stronger.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@ mod rt;
 mod world;
 
 pub use child::{Child, role, say};
-pub use mem::{Fault, Full, Mem, Op, Plain};
+pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};
 pub use world::{World, each, each_keeping, files};
 

@@ -7,6 +7,11 @@ use std::time::Duration;
 use cachekit::{Backend, Capabilities, Clock, Error, ErrorKind, Fetched, Lifetime, Result, Token};
 use parking_lot::{Condvar, Mutex};
 
+/// Whether a key is that of a version, not of an entry.
+pub fn is_version(key: &str) -> bool {
+    key.contains("#version")
+}
+
 /// An operation of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {

@@ -43,6 +43,7 @@ const MOST_SHARDS: usize = 64;
 impl SimpleStore {
     /// A store of at most `threshold` entries; 0 is without limit.
     pub fn new(threshold: usize, clock: Clock) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let count = match threshold {
             0 => MOST_SHARDS,
             n => (n / SHARD_CAPACITY).next_power_of_two().clamp(1, MOST_SHARDS),
@@ -54,7 +55,6 @@ impl SimpleStore {
                 RwLock::new(Shard::new((threshold != 0).then_some(share as u64)))
             })
             .collect();
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let store = Arc::new(Self {
             shards,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -109,10 +109,11 @@ impl SimpleStore {
     /// Whether an entry still counts.
     #[inline]
     fn is_live(&self, Entry { record, state, .. }: &Entry) -> bool {
-        !state.is_deleted(record.birth)
-            && (record.expiry == u64::MAX || !self.clock.is_past(record.expiry))
-            && !(state.has_instances()
-                && self.instances.is_deleted(record.function, record.instance, record.birth))
+        if state.is_deleted(record.birth) || (record.expiry != u64::MAX && self.clock.is_past(record.expiry))
+        {
+            return false;
+        }
+        !state.has_instances() || !self.instances.is_deleted(record.function, record.instance, record.birth)
     }
 
     /// Whether nothing was deleted that a computation of this birth stands for.
@@ -189,7 +190,7 @@ impl SimpleStore {
             drop(shard);
             return false;
         }
-        let dropped = self.place(&mut shard, entry);
+        let dropped = self.place(&mut shard, &entry);
         drop(shard);
         drop(dropped);
         true
@@ -201,10 +202,10 @@ impl SimpleStore {
     }
 
     /// Puts an entry into its table; what it displaced, to be dropped outside of the lock.
-    fn place(&self, shard: &mut RwLockWriteGuard<'_, Shard>, entry: Arc<Entry>) -> Vec<Arc<Entry>> {
+    fn place(&self, shard: &mut RwLockWriteGuard<'_, Shard>, entry: &Arc<Entry>) -> Vec<Arc<Entry>> {
         let mut dropped = Vec::new();
         shard.next_expiry = shard.next_expiry.min(entry.record.expiry);
-        shard.table.insert_with_lifecycle(Slot(Arc::clone(&entry)), Arc::clone(&entry), &mut dropped);
+        shard.table.insert_with_lifecycle(Slot(Arc::clone(entry)), Arc::clone(entry), &mut dropped);
         let evicted =
             dropped.iter().filter(|gone| gone.digest != entry.digest || gone.bytes != entry.bytes).count();
         if evicted != 0 {
@@ -258,7 +259,7 @@ impl SimpleStore {
         let (record, result) = change(old.map(|entry| &entry.record));
         let dropped = record.map(|record| {
             let entry = self.entry(record, digest, KeyBytes::new(bytes));
-            self.place(&mut shard, entry)
+            self.place(&mut shard, &entry)
         });
         drop(shard);
         drop(dropped);
@@ -282,7 +283,9 @@ impl SimpleStore {
         for shard in &self.shards {
             let mut shard = shard.write();
             let all: Vec<_> = shard.table.drain().collect();
-            all.iter().for_each(|(_, entry)| entry.leave());
+            for (_, entry) in &all {
+                entry.leave();
+            }
             shard.next_expiry = u64::MAX;
             drop(shard);
             drop(all);

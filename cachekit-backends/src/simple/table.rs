@@ -45,9 +45,11 @@ impl<T: Default> Default for SlotTable<T> {
 }
 
 #[inline]
+// Below 2^33, and a table of that size is out of reach of a 32-bit platform.
+#[allow(clippy::cast_possible_truncation)]
 fn locate(index: u32) -> (usize, usize, usize) {
     let shifted = u64::from(index) + u64::from(FIRST);
-    let bucket = 63 - shifted.leading_zeros() - FIRST.trailing_zeros();
+    let bucket = shifted.ilog2() - FIRST.ilog2();
     let len = u64::from(FIRST) << bucket;
     (bucket as usize, (shifted - len) as usize, len as usize)
 }

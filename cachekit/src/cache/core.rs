@@ -99,7 +99,7 @@ impl Inner {
         let Local { digest, bytes } = self.local_key(key);
         // A value computed by `get_or_insert_with` since before doesn't overwrite this one.
         self.flights.doom(&bytes);
-        let _old = self.local.update(digest, bytes.as_slice(), |_| (Some(self.record(value, life)), ()));
+        self.local.update(digest, bytes.as_slice(), |_| (Some(self.record(value, life)), ()));
     }
 
     pub(super) async fn get<T: Storable, D: Io>(&self, io: D, key: &str) -> Result<Option<T>> {
@@ -242,7 +242,9 @@ impl Inner {
         };
         self.own.add(Event::Deletion, keys.len() as u64);
         let keys: Vec<String> = keys.iter().map(|key| self.full(key)).collect();
-        keys.iter().for_each(|key| self.flights.doom(&KeyBytes::new(key.as_bytes())));
+        for key in &keys {
+            self.flights.doom(&KeyBytes::new(key.as_bytes()));
+        }
         self.answer(io.call(link, DeleteMany { keys }).await)
     }
 

@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) own: Counters,
 }
 
+// A configuration is spent on the cache that it describes.
+#[allow(clippy::needless_pass_by_value)]
 impl Cache {
     /// An unbound cache, for a `static`.
     pub const fn new() -> Self {

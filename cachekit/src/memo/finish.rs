@@ -59,15 +59,16 @@ impl<R> Ticket<R> {
         if matches!(self.call.way, Way::Bypass) {
             return None;
         }
-        match self.policy.wrap(output).filter(|_| cache_if(output)) {
-            Some(value) => Some((value, self)),
-            None => {
-                if let Some(flight) = self.flight {
-                    flight.finish(Outcome::Nothing);
-                }
-                None
-            }
+        if self.policy.stores(output)
+            && cache_if(output)
+            && let Some(value) = self.policy.wrap(output)
+        {
+            return Some((value, self));
         }
+        if let Some(flight) = self.flight {
+            flight.finish(Outcome::Nothing);
+        }
+        None
     }
 
     async fn store<D: Io>(self, io: D, value: Value) {

@@ -75,11 +75,11 @@ async fn local_round<R, D: Io>(
     // Before the look: a value born now is deleted by whatever deletes what the look finds.
     let evidence =
         Evidence::Birth { function: call.function.number, instance: key.instance, at: store.now() };
-    if !call.refresh {
-        if let Some(output) = look_again(store, policy, key.digest, &key.bytes).filter(fresh) {
-            call.count(Event::Hit);
-            return Round::Value(output);
-        }
+    if !call.refresh
+        && let Some(output) = look_again(store, policy, key.digest, &key.bytes).filter(fresh)
+    {
+        call.count(Event::Hit);
+        return Round::Value(output);
     }
     join(io, call, policy, &key.bytes, evidence, since).await
 }

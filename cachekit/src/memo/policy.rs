@@ -174,6 +174,7 @@ pub(crate) struct Entry<'a> {
 /// The operations are values, not bounds: only [`portable`] and [`local`] ask for bounds, so that a type which has none
 /// makes one error and not one for every step that follows. In a call they are constants, and inlined.
 pub struct Policy<R> {
+    stores: fn(&R) -> bool,
     wrap: fn(&R) -> Option<Value>,
     take: fn(&Value) -> Option<R>,
     seal: fn(&Entry<'_>, &Value) -> CacheResult<Vec<u8>>,
@@ -198,6 +199,7 @@ where
     S::Stored: Storable,
 {
     Policy {
+        stores: |output| S::stored(output).is_some(),
         wrap: wrap::<S>,
         take: take::<S>,
         seal: |entry, value| match value.downcast_ref::<S::Stored>() {
@@ -221,6 +223,7 @@ where
     S::Stored: Keepable,
 {
     Policy {
+        stores: |output| S::stored(output).is_some(),
         wrap: wrap::<S>,
         take: take::<S>,
         seal: |_, _| Err(stays()),
@@ -251,6 +254,11 @@ fn stays() -> Error {
 }
 
 impl<R> Policy<R> {
+    /// Whether anything of a return value is stored.
+    pub(crate) fn stores(&self, output: &R) -> bool {
+        (self.stores)(output)
+    }
+
     /// What is stored of a return value, as the in-process store and those who wait get it.
     pub(crate) fn wrap(&self, output: &R) -> Option<Value> {
         (self.wrap)(output)

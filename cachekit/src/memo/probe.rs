@@ -73,6 +73,8 @@ impl Call {
 
 /// Looks a call up.
 #[inline]
+// The handle is made for this call.
+#[allow(clippy::needless_pass_by_value)]
 pub fn probe<M, R, K, I, U, Q, F, T>(
     handle: Handle<M>,
     policy: Policy<R>,
@@ -100,13 +102,13 @@ where
     }
     let refresh = op == Op::Refresh || (options.refresh_if)();
     let local = inner.link.is_none() || function.local;
-    if !refresh && local {
-        if let Some(output) = look(&inner.local, function, &policy, parts) {
-            if !(options.stale_if)(&output) {
-                inner.functions.get(function.number).counters.count_hit();
-                return Probe::Done(output);
-            }
-        }
+    if !refresh
+        && local
+        && let Some(output) = look(&inner.local, function, &policy, parts)
+        && !(options.stale_if)(&output)
+    {
+        inner.functions.get(function.number).counters.count_hit();
+        return Probe::Done(output);
     }
     Probe::Pending(Pending {
         call: Call {

@@ -221,6 +221,7 @@ impl<M> Handle<M> {
     /// The function of a site, in a cache.
     #[inline]
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)]
     pub fn new(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
         Self { function: site.function(&scope), cache, narrowed: None, mode: PhantomData }
     }

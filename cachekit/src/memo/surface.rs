@@ -31,6 +31,7 @@ enum Spot {
 
 impl<R, M> Key<R, M> {
     /// The key of a call.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn new(handle: Handle<M>, policy: Policy<R>, parts: &impl KeyPart, instance: &impl KeyPart) -> Self {
         let inner = handle.cache.inner();
         let spot = if inner.link.is_none() || handle.function.local {

@@ -367,7 +367,7 @@ fn a_shared_key_says_whose_it_is_and_carries_no_arguments() {
     let evil = "x\r\nset y 0 0 1\r\n\0*{}";
     assert_eq!(greet(evil), evil);
     for key in mem.keys() {
-        assert!(key.starts_with("shop:") && key.contains("::greet:"), "{key}");
+        assert!(key.starts_with("shop:") && key.contains("::greet"), "{key}");
         assert!(!key.contains(|c: char| c.is_control() || c.is_whitespace() || "*{}".contains(c)), "{key}");
     }
 }

@@ -200,7 +200,7 @@ fn name_is_the_identity() {
     let world = World::full_over(&mem, |config| config);
     let _entered = world.enter();
     before::f(1);
-    assert!(mem.keys().iter().all(|key| key.starts_with("cachekit:|options.stable:")), "{:?}", mem.keys());
+    assert!(mem.keys().iter().all(|key| key.starts_with("cachekit:|options.stable")), "{:?}", mem.keys());
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn version_is_part_of_the_identity() {
     let world = World::full_over(&mem, |config| config);
     let _entered = world.enter();
     f(1);
-    assert!(mem.keys().iter().all(|key| key.contains("options.versioned@1:")), "{:?}", mem.keys());
+    assert!(mem.keys().iter().all(|key| key.contains("options.versioned@1")), "{:?}", mem.keys());
     assert_eq!(CALLS.take(), 1);
 }
 
@@ -386,7 +386,7 @@ fn source_check_follows_the_body() {
     let digest = |name: &str| {
         let keys = mem.keys();
         let key = keys.iter().find(|key| key.contains(name)).unwrap();
-        key.split_once('@').unwrap().1.split_once(':').unwrap().0.to_owned()
+        key.split_once('@').unwrap().1.split([':', '#']).next().unwrap().to_owned()
     };
     assert_ne!(digest("options.source.a"), digest("options.source.b"));
     assert_eq!(digest("options.source.a"), digest("options.source.c"));

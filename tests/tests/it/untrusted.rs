@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use cachekit::{memoize, stats};
-use cachekit_tests::{Calls, Mem, World, files};
+use cachekit_tests::{Calls, Mem, World, files, is_version};
 
 type Value = (u64, String, Vec<Option<u8>>);
 
@@ -77,7 +77,7 @@ fn damaged_entries_under_a_whole_version() {
     let world = World::full_over(&mem, |config| config);
     survives(&world, |way| {
         mem.tamper(|key, bytes| {
-            if !key.ends_with(":version") {
+            if !is_version(key) {
                 way(bytes);
             }
         });
@@ -110,15 +110,11 @@ fn another_keys_bytes_are_a_miss() {
     let _entered = world.enter();
     f(1);
     f(2);
-    let mut entries: Vec<Vec<u8>> = mem
-        .keys()
-        .iter()
-        .filter(|key| !key.ends_with(":version"))
-        .map(|key| mem.bytes(key).unwrap())
-        .collect();
+    let mut entries: Vec<Vec<u8>> =
+        mem.keys().iter().filter(|key| !is_version(key)).map(|key| mem.bytes(key).unwrap()).collect();
     assert_eq!(entries.len(), 2);
     mem.tamper(|key, bytes| {
-        if !key.ends_with(":version") {
+        if !is_version(key) {
             // In the order of the keys: each gets the other's.
             *bytes = entries.pop().unwrap();
         }
