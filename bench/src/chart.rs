@@ -21,13 +21,24 @@ pub fn svg(rows: &[Row]) -> String {
         bars[1..].sort_by(|a, b| a.1.total_cmp(&b.1));
         // The longest bars may be cut so that the shortest can be seen.
         let longest = bars.iter().map(|bar| bar.1).fold(0.0, f64::max).min(row.ours * 8.0);
-        let _ = writeln!(body, r#"<text x="12" y="{:.0}" class="h">{}</text>"#, y + 17.0, escape(&row.title.replace('`', "")));
+        let _ = writeln!(
+            body,
+            r#"<text x="12" y="{:.0}" class="h">{}</text>"#,
+            y + 17.0,
+            escape(&row.title.replace('`', ""))
+        );
         y += HEADING;
         for (name, value, colour) in bars {
             let room = WIDTH - LABELS - 80.0;
             let length = (value / longest * room).clamp(1.0, room);
             let end = LABELS + length;
-            let _ = writeln!(body, r#"<text x="{:.0}" y="{:.1}" class="l">{}</text>"#, LABELS - 8.0, y + 11.0, escape(name));
+            let _ = writeln!(
+                body,
+                r#"<text x="{:.0}" y="{:.1}" class="l">{}</text>"#,
+                LABELS - 8.0,
+                y + 11.0,
+                escape(name)
+            );
             let _ = if value > longest {
                 writeln!(
                     body,
@@ -42,7 +53,13 @@ pub fn svg(rows: &[Row]) -> String {
                     BAR - 3.0
                 )
             };
-            let _ = writeln!(body, r#"<text x="{:.1}" y="{:.1}">{} ns</text>"#, end + 10.0, y + 11.0, number(value));
+            let _ = writeln!(
+                body,
+                r#"<text x="{:.1}" y="{:.1}">{} ns</text>"#,
+                end + 10.0,
+                y + 11.0,
+                number(value)
+            );
             y += BAR;
         }
         y += 10.0;

@@ -9,13 +9,17 @@ pub fn describe() -> String {
     let kilobytes: u64 = field("/proc/meminfo", "MemTotal")
         .and_then(|text| text.trim_end_matches("kB").trim().parse().ok())
         .unwrap_or(0);
-    let virtual_machine = std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" hypervisor"));
+    let virtual_machine =
+        std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" hypervisor"));
     let compiler = Command::new("rustc")
         .arg("--version")
         .output()
         .ok()
         .and_then(|output| String::from_utf8(output.stdout).ok())
-        .map_or_else(|| "rustc".to_string(), |text| text.split(" (").next().unwrap_or("rustc").trim().to_string());
+        .map_or_else(
+            || "rustc".to_string(),
+            |text| text.split(" (").next().unwrap_or("rustc").trim().to_string(),
+        );
     format!(
         "Measured on {processor}, {cores} cores{}, {:.0} GB of memory, {}; {compiler}, `--release` as Cargo has it.",
         if virtual_machine { " of a virtual machine" } else { "" },

@@ -101,7 +101,12 @@ impl Row {
             println!("    {:<6} {} (goal {})", verdict(check.ok), check.measured, check.goal);
         }
         for (name, value) in self.peers.iter().chain(&self.references) {
-            println!("    {:>10} {:<3} {:>7} {name}", number(*value), self.unit, format!("{:.2} ×", self.ours / value));
+            println!(
+                "    {:>10} {:<3} {:>7} {name}",
+                number(*value),
+                self.unit,
+                format!("{:.2} ×", self.ours / value)
+            );
         }
     }
 }
@@ -126,7 +131,8 @@ pub fn markdown(rows: &[Row], machine: &str) -> String {
          | what | ours | best peer | goal | measured | |\n|---|---|---|---|---|---|\n"
     );
     for row in rows {
-        let best = row.best().map_or_else(String::new, |(name, value)| format!("{} ({name})", number(*value)));
+        let best =
+            row.best().map_or_else(String::new, |(name, value)| format!("{} ({name})", number(*value)));
         let mut title = format!("| {} | {} {} | {best}", row.title, number(row.ours), row.unit);
         for check in &row.checks {
             let _ = writeln!(page, "{title} | {} | {} | {} |", check.goal, check.measured, verdict(check.ok));
@@ -136,10 +142,15 @@ pub fn markdown(rows: &[Row], machine: &str) -> String {
             let _ = writeln!(page, "{title} | | | |");
         }
     }
-    page.push_str("\nAll entrants of each row:\n\n| what | ours | peers | for comparison |\n|---|---|---|---|\n");
+    page.push_str(
+        "\nAll entrants of each row:\n\n| what | ours | peers | for comparison |\n|---|---|---|---|\n",
+    );
     for row in rows {
         let list = |all: &[(String, f64)]| {
-            all.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>().join("<br>")
+            all.iter()
+                .map(|(name, value)| format!("{name} {}", number(*value)))
+                .collect::<Vec<_>>()
+                .join("<br>")
         };
         let _ = writeln!(
             page,

@@ -98,10 +98,16 @@ impl Default for Counters {
 }
 
 impl Counters {
+    /// The number under which threads count hits.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Counts a hit under a number; `counters` are asked for only if the thread has no place for it.
     #[inline]
-    pub(crate) fn count_hit(&self) {
-        if !hits::count(self.number) {
-            self.count(Event::Hit);
+    pub(crate) fn count_hit<'a>(number: u32, counters: impl FnOnce() -> &'a Self) {
+        if !hits::count(number) {
+            counters().count(Event::Hit);
         }
     }
 

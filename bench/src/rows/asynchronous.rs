@@ -57,13 +57,13 @@ pub fn rows() -> Vec<Row> {
         .enter("quick_cache async", |i| {
             ready(quick.get_or_insert_async(&key(i), async { Ok::<_, Infallible>(triple(key(i))) }))
         });
-    #[cfg(feature = "hitbox")]
-    let contest = super::hitbox::enter(contest, key);
     let rounds = contest.run();
     let above = rounds.median("ours") - rounds.median(SYNC);
-    vec![Row::nanos("hit, `async fn(u64) -> u64`", &rounds, &[SYNC]).faster(&rounds, CACHED, 0.25).check(Check {
-        goal: "≤ 10 ns above our sync hit".into(),
-        measured: format!("{above:+.1} ns"),
-        ok: above <= 10.0,
-    })]
+    vec![Row::nanos("hit, `async fn(u64) -> u64`", &rounds, &[SYNC]).faster(&rounds, CACHED, 0.25).check(
+        Check {
+            goal: "≤ 10 ns above our sync hit".into(),
+            measured: format!("{above:+.1} ns"),
+            ok: above <= 10.0,
+        },
+    )]
 }

@@ -60,13 +60,16 @@ fn source(attribute: &str, functions: usize) -> String {
 
 struct Project {
     folder: PathBuf,
+    /// One for all projects of a variant, so that dependencies are built once.
+    target: PathBuf,
     name: &'static str,
     source: String,
 }
 
 impl Project {
     fn new(parent: &Path, variant: &Variant, functions: usize) -> Self {
-        let folder = parent.join(format!("{}-{functions}", variant.name.split(',').next().unwrap_or_default().replace(' ', "-")));
+        let place = parent.join(variant.name.split(',').next().unwrap_or_default().replace(' ', "-"));
+        let folder = place.join(functions.to_string());
         std::fs::create_dir_all(folder.join("src")).expect("a folder to write to");
         let manifest = format!(
             "[package]\nname = \"annotated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n{}\n\
@@ -79,7 +82,7 @@ impl Project {
         std::fs::copy(lock, folder.join("Cargo.lock")).expect("a lock file to copy");
         let source = source(variant.attribute, functions);
         std::fs::write(folder.join("src/main.rs"), &source).expect("a file to write");
-        Self { folder, name: variant.name, source }
+        Self { folder, target: place.join("target"), name: variant.name, source }
     }
 
     fn cargo(&self, arguments: &[&str]) -> String {
@@ -87,7 +90,9 @@ impl Project {
         let output = Command::new(cargo)
             .args(arguments)
             .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .env("CARGO_TARGET_DIR", &self.target)
+            // Or nothing would be compiled: only a comment changes between two builds.
+            .env("CARGO_INCREMENTAL", "0")
             .output()
             .expect("cargo starts");
         assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -96,7 +101,8 @@ impl Project {
 
     /// Seconds to build this crate alone.
     fn rebuild(&self, arguments: &[&str], round: usize) -> f64 {
-        std::fs::write(self.folder.join("src/main.rs"), format!("{}// {round}\n", self.source)).expect("a file to write");
+        std::fs::write(self.folder.join("src/main.rs"), format!("{}// {round}\n", self.source))
+            .expect("a file to write");
         let start = Instant::now();
         self.cargo(arguments);
         start.elapsed().as_secs_f64()
@@ -105,15 +111,19 @@ impl Project {
     /// Bytes of the stripped program.
     fn size(&self) -> f64 {
         self.cargo(&["build", "--release"]);
-        let program = self.folder.join("target/release").join(format!("annotated{}", std::env::consts::EXE_SUFFIX));
+        let program = self.target.join("release").join(format!("annotated{}", std::env::consts::EXE_SUFFIX));
         std::fs::metadata(program).map_or(f64::NAN, |file| file.len() as f64)
     }
 
     /// How many crates there are besides this one, those for macros and build scripts included.
     fn dependencies(&self) -> f64 {
         let tree = self.cargo(&["tree", "--edges", "normal,build", "--prefix", "none", "--no-dedupe"]);
-        let crates: std::collections::BTreeSet<&str> =
-            tree.lines().filter_map(|line| line.split(" (").next()).map(str::trim).filter(|line| !line.is_empty()).collect();
+        let crates: std::collections::BTreeSet<&str> = tree
+            .lines()
+            .filter_map(|line| line.split(" (").next())
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
         crates.len().saturating_sub(1) as f64
     }
 }
@@ -121,7 +131,8 @@ impl Project {
 pub fn rows() -> Vec<Row> {
     let folder = tempfile::tempdir().expect("a folder to write to");
     let variants = variants();
-    let many: Vec<Project> = variants.iter().map(|variant| Project::new(folder.path(), variant, FUNCTIONS)).collect();
+    let many: Vec<Project> =
+        variants.iter().map(|variant| Project::new(folder.path(), variant, FUNCTIONS)).collect();
     let mut rows = Vec::new();
     for (what, arguments) in [
         ("`cargo check`", &["check"][..]),
@@ -138,7 +149,11 @@ pub fn rows() -> Vec<Row> {
             }
         }
         let values = spent.into_iter().map(median);
-        rows.push(row(format!("{what} of {FUNCTIONS} functions"), "s", many.iter().map(|p| p.name).zip(values)));
+        rows.push(row(
+            format!("{what} of {FUNCTIONS} functions"),
+            "s",
+            many.iter().map(|p| p.name).zip(values),
+        ));
     }
     let sizes = variants.iter().zip(&many).map(|(variant, project)| {
         let one = Project::new(folder.path(), variant, 1);
@@ -151,7 +166,15 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn row(title: String, unit: &'static str, values: impl Iterator<Item = (&'static str, f64)>) -> Row {
-    let mut row = Row { title, unit, more: false, ours: 0.0, peers: Vec::new(), references: Vec::new(), checks: Vec::new() };
+    let mut row = Row {
+        title,
+        unit,
+        more: false,
+        ours: 0.0,
+        peers: Vec::new(),
+        references: Vec::new(),
+        checks: Vec::new(),
+    };
     for (name, value) in values {
         match name {
             "ours" => row.ours = value,

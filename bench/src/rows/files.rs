@@ -1,7 +1,7 @@
 //! Hits and stores on the disk, with values of 1 KiB.
 
-use cachekit::{Cache, Config};
 use cached::{ConcurrentCached, RedbCache};
+use cachekit::{Cache, Config};
 
 use super::LIFE;
 use crate::measure::{Contest, Random, Rounds};

@@ -66,9 +66,11 @@ pub fn memoize_local(x: u64) -> u64 {
 pub fn numbers() -> Vec<Row> {
     let keys = Random(1).shuffled(KEYS);
     let key = |i: u64| keys[(i % KEYS) as usize];
-    
+
     let row = |title: &str, rounds: &Rounds| {
-        Row::nanos(title, rounds, &[MUTEX, LOCAL]).faster(rounds, BOUNDED, 0.33).faster(rounds, UNBOUNDED, 1.0)
+        Row::nanos(title, rounds, &[MUTEX, LOCAL])
+            .faster(rounds, BOUNDED, 0.33)
+            .faster(rounds, UNBOUNDED, 1.0)
     };
     vec![
         row("hit, `fn(u64) -> u64`, 1,024 keys", &contest(key)),
@@ -167,8 +169,12 @@ fn texts_row(title: &str, pick: impl Fn(u64) -> usize + Copy) -> Row {
         .enter(UNBOUNDED, |i| cached_texts_unbounded(key(i).0, key(i).1))
         .enter(BOUNDED, |i| cached_texts(key(i).0, key(i).1))
         .enter("concurrent_cached, max_size + ttl_secs", |i| concurrent_texts(key(i).0, key(i).1))
-        .enter("memoize, per thread (owned arguments)", |i| memoize_texts(key(i).0.to_string(), key(i).1.to_string()))
-        .enter("memoize, shared (owned arguments)", |i| memoize_texts_shared(key(i).0.to_string(), key(i).1.to_string()))
+        .enter("memoize, per thread (owned arguments)", |i| {
+            memoize_texts(key(i).0.to_string(), key(i).1.to_string())
+        })
+        .enter("memoize, shared (owned arguments)", |i| {
+            memoize_texts_shared(key(i).0.to_string(), key(i).1.to_string())
+        })
         .enter("moka get_with", |i| moka.get_with(owned(i), || same(key(i).0, key(i).1)))
         .enter("quick_cache, borrowed pair", |i| {
             let (user, role) = key(i);

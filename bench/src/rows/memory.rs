@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use cachekit::{Cache, Config};
 use cached::macros::cached;
+use cachekit::{Cache, Config};
 
 use super::LIFE;
 use super::hits::{BOUNDED, triple};
@@ -47,7 +47,8 @@ pub fn rows() -> Vec<Row> {
 /// Bytes per entry, by this program as another process.
 fn in_a_process(entrant: &str) -> f64 {
     let program = std::env::current_exe().expect("the program's own file");
-    let output = Command::new(program).args(["memory-of", entrant]).output().expect("the program starts once more");
+    let output =
+        Command::new(program).args(["memory-of", entrant]).output().expect("the program starts once more");
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().unwrap_or_else(|_| panic!("`{entrant}` measured no memory: {output:?}"))
 }

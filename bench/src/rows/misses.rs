@@ -25,5 +25,8 @@ pub fn rows() -> Vec<Row> {
         .enter("moka get_with", |i| moka.get_with(key(i), || triple(key(i))))
         .enter("quick_cache", |i| quick.get_or_insert_with(&key(i), || Ok::<_, Infallible>(triple(key(i)))))
         .run();
-    vec![Row::nanos("miss and store, `fn(u64) -> u64`, full table", &rounds, &[]).faster(&rounds, BOUNDED, 1.0)]
+    vec![
+        Row::nanos("miss and store, `fn(u64) -> u64`, full table", &rounds, &[])
+            .faster(&rounds, BOUNDED, 1.0),
+    ]
 }

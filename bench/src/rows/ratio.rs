@@ -7,8 +7,8 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cachekit::{Cache, Config};
 use cached::{Cached, LruCache};
+use cachekit::{Cache, Config};
 
 use crate::measure::Random;
 use crate::report::{Check, Row};
@@ -49,11 +49,17 @@ ours! {
 
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for (exponent, small, large) in [(0.9, ours_09_1 as fn(u64) -> u64, ours_09_10 as fn(u64) -> u64), (1.0, ours_10_1, ours_10_10)]
+    for (exponent, small, large) in
+        [(0.9, ours_09_1 as fn(u64) -> u64, ours_09_10 as fn(u64) -> u64), (1.0, ours_10_1, ours_10_10)]
     {
         let trace = trace(exponent);
         for (percent, capacity, ours) in [(1, 1_000, small), (10, 10_000, large)] {
-            rows.push(row(&format!("hit ratio, Zipf {exponent:.1} with scans, capacity {percent} %"), &trace, capacity, ours));
+            rows.push(row(
+                &format!("hit ratio, Zipf {exponent:.1} with scans, capacity {percent} %"),
+                &trace,
+                capacity,
+                ours,
+            ));
         }
     }
     rows

@@ -45,11 +45,18 @@ fn row(title: &str, key: impl Fn(u64) -> u64 + Copy + Sync) -> Row {
         (
             "quick_cache",
             Box::new(|i, n| {
-                repeat(i, n, |i| quick.get_or_insert_with(&key(i), || Ok::<_, Infallible>(triple(key(i)))).unwrap_or(0))
+                repeat(i, n, |i| {
+                    quick.get_or_insert_with(&key(i), || Ok::<_, Infallible>(triple(key(i)))).unwrap_or(0)
+                })
             }),
         ),
         (ALONE, Box::new(move |i, n| repeat(i, n, |i| hits::memoize_local(key(i))))),
-        (MUTEX, Box::new(|i, n| repeat(i, n, |i| *map.lock().unwrap().entry(key(i)).or_insert_with(|| triple(key(i)))))),
+        (
+            MUTEX,
+            Box::new(|i, n| {
+                repeat(i, n, |i| *map.lock().unwrap().entry(key(i)).or_insert_with(|| triple(key(i))))
+            }),
+        ),
     ];
     let counts: Vec<u64> = entrants.iter().map(|(_, hits)| calibrate(hits)).collect();
     let mut one = vec![Vec::new(); entrants.len()];
@@ -69,7 +76,8 @@ fn row(title: &str, key: impl Fn(u64) -> u64 + Copy + Sync) -> Row {
     row.references.push(("ours, one thread".into(), median(one.swap_remove(0))));
     let best = row.best().map_or(0.0, |(_, value)| *value);
     let ahead = row.ours / best;
-    row.check(Check::at_least(ours, 1.8, &format!("one thread (threads that share nothing: {alone:.2})"))).check(Check::at_least(ahead, 1.0, "the best peer"))
+    row.check(Check::at_least(ours, 1.8, &format!("one thread (threads that share nothing: {alone:.2})")))
+        .check(Check::at_least(ahead, 1.0, "the best peer"))
 }
 
 #[inline]

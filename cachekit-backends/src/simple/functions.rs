@@ -90,6 +90,10 @@ impl InstanceHorizons {
         }
     }
 
+    pub(super) fn any(&self) -> bool {
+        !self.0.read_recursive().is_empty()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.read().len()

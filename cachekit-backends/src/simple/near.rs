@@ -10,30 +10,34 @@ use std::sync::Arc;
 use super::entry::Entry;
 use crate::Matcher;
 
-/// Slots of a thread; a key has one place.
-const SLOTS: usize = 128;
+/// Sets of a thread, of two entries each; a key has one set. 64 KB, allocated when the thread first keeps an entry.
+const SETS: usize = 2048;
 /// One look in so many goes to the table, whose eviction policy would take the entry for unused otherwise.
 const DETOUR: u8 = 32;
 
-struct Slot {
-    entry: Option<Arc<Entry>>,
-    /// The key that was here last without being kept: a key is kept at its second visit.
-    candidate: u64,
+#[derive(Default)]
+struct Set {
+    ways: [Option<Arc<Entry>>; 2],
+    /// The upper halves of the entries' digests, so that a look touches only the entry that it wants.
+    tags: [u32; 2],
+    /// The last key that wanted a place here: it gets one at its second visit in a row.
+    candidate: u32,
     looks: u8,
 }
 
-struct Near {
-    slots: [Slot; SLOTS],
-}
-
 thread_local! {
-    static NEAR: RefCell<Near> =
-        const { RefCell::new(Near { slots: [const { Slot { entry: None, candidate: 0, looks: 0 } }; SLOTS] }) };
+    static NEAR: RefCell<Option<Box<[Set]>>> = const { RefCell::new(None) };
 }
 
 #[inline]
 fn place(digest: u64) -> usize {
-    (digest >> 20) as usize % SLOTS
+    // Other bits than those that choose the shard.
+    (digest >> 8) as usize % SETS
+}
+
+#[inline]
+fn tag(digest: u64) -> u32 {
+    (digest >> 32) as u32
 }
 
 /// Looks a key up among this thread's hot ones, and hands a live entry to `read`. Neither `feed` nor `read` runs code of
@@ -47,8 +51,9 @@ pub(super) fn look<R>(
 ) -> Option<R> {
     NEAR.try_with(|near| {
         let mut near = near.try_borrow_mut().ok()?;
-        let slot = &mut near.slots[place(digest)];
-        let entry = slot.entry.as_ref()?;
+        let set = near.as_mut()?.get_mut(place(digest))?;
+        let way = if set.tags[0] == tag(digest) { 0 } else { 1 };
+        let entry = set.ways[way].as_ref()?;
         if entry.digest != digest
             || entry.store != store
             || entry.is_gone()
@@ -56,8 +61,8 @@ pub(super) fn look<R>(
         {
             return None;
         }
-        slot.looks = slot.looks.wrapping_add(1);
-        if slot.looks % DETOUR == 0 {
+        set.looks = set.looks.wrapping_add(1);
+        if set.looks % DETOUR == 0 {
             return None;
         }
         read(entry)
@@ -66,14 +71,17 @@ pub(super) fn look<R>(
     .flatten()
 }
 
-/// Whether this thread should keep an entry that was found in the table: at its second visit in a row to its place.
+/// Whether this thread should keep an entry that was found in the table: if there is room, or at its second visit in a row.
 #[inline]
 pub(super) fn wants(entry: &Arc<Entry>) -> bool {
     NEAR.try_with(|near| {
         let Ok(mut near) = near.try_borrow_mut() else { return false };
-        let slot = &mut near.slots[place(entry.digest)];
-        let again = std::mem::replace(&mut slot.candidate, entry.digest) == entry.digest;
-        again && !slot.entry.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, entry))
+        let Some(set) = near.as_mut().and_then(|sets| sets.get_mut(place(entry.digest))) else { return true };
+        if set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry)) {
+            return false;
+        }
+        let tag = tag(entry.digest);
+        std::mem::replace(&mut set.candidate, tag) == tag || set.free().is_some()
     })
     .unwrap_or(false)
 }
@@ -83,9 +91,23 @@ pub(super) fn wants(entry: &Arc<Entry>) -> bool {
 pub(super) fn keep(entry: Arc<Entry>) {
     let displaced = NEAR.try_with(|near| {
         let mut near = near.try_borrow_mut().ok()?;
-        let slot = &mut near.slots[place(entry.digest)];
-        slot.looks = 0;
-        slot.entry.replace(entry)
+        let sets = near.get_or_insert_with(|| (0..SETS).map(|_| Set::default()).collect());
+        let set = sets.get_mut(place(entry.digest))?;
+        // Without room the older of the two goes.
+        let way = set.free().unwrap_or_else(|| {
+            set.ways.swap(0, 1);
+            set.tags.swap(0, 1);
+            1
+        });
+        set.tags[way] = tag(entry.digest);
+        set.ways[way].replace(entry)
     });
     drop(displaced);
+}
+
+impl Set {
+    /// A way that is empty, or whose entry has left its table.
+    fn free(&self) -> Option<usize> {
+        self.ways.iter().position(|way| way.as_ref().is_none_or(|entry| entry.is_gone()))
+    }
 }

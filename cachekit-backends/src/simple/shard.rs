@@ -14,6 +14,8 @@ pub(super) struct Shard {
     /// No entry expires before this; `u64::MAX` while none expires.
     pub(super) next_expiry: u64,
     pub(super) writes_since_sweep: usize,
+    /// The store's sequence before the last sweep: what was deleted since is still here.
+    pub(super) swept: u64,
 }
 
 /// An entry as the key of its table: the digest, and the bytes that decide.
@@ -130,11 +132,11 @@ impl Shard {
             // `build` fails only if one of the two capacities is missing.
             Err(_) => Cache::with(16, capacity.unwrap_or(u64::MAX / 2), UnitWeighter, Identity, Collect),
         };
-        Self { table, next_expiry: u64::MAX, writes_since_sweep: 0 }
+        Self { table, next_expiry: u64::MAX, writes_since_sweep: 0, swept: 0 }
     }
 
-    /// Removes what `dead` names; returns it, to be dropped outside of the lock.
-    pub(super) fn sweep(&mut self, dead: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+    /// Removes what `dead` names, as of the sequence `now`; returns it, to be dropped outside of the lock.
+    pub(super) fn sweep(&mut self, now: u64, dead: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
         // `retain` takes a `Fn`, hence the cells.
         let removed = RefCell::new(Vec::new());
         let next = Cell::new(u64::MAX);
@@ -148,6 +150,7 @@ impl Shard {
             true
         });
         self.next_expiry = next.get();
+        self.swept = now;
         self.writes_since_sweep = 0;
         removed.into_inner()
     }

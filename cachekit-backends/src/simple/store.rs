@@ -236,9 +236,10 @@ impl SimpleStore {
     /// Removes the entries whose keys' bytes are `doomed`, shard by shard, and calls `also` under the lock of each. Costs a
     /// look at every entry.
     pub(super) fn remove_where(&self, doomed: impl Fn(&[u8]) -> bool, also: impl Fn()) {
+        let now = self.now();
         for shard in &self.shards {
             let mut shard = shard.write();
-            let removed = shard.sweep(|entry| doomed(entry.bytes.as_slice()) || !self.is_live(entry));
+            let removed = shard.sweep(now, |entry| doomed(entry.bytes.as_slice()) || !self.is_live(entry));
             also();
             drop(shard);
             drop(removed);
@@ -310,15 +311,27 @@ impl SimpleStore {
     /// Reclaims all entries that are over or deleted, and the memory of instance-wide deletions. Runs by itself; costs a
     /// look at every entry.
     pub fn sweep(&self) {
+        let now = self.now();
         let horizons = self.instances.begin_reclaim(|f| self.function(f));
         for shard in &self.shards {
-            let removed = shard.write().sweep(|entry| !self.is_live(entry));
+            let removed = shard.write().sweep(now, |entry| !self.is_live(entry));
             drop(removed);
         }
         self.instances.end_reclaim(&horizons, |f| self.function(f));
     }
 
-    /// The earliest moment at which a sweep may find something expired.
+    /// Whether a sweep would find something: an entry whose time is over, or what was deleted since the last one.
+    pub(super) fn needs_sweep(&self) -> bool {
+        let now = self.now();
+        self.shards.iter().any(|shard| self.is_due(&shard.read_recursive(), now))
+    }
+
+    fn is_due(&self, shard: &Shard, now: u64) -> bool {
+        let deleted = shard.swept < now && (shard.table.len() != 0 || self.instances.any());
+        deleted || self.clock.is_past(shard.next_expiry)
+    }
+
+    /// The earliest moment at which an entry expires.
     pub(super) fn next_expiry(&self) -> u64 {
         self.shards.iter().map(|shard| shard.read_recursive().next_expiry).min().unwrap_or(u64::MAX)
     }
@@ -327,8 +340,9 @@ impl SimpleStore {
     fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>, dropped: &mut Vec<Arc<Entry>>) {
         shard.writes_since_sweep += 1;
         if shard.writes_since_sweep * 4 >= shard.table.len().max(64) {
-            if self.clock.is_past(shard.next_expiry) {
-                dropped.append(&mut shard.sweep(|entry| !self.is_live(entry)));
+            let now = self.now();
+            if self.is_due(shard, now) {
+                dropped.append(&mut shard.sweep(now, |entry| !self.is_live(entry)));
             } else {
                 shard.writes_since_sweep = 0;
             }

@@ -49,7 +49,7 @@ fn sweep(stores: Vec<Arc<SimpleStore>>) -> Duration {
     let real = Clock::system();
     let mut pause = LONGEST;
     for store in stores {
-        if store.clock().is_past(store.next_expiry()) {
+        if store.needs_sweep() {
             store.sweep();
         }
         let left = store.next_expiry().saturating_sub(real.monotonic());

@@ -133,6 +133,10 @@ fn already() -> Error {
     )
 }
 
+// What is bound is bound as a whole, and what it guards is never left half done.
+impl std::panic::UnwindSafe for Cache {}
+impl std::panic::RefUnwindSafe for Cache {}
+
 impl Default for Cache {
     fn default() -> Self {
         Self::new()

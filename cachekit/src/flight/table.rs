@@ -66,12 +66,13 @@ impl<E> Slot<E> {
         self.others.insert(Arc::as_ptr(&flight).addr(), flight);
     }
 
-    fn remove(&mut self, flight: &Arc<Flight<E>>) {
+    /// Whether it was there.
+    fn remove(&mut self, flight: &Arc<Flight<E>>) -> bool {
         if self.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, flight)) {
             self.current = None;
-        } else {
-            self.others.remove(&Arc::as_ptr(flight).addr());
+            return true;
         }
+        self.others.remove(&Arc::as_ptr(flight).addr()).is_some()
     }
 
     fn is_empty(&self) -> bool {
@@ -179,6 +180,23 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
         };
     }
 
+    /// Dooms every flight of a key but one, whose value is to replace theirs.
+    fn doom_others(&self, key: &K, kept: &Arc<Flight<E>>) {
+        let _slot = {
+            let mut table = self.shard(self.hashes.hash_one(key)).lock();
+            let Some(slot) = table.get_mut(key) else { return };
+            let mut others = std::mem::take(slot);
+            if others.remove(kept) {
+                slot.add_other(Arc::clone(kept));
+            } else {
+                // It was taken off by a deletion meanwhile.
+                table.remove(key);
+            }
+            others.doom();
+            others
+        };
+    }
+
     /// Dooms every flight.
     pub(crate) fn doom_all(&self) {
         for shard in &self.shards {
@@ -252,6 +270,11 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Lead<K, E> {
     /// either the flag is seen here, or the removal sees the value.
     pub(crate) fn doomed(&self) -> bool {
         self.flight.doomed()
+    }
+
+    /// Dooms the key's other flights: this one was asked for to replace what they compute. Call it before storing.
+    pub(crate) fn supersede(&self) {
+        self.flights.doom_others(&self.key, &self.flight);
     }
 
     /// Makes this the computation that the thread's code belongs to, for a body that is a function.

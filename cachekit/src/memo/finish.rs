@@ -90,6 +90,9 @@ impl<R> Ticket<R> {
 fn store_local(call: &Call, key: &LocalKey, flight: &Lead, value: &Value) -> bool {
     let Evidence::Birth { at, .. } = *flight.evidence() else { return false };
     let inner = call.inner();
+    if call.refresh {
+        flight.supersede();
+    }
     let record = Record {
         expiry: inner.local.expiry(call.life),
         birth: at,
@@ -124,6 +127,9 @@ async fn store_shared<R, D: Io>(
             return false;
         }
     };
+    if call.refresh {
+        flight.supersede();
+    }
     if flight.doomed() {
         return false;
     }

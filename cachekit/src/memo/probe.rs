@@ -107,7 +107,7 @@ where
         && let Some(output) = look(&inner.local, function, &policy, parts)
         && !(options.stale_if)(&output)
     {
-        inner.functions.get(function.number).counters.count_hit();
+        function.count_hit(inner);
         return Probe::Done(output);
     }
     Probe::Pending(Pending {

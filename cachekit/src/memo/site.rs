@@ -3,13 +3,14 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::{Error, ErrorKind, Result};
 use parking_lot::{Mutex, RwLock};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Inner};
+use crate::stats::Counters;
 
 /// What the attribute said, as a constant.
 pub struct Spec {
@@ -42,6 +43,8 @@ pub(crate) struct Function {
     pub(crate) version: &'static str,
     pub(crate) local: bool,
     scope: TypeId,
+    /// The first cache it was called with, by address, and the counter of its hits there.
+    counter: OnceLock<(usize, u32)>,
 }
 
 /// The type that tells the functions of one site apart, and how the identity reads.
@@ -159,9 +162,29 @@ impl Function {
             version: spec.version,
             local: spec.local || clash,
             scope: scope.id,
+            counter: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
         function
+    }
+
+    /// Counts a hit.
+    #[inline]
+    pub(crate) fn count_hit(&self, inner: &Arc<Inner>) {
+        let number = match self.counter.get() {
+            // A cache that is gone may have left its address to another one, and its counts with it; functions refer to
+            // caches that live as long as the program.
+            Some((cache, number)) if *cache == Arc::as_ptr(inner).addr() => *number,
+            _ => self.counter_in(inner),
+        };
+        Counters::count_hit(number, || &inner.functions.get(self.number).counters);
+    }
+
+    #[cold]
+    fn counter_in(&self, inner: &Arc<Inner>) -> u32 {
+        let number = inner.functions.get(self.number).counters.number();
+        self.counter.get_or_init(|| (Arc::as_ptr(inner).addr(), number));
+        number
     }
 
     /// Notes that a function is called with a cache, for deletion by name.

@@ -383,7 +383,7 @@ fn no_call_ever_sees_what_was_deleted() {
             let _end = End(&TRUTH);
             let begin = std::time::Instant::now();
             let mut rounds = 0;
-            while begin.elapsed() < Duration::from_millis(700) {
+            while begin.elapsed() < Duration::from_millis(700) || rounds < 10 {
                 let _entered = worlds[rounds % worlds.len()].enter();
                 match rounds % 5 {
                     // What one deletion doesn't reach, the truth of this test needs another for.
@@ -407,7 +407,6 @@ fn no_call_ever_sees_what_was_deleted() {
                 }
                 rounds += 1;
             }
-            assert!(rounds > 10, "{rounds} rounds in {name}");
         });
     }
 }
