@@ -52,7 +52,7 @@ pub(super) fn look<R>(
     NEAR.try_with(|near| {
         let mut near = near.try_borrow_mut().ok()?;
         let set = near.as_mut()?.get_mut(place(digest))?;
-        let way = if set.tags[0] == tag(digest) { 0 } else { 1 };
+        let way = usize::from(set.tags[0] != tag(digest));
         let entry = set.ways[way].as_ref()?;
         if entry.digest != digest
             || entry.store != store

@@ -164,7 +164,7 @@ impl SimpleStore {
         let shard = self.shard(digest).read_recursive();
         let entry = shard.table.get(&Probe { digest, feed: &feed }).filter(|entry| self.is_live(entry))?;
         let found = read(&entry.record);
-        if small(&entry.record) && near::wants(entry) {
+        if near::wants(entry) && small(&entry.record) {
             let entry = Arc::clone(entry);
             drop(shard);
             near::keep(entry);
@@ -172,9 +172,39 @@ impl SimpleStore {
         Some(found)
     }
 
+    /// As [`read_near`](Self::read_near), for keys whose feeding may run any code. Among the thread's own keys no lock is held
+    /// over it; if it comes back here, it is sent to the table.
+    #[inline]
+    pub fn read_near_foreign<R>(
+        &self,
+        digest: u64,
+        feed: impl Fn(&mut Matcher<'_>),
+        read: impl Fn(&Record) -> R,
+        small: impl FnOnce(&Record) -> bool,
+    ) -> Option<R> {
+        let near = |entry: &Entry| self.is_live(entry).then(|| read(&entry.record));
+        if let Some(found) = near::look(self.number, digest, &feed, near) {
+            return Some(found);
+        }
+        let entry = self.candidate(digest)?;
+        if !(Matcher::matches(entry.bytes.as_slice(), feed) && self.is_live(&entry)) {
+            return None;
+        }
+        let found = read(&entry.record);
+        if near::wants(&entry) && small(&entry.record) {
+            near::keep(entry);
+        }
+        Some(found)
+    }
+
+    /// The entry under a digest, whose key is still to be compared.
+    fn candidate(&self, digest: u64) -> Option<Arc<Entry>> {
+        self.shard(digest).read_recursive().table.get(&ByDigest(digest)).cloned()
+    }
+
     /// Looks a key up whose feeding may run any code: the candidate is taken out first and compared without a lock.
     pub fn read_foreign(&self, digest: u64, feed: impl Fn(&mut Matcher<'_>)) -> Option<Record> {
-        let entry = Arc::clone(self.shard(digest).read_recursive().table.get(&ByDigest(digest))?);
+        let entry = self.candidate(digest)?;
         (Matcher::matches(entry.bytes.as_slice(), feed) && self.is_live(&entry)).then(|| entry.record.clone())
     }
 
@@ -327,7 +357,7 @@ impl SimpleStore {
     }
 
     fn is_due(&self, shard: &Shard, now: u64) -> bool {
-        let deleted = shard.swept < now && (shard.table.len() != 0 || self.instances.any());
+        let deleted = shard.swept < now && (!shard.table.is_empty() || self.instances.any());
         deleted || self.clock.is_past(shard.next_expiry)
     }
 

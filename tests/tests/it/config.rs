@@ -109,7 +109,7 @@ fn the_default_cache() {
                 child.finish();
                 match role {
                     "wrong environment" => {
-                        assert!(said.contains("simpel") && said.contains("simple"), "{said}")
+                        assert!(said.contains("simpel") && said.contains("simple"), "{said}");
                     }
                     _ => assert_eq!(said, "done"),
                 }

@@ -94,9 +94,9 @@ fn a_lost_version_key_does_not_bring_back_what_was_deleted() {
     let _entered = world.enter();
     assert_eq!(f(1), 0);
     delete_memoized!(f).unwrap();
-    mem.evict(|key| is_version(key));
+    mem.evict(is_version);
     assert_eq!(f(1), 1);
-    mem.evict(|key| is_version(key));
+    mem.evict(is_version);
     assert_eq!(f(1), 2, "without its version no entry counts");
     mem.tamper(|key, bytes| {
         if is_version(key) {

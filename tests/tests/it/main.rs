@@ -1,6 +1,9 @@
 //! The promises and options of cachekit through its public interface, as a stranger's program uses it, on every embedded
 //! backend.
 
+// Odd values are the point of these tests.
+#![allow(clippy::float_cmp, clippy::option_option, clippy::type_complexity)]
+
 mod bounds;
 mod cache_object;
 mod config;

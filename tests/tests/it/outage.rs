@@ -142,7 +142,7 @@ fn many_callers_at_a_hung_backend_all_come_back() {
     std::thread::scope(|scope| {
         for thread in 0..100 {
             world.spawn_in(scope, move || {
-                (0..10).for_each(|n| assert_eq!(f(thread * 100 + n), thread * 100 + n))
+                (0..10).for_each(|n| assert_eq!(f(thread * 100 + n), thread * 100 + n));
             });
         }
     });
@@ -324,9 +324,9 @@ fn a_deletion_between_two_outages_is_final() {
         STATE.hit();
         let _entered = world.enter();
         if one {
-            delete_memoized!(f, 1).unwrap()
+            delete_memoized!(f, 1).unwrap();
         } else {
-            delete_memoized!(f).unwrap()
+            delete_memoized!(f).unwrap();
         }
         mem.break_all(Fault::Fail(ErrorKind::Unavailable));
         let (later, has_later) = mpsc::channel();

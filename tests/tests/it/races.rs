@@ -259,16 +259,13 @@ fn a_deletion_in_another_process_beats_a_computation_in_this_one() {
     if let Some(role) = role() {
         let world = in_dir(&std::env::var("DIR").unwrap());
         let _entered = world.enter();
-        match role.as_str() {
-            "slow" => {
-                say(&f(1).to_string());
-                Child::wait_for_parent();
-                say(&f(1).to_string());
-            }
-            _ => {
-                delete_memoized!(f, 2).unwrap();
-                say("deleted");
-            }
+        if role.as_str() == "slow" {
+            say(&f(1).to_string());
+            Child::wait_for_parent();
+            say(&f(1).to_string());
+        } else {
+            delete_memoized!(f, 2).unwrap();
+            say("deleted");
         }
         return;
     }
@@ -282,9 +279,9 @@ fn a_deletion_in_another_process_beats_a_computation_in_this_one() {
         let mut child = Child::start(name, "slow", &[("DIR", dir)]);
         assert_eq!(child.hear(), "inside");
         if whole {
-            delete_memoized!(f).unwrap()
+            delete_memoized!(f).unwrap();
         } else {
-            delete_memoized!(f, 1).unwrap()
+            delete_memoized!(f, 1).unwrap();
         }
         child.go_on();
         assert_eq!(child.hear(), "0");
@@ -428,9 +425,9 @@ fn no_task_ever_sees_what_was_deleted() {
                 if me == 0 {
                     let now = TRUTH.now.fetch_add(1, Ordering::SeqCst) + 1;
                     if round % 2 == 0 {
-                        delete_memoized!(f, 1).await.unwrap()
+                        delete_memoized!(f, 1).await.unwrap();
                     } else {
-                        delete_memoized!(f).await.unwrap()
+                        delete_memoized!(f).await.unwrap();
                     }
                     TRUTH.floor.fetch_max(now, Ordering::SeqCst);
                 }
