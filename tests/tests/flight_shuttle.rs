@@ -127,7 +127,7 @@ impl Memo {
         if let Some(&value) = self.0.store.lock().get(&key) {
             return Ok(value);
         }
-        Err(match flights.join(&key, (), |(), ()| true, Some(since)) {
+        Err(match flights.join(&key, (), |(), ()| true, Some(since), false) {
             Role::Lead(lead) | Role::Alone(lead) => Next::Compute(lead),
             Role::Wait(wait) => Next::Wait(wait),
             Role::Recheck => Next::Look,
@@ -407,7 +407,7 @@ fn those_who_get_nothing_all_end() {
         let call = || {
             let flights = flights.clone();
             boxed(move || {
-                let lead = match flights.join(&1, (), |(), ()| true, None) {
+                let lead = match flights.join(&1, (), |(), ()| true, None, false) {
                     Role::Lead(lead) => lead,
                     Role::Wait(wait) => {
                         assert!(matches!(wait.wait(), Waited::Released));

@@ -353,6 +353,7 @@ impl Inner {
         let local = self.local_key(key);
         let full = self.full(key);
         let flight_key = if self.link.is_some() { KeyBytes::new(full.as_bytes()) } else { local.bytes };
+        let mut patience = 2;
         loop {
             let since = self.flights.completions(&flight_key);
             let evidence = match &self.link {
@@ -373,8 +374,9 @@ impl Inner {
                 },
             };
             let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &self.local);
-            match self.flights.join(&flight_key, evidence, joinable, Some(since)) {
-                Role::Recheck => {}
+            let patient = patience > 0 && matches!(evidence, Evidence::Seen(Some(_)));
+            match self.flights.join(&flight_key, evidence, joinable, Some(since), patient) {
+                Role::Recheck => patience -= i32::from(patient),
                 Role::Lead(lead) | Role::Alone(lead) => {
                     self.count(Event::Miss);
                     return Claim::Lead(lead);

@@ -7,7 +7,7 @@
 //! loop {
 //!     let since = flights.completions(&key);
 //!     if let Some(value) = look(&key) { return value }            // gathers the evidence too
-//!     match flights.join(&key, evidence, joinable, Some(since)) {
+//!     match flights.join(&key, evidence, joinable, Some(since), patient) {
 //!         Lead(lead) | Alone(lead) => { compute in lead.enter(); store unless lead.doomed(); lead.finish(…) }
 //!         Wait(wait) => match wait.wait() {                       // or `.await`
 //!             Value(value) => return value,

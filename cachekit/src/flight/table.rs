@@ -118,12 +118,16 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     /// `since` is what [`completions`](Self::completions) was before the look into the store that missed. If a flight has
     /// landed in between, its value may be there by now, and the answer is [`Role::Recheck`]. Without it, a caller who was
     /// slow between look and join computes once more.
+    ///
+    /// A `patient` caller is told to look again, too, if there is a flight that it can't join: the flight may have stored
+    /// between the caller's look and the gathering of its evidence, so that the two don't fit and the value is there.
     pub(crate) fn join(
         self: &Arc<Self>,
         key: &K,
         evidence: E,
         joinable: impl FnOnce(&E, &E) -> bool,
         since: Option<u64>,
+        patient: bool,
     ) -> Role<K, E> {
         let hash = self.hashes.hash_one(key);
         let parent = nesting::current();
@@ -137,6 +141,9 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
         // A landing counts under this lock, in the same step as it leaves the table. So if no flight is here and none was
         // counted, then none that could have stored after the caller's look has landed.
         if since.is_some_and(|since| since != self.counter(hash).load(Ordering::Acquire)) {
+            return Role::Recheck;
+        }
+        if patient && current.is_some() {
             return Role::Recheck;
         }
         let flight = Arc::new(Flight::new(evidence, parent));

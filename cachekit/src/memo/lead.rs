@@ -21,6 +21,10 @@ pub enum Lead<R> {
     Compute(Ticket<R>),
 }
 
+/// How often a caller looks again because the computation under way has seen another state than it: the computation may
+/// have stored in between. If it still has, something was deleted, and the caller computes anew.
+const PATIENCE: usize = 2;
+
 /// How one round of looking and joining ended.
 enum Round<T> {
     /// A stored value, or somebody's who computed it meanwhile.
@@ -47,16 +51,17 @@ impl<R, F: Fn(&R) -> bool> Pending<R, F> {
             call.function.used_with(call.cache);
         }
         let fresh = |output: &R| !stale_if(output);
+        let mut patience = PATIENCE;
         loop {
             let round = match &call.way {
                 Way::Bypass => Round::Compute(None),
                 Way::Local(key) => local_round(io, &call, &policy, key, &fresh).await,
-                Way::Shared(key) => shared_round(io, &call, &policy, key, &fresh).await,
+                Way::Shared(key) => shared_round(io, &call, &policy, key, &fresh, patience > 0).await,
             };
             match round {
                 Round::Value(output) => return Lead::Done(output),
                 Round::Compute(flight) => return Lead::Compute(Ticket::new(call, policy, flight)),
-                Round::Again => {}
+                Round::Again => patience = patience.saturating_sub(1),
             }
         }
     }
@@ -81,7 +86,7 @@ async fn local_round<R, D: Io>(
         call.count(Event::Hit);
         return Round::Value(output);
     }
-    join(io, call, policy, &key.bytes, evidence, since).await
+    join(io, call, policy, &key.bytes, evidence, since, false).await
 }
 
 async fn shared_round<R, D: Io>(
@@ -90,6 +95,7 @@ async fn shared_round<R, D: Io>(
     policy: &Policy<R>,
     key: &SharedKey,
     fresh: &impl Fn(&R) -> bool,
+    patient: bool,
 ) -> Round<R> {
     let inner = call.inner();
     let Some(link) = &inner.link else { return Round::Compute(None) };
@@ -117,7 +123,7 @@ async fn shared_round<R, D: Io>(
             None
         }
     };
-    join(io, call, policy, &flight_key, Evidence::Seen(seen), since).await
+    join(io, call, policy, &flight_key, Evidence::Seen(seen), since, patient && seen.is_some()).await
 }
 
 /// The state of the entry's key, if the look at the entry didn't bring it. It is taken before the computation, which is
@@ -153,6 +159,7 @@ async fn join<R, D: Io>(
     key: &KeyBytes,
     evidence: Evidence,
     since: u64,
+    patient: bool,
 ) -> Round<R> {
     let inner = call.inner();
     if call.refresh || !call.single_flight {
@@ -162,7 +169,7 @@ async fn join<R, D: Io>(
         return Round::Compute(Some(inner.flights.register(key, evidence)));
     }
     let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &inner.local);
-    match inner.flights.join(key, evidence, joinable, Some(since)) {
+    match inner.flights.join(key, evidence, joinable, Some(since), patient) {
         Role::Recheck => Round::Again,
         Role::Lead(flight) | Role::Alone(flight) => {
             call.count(Event::Miss);

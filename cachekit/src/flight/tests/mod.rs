@@ -23,7 +23,7 @@ fn flights() -> Arc<Numbered> {
 
 /// Joins with version 0, which every flight of these tests has unless it says otherwise.
 fn join(flights: &Arc<Numbered>, key: u64) -> Role<u64, u32> {
-    flights.join(&key, 0, |theirs, ours| theirs == ours, None)
+    flights.join(&key, 0, |theirs, ours| theirs == ours, None, false)
 }
 
 #[track_caller]
@@ -119,7 +119,7 @@ impl Memo {
             if let Some(&value) = self.0.store.lock().get(&key) {
                 return value;
             }
-            match self.0.flights.join(&key, 0, |theirs, ours| theirs == ours, Some(since)) {
+            match self.0.flights.join(&key, 0, |theirs, ours| theirs == ours, Some(since), false) {
                 Role::Lead(lead) | Role::Alone(lead) => return self.compute(key, lead),
                 Role::Wait(wait) => match wait.wait() {
                     Waited::Value(value) => return *value.downcast().unwrap(),

@@ -43,7 +43,7 @@ fn nothing_remains_in_memory_when_nobody_computes() {
 #[test]
 fn who_has_newer_evidence_starts_a_new_flight_and_the_older_one_lands_for_its_own() {
     let flights = flights();
-    let newer = |version| flights.join(&1, version, |theirs, ours| theirs >= ours, None);
+    let newer = |version| flights.join(&1, version, |theirs, ours| theirs >= ours, None, false);
     let old = lead(newer(1));
     let of_old = wait(newer(1));
     let new = lead(newer(2));
@@ -76,7 +76,7 @@ fn a_doomed_flight_knows_it_keeps_its_waiters_and_gets_no_new_ones() {
 fn a_deletion_dooms_replaced_and_uncoalesced_flights_too() {
     let flights = flights();
     let replaced = lead(join(&flights, 1));
-    let current = lead(flights.join(&1, 9, |_, _| false, None));
+    let current = lead(flights.join(&1, 9, |_, _| false, None, false));
     let alone = [flights.register(&1, 0), flights.register(&1, 0)];
     let elsewhere = flights.register(&2, 0);
     flights.doom(&1);
@@ -110,7 +110,7 @@ fn nobody_waits_for_a_computation_without_coalescing() {
 #[test]
 fn who_looked_before_a_flight_landed_looks_again() {
     let flights = flights();
-    let join_since = |since| flights.join(&1, 0, |_, _| true, Some(since));
+    let join_since = |since| flights.join(&1, 0, |_, _| true, Some(since), false);
 
     let before = flights.completions(&1);
     lead(join_since(before)).finish(Outcome::Value(shared(1)));
@@ -130,7 +130,7 @@ fn who_looked_before_a_flight_landed_joins_the_next_one_at_once() {
     let before = flights.completions(&1);
     drop(lead(join(&flights, 1)));
     let next = lead(join(&flights, 1));
-    drop(wait(flights.join(&1, 0, |_, _| true, Some(before))));
+    drop(wait(flights.join(&1, 0, |_, _| true, Some(before), false)));
     next.finish(Outcome::Nothing);
 }
 
@@ -139,7 +139,7 @@ fn a_flight_that_stored_nothing_makes_nobody_look_again() {
     let flights = flights();
     let before = flights.completions(&1);
     lead(join(&flights, 1)).finish(Outcome::Nothing);
-    lead(flights.join(&1, 0, |_, _| true, Some(before))).finish(Outcome::Nothing);
+    lead(flights.join(&1, 0, |_, _| true, Some(before), false)).finish(Outcome::Nothing);
 }
 
 #[test]
