@@ -28,7 +28,7 @@ fn qualifiers(model: &Model, errors: &Errors) {
              `const`, or cache a function that calls it",
         );
     }
-    if let Some(token) = &sig.unsafety {
+    if let syn::Safety::Unsafe(token) = &sig.safety {
         errors.over(
             token,
             "an `unsafe fn` can't be cached: what its caller promises about this call says nothing about \
@@ -53,18 +53,23 @@ fn qualifiers(model: &Model, errors: &Errors) {
 /// A hit would skip what the function does to a `&mut` argument.
 fn mutable_arguments(model: &Model, errors: &Errors) {
     for input in &model.sig.inputs {
-        let (ty, name) = match input {
-            syn::FnArg::Receiver(receiver) => (&*receiver.ty, "`&mut self`"),
-            syn::FnArg::Typed(typed) => (&*typed.ty, "a `&mut` argument"),
-        };
         let mut found = FindMut(None);
-        found.visit_type(ty);
-        // The type of `&mut self` has no tokens of its own.
-        let span = match input {
-            syn::FnArg::Receiver(receiver) if receiver.colon_token.is_none() => {
-                receiver.mutability.filter(|_| receiver.reference.is_some()).map(|token| token.span())
+        let (span, name) = match input {
+            syn::FnArg::Receiver(receiver) => {
+                let span = match &receiver.kind {
+                    syn::ReceiverKind::Reference(_, _, mutability) => mutability.map(|token| token.span()),
+                    syn::ReceiverKind::Typed(_, ty) => {
+                        found.visit_type(ty);
+                        found.0
+                    }
+                    _ => None,
+                };
+                (span, "`&mut self`")
             }
-            _ => found.0,
+            syn::FnArg::Typed(typed) => {
+                found.visit_type(&typed.ty);
+                (found.0, "a `&mut` argument")
+            }
         };
         if let Some(span) = span {
             errors.at(
@@ -88,7 +93,7 @@ impl<'ast> Visit<'ast> for FindMut {
         visit::visit_type_reference(self, reference);
     }
     // What a function pointer or a closure takes is not what this function is given.
-    fn visit_type_bare_fn(&mut self, _: &'ast syn::TypeBareFn) {}
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
 }
 
@@ -171,7 +176,7 @@ impl<'ast> Visit<'ast> for FindBorrow<'ast> {
         self.opaque.get_or_insert(opaque);
     }
     // Lifetimes that a function pointer or a `for<'a>` introduces are its own.
-    fn visit_type_bare_fn(&mut self, _: &'ast syn::TypeBareFn) {}
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
     fn visit_bound_lifetimes(&mut self, _: &'ast syn::BoundLifetimes) {}
 }

@@ -99,7 +99,11 @@ impl Model {
             match input {
                 FnArg::Receiver(this) => {
                     let token = Ident::new("self", this.self_token.span);
-                    receiver = Some(Receiver { token, reference: this.reference.is_some(), ignored: false });
+                    receiver = Some(Receiver {
+                        token,
+                        reference: matches!(this.kind, syn::ReceiverKind::Reference(..)),
+                        ignored: false,
+                    });
                 }
                 FnArg::Typed(typed) => arguments.push(Argument::new(index, typed)),
             }

@@ -29,6 +29,7 @@ pages! {
     single_flight: "docs/src/single-flight.md",
     entry_format: "docs/src/entry-format.md",
     decisions: "docs/src/decisions.md",
+    performance: "docs/src/performance.md",
 }
 
 #[cfg(test)]

@@ -183,16 +183,26 @@ impl Backend for ProcessConditional {
         }
         // The same, but versions are made by the `add` that is atomic here.
         let keys: Vec<&str> = std::iter::once(entry).chain(versions.iter().copied()).collect();
-        let mut found = self.inner.get_many(&keys)?.into_iter();
-        let bytes = found.next().flatten();
+        let mut found = self.inner.get_many(&keys)?;
+        let mut bytes = if found.is_empty() { None } else { found.remove(0) };
+        let mut made = false;
         let versions = versions
             .iter()
             .zip(found)
             .map(|(key, found)| match found.as_deref().and_then(Version::from_bytes) {
                 Some(version) => Ok(version),
-                None => self.make_version(key, found.is_some()),
+                None => {
+                    made = true;
+                    self.make_version(key, found.is_some())
+                }
             })
             .collect::<Result<_>>()?;
+        let mut token = token;
+        if made {
+            // A version may share the entry's counter, and the token be void already.
+            token = self.token(entry)?;
+            bytes = self.inner.get(entry)?;
+        }
         Ok(Fetched::new(bytes, versions, Some(token)))
     }
 

@@ -186,7 +186,7 @@ pub(super) fn stubs(model: &Model) -> TokenStream {
     let mut plain = sig.clone();
     plain.constness = None;
     plain.asyncness = None;
-    plain.unsafety = None;
+    plain.safety = syn::Safety::Default;
     plain.abi = None;
     plain.ident = sibling(model, "key");
     plain.output = syn::parse_quote!(-> #private::Key<#returns, #mode>);
@@ -273,9 +273,7 @@ fn signature(model: &Model, mut signature: Signature, bindings: Bindings, more: 
     let mut arguments = model.arguments.iter();
     for input in &mut signature.inputs {
         match (input, bindings) {
-            (FnArg::Receiver(receiver), Bindings::Outer) if receiver.reference.is_none() => {
-                receiver.mutability = None;
-            }
+            (FnArg::Receiver(receiver), Bindings::Outer) => receiver.mutability = None,
             (FnArg::Receiver(_), _) => {}
             (FnArg::Typed(typed), _) => {
                 let Some(Argument { name, mutable, attrs, .. }) = arguments.next() else { continue };
