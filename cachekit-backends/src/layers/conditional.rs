@@ -189,12 +189,12 @@ impl Backend for ProcessConditional {
         let versions = versions
             .iter()
             .zip(found)
-            .map(|(key, found)| match found.as_deref().and_then(Version::from_bytes) {
-                Some(version) => Ok(version),
-                None => {
-                    made = true;
-                    self.make_version(key, found.is_some())
+            .map(|(key, found)| {
+                if let Some(version) = found.as_deref().and_then(Version::from_bytes) {
+                    return Ok(version);
                 }
+                made = true;
+                self.make_version(key, found.is_some())
             })
             .collect::<Result<_>>()?;
         let mut token = token;
