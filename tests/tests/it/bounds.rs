@@ -51,8 +51,9 @@ fn the_threshold_holds_among_threads() {
                 world.spawn_in(scope, move || {
                     for n in 0..100 {
                         assert_eq!(f(thread * 1000 + n), thread * 1000 + n);
-                        // As many as there are threads may be on their way out.
-                        assert!(count(world) <= 54, "{} in {}", count(world), world.name);
+                        // As many as there are threads may be on their way out. A listing is no snapshot: a file that
+                        // moves meanwhile is counted twice, but not each time.
+                        assert!((0..5).any(|_| count(world) <= 54), "{} in {}", count(world), world.name);
                     }
                 });
             }
