@@ -55,6 +55,7 @@ impl Folder {
             match file.try_lock() {
                 Ok(()) => return Ok(Stripe { fs: self, number, _file: file, _thread: thread }),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    // There is no wait for a file's lock that ends at a deadline: look again, less and less often.
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(PAUSE);
                 }

@@ -143,7 +143,7 @@ impl<'a> Matcher<'a> {
     }
 
     #[inline]
-    fn expect<const N: usize>(&mut self, bytes: [u8; N]) {
+    fn compare<const N: usize>(&mut self, bytes: [u8; N]) {
         match self.rest.split_first_chunk::<N>() {
             Some((head, rest)) => {
                 self.equal &= *head == bytes;
@@ -170,27 +170,27 @@ impl Hasher for Matcher<'_> {
     }
     #[inline]
     fn write_u8(&mut self, i: u8) {
-        self.expect(i.to_ne_bytes());
+        self.compare(i.to_ne_bytes());
     }
     #[inline]
     fn write_u16(&mut self, i: u16) {
-        self.expect(i.to_ne_bytes());
+        self.compare(i.to_ne_bytes());
     }
     #[inline]
     fn write_u32(&mut self, i: u32) {
-        self.expect(i.to_ne_bytes());
+        self.compare(i.to_ne_bytes());
     }
     #[inline]
     fn write_u64(&mut self, i: u64) {
-        self.expect(i.to_ne_bytes());
+        self.compare(i.to_ne_bytes());
     }
     #[inline]
     fn write_u128(&mut self, i: u128) {
-        self.expect(i.to_ne_bytes());
+        self.compare(i.to_ne_bytes());
     }
     #[inline]
     fn write_usize(&mut self, i: usize) {
-        self.expect(i.to_ne_bytes());
+        self.compare(i.to_ne_bytes());
     }
 }
 
