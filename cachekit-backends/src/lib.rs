@@ -24,6 +24,12 @@ pub mod simple;
 #[cfg(feature = "filesystem")]
 pub mod filesystem;
 
+#[cfg(feature = "memcached")]
+pub mod memcached;
+
+#[cfg(feature = "redis")]
+pub mod redis;
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 

@@ -71,13 +71,17 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Opened> {
             Arc::new(null::Null)
         }
         CacheType::FileSystem => filesystem(config, clock)?,
+        CacheType::Redis => redis(config)?,
+        CacheType::Memcached
+        | CacheType::GaeMemcached
+        | CacheType::SaslMemcached
+        | CacheType::SpreadSaslMemcached => memcached(config)?,
         CacheType::Custom(name) => {
             // A factory may register or open others, so it runs outside of the lock.
             let factory = FACTORIES.read().get(name).cloned();
             let Some(factory) = factory else { return Err(not_built(&config.cache_type)) };
             factory(config)?
         }
-        other => return Err(not_built(other)),
     };
     Ok(Opened::Shared(backend))
 }
@@ -92,6 +96,26 @@ fn filesystem(config: &Config, clock: &Clock) -> Result<Arc<dyn Backend>> {
 
 #[cfg(not(feature = "filesystem"))]
 fn filesystem(config: &Config, _clock: &Clock) -> Result<Arc<dyn Backend>> {
+    Err(not_built(&config.cache_type))
+}
+
+#[cfg(feature = "redis")]
+fn redis(config: &Config) -> Result<Arc<dyn Backend>> {
+    crate::redis::open(config)
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(config: &Config) -> Result<Arc<dyn Backend>> {
+    Err(not_built(&config.cache_type))
+}
+
+#[cfg(feature = "memcached")]
+fn memcached(config: &Config) -> Result<Arc<dyn Backend>> {
+    crate::memcached::open(config)
+}
+
+#[cfg(not(feature = "memcached"))]
+fn memcached(config: &Config) -> Result<Arc<dyn Backend>> {
     Err(not_built(&config.cache_type))
 }
 

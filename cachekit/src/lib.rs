@@ -37,6 +37,12 @@ mod stats;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "tower")]
+pub mod web;
+
+#[cfg(feature = "minijinja")]
+pub mod template;
+
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -6,6 +6,7 @@ mod book;
 mod child;
 mod mem;
 mod rt;
+pub mod server;
 mod world;
 
 pub use child::{Child, role, say};

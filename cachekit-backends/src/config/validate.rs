@@ -177,11 +177,11 @@ fn check_built(cache_type: &CacheType) -> Result<()> {
     let (feature, built) = match cache_type {
         CacheType::Null | CacheType::Simple | CacheType::Custom(_) => return Ok(()),
         CacheType::FileSystem => ("filesystem", cfg!(feature = "filesystem")),
-        CacheType::Redis => ("redis", false),
+        CacheType::Redis => ("redis", cfg!(feature = "redis")),
         CacheType::Memcached
         | CacheType::GaeMemcached
         | CacheType::SaslMemcached
-        | CacheType::SpreadSaslMemcached => ("memcached", false),
+        | CacheType::SpreadSaslMemcached => ("memcached", cfg!(feature = "memcached")),
     };
     if built {
         return Ok(());

@@ -1,0 +1,1 @@
+//! Cached fragments of `minijinja` templates.

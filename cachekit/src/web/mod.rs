@@ -1,0 +1,1 @@
+//! Cached views: the request under which a function runs, and whole responses.
