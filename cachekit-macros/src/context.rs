@@ -11,6 +11,7 @@ use std::rc::Rc;
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 
+use scanner::Source;
 pub(crate) use scanner::{Block, Surroundings};
 
 /// What the source file says about the place of this function; `None` in any doubt (no file, a file that changed
@@ -22,15 +23,15 @@ pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
     }
     let span = name.span().unwrap();
     let file = span.local_file()?;
-    let text = source(&file)?;
-    let offset = scanner::offset(&text, span.start().line(), span.start().column())?;
+    let source = source(&file)?;
+    let offset = source.offset(span.start().line(), span.start().column())?;
     let name = name.unraw().to_string();
-    let here = text.get(offset..)?;
+    let here = source.text().get(offset..)?;
     let here = here.strip_prefix("r#").unwrap_or(here).strip_prefix(&name)?;
     if here.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
         return None;
     }
-    let mut found = scanner::scan(&text, offset, &name)?;
+    let mut found = source.around(offset, &name)?;
     found.reexported |= found.block == Block::Other && module_reexports(&file, &name);
     Some(found)
 }
@@ -49,21 +50,21 @@ fn module_reexports(file: &Path, name: &str) -> bool {
     };
     let beside = ["mod.rs", "lib.rs", "main.rs"].map(|parent| directory.join(parent));
     let parents = beside.into_iter().chain([directory.with_extension("rs")]).filter(|path| path != module);
-    parents.filter_map(|parent| source(&parent)).any(|text| scanner::reexports(&text, name))
+    parents.filter_map(|parent| source(&parent)).any(|source| source.reexports(name))
 }
 
 thread_local! {
-    static SOURCES: RefCell<HashMap<PathBuf, Option<Rc<str>>>> = RefCell::default();
+    static SOURCES: RefCell<HashMap<PathBuf, Option<Rc<Source>>>> = RefCell::default();
 }
 
-/// The text of a file, read once a process.
-fn source(path: &Path) -> Option<Rc<str>> {
+/// A file, read once a process: a file of many functions would be read for each of them otherwise.
+fn source(path: &Path) -> Option<Rc<Source>> {
     SOURCES.with_borrow_mut(|sources| {
         if let Some(known) = sources.get(path) {
             return known.clone();
         }
-        let text: Option<Rc<str>> = std::fs::read_to_string(path).ok().map(Into::into);
-        sources.insert(path.to_path_buf(), text.clone());
-        text
+        let source = std::fs::read_to_string(path).ok().map(|text| Rc::new(Source::new(text)));
+        sources.insert(path.to_path_buf(), source.clone());
+        source
     })
 }

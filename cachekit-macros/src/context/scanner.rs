@@ -24,108 +24,147 @@ pub(crate) struct Surroundings {
     pub(crate) reexported: bool,
 }
 
-/// The byte offset of a line and column, both from 1, the column in characters.
-pub(super) fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
-    let start = match line.checked_sub(2) {
-        None => 0,
-        Some(breaks) => text.match_indices('\n').nth(breaks)?.0 + 1,
-    };
-    let (within, _) = text.get(start..)?.char_indices().nth(column.checked_sub(1)?)?;
-    Some(start + within)
+/// What a source file says about the places in it. Made in one pass, and asked for each of its functions.
+pub(super) struct Source {
+    text: String,
+    /// Where the lines begin.
+    lines: Vec<usize>,
+    /// Where the words begin, and the block that each is in.
+    words: Vec<(usize, usize)>,
+    blocks: Vec<Place>,
 }
 
-/// Finds what stands around the place `at`; `None` if the brackets don't match.
-pub(super) fn scan(text: &str, at: usize, name: &str) -> Option<Surroundings> {
-    let mut lexer = Lexer { text, position: 0 };
-    let mut levels = vec![Level::default()];
-    // Set at the place: the depth there and its kind. The scan goes on to the end of that block, for modules below.
-    let mut found: Option<(usize, Block)> = None;
-    while let Some((start, token)) = lexer.next_token() {
-        if found.is_none() && start >= at {
-            if start > at {
-                return None;
-            }
-            found = Some((levels.len(), levels.last()?.kind));
-        }
-        let depth = levels.len();
-        let level = levels.last_mut()?;
-        match token {
-            Token::Word(word) => level.word(word, name),
-            Token::Punct(open @ ('{' | '(' | '[')) => {
-                let kind = if open == '{' { level.header.block() } else { Block::Other };
-                let module = level.header.module.take().filter(|_| open == '{');
-                levels.push(Level { kind, open, module, ..Level::default() });
-            }
-            Token::Punct(close @ ('}' | ')' | ']')) => {
-                if found.is_some_and(|(place, _)| place == depth) {
-                    break;
-                }
-                let expected = matches!((level.open, close), ('{', '}') | ('(', ')') | ('[', ']'));
-                levels.pop();
-                if !expected || levels.is_empty() {
-                    return None;
-                }
-                if close == '}' {
-                    levels.last_mut()?.block_ended();
-                }
-            }
-            Token::Punct(punct) => level.punct(punct),
-        }
+/// A block of a source file.
+struct Place {
+    kind: Block,
+    parent: Option<usize>,
+    /// Its name, if it is a module.
+    module: Option<String>,
+    /// The names of the modules that stand in it.
+    modules: Vec<String>,
+    /// Its end was found, so that all of it is known.
+    complete: bool,
+}
+
+impl Source {
+    pub(super) fn new(text: String) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let mut source =
+            Self { text, lines, words: Vec::new(), blocks: vec![Place::new(Block::Other, None, None)] };
+        source.read();
+        source
     }
-    let (depth, block) = found?;
-    let level = levels.get(depth - 1)?;
-    let module = levels.get(..depth)?.iter().rev().find(|level| level.module.is_some());
-    let reexported =
-        module.is_some_and(|level| level.module.as_deref() == Some(name)) && reexports(text, name);
-    Some(Surroundings { block, same_named_module: level.same_named_module, reexported })
-}
 
-/// Whether a `use` in this text takes the function `name` out of the module `name`, under that name.
-pub(super) fn reexports(text: &str, name: &str) -> bool {
-    let mut lexer = Lexer { text, position: 0 };
-    while let Some((_, token)) = lexer.next_token() {
-        let Token::Word("use") = token else { continue };
-        // The words of one declaration; `as x` is put in the place of the word that it renames.
-        let mut words: Vec<&str> = Vec::new();
-        let mut renamed = false;
-        while let Some((_, token)) = lexer.next_token() {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The byte offset of a line and column, both from 1, the column in characters.
+    pub(super) fn offset(&self, line: usize, column: usize) -> Option<usize> {
+        let start = *self.lines.get(line.checked_sub(1)?)?;
+        let (within, _) = self.text.get(start..)?.char_indices().nth(column.checked_sub(1)?)?;
+        Some(start + within)
+    }
+
+    /// What stands around the word at a place; `None` if there is none, or the brackets of its block don't match.
+    pub(super) fn around(&self, at: usize, name: &str) -> Option<Surroundings> {
+        let word = self.words.binary_search_by_key(&at, |&(start, _)| start).ok()?;
+        let block = self.blocks.get(self.words.get(word)?.1)?;
+        if !block.complete {
+            return None;
+        }
+        let outwards = std::iter::successors(Some(block), |block| {
+            block.parent.and_then(|parent| self.blocks.get(parent))
+        });
+        let module = outwards.filter_map(|block| block.module.as_deref()).next();
+        Some(Surroundings {
+            block: block.kind,
+            same_named_module: block.modules.iter().any(|module| module == name),
+            reexported: module == Some(name) && self.reexports(name),
+        })
+    }
+
+    /// Notes the words and blocks, up to the end or a bracket that doesn't match.
+    fn read(&mut self) {
+        let mut lexer = Lexer { text: &self.text, position: 0 };
+        let mut levels = vec![Level::default()];
+        while let Some((start, token)) = lexer.next_token() {
+            let Some(level) = levels.last_mut() else { return };
             match token {
-                Token::Punct(';') => break,
-                Token::Word("as") => renamed = words.pop().is_some(),
-                Token::Word(word) if std::mem::take(&mut renamed) => {
-                    words.push(if word == name { word } else { "_" });
+                Token::Word(word) => {
+                    self.words.push((start, level.place));
+                    if let Some(module) = level.word(word) {
+                        self.blocks[level.place].modules.push(module);
+                    }
                 }
-                Token::Word(word) => words.push(word),
-                Token::Punct(_) => {}
+                Token::Punct(open @ ('{' | '(' | '[')) => {
+                    let kind = if open == '{' { level.header.block() } else { Block::Other };
+                    let module = level.header.module.take().filter(|_| open == '{');
+                    let parent = level.place;
+                    levels.push(Level { open, place: self.blocks.len(), ..Level::default() });
+                    self.blocks.push(Place::new(kind, Some(parent), module));
+                }
+                Token::Punct(close @ ('}' | ')' | ']')) => {
+                    if !matches!((level.open, close), ('{', '}') | ('(', ')') | ('[', ']')) {
+                        return;
+                    }
+                    self.blocks[level.place].complete = true;
+                    levels.pop();
+                    if let (Some(outer), '}') = (levels.last_mut(), close) {
+                        outer.block_ended();
+                    }
+                }
+                Token::Punct(punct) => level.punct(punct),
             }
         }
-        let mut words = words.iter().skip_while(|word| matches!(**word, "self" | "crate" | "super"));
-        if words.any(|word| *word == name) && words.any(|word| *word == name) {
-            return true;
-        }
+        self.blocks[0].complete = levels.len() == 1;
     }
-    false
+
+    /// Whether a `use` in this text takes the function `name` out of the module `name`, under that name.
+    pub(super) fn reexports(&self, name: &str) -> bool {
+        let mut lexer = Lexer { text: &self.text, position: 0 };
+        while let Some((_, token)) = lexer.next_token() {
+            let Token::Word("use") = token else { continue };
+            // The words of one declaration; `as x` is put in the place of the word that it renames.
+            let mut words: Vec<&str> = Vec::new();
+            let mut renamed = false;
+            while let Some((_, token)) = lexer.next_token() {
+                match token {
+                    Token::Punct(';') => break,
+                    Token::Word("as") => renamed = words.pop().is_some(),
+                    Token::Word(word) if std::mem::take(&mut renamed) => {
+                        words.push(if word == name { word } else { "_" });
+                    }
+                    Token::Word(word) => words.push(word),
+                    Token::Punct(_) => {}
+                }
+            }
+            let mut words = words.iter().skip_while(|word| matches!(**word, "self" | "crate" | "super"));
+            if words.any(|word| *word == name) && words.any(|word| *word == name) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Place {
+    fn new(kind: Block, parent: Option<usize>, module: Option<String>) -> Self {
+        Self { kind, parent, module, modules: Vec::new(), complete: false }
+    }
 }
 
 /// One open bracket, and the beginning of the item that is being read in it.
 struct Level {
-    kind: Block,
     open: char,
     header: Header,
-    /// The name of the module, if it is one's braces.
-    module: Option<String>,
-    same_named_module: bool,
+    /// The index of its block.
+    place: usize,
 }
 
 impl Default for Level {
     fn default() -> Self {
-        Self {
-            kind: Block::Other,
-            open: ' ',
-            header: Header::default(),
-            module: None,
-            same_named_module: false,
-        }
+        Self { open: ' ', header: Header::default(), place: 0 }
     }
 }
 
@@ -169,7 +208,9 @@ impl Header {
 }
 
 impl Level {
-    fn word(&mut self, word: &str, name: &str) {
+    /// Takes a word; gives it back if it is the name of a module.
+    fn word(&mut self, word: &str) -> Option<String> {
+        let mut module = None;
         let header = &mut self.header;
         match (header.item, word) {
             (
@@ -183,14 +224,15 @@ impl Level {
             (Item::Unknown, _) => header.item = Item::Other,
             (Item::Impl, "where") => header.in_where = true,
             (Item::Impl, "for") if header.angles == 0 && !header.in_where => header.for_type = true,
-            (Item::Mod, module) => {
-                self.same_named_module |= module == name;
-                header.module = Some(module.to_owned());
+            (Item::Mod, name) => {
+                module = Some(name.to_owned());
+                header.module.clone_from(&module);
                 header.item = Item::Other;
             }
             _ => {}
         }
         header.last = ' ';
+        module
     }
 
     fn punct(&mut self, punct: char) {

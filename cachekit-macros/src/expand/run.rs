@@ -90,13 +90,15 @@ fn options(model: &Model) -> TokenStream {
     } else {
         quote!(#private::keep::<#returns>)
     };
+    let fixed = |timeout: TokenStream| quote!(#private::Fixed(#private::Timeout::#timeout));
     let timeout = match &model.timeout {
-        None => quote!(#private::Timeout::Default),
-        Some(TimeoutOption::Millis(0)) => quote!(#private::Timeout::Never),
-        Some(TimeoutOption::Millis(millis)) => quote!(#private::Timeout::After(#private::millis(#millis))),
+        None => fixed(quote!(Default)),
+        Some(TimeoutOption::Millis(0)) => fixed(quote!(Never)),
+        Some(TimeoutOption::Millis(millis)) => fixed(quote!(After(#private::millis(#millis)))),
         Some(TimeoutOption::Computed(expression)) => {
             let span = located(expression.span());
-            quote_spanned!(span=> ::core::convert::From::from(#expression))
+            let expression = quote_spanned!(span=> ::core::convert::From::from(#expression));
+            quote!(#private::Computed(|| -> #private::Timeout { #expression }))
         }
     };
     quote! {
@@ -104,7 +106,7 @@ fn options(model: &Model) -> TokenStream {
             unless: #unless,
             refresh_if: #refresh_if,
             stale_if: #stale_if,
-            timeout: || -> #private::Timeout { #timeout },
+            timeout: #timeout,
             single_flight: #single_flight,
         }
     }

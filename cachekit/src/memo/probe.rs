@@ -28,6 +28,32 @@ pub struct Options<U, Q, F, T> {
     pub single_flight: bool,
 }
 
+/// How long an entry is to live; asked after a miss.
+pub trait Lifespan {
+    /// The timeout.
+    fn timeout(self) -> Timeout;
+}
+
+/// The same for each call. A value and no closure, so that functions of one signature share their code.
+#[derive(Debug)]
+pub struct Fixed(pub Timeout);
+
+impl Lifespan for Fixed {
+    fn timeout(self) -> Timeout {
+        self.0
+    }
+}
+
+/// What an expression says.
+#[derive(Debug)]
+pub struct Computed<F>(pub F);
+
+impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
+    fn timeout(self) -> Timeout {
+        self.0()
+    }
+}
+
 /// What a first look gave.
 pub enum Probe<R, F> {
     /// The value.
@@ -89,7 +115,7 @@ where
     U: FnOnce() -> bool,
     Q: FnOnce() -> bool,
     F: Fn(&R) -> bool,
-    T: FnOnce() -> Timeout,
+    T: Lifespan,
 {
     let Handle { function, cache, .. } = handle;
     // Before the cache is looked at, which would bind it.
@@ -115,7 +141,7 @@ where
             function,
             cache,
             way: way(inner, function, parts, instance, local),
-            life: (options.timeout)().resolve(inner.default_timeout),
+            life: options.timeout.timeout().resolve(inner.default_timeout),
             refresh,
             single_flight: options.single_flight,
         },

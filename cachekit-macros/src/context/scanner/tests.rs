@@ -1,4 +1,8 @@
-use super::{Block, offset, scan};
+use super::{Block, Source, Surroundings};
+
+fn scan(source: &str, at: usize, name: &str) -> Option<Surroundings> {
+    Source::new(source.to_owned()).around(at, name)
+}
 
 /// The block around `HERE`, the name of the function in the source.
 fn block(source: &str) -> Option<Block> {
@@ -87,9 +91,10 @@ fn a_module_of_the_same_name_is_seen_in_the_same_block_only() {
 #[test]
 fn columns_count_characters() {
     let text = "a\n/* äö */ x\n";
-    assert_eq!(offset(text, 1, 1), Some(0));
-    assert_eq!(offset(text, 2, 10), text.find('x'));
-    assert_eq!(offset(text, 9, 1), None);
+    let source = Source::new(text.to_owned());
+    assert_eq!(source.offset(1, 1), Some(0));
+    assert_eq!(source.offset(2, 10), text.find('x'));
+    assert_eq!(source.offset(9, 1), None);
 }
 
 #[test]
