@@ -48,6 +48,15 @@ impl Clock {
         }
     }
 
+    /// The [`monotonic`](Self::monotonic) time as of the last tick: behind it by 4 ms, and more if the ticker is late. Costs
+    /// one load; a read of the system's clock where the ticker sleeps.
+    pub(crate) fn coarse(&self) -> u64 {
+        match (&self.0, COARSE.load(Ordering::Relaxed)) {
+            (Source::System, coarse) if coarse != ASLEEP => coarse,
+            _ => self.monotonic(),
+        }
+    }
+
     /// Whether the [`monotonic`](Self::monotonic) moment `expiry` is over. Costs one load, and reads the system's clock
     /// only within two ticks (8 ms) of the moment; so the answer is exact to the millisecond while the ticker is on time.
     #[inline]

@@ -15,6 +15,8 @@ mod key;
 mod random;
 mod registry;
 mod timeout;
+#[cfg(any(feature = "memcached", feature = "redis"))]
+mod tls;
 mod version_key;
 
 pub mod layers;

@@ -23,6 +23,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `filesystem` (default) | one file per entry in a directory, shared by processes |
+//! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and others |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
 //! | `conformance` | the suite that every backend passes, for backends of your own |
 //! | `full` | everything |
@@ -51,6 +52,8 @@ pub mod testing;
 pub use cachekit_backends::conformance;
 
 pub use cache::{AsyncCache, Cache};
+#[cfg(feature = "tower")]
+pub use web::{CacheLayer, RequestScopeLayer};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind,
     Fetched, KeyWriter, Lifetime, Result, Secret, Timeout, Token, Value, Version, lifetime_millis,

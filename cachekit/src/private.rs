@@ -15,8 +15,10 @@ pub use crate::memo::policy::{Policy, PolicyOption, PolicyPlain, PolicyResult, R
 pub use crate::memo::probe::{Computed, Fixed, Options, Probe, keep, keep_all, no, predicate, probe};
 pub use crate::memo::site::{Async, Handle, Site, Spec, Sync};
 pub use crate::memo::surface::Key;
+pub use crate::memo::view::{ViewKey, ViewPath};
 
 use crate::memo::site::Scope;
+use crate::memo::view;
 
 /// The scope of a free function, by its companion.
 #[inline]
@@ -97,21 +99,43 @@ pub const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Whether a request is being handled, so that its path can be a key. Says once that it isn't.
+/// Whether a request is being handled whose path can be a key. Outside of one, says once that there is none.
 #[must_use]
 pub fn in_request() -> bool {
     static SAID: std::sync::Once = std::sync::Once::new();
+    if let Some(request) = view::current() {
+        return request.keeps;
+    }
     SAID.call_once(|| {
         tracing::warn!(
             target: "cachekit",
-            "a function that is cached by the request's path was called outside of a request: it is computed, not cached",
+            "a function that is cached by the request's path was called outside of a request: it is computed, not cached; \
+             put `cachekit::web::RequestScopeLayer` (feature `tower`) around the router",
         );
     });
     false
 }
 
-/// The key of a view: the text with the request's path for `%s`.
+/// The key of a view: the text and, for its `%s`, the request.
+#[inline]
 #[must_use]
-pub fn view_key(text: &str) -> String {
-    text.to_string()
+pub fn view_key(text: &'static str) -> ViewKey {
+    ViewKey::whole(text)
 }
+
+/// The key of a function that has none: the path of the request, if one is being handled.
+#[inline]
+#[must_use]
+pub fn request_key() -> ViewKey {
+    ViewKey::path()
+}
+
+/// The path by which the entry can be deleted.
+#[inline]
+#[must_use]
+pub fn request_path() -> ViewPath {
+    ViewPath::current()
+}
+
+/// Chooses what of a response is stored, and makes it ready for that; before the choices of `policy`.
+pub use view::{PolicyView, Ready, ReadyView};

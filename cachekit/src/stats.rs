@@ -184,7 +184,14 @@ mod hits {
     /// Counts; false if there is no place for this counter or on this thread.
     #[inline]
     pub(super) fn count(number: u32) -> bool {
-        let Some(block) = MINE.get().or_else(lease) else { return false };
+        match MINE.get() {
+            Some(block) => count_in(block, number),
+            None => lease().is_some_and(|block| count_in(block, number)),
+        }
+    }
+
+    #[inline]
+    fn count_in(block: &Block, number: u32) -> bool {
         let Some(place) = block.get(number as usize) else { return false };
         // Only this thread writes here.
         place.store(place.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

@@ -61,7 +61,7 @@ use shuttle::thread::{JoinHandle, spawn, yield_now};
 
 use state::{Wait, Waited};
 use sync::Mutex;
-use table::{Flights, Lead, Outcome, Role};
+use table::{Flights, Lead, Role};
 
 const ITERATIONS: usize = 1500;
 
@@ -199,7 +199,7 @@ impl Memo {
                 store.insert(key, value);
             }
         }
-        lead.finish(Outcome::Value(Arc::new(value)));
+        lead.finish(|| Some(Arc::new(value)));
         value
     }
 
@@ -415,7 +415,7 @@ fn those_who_get_nothing_all_end() {
                     }
                     Role::Alone(_) | Role::Recheck => unreachable!(),
                 };
-                lead.finish(Outcome::Nothing);
+                lead.release();
             })
         };
         in_threads([call(), call(), call()]);

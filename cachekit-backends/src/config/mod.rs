@@ -6,6 +6,7 @@ mod duration;
 mod env;
 mod fields;
 mod file;
+mod options;
 mod problems;
 mod secret;
 mod servers;
@@ -25,6 +26,8 @@ use crate::Timeout;
 
 pub use cache_type::CacheType;
 pub use secret::Secret;
+#[cfg(feature = "redis")]
+pub(crate) use secret::redacted;
 pub use servers::Servers;
 pub use value::Value;
 
@@ -62,8 +65,9 @@ pub struct Config {
     /// A list for a custom backend; the known backends refuse it. Default: empty. In the environment
     /// `CACHE_ARGS=a,b`, or a TOML array such as `[1, "a"]`.
     pub args: Vec<Value>,
-    /// A map for a custom backend; the known backends refuse it. Default: empty. In the environment
-    /// `CACHE_OPTIONS=k=v,k2=v2`, or an inline TOML table such as `{ k = 1 }`.
+    /// A map for a custom backend, and for what few need of the known ones: TLS files of `redis` and `memcached`
+    /// (`tls_ca`, `tls_cert`, `tls_key`), `lease` of `redis`, `tls` of `memcached`; others refuse it. Default: empty. In
+    /// the environment `CACHE_OPTIONS=k=v,k2=v2`, or an inline TOML table such as `{ k = 1 }`.
     pub options: BTreeMap<String, Value>,
     /// How long an entry lives that was stored without a timeout of its own. Default: 300 s; 0 is never.
     pub default_timeout: Timeout,
@@ -86,7 +90,9 @@ pub struct Config {
     pub redis_password: Option<Secret>,
     /// The number of the Redis database. Default: none, which means 0.
     pub redis_db: Option<u32>,
-    /// Everything about the Redis server in one URL, instead of the four parts before. Default: none.
+    /// Everything about the Redis server in one URL, instead of the four parts before: `redis://user:password@host:6379/0`,
+    /// also `rediss` (TLS) and `valkey`; `unix:///path?db=0`; several nodes of a cluster, `redis://a:6379,b:6379`; sentinels,
+    /// `redis+sentinel://a:26379,b:26379/master/0`. Default: none.
     pub redis_url: Option<String>,
     /// The directory of `filesystem`, which needs one. Default: none.
     pub dir: Option<PathBuf>,

@@ -82,7 +82,9 @@ impl Config {
         if self.redis_host.as_deref().is_some_and(|host| host.is_empty() || host.contains(['@', '/'])) {
             problems.add("`redis_host` must be a name or an address; a whole URL goes into `redis_url`");
         }
-        let Some(url) = &self.redis_url else { return };
+        if self.redis_url.is_none() {
+            return;
+        }
         let parts: Vec<&str> = [
             ("`redis_host`", self.redis_host.is_some()),
             ("`redis_port`", self.redis_port.is_some()),
@@ -98,14 +100,10 @@ impl Config {
                 parts.join(", ")
             ));
         }
-        let schemes = ["redis", "rediss", "redis+unix", "unix"];
-        let place =
-            url.split_once("://").filter(|(scheme, _)| schemes.contains(scheme)).map(|(_, place)| place);
-        if !place.is_some_and(|place| !place.is_empty() && !place.contains(char::is_whitespace)) {
-            problems.add(format!(
-                "`redis_url` must be a URL like `redis://host:6379/0` (or with `rediss`, `redis+unix`, `unix`); it is `{}`",
-                redacted(url)
-            ));
+        // Without the backend nobody reads it.
+        #[cfg(feature = "redis")]
+        if let Err(error) = crate::redis::check(self) {
+            problems.add(error.to_string());
         }
     }
 
@@ -122,12 +120,16 @@ impl Config {
                 ));
             }
         }
+        // Values are spread without a login too.
+        let anonymous = self.cache_type == CacheType::SpreadSaslMemcached
+            && self.memcached_username.is_none()
+            && self.memcached_password.is_none();
         let logs_in = matches!(self.cache_type, CacheType::SaslMemcached | CacheType::SpreadSaslMemcached);
         for (name, given) in [
             ("memcached_username", self.memcached_username.is_some()),
             ("memcached_password", self.memcached_password.is_some()),
         ] {
-            if logs_in && !given {
+            if logs_in && !given && !anonymous {
                 let variable = name.to_ascii_uppercase();
                 problems.add(format!("cache type `{}` needs `{name}` (`CACHE_{variable}`)", self.cache_type));
             } else if given && !logs_in {
@@ -139,19 +141,12 @@ impl Config {
         }
     }
 
-    /// What only custom backends take. The values aren't shown: nobody knows what they mean.
+    /// What custom backends take, and others little of. The values aren't shown: nobody knows what they mean.
     fn check_extras(&self, problems: &mut Problems) {
         if !self.args.is_empty() {
             problems.add(format!("cache type `{}` takes no `args`: leave them out", self.cache_type));
         }
-        if !self.options.is_empty() {
-            let names: Vec<String> = self.options.keys().map(|name| format!("`{name}`")).collect();
-            problems.add(format!(
-                "cache type `{}` takes no `options`: leave out {}",
-                self.cache_type,
-                names.join(", ")
-            ));
-        }
+        self.check_options(problems);
     }
 }
 

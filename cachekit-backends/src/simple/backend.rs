@@ -2,9 +2,9 @@ use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::entry::Record;
+use super::entry::{Draft, Entry};
 use super::store::SimpleStore;
-use crate::{Backend, Capabilities, Clock, Fetched, Lifetime, Result, Token, Version};
+use crate::{Backend, Capabilities, Clock, Fetched, KeyBytes, Lifetime, Result, Token, Version};
 
 /// Keys share the marks of their absence in so many stripes.
 const MARKS: usize = 1024;
@@ -65,11 +65,9 @@ impl SimpleBackend {
         Token(u128::from(stored.number) << 1 | 1)
     }
 
-    fn find(&self, digest: u64, key: &str) -> Option<Arc<Stored>> {
+    fn find(&self, digest: u64, key: &str) -> Option<Arc<Entry>> {
         // Only the reference count is raised under the lock.
-        let value =
-            self.store.read(digest, |m| m.write(key.as_bytes()), |record| Arc::clone(&record.value))?;
-        value.downcast().ok()
+        self.store.read(digest, |m| m.write(key.as_bytes()), Arc::clone)
     }
 
     /// An entry and its key's state.
@@ -77,8 +75,8 @@ impl SimpleBackend {
         let digest = self.digest(key);
         // First: a change after this leaves a token that is void already.
         let absent = self.absent(digest);
-        match self.find(digest, key) {
-            Some(stored) => (Some(stored.bytes.clone()), Self::present(&stored)),
+        match self.find(digest, key).as_deref().and_then(Entry::value::<Stored>) {
+            Some(stored) => (Some(stored.bytes.clone()), Self::present(stored)),
             None => (None, absent),
         }
     }
@@ -88,21 +86,22 @@ impl SimpleBackend {
         let digest = self.digest(key);
         let bytes = value.to_vec();
         self.store.update(digest, key.as_bytes(), |old| {
-            let old = old.and_then(|record| record.value.downcast_ref::<Stored>());
+            let old = old.and_then(Entry::value::<Stored>);
             if !allows(old.map_or_else(|| self.absent(digest), Self::present)) {
                 return (None, false);
             }
             let number = self.next();
             // Also a write marks: the entry may be evicted or expire, and the key is absent as before.
             self.mark(digest).fetch_max(number, Ordering::SeqCst);
-            let record = Record {
+            let draft = Draft {
+                digest,
+                bytes: KeyBytes::new(key.as_bytes()),
                 expiry: self.store.expiry(life),
                 birth: self.store.now(),
                 instance: 0,
                 function: 0,
-                value: Arc::new(Stored { number, bytes }),
             };
-            (Some(record), true)
+            (Some(SimpleStore::entry(draft, Stored { number, bytes })), true)
         })
     }
 }
@@ -113,7 +112,7 @@ impl Backend for SimpleBackend {
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.find(self.digest(key), key).map(|stored| stored.bytes.clone()))
+        Ok(self.look(key).0)
     }
 
     fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
@@ -126,7 +125,7 @@ impl Backend for SimpleBackend {
         let void = || {
             self.mark(digest).fetch_max(self.next(), Ordering::SeqCst);
         };
-        Ok(self.store.remove_and(digest, key.as_bytes(), void).is_some())
+        Ok(self.store.remove_and(digest, key.as_bytes(), void))
     }
 
     fn clear(&self, prefix: &str) -> Result<()> {

@@ -18,7 +18,7 @@ mod table;
 mod tests;
 
 pub use backend::SimpleBackend;
-pub use entry::{Record, Value};
+pub use entry::{Draft, Entry};
 pub use functions::FunctionState;
-pub use store::{Insert, SimpleStore};
+pub use store::SimpleStore;
 pub use table::SlotTable;

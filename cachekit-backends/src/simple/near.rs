@@ -4,13 +4,14 @@
 //! that is set before the removal returns, and deletions of functions and instances and the expiry are checked as ever. So
 //! a deletion is as final here as in the tables, on every thread at once.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::store::SimpleStore;
 use crate::Matcher;
 
-/// Sets of a thread, of two entries each; a key has one set. 64 KB, allocated when the thread first keeps an entry.
+/// Sets of a thread, of two entries each; a key has one set. 96 KB, allocated when the thread first keeps an entry.
 const SETS: usize = 2048;
 /// One look in so many goes to the table, whose eviction policy would take the entry for unused otherwise.
 const DETOUR: u8 = 32;
@@ -25,8 +26,24 @@ struct Set {
     looks: u8,
 }
 
+type Table = Box<[Set; SETS]>;
+
 thread_local! {
-    static NEAR: RefCell<Option<Box<[Set]>>> = const { RefCell::new(None) };
+    /// Taken out while it is looked at: what is looked up from within finds none, and goes to the shared tables.
+    static NEAR: Cell<Option<Table>> = const { Cell::new(None) };
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn taken() -> Option<Table> {
+    NEAR.try_with(Cell::take).unwrap_or(None)
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn put_back(table: Table) {
+    // While the thread ends, it is dropped.
+    let _ = NEAR.try_with(|near| near.set(Some(table)));
 }
 
 #[inline]
@@ -40,69 +57,67 @@ fn tag(digest: u64) -> u32 {
     (digest >> 32) as u32
 }
 
-/// Looks a key up among this thread's hot ones, and hands a live entry to `read`. Neither `feed` nor `read` runs code of
-/// the user's.
-#[inline]
+/// Looks a key up among this thread's hot ones, and hands a live entry to `read`. No lock is held over either closure.
+#[inline(always)]
+// A few instructions of the hottest path there is.
+#[allow(clippy::inline_always)]
 pub(super) fn look<R>(
-    store: u64,
+    store: &SimpleStore,
     digest: u64,
     feed: impl Fn(&mut Matcher<'_>),
-    read: impl FnOnce(&Entry) -> Option<R>,
+    read: impl FnOnce(&Entry) -> R,
 ) -> Option<R> {
-    NEAR.try_with(|near| {
-        let mut near = near.try_borrow_mut().ok()?;
-        let set = near.as_mut()?.get_mut(place(digest))?;
-        let way = usize::from(set.tags[0] != tag(digest));
-        let entry = set.ways[way].as_ref()?;
-        if entry.digest != digest
-            || entry.store != store
-            || entry.is_gone()
-            || !Matcher::matches(entry.bytes.as_slice(), feed)
-        {
-            return None;
-        }
+    let mut table = taken()?;
+    let set = &mut table[place(digest)];
+    let way = usize::from(set.tags[0] != tag(digest));
+    let mut found = None;
+    if let Some(entry) = &set.ways[way]
+        && entry.draft.digest == digest
+        && entry.is_in(store.number())
+        && Matcher::matches(entry.draft.bytes.as_slice(), feed)
+    {
         set.looks = set.looks.wrapping_add(1);
-        if set.looks % DETOUR == 0 {
-            return None;
+        if set.looks % DETOUR != 0 && store.is_live(entry) {
+            found = Some(read(entry));
         }
-        read(entry)
-    })
-    .ok()
-    .flatten()
+    }
+    put_back(table);
+    found
 }
 
 /// Whether this thread should keep an entry that was found in the table: if there is room, or at its second visit in a row.
 #[inline]
 pub(super) fn wants(entry: &Arc<Entry>) -> bool {
-    NEAR.try_with(|near| {
-        let Ok(mut near) = near.try_borrow_mut() else { return false };
-        let Some(set) = near.as_mut().and_then(|sets| sets.get_mut(place(entry.digest))) else { return true };
-        if set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry)) {
-            return false;
-        }
-        let tag = tag(entry.digest);
-        std::mem::replace(&mut set.candidate, tag) == tag || set.free().is_some()
-    })
-    .unwrap_or(false)
+    let Some(mut table) = taken() else { return true };
+    let digest = entry.draft.digest;
+    let set = &mut table[place(digest)];
+    let kept = set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry));
+    let wants =
+        !kept && (std::mem::replace(&mut set.candidate, tag(digest)) == tag(digest) || set.free().is_some());
+    put_back(table);
+    wants
 }
 
 /// Keeps an entry. Called with no lock held: what it displaces may be the last reference to a value of the user's.
 #[cold]
 pub(super) fn keep(entry: Arc<Entry>) {
-    let displaced = NEAR.try_with(|near| {
-        let mut near = near.try_borrow_mut().ok()?;
-        let sets = near.get_or_insert_with(|| (0..SETS).map(|_| Set::default()).collect());
-        let set = sets.get_mut(place(entry.digest))?;
-        // Without room the older of the two goes.
-        let way = set.free().unwrap_or_else(|| {
-            set.ways.swap(0, 1);
-            set.tags.swap(0, 1);
-            1
-        });
-        set.tags[way] = tag(entry.digest);
-        set.ways[way].replace(entry)
+    let Some(mut table) = taken().or_else(empty) else { return };
+    let set = &mut table[place(entry.draft.digest)];
+    // Without room the older of the two goes.
+    let way = set.free().unwrap_or_else(|| {
+        set.ways.swap(0, 1);
+        set.tags.swap(0, 1);
+        1
     });
+    set.tags[way] = tag(entry.draft.digest);
+    let displaced = set.ways[way].replace(entry);
+    put_back(table);
     drop(displaced);
+}
+
+fn empty() -> Option<Table> {
+    let sets: Box<[Set]> = (0..SETS).map(|_| Set::default()).collect();
+    sets.try_into().ok()
 }
 
 impl Set {

@@ -1,37 +1,31 @@
+use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{RwLock, RwLockWriteGuard};
 
-use super::entry::{Entry, Record};
+use super::entry::{Draft, Entry};
 use super::functions::{FunctionState, InstanceHorizons};
 use super::near;
-use super::shard::{ByDigest, Probe, Shard, Slot};
+use super::shard::{Dropped, Shard, Slot};
 use super::table::SlotTable;
-use crate::{Clock, KeyBytes, KeyHasher, KeySecret, Lifetime, Matcher, lifetime_millis};
-
-/// What [`SimpleStore::insert`] needs to store a value.
-pub struct Insert {
-    /// The digest of the key.
-    pub digest: u64,
-    /// The bytes of the key.
-    pub bytes: KeyBytes,
-    /// The entry.
-    pub record: Record,
-}
+use crate::{Clock, KeyHasher, KeySecret, Lifetime, Matcher, lifetime_millis};
 
 /// A bounded store of typed values. Shared by reference; all methods may be called from many threads.
 pub struct SimpleStore {
     shards: Box<[RwLock<Shard>]>,
-    /// Tells stores apart in what threads keep of them.
-    number: u64,
+    /// Tells stores apart in what threads keep of them; never 0.
+    number: u32,
     secret: KeySecret,
     clock: Clock,
     /// Counts deletions; see [`FunctionState`].
     sequence: AtomicU64,
     /// Everything born before this was cleared.
     cleared: AtomicU64,
-    functions: SlotTable<Arc<FunctionState>>,
+    /// The last deletion of a function or an instance: what was born since needn't ask which.
+    deleted: AtomicU64,
+    functions: SlotTable<FunctionState>,
     instances: InstanceHorizons,
     evictions: AtomicU64,
 }
@@ -39,11 +33,18 @@ pub struct SimpleStore {
 /// The least capacity of a shard: below, entries that spread unevenly would be evicted before the store is full.
 const SHARD_CAPACITY: usize = 1024;
 const MOST_SHARDS: usize = 64;
+/// A life so long that some milliseconds less don't matter, so that a store needn't read the system's clock.
+const LONG: Duration = Duration::from_secs(10);
+
+fn next_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    // Four thousand million stores later two may share a number; they still compare whole keys.
+    NEXT.fetch_add(1, Ordering::Relaxed).max(1)
+}
 
 impl SimpleStore {
     /// A store of at most `threshold` entries; 0 is without limit.
     pub fn new(threshold: usize, clock: Clock) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let count = match threshold {
             0 => MOST_SHARDS,
             n => (n / SHARD_CAPACITY).next_power_of_two().clamp(1, MOST_SHARDS),
@@ -57,11 +58,12 @@ impl SimpleStore {
             .collect();
         let store = Arc::new(Self {
             shards,
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            number: next_number(),
             secret: KeySecret::new(),
             clock,
             sequence: AtomicU64::new(1),
             cleared: AtomicU64::new(0),
+            deleted: AtomicU64::new(0),
             functions: SlotTable::new(),
             instances: InstanceHorizons::default(),
             evictions: AtomicU64::new(0),
@@ -87,11 +89,11 @@ impl SimpleStore {
         self.sequence.load(Ordering::SeqCst)
     }
 
-    /// When an entry that is stored now is gone.
+    /// When an entry that is stored now is gone. A life of ten seconds or more may be short by the coarse clock's lag.
     pub fn expiry(&self, life: Lifetime) -> u64 {
-        life.map_or(u64::MAX, |life| {
-            self.clock.monotonic().saturating_add(lifetime_millis(life)).min(u64::MAX - 1)
-        })
+        let Some(life) = life else { return u64::MAX };
+        let now = if life >= LONG { self.clock.coarse() } else { self.clock.monotonic() };
+        now.saturating_add(lifetime_millis(life)).min(u64::MAX - 1)
     }
 
     /// The deletions of a function.
@@ -106,14 +108,28 @@ impl SimpleStore {
         &self.shards[(digest >> 40) as usize & (self.shards.len() - 1)]
     }
 
-    /// Whether an entry still counts.
+    /// Tells it from other stores.
     #[inline]
-    fn is_live(&self, Entry { record, state, .. }: &Entry) -> bool {
-        if state.is_deleted(record.birth) || (record.expiry != u64::MAX && self.clock.is_past(record.expiry))
-        {
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether an entry still counts.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub(super) fn is_live(&self, entry: &Entry) -> bool {
+        let Draft { expiry, birth, .. } = entry.draft;
+        if expiry != u64::MAX && self.clock.is_past(expiry) {
             return false;
         }
-        !state.has_instances() || !self.instances.is_deleted(record.function, record.instance, record.birth)
+        birth >= self.deleted.load(Ordering::Acquire) || self.is_kept(&entry.draft)
+    }
+
+    /// Whether no deletion of a function or an instance meant this entry.
+    fn is_kept(&self, &Draft { function, instance, birth, .. }: &Draft) -> bool {
+        let state = self.functions.get(function);
+        !state.is_deleted(birth)
+            && !(state.has_instances() && self.instances.is_deleted(function, instance, birth))
     }
 
     /// Whether nothing was deleted that a computation of this birth stands for.
@@ -131,113 +147,105 @@ impl SimpleStore {
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl FnOnce(&Record) -> R,
+        read: impl Fn(&Arc<Entry>) -> R,
     ) -> Option<R> {
         let shard = self.shard(digest).read_recursive();
-        let entry = shard.table.get(&Probe { digest, feed: &feed })?;
-        self.is_live(entry).then(|| read(&entry.record))
+        shard.find(digest, &feed, |entry| self.is_live(entry).then(|| read(entry))).flatten()
     }
 
-    /// As [`read`](Self::read), for values that are small: this thread's hot keys are looked up first, without a lock.
-    #[inline]
+    /// Looks a key up among this thread's hot ones, without a lock. `read` runs no code of the user's; `feed` may: if it
+    /// comes back here, it is sent to the table.
+    #[inline(always)]
+    // The hottest path there is.
+    #[allow(clippy::inline_always)]
     pub fn read_near<R>(
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Record) -> R,
-        small: impl FnOnce(&Record) -> bool,
+        read: impl Fn(&Entry) -> R,
     ) -> Option<R> {
-        let near = |entry: &Entry| self.is_live(entry).then(|| read(&entry.record));
-        if let Some(found) = near::look(self.number, digest, &feed, near) {
-            return Some(found);
-        }
-        self.read_far(digest, feed, read, small)
+        near::look(self, digest, feed, read)
     }
 
-    fn read_far<R>(
+    /// As [`read`](Self::read), after [`read_near`](Self::read_near) found nothing. A `small` entry may become one of the
+    /// thread's.
+    pub fn read_far<R>(
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Record) -> R,
-        small: impl FnOnce(&Record) -> bool,
+        read: impl Fn(&Entry) -> R,
+        small: impl Fn(&Entry) -> bool,
     ) -> Option<R> {
         let shard = self.shard(digest).read_recursive();
-        let entry = shard.table.get(&Probe { digest, feed: &feed }).filter(|entry| self.is_live(entry))?;
-        let found = read(&entry.record);
-        if near::wants(entry) && small(&entry.record) {
-            let entry = Arc::clone(entry);
-            drop(shard);
+        let (found, keep) = shard
+            .find(digest, &feed, |entry| {
+                let keep = || (small(entry) && near::wants(entry)).then(|| Arc::clone(entry));
+                self.is_live(entry).then(|| (read(entry), keep()))
+            })
+            .flatten()?;
+        drop(shard);
+        if let Some(entry) = keep {
             near::keep(entry);
         }
         Some(found)
     }
 
-    /// As [`read_near`](Self::read_near), for keys whose feeding may run any code. Among the thread's own keys no lock is held
-    /// over it; if it comes back here, it is sent to the table.
-    #[inline]
-    pub fn read_near_foreign<R>(
+    /// As [`read_far`](Self::read_far), where `read` may run any code, and, unless it is `trusted`, `feed` as well: no lock is
+    /// held over it.
+    pub fn read_far_foreign<R>(
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Record) -> R,
-        small: impl FnOnce(&Record) -> bool,
+        read: impl Fn(&Entry) -> R,
+        small: impl Fn(&Entry) -> bool,
+        trusted: bool,
     ) -> Option<R> {
-        let near = |entry: &Entry| self.is_live(entry).then(|| read(&entry.record));
-        if let Some(found) = near::look(self.number, digest, &feed, near) {
-            return Some(found);
-        }
-        let entry = self.candidate(digest)?;
-        if !(Matcher::matches(entry.bytes.as_slice(), feed) && self.is_live(&entry)) {
-            return None;
-        }
-        let found = read(&entry.record);
-        if near::wants(&entry) && small(&entry.record) {
+        let entry =
+            if trusted { self.read(digest, feed, Arc::clone)? } else { self.read_foreign(digest, feed)? };
+        let found = read(&entry);
+        if small(&entry) && near::wants(&entry) {
             near::keep(entry);
         }
         Some(found)
-    }
-
-    /// The entry under a digest, whose key is still to be compared.
-    fn candidate(&self, digest: u64) -> Option<Arc<Entry>> {
-        self.shard(digest).read_recursive().table.get(&ByDigest(digest)).cloned()
     }
 
     /// Looks a key up whose feeding may run any code: the candidate is taken out first and compared without a lock.
-    pub fn read_foreign(&self, digest: u64, feed: impl Fn(&mut Matcher<'_>)) -> Option<Record> {
-        let entry = self.candidate(digest)?;
-        (Matcher::matches(entry.bytes.as_slice(), feed) && self.is_live(&entry)).then(|| entry.record.clone())
+    pub fn read_foreign(&self, digest: u64, feed: impl Fn(&mut Matcher<'_>)) -> Option<Arc<Entry>> {
+        let entry = self.shard(digest).read_recursive().candidate(digest)?;
+        (Matcher::matches(entry.draft.bytes.as_slice(), feed) && self.is_live(&entry)).then_some(entry)
     }
 
-    /// Stores a value, unless it was deleted since its birth or `admit` says no. `admit` is asked under the lock that
+    /// Makes an entry, to be [inserted](Self::insert).
+    pub fn entry<V: Any + Send + Sync>(draft: Draft, value: V) -> Arc<Entry> {
+        Entry::new(draft, value)
+    }
+
+    /// Stores an entry, unless it was deleted since its birth or `admit` says no. `admit` is asked under the lock that
     /// [`remove`](Self::remove) takes, so that a deletion which marks the computation and then removes beats it always.
-    pub fn insert(&self, insert: Insert, admit: impl FnOnce() -> bool) -> bool {
-        let Insert { digest, bytes, record } = insert;
-        let entry = self.entry(record, digest, bytes);
-        let birth = entry.record.birth;
-        let mut shard = self.shard(digest).write();
-        let born_late = birth >= self.cleared.load(Ordering::SeqCst);
-        if !(born_late && entry.state.admits(birth) && admit()) {
+    pub fn insert(&self, entry: Arc<Entry>, admit: impl FnOnce() -> bool) -> bool {
+        let birth = entry.draft.birth;
+        let mut shard = self.shard(entry.draft.digest).write();
+        let current = birth >= self.cleared.load(Ordering::SeqCst)
+            && self.functions.get(entry.draft.function).admits(birth);
+        if !(current && admit()) {
             drop(shard);
             return false;
         }
-        let dropped = self.place(&mut shard, &entry);
+        let dropped = self.place(&mut shard, entry);
         drop(shard);
         drop(dropped);
         true
     }
 
-    fn entry(&self, record: Record, digest: u64, bytes: KeyBytes) -> Arc<Entry> {
-        let state = Arc::clone(self.functions.get(record.function));
-        Entry::new(record, digest, self.number, bytes, state)
-    }
-
     /// Puts an entry into its table; what it displaced, to be dropped outside of the lock.
-    fn place(&self, shard: &mut RwLockWriteGuard<'_, Shard>, entry: &Arc<Entry>) -> Vec<Arc<Entry>> {
-        let mut dropped = Vec::new();
-        shard.next_expiry = shard.next_expiry.min(entry.record.expiry);
-        shard.table.insert_with_lifecycle(Slot(Arc::clone(entry)), Arc::clone(entry), &mut dropped);
-        let evicted =
-            dropped.iter().filter(|gone| gone.digest != entry.digest || gone.bytes != entry.bytes).count();
+    fn place(&self, shard: &mut RwLockWriteGuard<'_, Shard>, entry: Arc<Entry>) -> Dropped {
+        let mut dropped = Dropped::default();
+        shard.next_expiry = shard.next_expiry.min(entry.draft.expiry);
+        entry.enter(self.number);
+        let digest = entry.draft.digest;
+        shard.table.insert_with_lifecycle(Slot(entry), (), &mut dropped);
+        // One of the same key was replaced; of the same digest is as good, for a number that nobody can check.
+        let evicted = dropped.iter().filter(|gone| gone.draft.digest != digest).count();
         if evicted != 0 {
             self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
         }
@@ -245,22 +253,18 @@ impl SimpleStore {
         dropped
     }
 
-    /// Removes a key; the live entry that was there.
-    pub fn remove(&self, digest: u64, bytes: &[u8]) -> Option<Record> {
+    /// Removes a key; whether a live entry was there.
+    pub fn remove(&self, digest: u64, bytes: &[u8]) -> bool {
         self.remove_and(digest, bytes, || ())
     }
 
     /// Removes a key, and calls `also` under the same lock.
-    pub(super) fn remove_and(&self, digest: u64, bytes: &[u8], also: impl FnOnce()) -> Option<Record> {
-        let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, bytes);
+    pub(super) fn remove_and(&self, digest: u64, bytes: &[u8], also: impl FnOnce()) -> bool {
         let mut shard = self.shard(digest).write();
-        let removed = shard.table.remove(&Probe { digest, feed: &feed });
-        if let Some((_, entry)) = &removed {
-            entry.leave();
-        }
+        let removed = shard.remove(digest, &|m| std::hash::Hasher::write(m, bytes));
         also();
         drop(shard);
-        removed.map(|(_, entry)| entry).filter(|entry| self.is_live(entry)).map(|entry| entry.record.clone())
+        removed.is_some_and(|entry| self.is_live(&entry))
     }
 
     /// Removes the entries whose keys' bytes are `doomed`, shard by shard, and calls `also` under the lock of each. Costs a
@@ -269,7 +273,8 @@ impl SimpleStore {
         let now = self.now();
         for shard in &self.shards {
             let mut shard = shard.write();
-            let removed = shard.sweep(now, |entry| doomed(entry.bytes.as_slice()) || !self.is_live(entry));
+            let removed =
+                shard.sweep(now, |entry| doomed(entry.draft.bytes.as_slice()) || !self.is_live(entry));
             also();
             drop(shard);
             drop(removed);
@@ -282,30 +287,29 @@ impl SimpleStore {
         &self,
         digest: u64,
         bytes: &[u8],
-        change: impl FnOnce(Option<&Record>) -> (Option<Record>, R),
+        change: impl FnOnce(Option<&Entry>) -> (Option<Arc<Entry>>, R),
     ) -> R {
-        let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, bytes);
         let mut shard = self.shard(digest).write();
-        let old = shard.table.get(&Probe { digest, feed: &feed }).filter(|entry| self.is_live(entry));
-        let (record, result) = change(old.map(|entry| &entry.record));
-        let dropped = record.map(|record| {
-            let entry = self.entry(record, digest, KeyBytes::new(bytes));
-            self.place(&mut shard, &entry)
-        });
+        let old = shard.find(digest, &|m| std::hash::Hasher::write(m, bytes), Arc::clone);
+        let (entry, result) = change(old.as_deref().filter(|entry| self.is_live(entry)));
+        let dropped = entry.map(|entry| self.place(&mut shard, entry));
         drop(shard);
-        drop(dropped);
+        drop((old, dropped));
         result
     }
 
     /// Deletes a function: one write.
     pub fn delete_function(&self, function: u32) {
-        self.function(function).raise(self.sequence.fetch_add(1, Ordering::SeqCst) + 1);
+        let now = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
+        self.function(function).raise(now);
+        self.deleted.fetch_max(now, Ordering::SeqCst);
     }
 
     /// Deletes an instance of a function: one write.
     pub fn delete_instance(&self, function: u32, instance: u64) {
         let now = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
         self.instances.raise(self.function(function), function, instance, now);
+        self.deleted.fetch_max(now, Ordering::SeqCst);
     }
 
     /// Removes everything, and keeps what is being computed from coming back.
@@ -314,7 +318,7 @@ impl SimpleStore {
         for shard in &self.shards {
             let mut shard = shard.write();
             let all: Vec<_> = shard.table.drain().collect();
-            for (_, entry) in &all {
+            for (Slot(entry), ()) in &all {
                 entry.leave();
             }
             shard.next_expiry = u64::MAX;
@@ -367,12 +371,12 @@ impl SimpleStore {
     }
 
     /// Sweeps the shard of a write, once in as many writes as a quarter of its entries: four looks a write.
-    fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>, dropped: &mut Vec<Arc<Entry>>) {
+    fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>, dropped: &mut Dropped) {
         shard.writes_since_sweep += 1;
         if shard.writes_since_sweep * 4 >= shard.table.len().max(64) {
             let now = self.now();
             if self.is_due(shard, now) {
-                dropped.append(&mut shard.sweep(now, |entry| !self.is_live(entry)));
+                dropped.append(shard.sweep(now, |entry| !self.is_live(entry)));
             } else {
                 shard.writes_since_sweep = 0;
             }

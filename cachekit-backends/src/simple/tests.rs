@@ -12,13 +12,13 @@ fn key(n: u64) -> Vec<u8> {
 
 fn put(store: &SimpleStore, n: u64, expiry: u64, birth: u64, function: u32, instance: u64) -> bool {
     let digest = store.digest(|h| n.cache_key(h));
-    let record = Record { expiry, birth, instance, function, value: Arc::new(n) };
-    store.insert(Insert { digest, bytes: KeyBytes::new(&key(n)), record }, || true)
+    let draft = Draft { digest, bytes: KeyBytes::new(&key(n)), expiry, birth, instance, function };
+    store.insert(SimpleStore::entry(draft, n), || true)
 }
 
 fn get(store: &SimpleStore, n: u64) -> Option<u64> {
     let digest = store.digest(|h| n.cache_key(h));
-    let seen = store.read(digest, |m| n.cache_key(m), |r| r.value.downcast_ref::<u64>().copied());
+    let seen = store.read(digest, |m| n.cache_key(m), |entry| entry.value::<u64>().copied());
     let foreign = store.read_foreign(digest, |m| n.cache_key(m));
     assert_eq!(seen.is_some(), foreign.is_some());
     seen.flatten()
@@ -124,15 +124,10 @@ impl Drop for Nosy {
 fn no_value_is_dropped_under_a_lock() {
     let store = SimpleStore::new(4, Clock::system());
     let nosy = |n: u64| {
-        let record = Record {
-            expiry: u64::MAX,
-            birth: 1,
-            instance: 0,
-            function: 1,
-            value: Arc::new(Nosy(Arc::clone(&store))),
-        };
         let digest = store.digest(|h| n.cache_key(h));
-        store.insert(Insert { digest, bytes: KeyBytes::new(&key(n)), record }, || true)
+        let bytes = KeyBytes::new(&key(n));
+        let draft = Draft { digest, bytes, expiry: u64::MAX, birth: 1, instance: 0, function: 1 };
+        store.insert(SimpleStore::entry(draft, Nosy(Arc::clone(&store))), || true)
     };
     assert!((0..20).all(nosy), "by eviction");
     assert!(nosy(19) && nosy(19), "by replacement");

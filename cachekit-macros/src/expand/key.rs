@@ -16,7 +16,7 @@ pub(super) fn imports(model: &Model) -> TokenStream {
         #[allow(unused_imports)]
         use #private::{
             PartDebug as _, PartHash as _, PartKey as _, PartNone as _, PolicyOption as _, PolicyPlain as _,
-            PolicyResult as _,
+            PolicyResult as _, PolicyView as _, Ready as _, ReadyView as _,
         };
     }
 }
@@ -28,7 +28,7 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     let choose =
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
-    quote_spanned!(span=> #private::#reach((&&&#private::Returns::<#returns>::NEW).#choose()))
+    quote_spanned!(span=> #private::#reach((&&&&#private::Returns::<#returns>::NEW).#choose()))
 }
 
 /// All parts of the key, in a nested list.
@@ -65,13 +65,19 @@ pub(super) fn parts(model: &Model) -> TokenStream {
         KeySource::View(text) => {
             parts.push(part(model, &quote!(&#private::view_key(#text)), located(model.sig.ident.span())));
         }
-        KeySource::Constant => {}
+        KeySource::Constant => {
+            parts.push(part(model, &quote!(&#private::request_key()), located(model.sig.ident.span())));
+        }
     }
     list(model, parts)
 }
 
-/// The part that tells instances apart, for deletion by instance.
+/// The part that tells instances apart, for deletion by instance; of a view, the path, for deletion by path.
 pub(super) fn instance(model: &Model) -> TokenStream {
+    let private = &model.private;
+    if matches!(model.key, KeySource::View(_) | KeySource::Constant) {
+        return list(model, vec![quote!(#private::request_path())]);
+    }
     list(model, model.keyed_receiver().map(|receiver| receiver_part(model, receiver)).into_iter().collect())
 }
 

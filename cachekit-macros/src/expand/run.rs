@@ -8,13 +8,15 @@ use syn::{Expr, Ident};
 use super::key;
 use crate::attr::TimeoutOption;
 use crate::model::{KeySource, Model, located};
+use crate::options::Flavor;
 
 /// The statements of the function that has the user's body. `handle` is an expression for its handle, `operation` one
 /// for what this call does.
 pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream) -> TokenStream {
     let Model { private, returns, .. } = model;
-    let [pending, keep, ticket, value, done] = ["pending", "cache_if", "ticket", "value", "done"]
-        .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
+    let [rules, pending, keep, ticket, value, done] =
+        ["policy", "pending", "cache_if", "ticket", "value", "done"]
+            .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
     let imports = key::imports(model);
     let references = if has_expressions(model) { key::pattern_references(model) } else { TokenStream::new() };
     let parts = key::parts(model);
@@ -28,14 +30,18 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
     };
     let compute = compute(model, &ticket);
     let (lead, finish) = if model.is_async() {
-        (quote!(lead_async().await), quote!(finish_async(#value, #keep).await))
+        (quote!(lead_async(#rules).await), quote!(finish_async(#rules, #value, #keep).await))
     } else {
-        (quote!(lead()), quote!(finish(#value, #keep)))
+        (quote!(lead(#rules)), quote!(finish(#rules, #value, #keep)))
     };
+    // A handler's response: its body must be read before it can be stored.
+    let ready = (model.flavor == Flavor::Cached)
+        .then(|| quote!(let #value = (&&#private::Returns::<#returns>::NEW).__cachekit_ready(#value);));
     quote! {
         #imports
         #references
-        let #pending = match #private::probe(#handle, #policy, &#parts, &#instance, #operation, #options) {
+        let #rules = #policy;
+        let #pending = match #private::probe(#handle, #rules, &#parts, &#instance, #operation, #options) {
             #private::Probe::Done(#done) => return #done,
             #private::Probe::Pending(#pending) => #pending,
         };
@@ -45,6 +51,7 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
             #private::Lead::Compute(#ticket) => #ticket,
         };
         let #value: #returns = #compute;
+        #ready
         #ticket.#finish
     }
 }

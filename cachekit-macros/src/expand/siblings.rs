@@ -243,6 +243,8 @@ fn handle(model: &Model, scope: &TokenStream) -> TokenStream {
     } else {
         quote!(::core::option::Option::None)
     };
+    // The companion of a free function is one type; a method may be one of many types.
+    let new = if matches!(model.placement, Placement::Free { .. }) { quote!(of_one) } else { quote!(new) };
     let cache = if let Some(path) = &model.cache {
         quote!(#private::as_cache(&#path))
     } else {
@@ -256,7 +258,7 @@ fn handle(model: &Model, scope: &TokenStream) -> TokenStream {
             local: #local,
             parameters: #parameters,
         });
-        #private::Handle::<#mode>::new(&__CACHEKIT_SITE, #scope, #cache)
+        #private::Handle::<#mode>::#new(&__CACHEKIT_SITE, #scope, #cache)
     }
 }
 

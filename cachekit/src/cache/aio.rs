@@ -12,7 +12,7 @@ use crate::stats::CacheStats;
 /// clone.
 #[derive(Clone)]
 pub struct AsyncCache {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 impl std::fmt::Debug for AsyncCache {

@@ -1,33 +1,28 @@
 //! The cache object's operations, written once over [`Io`].
 
-use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_backends::simple::{Insert, Record};
+use cachekit_backends::simple::{Draft, Entry, SimpleStore};
 use cachekit_backends::{
-    CacheKey, Error, ErrorKind, KeyBytes, KeyWriter, Lifetime, Matcher, Recorder, Result, Timeout, Token,
-    Unsealed, seal_value, unseal, unseal_value,
+    CacheKey, Error, ErrorKind, KeyWriter, Lifetime, Matcher, Result, Timeout, Token, Unsealed, seal_value,
+    unseal, unseal_value,
 };
 
 use super::Inner;
 use super::integer::{Integer, from_integer, to_integer};
-use crate::flight::{Outcome, Role, Waited};
+use crate::flight::{Key, Role, Waited};
 use crate::link::{Add, Clear, Delete, DeleteMany, Fetch, GetMany, Io, Link, PutIf, Set, SetMany, TokenOf};
 use crate::memo::policy::Storable;
+use crate::memo::target::recorded;
 use crate::memo::{Evidence, Lead, Seen};
 use crate::stats::Event;
 
 /// How often `incr` and `add` try again when others change the same key at the same time.
 const TRIES: usize = 100;
 
-/// A key of the cache object in the in-process store: "function" 0, then the text.
-struct Local {
-    digest: u64,
-    bytes: KeyBytes,
-}
-
+/// The cache object's keys in the in-process store: "function" 0, then the text.
 fn feed<W: KeyWriter>(key: &str, writer: &mut W) {
     writer.write_u32(0);
     key.cache_key(writer);
@@ -38,22 +33,27 @@ impl Inner {
         format!("{}{key}", self.prefix)
     }
 
-    fn local_key(&self, key: &str) -> Local {
-        let mut bytes = Vec::with_capacity(key.len() + 16);
-        feed(key, &mut Recorder::new(&mut bytes));
-        Local { digest: self.local.digest(|w| feed(key, w)), bytes: KeyBytes::new(&bytes) }
+    fn local_key(&self, key: &str) -> Key {
+        Key { digest: self.local.digest(|w| feed(key, w)), bytes: recorded(|recorder| feed(key, recorder)) }
     }
 
     fn life(&self, timeout: impl Into<Timeout>) -> Lifetime {
         timeout.into().resolve(self.default_timeout)
     }
 
-    fn record<T: Storable>(&self, value: &T, life: Lifetime) -> Record {
-        let value: Arc<dyn Any + Send + Sync> = match to_integer(value) {
-            Some(integer) => Arc::new(integer),
-            None => Arc::new(value.clone()),
-        };
-        Record { expiry: self.local.expiry(life), birth: self.local.now(), instance: 0, function: 0, value }
+    /// An entry of the cache object, born now. Made outside of locks: cloning the value may run any code.
+    fn entry<T: Storable>(&self, key: &Key, value: &T, life: Lifetime) -> Arc<Entry> {
+        self.entry_born(self.local.now(), key, value, life)
+    }
+
+    fn entry_born<T: Storable>(&self, birth: u64, key: &Key, value: &T, life: Lifetime) -> Arc<Entry> {
+        let Key { digest, bytes } = key.clone();
+        let expiry = self.local.expiry(life);
+        let draft = Draft { digest, bytes, expiry, birth, instance: 0, function: 0 };
+        match to_integer(value) {
+            Some(integer) => SimpleStore::entry(draft, integer),
+            None => SimpleStore::entry(draft, value.clone()),
+        }
     }
 
     fn seal<T: Storable>(&self, key: &str, value: &T, life: Lifetime) -> Result<Vec<u8>> {
@@ -84,22 +84,19 @@ impl Inner {
 
     fn look<T: Storable>(&self, key: &str) -> Option<T> {
         let digest = self.local.digest(|w| feed(key, w));
-        let value = self.local.read(
-            digest,
-            |m: &mut Matcher<'_>| feed(key, m),
-            |record| Arc::clone(&record.value),
-        )?;
-        match value.downcast_ref::<Integer>() {
+        let entry = self.local.read(digest, |m: &mut Matcher<'_>| feed(key, m), Arc::clone)?;
+        match entry.value::<Integer>() {
             Some(integer) => from_integer(*integer),
-            None => value.downcast_ref::<T>().cloned(),
+            None => entry.value::<T>().cloned(),
         }
     }
 
     fn put<T: Storable>(&self, key: &str, value: &T, life: Lifetime) {
-        let Local { digest, bytes } = self.local_key(key);
+        let key = self.local_key(key);
+        let entry = self.entry(&key, value, life);
         // A value computed by `get_or_insert_with` since before doesn't overwrite this one.
-        self.flights.doom(&bytes);
-        self.local.update(digest, bytes.as_slice(), |_| (Some(self.record(value, life)), ()));
+        self.flights.doom(&key);
+        self.local.update(key.digest, key.bytes.as_slice(), |_| (Some(entry), ()));
     }
 
     pub(super) async fn get<T: Storable, D: Io>(&self, io: D, key: &str) -> Result<Option<T>> {
@@ -175,12 +172,13 @@ impl Inner {
         let life = self.life(timeout);
         let added = match &self.link {
             None => {
-                let Local { digest, bytes } = self.local_key(key);
+                let key = self.local_key(key);
+                let entry = self.entry(&key, value, life);
                 // As in `put`; that a computation isn't stored costs less than that it overwrites.
-                self.flights.doom(&bytes);
-                self.local.update(digest, bytes.as_slice(), |old| match old {
+                self.flights.doom(&key);
+                self.local.update(key.digest, key.bytes.as_slice(), |old| match old {
                     Some(_) => (None, false),
-                    None => (Some(self.record(value, life)), true),
+                    None => (Some(entry), true),
                 })
             }
             Some(link) => {
@@ -220,13 +218,13 @@ impl Inner {
         self.count(Event::Deletion);
         match &self.link {
             None => {
-                let Local { digest, bytes } = self.local_key(key);
-                self.flights.doom(&bytes);
-                Ok(self.local.remove(digest, bytes.as_slice()).is_some())
+                let key = self.local_key(key);
+                self.flights.doom(&key);
+                Ok(self.local.remove(key.digest, key.bytes.as_slice()))
             }
             Some(link) => {
                 let key = self.full(key);
-                self.flights.doom(&KeyBytes::new(key.as_bytes()));
+                self.flights.doom(&self.flight_key(&key));
                 self.answer(io.call(link, Delete { key }).await)
             }
         }
@@ -243,7 +241,7 @@ impl Inner {
         self.own.add(Event::Deletion, keys.len() as u64);
         let keys: Vec<String> = keys.iter().map(|key| self.full(key)).collect();
         for key in &keys {
-            self.flights.doom(&KeyBytes::new(key.as_bytes()));
+            self.flights.doom(&self.flight_key(key));
         }
         self.answer(io.call(link, DeleteMany { keys }).await)
     }
@@ -261,9 +259,11 @@ impl Inner {
 
     pub(super) async fn incr<D: Io>(&self, io: D, key: &str, by: i64) -> Result<i64> {
         let Some(link) = &self.link else {
-            let Local { digest, bytes } = self.local_key(key);
-            self.flights.doom(&bytes);
-            return self.local.update(digest, bytes.as_slice(), |old| self.raised(key, old, by));
+            let local = self.local_key(key);
+            self.flights.doom(&local);
+            return self
+                .local
+                .update(local.digest, local.bytes.as_slice(), |old| self.raised(&local, key, old, by));
         };
         let key = self.full(key);
         for _ in 0..TRIES {
@@ -281,19 +281,27 @@ impl Inner {
         )))
     }
 
-    fn raised(&self, key: &str, old: Option<&Record>, by: i64) -> (Option<Record>, Result<i64>) {
+    fn raised(
+        &self,
+        local: &Key,
+        key: &str,
+        old: Option<&Entry>,
+        by: i64,
+    ) -> (Option<Arc<Entry>>, Result<i64>) {
+        let expiry = || self.local.expiry(self.life(Timeout::Default));
         let (from, expiry) = match old {
-            None => (0, None),
-            Some(old) => match old.value.downcast_ref::<Integer>() {
-                Some(Integer(n)) => (*n, Some(old.expiry)),
+            None => (0, expiry()),
+            Some(old) => match old.value::<Integer>() {
+                Some(Integer(n)) => (*n, old.expiry()),
                 None => return (None, Err(not_an_integer(key))),
             },
         };
         match sum(key, from, by) {
             Ok(value) => {
-                let mut record = self.record(&value, self.life(Timeout::Default));
-                record.expiry = expiry.unwrap_or(record.expiry);
-                (Some(record), Ok(value))
+                let Key { digest, bytes } = local.clone();
+                let draft =
+                    Draft { digest, bytes, expiry, birth: self.local.now(), instance: 0, function: 0 };
+                (Some(SimpleStore::entry(draft, Integer(value.into()))), Ok(value))
             }
             Err(error) => (None, Err(error)),
         }
@@ -337,9 +345,15 @@ impl Inner {
         result.map_err(|error| self.failed(error))
     }
 
-    async fn look_shared<T: Storable, D: Io>(&self, io: D, link: &Arc<Link>, key: &str) -> Result<Looked<T>> {
+    async fn look_shared<T: Storable, D: Io>(
+        &self,
+        io: D,
+        link: &Arc<Link>,
+        key: &str,
+        serves: &impl Fn(&T) -> bool,
+    ) -> Result<Looked<T>> {
         let fetched = io.call(link, Fetch { entry: key.to_string(), versions: Vec::new() }).await?;
-        if let Some(value) = fetched.entry.and_then(|bytes| self.unseal(key, &bytes)) {
+        if let Some(value) = fetched.entry.and_then(|bytes| self.unseal(key, &bytes)).filter(serves) {
             return Ok(Looked::Value(value));
         }
         Ok(Looked::Absent(match fetched.token {
@@ -350,21 +364,31 @@ impl Inner {
 
     /// One round of `get_or_insert_with`: the value, or the duty to compute it.
     pub(super) async fn claim<T: Storable, D: Io>(&self, io: D, key: &str) -> Claim<T> {
+        self.claim_if(io, key, &|_| true).await
+    }
+
+    /// The same, where not every value that is found serves.
+    pub(super) async fn claim_if<T: Storable, D: Io>(
+        &self,
+        io: D,
+        key: &str,
+        serves: &impl Fn(&T) -> bool,
+    ) -> Claim<T> {
         let local = self.local_key(key);
         let full = self.full(key);
-        let flight_key = if self.link.is_some() { KeyBytes::new(full.as_bytes()) } else { local.bytes };
+        let flight_key = if self.link.is_some() { self.flight_key(&full) } else { local };
         let mut patience = 2;
         loop {
             let since = self.flights.completions(&flight_key);
             let evidence = match &self.link {
                 None => {
                     let at = self.local.now();
-                    if let Some(value) = self.look(key) {
+                    if let Some(value) = self.look(key).filter(serves) {
                         return Claim::Value(self.found(Some(value)));
                     }
                     Evidence::Birth { function: 0, instance: 0, at }
                 }
-                Some(link) => match self.look_shared(io, link, &full).await {
+                Some(link) => match self.look_shared(io, link, &full, serves).await {
                     Ok(Looked::Value(value)) => return Claim::Value(self.found(Some(value))),
                     Ok(Looked::Absent(token)) => Evidence::Seen(Some(Seen { generation: 0, token })),
                     Err(error) => {
@@ -385,7 +409,9 @@ impl Inner {
                     Waited::Value(value) => {
                         self.count(Event::Miss);
                         self.count(Event::Coalesced);
-                        return Claim::Value(value.downcast_ref::<T>().cloned());
+                        return Claim::Value(
+                            value.downcast_ref::<T>().filter(|value| serves(value)).cloned(),
+                        );
                     }
                     Waited::Released => {
                         self.count(Event::Miss);
@@ -408,9 +434,8 @@ impl Inner {
     ) {
         let stored = match (&self.link, *lead.evidence()) {
             (None, Evidence::Birth { at, .. }) => {
-                let Local { digest, bytes } = self.local_key(key);
-                let record = Record { birth: at, ..self.record(value, life) };
-                self.local.insert(Insert { digest, bytes, record }, || !lead.doomed())
+                let entry = self.entry_born(at, &self.local_key(key), value, life);
+                self.local.insert(entry, || !lead.doomed())
             }
             (Some(link), Evidence::Seen(Some(Seen { token, .. }))) if !lead.doomed() => {
                 let key = self.full(key);
@@ -428,7 +453,7 @@ impl Inner {
         if stored {
             self.count(Event::Store);
         }
-        lead.finish(Outcome::Value(Arc::new(value.clone())));
+        lead.finish(|| Some(Arc::new(value.clone())));
     }
 
     pub(super) async fn get_or_insert_over<T, D, F>(

@@ -3,16 +3,26 @@
 mod aio;
 mod bind;
 mod core;
+#[cfg(feature = "minijinja")]
+mod fragment;
 mod integer;
+#[cfg(feature = "tower")]
+mod pages;
 mod sync;
+mod views;
 
 use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::simple::{SimpleStore, SlotTable};
-use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result, Timeout};
+use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, KeyBytes, Result, Timeout};
 
 pub use aio::AsyncCache;
+#[cfg(feature = "tower")]
+pub(crate) use pages::{PageLook, PageSpot};
+#[cfg(feature = "minijinja")]
+pub(crate) use fragment::{FragmentClaim, FragmentFound};
 
+use crate::flight::Key;
 use crate::link::Link;
 use crate::memo::{Flights, Used};
 use crate::stats::{CacheStats, Counters, Event};
@@ -166,6 +176,12 @@ impl std::fmt::Debug for Cache {
 }
 
 impl Inner {
+    /// The key of the computations of a shared entry.
+    pub(crate) fn flight_key(&self, key: &str) -> Key {
+        let digest = self.local.digest(|w| std::hash::Hasher::write(w, key.as_bytes()));
+        Key { digest, bytes: KeyBytes::new(key.as_bytes()) }
+    }
+
     pub(crate) fn count(&self, event: Event) {
         self.own.count(event);
     }

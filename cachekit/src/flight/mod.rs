@@ -34,14 +34,35 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{Hash, Hasher};
+
 use cachekit_backends::KeyBytes;
 
-pub(crate) use state::{Wait, Waited};
-pub(crate) use table::Outcome;
+pub(crate) use state::{Shared, Wait, Waited};
+
+/// What is computed: the bytes of its key, and their digest under a secret of the process, by which it is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) digest: u64,
+    pub(crate) bytes: KeyBytes,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
 
 /// The flights of one cache.
-pub(crate) type Flights<E> = table::Flights<KeyBytes, E>;
+pub(crate) type Flights<E> = table::Flights<Key, E>;
 /// What a caller of that cache who missed has to do.
-pub(crate) type Role<E> = table::Role<KeyBytes, E>;
+pub(crate) type Role<E> = table::Role<Key, E>;
 /// The right to compute for that cache.
-pub(crate) type Lead<E> = table::Lead<KeyBytes, E>;
+pub(crate) type Lead<E> = table::Lead<Key, E>;
+
+/// Whether this thread runs the body of a computation.
+#[cfg(test)]
+#[allow(dead_code, reason = "for templates, which are a feature")]
+pub(crate) fn is_inside() -> bool {
+    nesting::current().is_some()
+}

@@ -55,6 +55,22 @@ impl Drop for Entered<'_> {
     }
 }
 
+/// From now on what this thread runs belongs to one flight, which began on this thread just now.
+pub(super) fn step_in(node: Node) {
+    replace(Some(node));
+}
+
+/// Goes back to the nearest flight around one that still runs.
+///
+/// Bodies that fail may be left the outer one first; then this thread is in the inner one until that is left, too. On a
+/// thread that isn't in the flight nothing happens.
+pub(super) fn step_out(node: &Node) {
+    if current().is_some_and(|current| Arc::ptr_eq(&current, node)) {
+        let outer = successors(node.parent(), |flight| flight.parent()).find(|flight| !flight.has_landed());
+        drop(replace(outer.cloned()));
+    }
+}
+
 /// Runs a future as the body of one flight: it is entered whenever the future is polled, and while it is dropped.
 pub(super) async fn scope<F: Future>(node: Node, future: F) -> F::Output {
     struct Body<'a, F> {

@@ -42,7 +42,11 @@ pub(super) struct Flight<E: ?Sized> {
 }
 
 enum State {
-    Running { wakers: BTreeMap<u64, Waker>, next: u64 },
+    /// Most flights land before anybody waits.
+    Running {
+        wakers: Option<Box<BTreeMap<u64, Waker>>>,
+        next: u64,
+    },
     Landed(Waited),
 }
 
@@ -52,7 +56,7 @@ impl<E> Flight<E> {
             doomed: AtomicBool::new(false),
             parent,
             visited: std::sync::atomic::AtomicU64::new(0),
-            state: Mutex::new(State::Running { wakers: BTreeMap::new(), next: 0 }),
+            state: Mutex::new(State::Running { wakers: None, next: 0 }),
             evidence,
         }
     }
@@ -90,9 +94,14 @@ impl<E: ?Sized> Flight<E> {
     /// Ends the flight and wakes everybody, in the order of arrival, with no lock held.
     pub(super) fn land(&self, waited: Waited) {
         let state = mem::replace(&mut *self.state.lock(), State::Landed(waited));
-        if let State::Running { wakers, .. } = state {
+        if let State::Running { wakers: Some(wakers), .. } = state {
             wakers.into_values().for_each(Waker::wake);
         }
+    }
+
+    /// Whether it has ended, which may not be known of one that nobody waited for.
+    pub(super) fn has_landed(&self) -> bool {
+        matches!(*self.state.lock(), State::Landed(_))
     }
 
     fn poll(&self, ticket: &mut Option<u64>, waker: &Waker) -> Poll<Waited> {
@@ -105,7 +114,7 @@ impl<E: ?Sized> Flight<E> {
                     *next += 1;
                     *next
                 });
-                wakers.insert(ticket, waker)
+                wakers.get_or_insert_default().insert(ticket, waker)
             }
         };
         Poll::Pending
@@ -113,7 +122,7 @@ impl<E: ?Sized> Flight<E> {
 
     fn leave(&self, ticket: u64) {
         let _waker = match &mut *self.state.lock() {
-            State::Running { wakers, .. } => wakers.remove(&ticket),
+            State::Running { wakers, .. } => wakers.as_mut().and_then(|wakers| wakers.remove(&ticket)),
             State::Landed(_) => None,
         };
     }
@@ -121,7 +130,7 @@ impl<E: ?Sized> Flight<E> {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         match &*self.state.lock() {
-            State::Running { wakers, .. } => wakers.len(),
+            State::Running { wakers, .. } => wakers.as_ref().map_or(0, |wakers| wakers.len()),
             State::Landed(_) => 0,
         }
     }

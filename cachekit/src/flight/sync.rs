@@ -6,7 +6,7 @@ pub(super) use std::thread::{Thread, current as current_thread, park};
 pub(super) use std::thread_local;
 
 /// Seeded by the operating system: an outsider who chooses arguments can't make them collide.
-pub(super) type HashState = foldhash::quality::RandomState;
+pub(super) type HashState = foldhash::fast::RandomState;
 
 /// The counters of completions. Two keys that share one make each other look twice now and then; so many that it is rare.
 /// A model checker, which pays for each, has fewer.

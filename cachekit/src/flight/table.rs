@@ -1,5 +1,6 @@
 //! The flights under way, by key.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
@@ -26,15 +27,6 @@ pub(crate) enum Role<K: Clone + Eq + Hash, E: Send + Sync + 'static> {
     Recheck,
 }
 
-/// How a computation ended that did not panic.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// With a value for everybody who waits.
-    Value(Shared),
-    /// With something that is neither stored nor shared: those who wait compute by themselves, side by side.
-    Nothing,
-}
-
 /// The computations under way, by key: at most one that others join, and any number that nobody waits for.
 ///
 /// `E` is evidence, what a computation's leader knew when it began; it decides who may join.
@@ -51,19 +43,19 @@ type Table<K, E> = HashMap<K, Slot<E>, HashState>;
 struct Slot<E> {
     /// The one that callers join.
     current: Option<Arc<Flight<E>>>,
-    /// Those that nobody joins (any more), by address; here so that a deletion finds them.
-    others: BTreeMap<usize, Arc<Flight<E>>>,
+    /// Those that nobody joins (any more), by address; here so that a deletion finds them. Seldom any.
+    others: Option<Box<BTreeMap<usize, Arc<Flight<E>>>>>,
 }
 
 impl<E> Default for Slot<E> {
     fn default() -> Self {
-        Self { current: None, others: BTreeMap::new() }
+        Self { current: None, others: None }
     }
 }
 
 impl<E> Slot<E> {
     fn add_other(&mut self, flight: Arc<Flight<E>>) {
-        self.others.insert(Arc::as_ptr(&flight).addr(), flight);
+        self.others.get_or_insert_default().insert(Arc::as_ptr(&flight).addr(), flight);
     }
 
     /// Whether it was there.
@@ -72,15 +64,17 @@ impl<E> Slot<E> {
             self.current = None;
             return true;
         }
-        self.others.remove(&Arc::as_ptr(flight).addr()).is_some()
+        let others = self.others.as_mut();
+        others.is_some_and(|others| others.remove(&Arc::as_ptr(flight).addr()).is_some())
     }
 
     fn is_empty(&self) -> bool {
-        self.current.is_none() && self.others.is_empty()
+        self.current.is_none() && self.others.as_ref().is_none_or(|others| others.is_empty())
     }
 
     fn doom(&self) {
-        self.current.iter().chain(self.others.values()).for_each(|flight| flight.doom());
+        let others = self.others.iter().flat_map(|others| others.values());
+        self.current.iter().chain(others).for_each(|flight| flight.doom());
     }
 }
 
@@ -103,8 +97,8 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     }
 
     /// How many flights of this key have landed that may have stored something, for [`join`](Self::join). Read it before
-    /// looking into the store.
-    pub(crate) fn completions(&self, key: &K) -> u64 {
+    /// looking into the store. Asked by the key, or by what hashes alike.
+    pub(crate) fn completions(&self, key: impl Hash) -> u64 {
         // Acquire: who sees a completion, sees what it stored.
         self.counter(self.hashes.hash_one(key)).load(Ordering::Acquire)
     }
@@ -153,6 +147,21 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
         }
         drop(table);
         Role::Lead(self.lead(key, flight))
+    }
+
+    /// Starts the flight of a key if there is none, and none has landed `since` the look into the store that missed: the
+    /// common case of [`join`](Self::join).
+    pub(crate) fn lead_at_once(self: &Arc<Self>, key: &K, evidence: E, since: u64) -> Option<Lead<K, E>> {
+        let hash = self.hashes.hash_one(key);
+        let mut table = self.shard(hash).lock();
+        if since != self.counter(hash).load(Ordering::Acquire) {
+            return None;
+        }
+        let Entry::Vacant(slot) = table.entry(key.clone()) else { return None };
+        let flight = Arc::new(Flight::new(evidence, nesting::current()));
+        slot.insert(Slot { current: Some(flight.clone()), others: None });
+        drop(table);
+        Some(self.lead(key, flight))
     }
 
     fn wait_for(self: &Arc<Self>, target: Node, key: &K, evidence: E, parent: Option<Node>) -> Role<K, E> {
@@ -226,13 +235,13 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
         if counts {
             self.counter(hash).fetch_add(1, Ordering::Release);
         }
-        let Some(slot) = table.get_mut(key) else { return };
+        // Most have the slot for themselves, and so it goes with them.
+        let Some(mut slot) = table.remove(key) else { return };
         slot.remove(flight);
-        if slot.is_empty() {
-            table.remove(key);
-            if table.is_empty() && table.capacity() > KEPT {
-                *table = HashMap::with_hasher(self.hashes.clone());
-            }
+        if !slot.is_empty() {
+            table.insert(key.clone(), slot);
+        } else if table.is_empty() && table.capacity() > KEPT {
+            *table = HashMap::with_hasher(self.hashes.clone());
         }
     }
 
@@ -248,7 +257,9 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     /// How many computations are under way, and for how many the table has room.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
-        let flights = |slot: &Slot<E>| slot.others.len() + usize::from(slot.current.is_some());
+        let flights = |slot: &Slot<E>| {
+            slot.others.as_ref().map_or(0, |others| others.len()) + usize::from(slot.current.is_some())
+        };
         self.shards.iter().map(Mutex::lock).fold((0, 0), |(under_way, room), table| {
             (under_way + table.values().map(flights).sum::<usize>(), room + table.capacity())
         })
@@ -294,17 +305,29 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Lead<K, E> {
         nesting::scope(self.flight.clone(), body)
     }
 
-    /// Ends the flight. Store the value before.
-    pub(crate) fn finish(self, outcome: Outcome) {
-        match outcome {
-            Outcome::Value(value) => self.finish_with(|| value),
-            Outcome::Nothing => self.land(false, || Waited::Released),
-        }
+    /// Makes this the computation that the thread's code belongs to, until [`step_out`](Self::step_out), for a body that is
+    /// no scope of ours.
+    #[allow(dead_code, reason = "for templates, which are a feature")]
+    pub(crate) fn step_in(&self) {
+        nesting::step_in(self.flight.clone());
     }
 
-    /// Ends the flight with a value that is made only if somebody waits for it. Store the value before.
-    pub(crate) fn finish_with(self, value: impl FnOnce() -> Shared) {
-        self.land(true, || Waited::Value(value()));
+    /// Ends what [`step_in`](Self::step_in) began.
+    #[allow(dead_code, reason = "for templates, which are a feature")]
+    pub(crate) fn step_out(&self) {
+        let node: Node = self.flight.clone();
+        nesting::step_out(&node);
+    }
+
+    /// Ends the flight, and hands a value, if it is one to share, to everybody who waits. It is made only if somebody does.
+    /// Store it before.
+    pub(crate) fn finish(self, value: impl FnOnce() -> Option<Shared>) {
+        self.land(true, || value().map_or(Waited::Released, Waited::Value));
+    }
+
+    /// Ends the flight with nothing that is stored or shared: those who wait compute by themselves, side by side.
+    pub(crate) fn release(self) {
+        self.land(false, || Waited::Released);
     }
 
     fn land(mut self, counts: bool, waited: impl FnOnce() -> Waited) {

@@ -1,28 +1,25 @@
 //! The computation and what follows it: the value is stored, unless something was deleted since it began.
 
 use std::future::Future;
-use std::sync::Arc;
 
-use cachekit_backends::simple::{Insert, Record, Value};
+use cachekit_backends::simple::Draft;
 
-use super::policy::{Entry, Policy};
+use super::policy::{Place, Policy};
 use super::probe::{Call, Way};
 use super::target::{LocalKey, SharedKey};
 use super::{Evidence, Lead, Seen};
-use crate::flight::Outcome;
 use crate::link::{AsyncIo, Io, PutIf, SyncIo, ready};
 use crate::stats::Event;
 
 /// The duty to compute. If it is dropped, by a panic or a cancellation, one of those who wait takes over.
-pub struct Ticket<R> {
+pub struct Ticket {
     call: Call,
-    policy: Policy<R>,
     flight: Option<Lead>,
 }
 
-impl<R> Ticket<R> {
-    pub(super) fn new(call: Call, policy: Policy<R>, flight: Option<Lead>) -> Self {
-        Self { call, policy, flight }
+impl Ticket {
+    pub(super) fn new(call: Call, flight: Option<Lead>) -> Self {
+        Self { call, flight }
     }
 
     /// Runs the body of a function.
@@ -41,102 +38,122 @@ impl<R> Ticket<R> {
     }
 
     /// Stores the value if it is to be stored, hands it to those who wait, and returns it. Blocks the thread.
-    pub fn finish(self, output: R, cache_if: impl FnOnce(&R) -> bool) -> R {
-        let Some((stored, this)) = self.kept(&output, cache_if) else { return output };
-        ready(this.store(SyncIo, stored));
+    pub fn finish<R>(mut self, policy: &Policy<R>, output: R, cache_if: impl FnOnce(&R) -> bool) -> R {
+        let step = self.begin(policy, &output, cache_if);
+        if let Step::Put(put) = step {
+            ready(self.put(SyncIo, put));
+        }
+        self.land(policy, &output);
         output
     }
 
     /// The same as a task.
-    pub async fn finish_async(self, output: R, cache_if: impl FnOnce(&R) -> bool) -> R {
-        let Some((stored, this)) = self.kept(&output, cache_if) else { return output };
-        this.store(AsyncIo, stored).await;
+    pub async fn finish_async<R>(
+        mut self,
+        policy: &Policy<R>,
+        output: R,
+        cache_if: impl FnOnce(&R) -> bool,
+    ) -> R {
+        // The value is not borrowed while the backend is waited for: it need not be `Sync`.
+        let step = self.begin(policy, &output, cache_if);
+        if let Step::Put(put) = step {
+            self.put(AsyncIo, put).await;
+        }
+        self.land(policy, &output);
         output
     }
 
-    /// The value to be stored, if there is one; else ends the flight.
-    fn kept(self, output: &R, cache_if: impl FnOnce(&R) -> bool) -> Option<(Value, Self)> {
+    /// All but the wait for a backend. If nothing is to be stored, it ends the flight as well.
+    fn begin<R>(&mut self, policy: &Policy<R>, output: &R, cache_if: impl FnOnce(&R) -> bool) -> Step {
         if matches!(self.call.way, Way::Bypass) {
-            return None;
+            return Step::Done;
         }
-        if self.policy.stores(output)
-            && cache_if(output)
-            && let Some(value) = self.policy.wrap(output)
-        {
-            return Some((value, self));
+        if !(policy.stores(output) && cache_if(output)) {
+            if let Some(flight) = self.flight.take() {
+                flight.release();
+            }
+            return Step::Done;
         }
-        if let Some(flight) = self.flight {
-            flight.finish(Outcome::Nothing);
+        let Some(flight) = &self.flight else { return Step::Done };
+        match &self.call.way {
+            Way::Local(key) => store_local(&self.call, policy, key, flight, output),
+            Way::Shared(key) => return sealed(&self.call, policy, key, flight, output),
+            Way::Bypass => {}
         }
-        None
+        Step::Done
     }
 
-    async fn store<D: Io>(self, io: D, value: Value) {
-        let Self { call, policy, flight } = self;
-        let stored = match (&call.way, &flight) {
-            (Way::Local(key), Some(flight)) => store_local(&call, key, flight, &value),
-            (Way::Shared(key), Some(flight)) => store_shared(io, &call, &policy, key, flight, &value).await,
-            _ => false,
-        };
-        if stored {
-            call.count(Event::Store);
+    async fn put<D: Io>(&self, io: D, put: PutIf) {
+        let call = &self.call;
+        let Some(link) = &call.inner().link else { return };
+        match io.call(link, put).await {
+            Ok(true) => call.count(Event::Store),
+            Ok(false) => {}
+            Err(error) => {
+                call.count(Event::Error);
+                link.report("a value is returned", &error);
+            }
         }
-        if let Some(flight) = flight {
-            flight.finish(Outcome::Value(value));
+    }
+
+    fn land<R>(self, policy: &Policy<R>, output: &R) {
+        if let Some(flight) = self.flight {
+            flight.finish(|| policy.share(output));
         }
     }
 }
 
-fn store_local(call: &Call, key: &LocalKey, flight: &Lead, value: &Value) -> bool {
-    let Evidence::Birth { at, .. } = *flight.evidence() else { return false };
+/// What is left to do after the computation.
+enum Step {
+    Done,
+    /// Store this on the backend.
+    Put(PutIf),
+}
+
+fn store_local<R>(call: &Call, policy: &Policy<R>, key: &LocalKey, flight: &Lead, output: &R) {
+    let Evidence::Birth { at, .. } = *flight.evidence() else { return };
     let inner = call.inner();
-    if call.refresh {
-        flight.supersede();
-    }
-    let record = Record {
+    let draft = Draft {
+        digest: key.key.digest,
+        bytes: key.key.bytes.clone(),
         expiry: inner.local.expiry(call.life),
         birth: at,
         instance: key.instance,
         function: call.function.number,
-        value: Arc::clone(value),
     };
-    let insert = Insert { digest: key.digest, bytes: key.bytes.clone(), record };
-    inner.local.insert(insert, || !flight.doomed())
+    let Some(entry) = policy.keep(draft, output) else { return };
+    if call.refresh {
+        flight.supersede();
+    }
+    if inner.local.insert(entry, || !flight.doomed()) {
+        call.count(Event::Store);
+    }
 }
 
-async fn store_shared<R, D: Io>(
-    io: D,
-    call: &Call,
-    policy: &Policy<R>,
-    key: &SharedKey,
-    flight: &Lead,
-    value: &Value,
-) -> bool {
+/// What is to be put on the backend, if it may be.
+fn sealed<R>(call: &Call, policy: &Policy<R>, key: &SharedKey, flight: &Lead, output: &R) -> Step {
     let inner = call.inner();
     let (Some(link), Evidence::Seen(Some(Seen { generation, token }))) = (&inner.link, *flight.evidence())
     else {
         // The backend did not answer before; it isn't known what the value would be stored under.
-        return false;
+        return Step::Done;
     };
-    let at = Entry { key: &key.entry, now: inner.clock.now(), life: call.life, generation };
-    let sealed = match policy.seal(&at, value) {
-        Ok(sealed) => sealed,
+    let place = Place { key: &key.entry, now: inner.clock.now(), life: call.life, generation };
+    match policy.seal(&place, output) {
+        Ok(Some(value)) => {
+            if call.refresh {
+                flight.supersede();
+            }
+            if flight.doomed() {
+                return Step::Done;
+            }
+            Step::Put(PutIf { key: key.entry.clone(), value, life: call.life, token })
+        }
+        Ok(None) => Step::Done,
         Err(error) => {
             call.count(Event::Error);
             link.report("a value is returned", &error);
-            return false;
+            Step::Done
         }
-    };
-    if call.refresh {
-        flight.supersede();
     }
-    if flight.doomed() {
-        return false;
-    }
-    let put = PutIf { key: key.entry.clone(), value: sealed, life: call.life, token };
-    io.call(link, put).await.unwrap_or_else(|error| {
-        call.count(Event::Error);
-        link.report("a value is returned", &error);
-        false
-    })
 }

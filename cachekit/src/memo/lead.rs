@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{Error, KeyBytes, Token, combine};
+use cachekit_backends::{Error, Token, combine};
 
-use super::policy::{Entry, Opened, Policy};
+use super::policy::{Opened, Place, Policy};
 use super::probe::{Call, Pending, Way, look_again};
 use super::target::{LocalKey, SharedKey};
 use super::{Evidence, Lead as Flight, Seen};
-use crate::flight::{Role, Waited};
+use crate::flight::{Key, Role, Waited};
 use crate::link::{AsyncIo, Fetch, Io, Link, SyncIo, TokenOf, ready};
 use crate::memo::finish::Ticket;
 use crate::stats::Event;
@@ -18,7 +18,7 @@ pub enum Lead<R> {
     /// Nothing: here is the value.
     Done(R),
     /// Compute it.
-    Compute(Ticket<R>),
+    Compute(Ticket),
 }
 
 /// How often a caller looks again because the computation under way has seen another state than it: the computation may
@@ -34,33 +34,67 @@ enum Round<T> {
     Again,
 }
 
-impl<R, F: Fn(&R) -> bool> Pending<R, F> {
+impl<F> Pending<F> {
     /// Goes on, blocking the thread.
-    pub fn lead(self) -> Lead<R> {
-        ready(self.lead_over(SyncIo))
+    pub fn lead<R>(self, policy: &Policy<R>) -> Lead<R>
+    where
+        F: Fn(&R) -> bool,
+    {
+        match self.at_once() {
+            Ok(ticket) => Lead::Compute(ticket),
+            Err(this) => ready(this.lead_over(SyncIo, policy)),
+        }
     }
 
     /// Goes on as a task.
-    pub async fn lead_async(self) -> Lead<R> {
-        self.lead_over(AsyncIo).await
+    pub async fn lead_async<R>(self, policy: &Policy<R>) -> Lead<R>
+    where
+        F: Fn(&R) -> bool,
+    {
+        match self.at_once() {
+            Ok(ticket) => Lead::Compute(ticket),
+            Err(this) => this.lead_over(AsyncIo, policy).await,
+        }
     }
 
-    async fn lead_over<D: Io>(self, io: D) -> Lead<R> {
-        let Self { call, stale_if, policy } = self;
-        if !matches!(call.way, Way::Bypass) && call.inner().functions.get(call.function.number).first_time() {
-            call.function.used_with(call.cache);
+    /// The common miss in process: nobody computes the key, nor has since it was looked for. Short, because a function that
+    /// is cheap to compute is judged by it.
+    // What comes back is what went in.
+    #[allow(clippy::result_large_err)]
+    fn at_once(self) -> Result<Ticket, Self> {
+        let call = &self.call;
+        let (Way::Local(key), Some(since), true) = (&call.way, self.since, call.single_flight) else {
+            return Err(self);
+        };
+        let inner = call.inner();
+        // After the look that missed, but before the computation, which is what counts.
+        let evidence =
+            Evidence::Birth { function: call.function.number, instance: key.instance, at: inner.local.now() };
+        let Some(flight) = inner.flights.lead_at_once(&key.key, evidence, since) else { return Err(self) };
+        call.note_use();
+        call.count(Event::Miss);
+        Ok(Ticket::new(self.call, Some(flight)))
+    }
+
+    async fn lead_over<R, D: Io>(self, io: D, policy: &Policy<R>) -> Lead<R>
+    where
+        F: Fn(&R) -> bool,
+    {
+        let Self { call, stale_if, .. } = self;
+        if !matches!(call.way, Way::Bypass) {
+            call.note_use();
         }
         let fresh = |output: &R| !stale_if(output);
         let mut patience = PATIENCE;
         loop {
             let round = match &call.way {
                 Way::Bypass => Round::Compute(None),
-                Way::Local(key) => local_round(io, &call, &policy, key, &fresh).await,
-                Way::Shared(key) => shared_round(io, &call, &policy, key, &fresh, patience > 0).await,
+                Way::Local(key) => local_round(io, &call, policy, key, &fresh).await,
+                Way::Shared(key) => shared_round(io, &call, policy, key, &fresh, patience > 0).await,
             };
             match round {
                 Round::Value(output) => return Lead::Done(output),
-                Round::Compute(flight) => return Lead::Compute(Ticket::new(call, policy, flight)),
+                Round::Compute(flight) => return Lead::Compute(Ticket::new(call, flight)),
                 Round::Again => patience = patience.saturating_sub(1),
             }
         }
@@ -76,17 +110,17 @@ async fn local_round<R, D: Io>(
 ) -> Round<R> {
     let inner = call.inner();
     let store = &inner.local;
-    let since = inner.flights.completions(&key.bytes);
+    let since = inner.flights.completions(&key.key);
     // Before the look: a value born now is deleted by whatever deletes what the look finds.
     let evidence =
         Evidence::Birth { function: call.function.number, instance: key.instance, at: store.now() };
     if !call.refresh
-        && let Some(output) = look_again(store, policy, key.digest, &key.bytes).filter(fresh)
+        && let Some(output) = look_again(store, policy, &key.key).filter(fresh)
     {
         call.count(Event::Hit);
         return Round::Value(output);
     }
-    join(io, call, policy, &key.bytes, evidence, since, false).await
+    join(io, call, policy, &key.key, evidence, since, false).await
 }
 
 async fn shared_round<R, D: Io>(
@@ -99,14 +133,14 @@ async fn shared_round<R, D: Io>(
 ) -> Round<R> {
     let inner = call.inner();
     let Some(link) = &inner.link else { return Round::Compute(None) };
-    let flight_key = KeyBytes::new(key.entry.as_bytes());
+    let flight_key = inner.flight_key(&key.entry);
     let since = inner.flights.completions(&flight_key);
     let fetch = Fetch { entry: key.entry.clone(), versions: key.versions.clone() };
     let seen = match io.call(link, fetch).await {
         Ok(fetched) => {
             let generation = combine(&fetched.versions);
             if let (false, Some(bytes)) = (call.refresh, &fetched.entry) {
-                let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation };
+                let at = Place { key: &key.entry, now: inner.clock.now(), life: None, generation };
                 match policy.open(&at, bytes) {
                     Opened::Value(output) if fresh(&output) => {
                         call.count(Event::Hit);
@@ -156,7 +190,7 @@ async fn join<R, D: Io>(
     io: D,
     call: &Call,
     policy: &Policy<R>,
-    key: &KeyBytes,
+    key: &Key,
     evidence: Evidence,
     since: u64,
     patient: bool,
@@ -176,7 +210,7 @@ async fn join<R, D: Io>(
             Round::Compute(Some(flight))
         }
         Role::Wait(wait) => match io.wait(wait).await {
-            Waited::Value(value) => match policy.take(&value) {
+            Waited::Value(value) => match policy.take(&*value) {
                 Some(output) => {
                     call.count(Event::Miss);
                     call.count(Event::Coalesced);

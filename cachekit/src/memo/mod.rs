@@ -10,6 +10,7 @@ pub(crate) mod probe;
 pub(crate) mod site;
 pub(crate) mod surface;
 pub(crate) mod target;
+pub(crate) mod view;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -14,6 +14,12 @@ use cachekit_backends::{CacheKey, KeyWriter};
 pub trait KeyPart {
     /// Whether feeding it runs only code of the standard library and of cachekit.
     const TRUSTED: bool;
+    /// Whether it is a request's path, which is one instance of all functions together.
+    const VIEW: bool = false;
+    /// The path, if it is one.
+    fn view_path(&self) -> Option<&str> {
+        None
+    }
     /// Feeds it.
     fn feed<W: KeyWriter>(&self, writer: &mut W);
 }
@@ -34,6 +40,11 @@ impl KeyPart for Nil {
 
 impl<H: KeyPart, T: KeyPart> KeyPart for Cons<H, T> {
     const TRUSTED: bool = H::TRUSTED && T::TRUSTED;
+    const VIEW: bool = H::VIEW;
+    #[inline]
+    fn view_path(&self) -> Option<&str> {
+        self.0.view_path()
+    }
     #[inline]
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         self.0.feed(writer);

@@ -1,16 +1,18 @@
 //! What of a return value is stored, decided by its type: of a `Result` only `Ok`, of an `Option` only `Some`, of anything
 //! else the value.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cachekit_backends::simple::Value;
+use cachekit_backends::simple::{Draft, Entry, SimpleStore};
 use cachekit_backends::{
     Error, ErrorKind, Lifetime, Result as CacheResult, Unsealed, seal_value, unseal_value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::flight::Shared;
 
 /// A value that can be stored and sent anywhere.
 #[diagnostic::on_unimplemented(
@@ -48,8 +50,12 @@ pub trait Shape: Copy {
     type Output;
     /// What is stored of it.
     type Stored;
+    /// Whether anything of this value is stored.
+    fn stores(output: &Self::Output) -> bool;
     /// The part that is stored, if this value is.
-    fn stored(output: &Self::Output) -> Option<&Self::Stored>;
+    fn stored(output: &Self::Output) -> Option<Self::Stored>
+    where
+        Self::Stored: Clone;
     /// The return value for a stored one.
     fn output(stored: Self::Stored) -> Self::Output;
 }
@@ -69,8 +75,16 @@ macro_rules! shapes {
             type Output = $out;
             type Stored = $stored;
             #[inline]
-            fn stored($o: &$out) -> Option<&$stored> {
-                $view
+            fn stores($o: &$out) -> bool {
+                let view: Option<&$stored> = $view;
+                view.is_some()
+            }
+            #[inline]
+            fn stored($o: &$out) -> Option<$stored>
+            where
+                $stored: Clone,
+            {
+                $view.cloned()
             }
             #[inline]
             fn output($s: $stored) -> $out {
@@ -158,7 +172,7 @@ pub(crate) enum Opened<T> {
 
 /// Where and when bytes are sealed or opened.
 #[derive(Debug)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct Place<'a> {
     /// The whole key.
     pub(crate) key: &'a str,
     /// The wall-clock time in milliseconds.
@@ -175,14 +189,17 @@ pub(crate) struct Entry<'a> {
 /// makes one error and not one for every step that follows. In a call they are constants, and inlined.
 pub struct Policy<R> {
     stores: fn(&R) -> bool,
-    wrap: fn(&R) -> Option<Value>,
-    take: fn(&Value) -> Option<R>,
-    seal: fn(&Entry<'_>, &Value) -> CacheResult<Vec<u8>>,
-    open: fn(&Entry<'_>, &[u8]) -> Opened<R>,
+    keep: fn(Draft, &R) -> Option<Arc<Entry>>,
+    share: fn(&R) -> Option<Shared>,
+    take: fn(&(dyn Any + Send + Sync)) -> Option<R>,
+    seal: fn(&Place<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
+    open: fn(&Place<'_>, &[u8]) -> Opened<R>,
+    /// Whether it is a small value without anything to drop.
+    plain: bool,
     /// Whether cloning runs no code of the user's.
-    quiet: bool,
+    quiet: fn() -> bool,
     /// Whether a thread may keep a value of its own accord.
-    small: fn(&Value) -> bool,
+    small: fn(&(dyn Any + Send + Sync)) -> bool,
 }
 
 impl<R> Clone for Policy<R> {
@@ -194,54 +211,78 @@ impl<R> Copy for Policy<R> {}
 
 /// The policy of values that any backend may store.
 #[inline]
-pub fn portable<S: Shape>(_: S) -> Policy<S::Output>
+pub fn portable<'p, S: Shape + 'p>(_: S) -> &'p Policy<S::Output>
 where
     S::Stored: Storable,
 {
-    Policy {
-        stores: |output| S::stored(output).is_some(),
-        wrap: wrap::<S>,
-        take: take::<S>,
-        seal: |entry, value| match value.downcast_ref::<S::Stored>() {
-            Some(value) => seal_value(entry.key, entry.now, entry.life, entry.generation, value),
-            None => Err(stays()),
+    &Portable::<S>::POLICY
+}
+
+/// The policy of values that stay in the process.
+#[inline]
+pub fn local<'p, S: Shape + 'p>(_: S) -> &'p Policy<S::Output>
+where
+    S::Stored: Keepable,
+{
+    &Local::<S>::POLICY
+}
+
+/// Holds a constant, so that a policy is a place in the program and no value that each call puts together.
+struct Portable<S>(PhantomData<S>);
+struct Local<S>(PhantomData<S>);
+
+impl<S: Shape> Portable<S>
+where
+    S::Stored: Storable,
+{
+    const POLICY: Policy<S::Output> = Policy {
+        seal: |place, output| {
+            S::stored(output)
+                .map(|value| seal_value(place.key, place.now, place.life, place.generation, &value))
+                .transpose()
         },
         open: |entry, bytes| match unseal_value(entry.key, bytes, entry.now, entry.generation) {
             Unsealed::Value(value) => Opened::Value(S::output(value)),
             Unsealed::Expired | Unsealed::OtherGeneration => Opened::Gone,
             Unsealed::Unreadable(_) => Opened::Unreadable,
         },
-        quiet: clones_quietly::<S::Stored>(),
-        small: is_small,
-    }
+        ..Local::<S>::POLICY
+    };
 }
 
-/// The policy of values that stay in the process.
-#[inline]
-pub fn local<S: Shape>(_: S) -> Policy<S::Output>
+impl<S: Shape> Local<S>
 where
     S::Stored: Keepable,
 {
-    Policy {
-        stores: |output| S::stored(output).is_some(),
-        wrap: wrap::<S>,
+    const POLICY: Policy<S::Output> = Policy {
+        stores: S::stores,
+        keep: keep::<S>,
+        share: share::<S>,
         take: take::<S>,
         seal: |_, _| Err(stays()),
         open: |_, _| Opened::Unreadable,
-        quiet: clones_quietly::<S::Stored>(),
-        small: is_small,
-    }
+        plain: is_plain::<S::Stored>(),
+        quiet: clones_quietly::<S::Stored>,
+        small: if is_plain::<S::Stored>() { |_| true } else { is_small },
+    };
 }
 
-fn wrap<S: Shape>(output: &S::Output) -> Option<Value>
+fn keep<S: Shape>(draft: Draft, output: &S::Output) -> Option<Arc<Entry>>
 where
     S::Stored: Keepable,
 {
-    S::stored(output).map(|stored| Arc::new(stored.clone()) as Value)
+    S::stored(output).map(|stored| SimpleStore::entry(draft, stored))
+}
+
+fn share<S: Shape>(output: &S::Output) -> Option<Shared>
+where
+    S::Stored: Keepable,
+{
+    S::stored(output).map(|stored| Arc::new(stored) as Shared)
 }
 
 #[inline]
-fn take<S: Shape>(value: &Value) -> Option<S::Output>
+fn take<S: Shape>(value: &(dyn Any + Send + Sync)) -> Option<S::Output>
 where
     S::Stored: Keepable,
 {
@@ -259,39 +300,55 @@ impl<R> Policy<R> {
         (self.stores)(output)
     }
 
-    /// What is stored of a return value, as the in-process store and those who wait get it.
-    pub(crate) fn wrap(&self, output: &R) -> Option<Value> {
-        (self.wrap)(output)
+    /// An entry of what is stored of a return value.
+    pub(crate) fn keep(&self, draft: Draft, output: &R) -> Option<Arc<Entry>> {
+        (self.keep)(draft, output)
+    }
+
+    /// What is stored of a return value, for those who wait for it.
+    pub(crate) fn share(&self, output: &R) -> Option<Shared> {
+        (self.share)(output)
     }
 
     /// The return value of a stored one; none if it has another type.
     #[inline]
-    pub(crate) fn take(&self, value: &Value) -> Option<R> {
+    pub(crate) fn take(&self, value: &(dyn Any + Send + Sync)) -> Option<R> {
         (self.take)(value)
     }
 
-    pub(crate) fn seal(&self, entry: &Entry<'_>, value: &Value) -> CacheResult<Vec<u8>> {
-        (self.seal)(entry, value)
+    /// The bytes of what is stored of a return value.
+    pub(crate) fn seal(&self, place: &Place<'_>, output: &R) -> CacheResult<Option<Vec<u8>>> {
+        (self.seal)(place, output)
     }
 
-    pub(crate) fn open(&self, entry: &Entry<'_>, bytes: &[u8]) -> Opened<R> {
+    pub(crate) fn open(&self, entry: &Place<'_>, bytes: &[u8]) -> Opened<R> {
         (self.open)(entry, bytes)
     }
 
     /// Whether a value is so small that it doesn't matter if a thread keeps it a while longer.
-    pub(crate) fn is_small(&self, value: &Value) -> bool {
+    pub(crate) fn is_small(&self, value: &(dyn Any + Send + Sync)) -> bool {
         (self.small)(value)
+    }
+
+    /// Whether a thread may have such values of its own.
+    #[inline]
+    pub(crate) fn may_be_near(&self) -> bool {
+        self.plain || self.is_quiet()
     }
 
     /// Whether cloning runs no code of the user's, so that it may be done under a lock.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
+        (self.quiet)()
     }
 }
 
-/// The largest heap memory of a small value, in bytes.
+/// The most memory of a small value, in itself or behind it, in bytes.
 const SMALL: usize = 1024;
+
+const fn is_plain<T>() -> bool {
+    !std::mem::needs_drop::<T>() && size_of::<T>() <= SMALL
+}
 
 macro_rules! quiet {
     (plain: $($plain:ty),*; heap: $($heap:ty),*) => {
@@ -303,8 +360,7 @@ macro_rules! quiet {
         }
 
         /// Whether a value of such a type takes little memory beside itself.
-        fn is_small(value: &Value) -> bool {
-            let value = &**value;
+        fn is_small(value: &(dyn Any + Send + Sync)) -> bool {
             $(value.is::<$plain>() ||)*
             $(value.downcast_ref::<$heap>().is_some_and(|value| std::mem::size_of_val(&**value) <= SMALL) ||)* false
         }

@@ -3,8 +3,8 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use cachekit_backends::simple::{Record, SimpleStore};
-use cachekit_backends::{KeyBytes, Lifetime, Matcher, Timeout};
+use cachekit_backends::simple::{Entry, SimpleStore};
+use cachekit_backends::{Lifetime, Matcher, Timeout};
 
 use super::Op;
 use super::parts::KeyPart;
@@ -12,6 +12,7 @@ use super::policy::Policy;
 use super::site::{Function, Handle};
 use super::target::{LocalKey, SharedKey, feed_local};
 use crate::cache::{Cache, Inner};
+use crate::flight::Key;
 use crate::stats::Event;
 
 /// The options of a call, as the attribute's expressions.
@@ -59,14 +60,15 @@ pub enum Probe<R, F> {
     /// The value.
     Done(R),
     /// It takes more than a look.
-    Pending(Pending<R, F>),
+    Pending(Pending<F>),
 }
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
-pub struct Pending<R, F> {
+pub struct Pending<F> {
     pub(super) call: Call,
     pub(super) stale_if: F,
-    pub(super) policy: Policy<R>,
+    /// How many computations of the key had ended before it was looked for in vain; unknown if it wasn't.
+    pub(super) since: Option<u64>,
 }
 
 /// A call without its types.
@@ -95,6 +97,13 @@ impl Call {
     pub(super) fn count(&self, event: Event) {
         self.inner().functions.get(self.function.number).counters.count(event);
     }
+
+    /// Makes the function known as one of the cache, for deletions by name.
+    pub(super) fn note_use(&self) {
+        if self.inner().functions.get(self.function.number).first_time() {
+            self.function.used_with(self.cache);
+        }
+    }
 }
 
 /// Looks a call up.
@@ -103,7 +112,7 @@ impl Call {
 #[allow(clippy::needless_pass_by_value)]
 pub fn probe<M, R, K, I, U, Q, F, T>(
     handle: Handle<M>,
-    policy: Policy<R>,
+    policy: &Policy<R>,
     parts: &K,
     instance: &I,
     op: Op,
@@ -120,96 +129,110 @@ where
     let Handle { function, cache, .. } = handle;
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || (options.unless)() {
-        return bypass(function, cache, policy, options.stale_if);
+        return bypass(function, cache, options.stale_if);
     }
     let inner = cache.inner();
     if inner.discards {
-        return bypass(function, cache, policy, options.stale_if);
+        return bypass(function, cache, options.stale_if);
     }
     let refresh = op == Op::Refresh || (options.refresh_if)();
-    let local = inner.link.is_none() || function.local;
-    if !refresh
-        && local
-        && let Some(output) = look(&inner.local, function, &policy, parts)
-        && !(options.stale_if)(&output)
-    {
-        function.count_hit(inner);
-        return Probe::Done(output);
+    let (mut known, mut since) = (None, None);
+    if inner.link.is_none() || function.local {
+        let digest = function.digest(&inner.local, parts);
+        known = Some(digest);
+        if !refresh {
+            match look(inner, digest, function, policy, parts) {
+                Ok(output) if (options.stale_if)(&output) => {}
+                Ok(output) => {
+                    function.count_hit(inner);
+                    return Probe::Done(output);
+                }
+                Err(before) => since = Some(before),
+            }
+        }
     }
-    Probe::Pending(Pending {
-        call: Call {
-            function,
-            cache,
-            way: way(inner, function, parts, instance, local),
-            life: options.timeout.timeout().resolve(inner.default_timeout),
-            refresh,
-            single_flight: options.single_flight,
-        },
-        stale_if: options.stale_if,
-        policy,
-    })
-}
-
-fn bypass<R, F>(
-    function: &'static Function,
-    cache: &'static Cache,
-    policy: Policy<R>,
-    stale_if: F,
-) -> Probe<R, F> {
-    let call = Call { function, cache, way: Way::Bypass, life: None, refresh: false, single_flight: false };
-    Probe::Pending(Pending { call, stale_if, policy })
+    let call = Call {
+        function,
+        cache,
+        way: way(inner, function, parts, instance, known),
+        life: options.timeout.timeout().resolve(inner.default_timeout),
+        refresh,
+        single_flight: options.single_flight,
+    };
+    Probe::Pending(Pending { call, stale_if: options.stale_if, since })
 }
 
 #[cold]
+fn bypass<R, F>(function: &'static Function, cache: &'static Cache, stale_if: F) -> Probe<R, F> {
+    let call = Call { function, cache, way: Way::Bypass, life: None, refresh: false, single_flight: false };
+    Probe::Pending(Pending { call, stale_if, since: None })
+}
+
+/// Where the entry is; with a digest, in process.
+#[cold]
 fn way(
     inner: &Inner,
-    function: &Function,
+    function: &'static Function,
     parts: &impl KeyPart,
     instance: &impl KeyPart,
-    local: bool,
+    digest: Option<u64>,
 ) -> Way {
-    if local {
-        Way::Local(function.local_key(inner, parts, instance))
-    } else {
-        Way::Shared(function.shared_key(inner, parts, instance))
+    match digest {
+        Some(digest) => Way::Local(function.local_key(inner, digest, parts, instance)),
+        None => Way::Shared(function.shared_key(inner, parts, instance)),
     }
 }
 
-/// The hit path.
-#[inline]
-fn look<R, K>(store: &SimpleStore, function: &Function, policy: &Policy<R>, parts: &K) -> Option<R>
+/// The hit path. Without a hit, how many computations of the key had ended before the look.
+///
+/// One function for all memoized functions of a signature, so that each adds little code to the program.
+#[inline(never)]
+fn look<R, K>(
+    inner: &Inner,
+    digest: u64,
+    function: &Function,
+    policy: &Policy<R>,
+    parts: &K,
+) -> Result<R, u64>
 where
     K: KeyPart,
 {
-    let digest = store.digest(|w| feed_local(function, parts, w));
+    let store = &*inner.local;
     let feed = |m: &mut Matcher<'_>| feed_local(function, parts, m);
-    if policy.is_quiet() {
-        let read = |record: &Record| policy.take(&record.value);
-        let small = |record: &Record| policy.is_small(&record.value);
-        return if K::TRUSTED {
-            store.read_near(digest, feed, read, small).flatten()
-        } else {
-            store.read_near_foreign(digest, feed, read, small).flatten()
-        };
+    let take = |entry: &Entry| policy.take(entry.any());
+    if policy.may_be_near()
+        && let Some(output) = store.read_near(digest, feed, take).flatten()
+    {
+        return Ok(output);
     }
-    let value = if K::TRUSTED {
-        store.read(digest, feed, |record| Arc::clone(&record.value))?
+    let since = inner.flights.completions(digest);
+    look_far(store, digest, policy, K::TRUSTED, feed).ok_or(since)
+}
+
+/// Looks into the shared tables.
+#[inline(never)]
+fn look_far<R>(
+    store: &SimpleStore,
+    digest: u64,
+    policy: &Policy<R>,
+    trusted: bool,
+    feed: impl Fn(&mut Matcher<'_>),
+) -> Option<R> {
+    let take = |entry: &Entry| policy.take(entry.any());
+    let small = |entry: &Entry| policy.may_be_near() && policy.is_small(entry.any());
+    if trusted && policy.is_quiet() {
+        store.read_far(digest, feed, take, small).flatten()
     } else {
-        store.read_foreign(digest, feed)?.value
-    };
-    policy.take(&value)
+        // The clone of a key or of a value is the user's code.
+        store.read_far_foreign(digest, feed, take, small, trusted).flatten()
+    }
 }
 
 /// Looks a recorded key up again.
-pub(super) fn look_again<R>(
-    store: &SimpleStore,
-    policy: &Policy<R>,
-    digest: u64,
-    bytes: &KeyBytes,
-) -> Option<R> {
-    let feed = |m: &mut Matcher<'_>| m.write(bytes.as_slice());
-    let value = store.read(digest, feed, |record| Arc::clone(&record.value))?;
-    policy.take(&value)
+pub(super) fn look_again<R>(store: &SimpleStore, policy: &Policy<R>, key: &Key) -> Option<R> {
+    let feed = |m: &mut Matcher<'_>| m.write(key.bytes.as_slice());
+    let entry = store.read(key.digest, feed, Arc::clone)?;
+    policy.take(entry.any())
 }
 
 /// The default of `unless` and `refresh_if`.

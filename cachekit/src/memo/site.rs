@@ -241,6 +241,18 @@ pub struct Handle<M> {
 }
 
 impl<M> Handle<M> {
+    /// The function of a site that has no other, in a cache.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn of_one(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
+        let function = match site.first.get() {
+            Some(function) => function,
+            None => site.other_function(&scope),
+        };
+        Self { function, cache, narrowed: None, mode: PhantomData }
+    }
+
     /// The function of a site, in a cache.
     #[inline]
     #[must_use]

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cachekit_backends::{KeyBytes, Result, Version, combine};
+use cachekit_backends::{Result, Version, combine};
 
 use super::parts::KeyPart;
-use super::policy::{Entry, Opened, Policy};
+use super::policy::{Opened, Place, Policy};
 use super::probe::look_again;
 use super::site::{Async, Function, Handle, Sync};
 use super::target::{Instance, LocalKey, SharedKey};
@@ -32,14 +32,15 @@ enum Spot {
 impl<R, M> Key<R, M> {
     /// The key of a call.
     #[allow(clippy::needless_pass_by_value)]
-    pub fn new(handle: Handle<M>, policy: Policy<R>, parts: &impl KeyPart, instance: &impl KeyPart) -> Self {
+    pub fn new(handle: Handle<M>, policy: &Policy<R>, parts: &impl KeyPart, instance: &impl KeyPart) -> Self {
         let inner = handle.cache.inner();
         let spot = if inner.link.is_none() || handle.function.local {
-            Spot::Local(handle.function.local_key(inner, parts, instance))
+            let digest = handle.function.digest(&inner.local, parts);
+            Spot::Local(handle.function.local_key(inner, digest, parts, instance))
         } else {
             Spot::Shared(handle.function.shared_key(inner, parts, instance))
         };
-        Self { cache: handle.cache.clone(), spot, policy, mode: PhantomData }
+        Self { cache: handle.cache.clone(), spot, policy: *policy, mode: PhantomData }
     }
 
     async fn delete_over<D: Io>(self, io: D) -> Result<()> {
@@ -48,12 +49,12 @@ impl<R, M> Key<R, M> {
         match self.spot {
             Spot::Local(key) => {
                 // First what is under way is marked, then what is stored removed: see `SimpleStore::insert`.
-                inner.flights.doom(&key.bytes);
-                inner.local.remove(key.digest, key.bytes.as_slice());
+                inner.flights.doom(&key.key);
+                inner.local.remove(key.key.digest, key.key.bytes.as_slice());
                 Ok(())
             }
             Spot::Shared(key) => {
-                inner.flights.doom(&KeyBytes::new(key.entry.as_bytes()));
+                inner.flights.doom(&inner.flight_key(&key.entry));
                 match &inner.link {
                     Some(link) => io.call(link, Delete { key: key.entry }).await.map(drop),
                     None => Ok(()),
@@ -76,9 +77,9 @@ impl<R, M> Key<R, M> {
 
 fn open<R>(policy: &Policy<R>, inner: &Inner, spot: &Spot, bytes: Option<(&[u8], u128)>) -> Option<R> {
     match (spot, bytes) {
-        (Spot::Local(key), _) => look_again(&inner.local, policy, key.digest, &key.bytes),
+        (Spot::Local(key), _) => look_again(&inner.local, policy, &key.key),
         (Spot::Shared(key), Some((bytes, generation))) => {
-            let at = Entry { key: &key.entry, now: inner.clock.now(), life: None, generation };
+            let at = Place { key: &key.entry, now: inner.clock.now(), life: None, generation };
             match policy.open(&at, bytes) {
                 Opened::Value(output) => Some(output),
                 Opened::Gone | Opened::Unreadable => None,

@@ -1,10 +1,15 @@
 //! What a deletion, a look or a computation is aimed at: a call's key on the in-process store and on a shared backend.
 
+use std::cell::Cell;
+
+use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::{KeyBytes, KeyWriter, Recorder, StableWriter, version_key};
 
 use super::parts::KeyPart;
 use super::site::Function;
+use super::view;
 use crate::cache::Inner;
+use crate::flight::Key;
 
 /// An instance of a method's type, as it is known here and elsewhere.
 #[derive(Clone)]
@@ -15,8 +20,7 @@ pub(crate) struct Instance {
 
 /// A call's key in the in-process store.
 pub(crate) struct LocalKey {
-    pub(crate) digest: u64,
-    pub(crate) bytes: KeyBytes,
+    pub(crate) key: Key,
     /// The keyed digest of the instance; 0 for none.
     pub(crate) instance: u64,
 }
@@ -35,6 +39,23 @@ pub(crate) fn feed_local<W: KeyWriter>(function: &Function, parts: &impl KeyPart
     parts.feed(writer);
 }
 
+/// The most memory that a thread keeps for recording keys.
+const SCRATCH: usize = 1024;
+
+/// The bytes of what is fed. Short ones cost no allocation.
+pub(crate) fn recorded(feed: impl FnOnce(&mut Recorder<'_>)) -> KeyBytes {
+    thread_local!(static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+    // Feeding may run code of the user's that comes here again: it finds an empty buffer.
+    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
+    feed(&mut Recorder::new(&mut buffer));
+    let bytes = KeyBytes::new(&buffer);
+    if buffer.capacity() <= SCRATCH {
+        buffer.clear();
+        let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    }
+    bytes
+}
+
 impl Function {
     /// The keyed digest of an instance; 0 for none.
     pub(crate) fn instance_digest<I: KeyPart>(&self, inner: &Inner, instance: &I) -> u64 {
@@ -44,14 +65,24 @@ impl Function {
         inner.local.digest(|w| feed_local(self, instance, w)).max(1)
     }
 
-    pub(crate) fn local_key(&self, inner: &Inner, parts: &impl KeyPart, instance: &impl KeyPart) -> LocalKey {
-        let mut bytes = Vec::with_capacity(64);
-        feed_local(self, parts, &mut Recorder::new(&mut bytes));
-        LocalKey {
-            digest: inner.local.digest(|w| feed_local(self, parts, w)),
-            bytes: KeyBytes::new(&bytes),
-            instance: self.instance_digest(inner, instance),
+    pub(crate) fn local_key<I: KeyPart>(
+        &'static self,
+        inner: &Inner,
+        digest: u64,
+        parts: &impl KeyPart,
+        instance: &I,
+    ) -> LocalKey {
+        if I::VIEW {
+            view::note(self);
         }
+        let bytes = recorded(|recorder| feed_local(self, parts, recorder));
+        LocalKey { key: Key { digest, bytes }, instance: self.instance_digest(inner, instance) }
+    }
+
+    /// The digest of a call's key in the in-process store.
+    #[inline]
+    pub(crate) fn digest(&self, store: &SimpleStore, parts: &impl KeyPart) -> u64 {
+        store.digest(|w| feed_local(self, parts, w))
     }
 
     fn stable(&self, domain: &str, parts: &impl KeyPart) -> String {
@@ -93,7 +124,9 @@ impl Function {
         instance: &I,
     ) -> SharedKey {
         let mut versions = vec![self.version_key(inner)];
-        if std::mem::size_of::<I>() != 0 {
+        if I::VIEW {
+            versions.extend(instance.view_path().map(|path| view::path_version_key(inner, path)));
+        } else if std::mem::size_of::<I>() != 0 {
             versions.push(self.instance_version_key(inner, &self.instance_text(instance)));
         }
         SharedKey { entry: format!("{}:{}", self.stem(inner), self.stable("call", parts)), versions }

@@ -1,1 +1,140 @@
-//! Cached fragments of `minijinja` templates.
+//! Cached fragments of [`minijinja`] templates, by a tag.
+//!
+//! ```
+//! use cachekit::{Cache, Config, template};
+//! use minijinja::{Environment, context};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cache = Cache::open(Config::simple())?;
+//! let mut env = Environment::new();
+//! template::install(&mut env, &cache);
+//! template::add_template(
+//!     &mut env,
+//!     "page.html",
+//!     "<h1>{{ title }}</h1>{% cache 60*5, 'members', group %}{{ count }} members{% endcache %}",
+//! )?;
+//!
+//! let page = env.get_template("page.html")?;
+//! let render = |title, count| page.render(context! { title, group => "cooks", count });
+//! assert_eq!(render("One", 3)?, "<h1>One</h1>3 members");
+//! assert_eq!(render("Two", 4)?, "<h1>Two</h1>3 members"); // the fragment is stored
+//!
+//! cache.delete(&template::make_template_fragment_key("members", &["cooks"]))?;
+//! assert_eq!(render("Three", 4)?, "<h1>Three</h1>4 members");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The tag
+//!
+//! `{% cache timeout, key1, key2, … %} … {% endcache %}`; the commas may be left out.
+//!
+//! - The timeout is an expression: seconds, with a fraction if need be. `none` and `0` mean no timeout, `'default'` the
+//!   cache's default timeout, and so does leaving it out. `'del'` deletes the stored text, renders, and stores nothing.
+//! - The key is the text of the parts, each printed. [`make_template_fragment_key`] makes the same one. An undefined part
+//!   is an error. Without parts the key is the template's name, the line, a count of the blocks on that line, and a digest
+//!   of the block's source: a block that is edited is another one. A template without a name must give a key.
+//!
+//! A block is a scope, as `with` is: what is `set` in it doesn't leave it, whether it was rendered or not. Renders that miss
+//! together render it once. If the cache's backend fails, the block is rendered as if it were not cached; only `'del'`
+//! fails, as a deletion that was not made.
+//!
+//! # Loading
+//!
+//! The engine has no tags of one's own. So a template's source is rewritten on its way into the environment, by
+//! [`add_template`], [`set_loader`] or [`rewrite`]. What comes in by another way, `render_str` for instance, is refused by
+//! the engine, which knows no `cache`.
+//!
+//! Rendering blocks the thread, also while it looks into the cache and while another render makes the same text. In a task
+//! of an async runtime, render in `spawn_blocking` if the cache's backend is a remote one.
+
+mod args;
+mod check;
+mod gate;
+mod key;
+mod loader;
+mod refuse;
+mod rewrite;
+mod scan;
+mod text;
+
+use std::borrow::Cow;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, TemplateSource};
+
+use crate::cache::Cache;
+
+pub use key::make_template_fragment_key;
+
+/// Lets an environment's templates store their fragments in a cache.
+///
+/// Costs nothing but two names that begin with `__cachekit_`. Installed again, it puts another cache in the place of the
+/// first one.
+pub fn install(env: &mut Environment<'_>, cache: &Cache) {
+    gate::install(env, cache);
+}
+
+/// Adds a template that may have cached blocks, in the environment's syntax: `add_template` and `add_template_owned` of
+/// [`Environment`].
+///
+/// # Errors
+/// The engine's, and those of [`rewrite`].
+pub fn add_template<'s>(
+    env: &mut Environment<'s>,
+    name: impl Into<Cow<'s, str>>,
+    source: impl Into<Cow<'s, str>>,
+) -> Result<(), Error> {
+    let name = name.into();
+    let source = match source.into() {
+        Cow::Borrowed(source) => rewrite(env.syntax(), &name, source)?,
+        Cow::Owned(source) => Cow::Owned(rewrite(env.syntax(), &name, &source)?.into_owned()),
+    };
+    env.add_template_owned(name, source)
+}
+
+/// Loads templates that may have cached blocks: `set_loader` of [`Environment`].
+///
+/// A template is loaded again when the loader's own check says that it changed, so that files of `path_loader` are
+/// reloaded as ever. The syntax is the one that the environment has now: set it before.
+///
+/// ```no_run
+/// # let mut env = minijinja::Environment::new();
+/// cachekit::template::set_loader(&mut env, minijinja::path_loader("templates"));
+/// ```
+pub fn set_loader<F, R>(env: &mut Environment<'_>, loader: F)
+where
+    F: Fn(&str) -> Result<Option<R>, Error> + Send + Sync + 'static,
+    R: Into<TemplateSource>,
+{
+    let syntax = env.syntax().clone();
+    env.set_loader(move |name| match loader(name)? {
+        Some(source) => loader::rewritten(&syntax, name, source.into()).map(Some),
+        None => Ok(None),
+    });
+}
+
+/// The source of a template with its cached blocks in the engine's own tags, for ways of loading that are not here; borrowed
+/// if it has none.
+///
+/// ```
+/// # use cachekit::{Cache, Config, template};
+/// # use minijinja::{Environment, context};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cache = Cache::open(Config::simple())?;
+/// let mut env = Environment::new();
+/// template::install(&mut env, &cache);
+/// let source = template::rewrite(env.syntax(), "mail.txt", "{% cache %}Dear {{ who }}{% endcache %}")?;
+/// assert_eq!(env.render_named_str("mail.txt", &source, context! { who => "all" })?, "Dear all");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Line breaks stay where they are, so that errors name the right line; columns may not.
+///
+/// # Errors
+/// Says, at the line, what can't work: a block that isn't closed, or closed inside of another tag; `break` or `continue` out
+/// of it; `extends` in it; `block` or `self.…` in one without a key.
+pub fn rewrite<'s>(syntax: &SyntaxConfig, name: &str, source: &'s str) -> Result<Cow<'s, str>, Error> {
+    rewrite::rewrite(syntax, name, source)
+}

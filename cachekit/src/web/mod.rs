@@ -1,1 +1,24 @@
-//! Cached views: the request under which a function runs, and whole responses.
+//! Cached views: whole responses by a `tower` layer, and functions that are cached by the request's path.
+//!
+//! - [`RequestScopeLayer`] tells `#[cached(view)]` and its like which request is being handled.
+//! - [`CacheLayer`] caches whole responses, as a shared HTTP cache with safe defaults.
+//! - [`Cache::delete_view`](crate::Cache::delete_view) deletes what either stored for a path.
+
+mod answer;
+mod body;
+mod cache_status;
+mod exchange;
+mod layer;
+mod page;
+mod rfc9111;
+mod scope;
+mod service;
+mod uncacheable;
+mod view;
+
+pub use body::CacheBody;
+pub use layer::{CacheFor, CacheLayer};
+pub use page::StoredResponse;
+pub use scope::{CurrentRequest, RequestScope, RequestScopeLayer, ScopedFuture};
+pub use service::{CacheFuture, CacheService};
+pub use view::View;

@@ -12,7 +12,7 @@ use std::thread::yield_now;
 use parking_lot::Mutex;
 
 use super::state::{Shared, Wait, Waited};
-use super::table::{Flights, Lead, Outcome, Role};
+use super::table::{Flights, Lead, Role};
 
 /// The evidence is a version here.
 type Numbered = Flights<u64, u32>;
@@ -143,7 +143,7 @@ impl Memo {
                 store.insert(key, value);
             }
         }
-        lead.finish(Outcome::Value(shared(value)));
+        lead.finish(|| Some(shared(value)));
         value
     }
 }

@@ -34,7 +34,7 @@ fn a_body_that_calls_its_own_key_computes_alone() {
         flights.doom(&1);
         assert!(inner.doomed() && innermost.doomed());
     }
-    outer.finish(Outcome::Nothing);
+    outer.release();
     assert_eq!(flights.size().0, 0);
 }
 
@@ -73,9 +73,9 @@ fn two_threads_in_mutual_recursion_do_not_wait_for_each_other() {
         let _two = two.enter();
         both_lead.wait();
         someone_waits.recv().unwrap();
-        alone(join(&flights, 1)).finish(Outcome::Nothing);
+        alone(join(&flights, 1)).release();
     }
-    two.finish(Outcome::Value(shared(2)));
+    two.finish(|| Some(shared(2)));
     assert_eq!(first.join().unwrap(), 2);
 }
 
@@ -135,7 +135,7 @@ fn only_waits_inside_computations_are_recorded_and_only_while_they_last() {
     assert_eq!(recorded(&target_node), 2);
     drop(dropped);
     assert_eq!(recorded(&target_node), 1);
-    target.finish(Outcome::Value(shared(1)));
+    target.finish(|| Some(shared(1)));
     assert!(poll(&mut polled, &Arc::default()).is_ready());
     assert_eq!(recorded(&target_node), 0);
 }
@@ -185,13 +185,13 @@ fn tasks_in_mutual_recursion_end() {
             match join(&flights, 3 - key) {
                 Role::Wait(wait) => value(wait.await) == 3 - key,
                 role => {
-                    alone(role).finish(Outcome::Nothing);
+                    alone(role).release();
                     false
                 }
             }
         });
         let waited = inner.await;
-        leader.finish(Outcome::Value(shared(key)));
+        leader.finish(|| Some(shared(key)));
         waited
     }
     let (flights, go_on, bell) = (flights(), Cell::new(false), Arc::new(Bell::default()));

@@ -10,12 +10,12 @@ fn the_first_leads_and_those_after_it_wait_for_its_value() {
     let first = lead(join(&flights, 1));
     let (second, third) = (wait(join(&flights, 1)), wait(join(&flights, 1)));
     let result = shared(7);
-    first.finish(Outcome::Value(result.clone()));
+    first.finish(|| Some(result.clone()));
     for waited in [second.wait(), third.wait()] {
         let Waited::Value(value) = waited else { panic!("{waited:?}") };
         assert!(Arc::ptr_eq(&value, &result));
     }
-    lead(join(&flights, 1)).finish(Outcome::Nothing);
+    lead(join(&flights, 1)).release();
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn other_keys_are_not_held_up() {
     let leads: Vec<_> = (0..1000).map(|key| lead(join(&flights, key))).collect();
     assert_eq!(flights.size().0, 1000);
     for lead in leads {
-        lead.finish(Outcome::Nothing);
+        lead.release();
     }
 }
 
@@ -35,7 +35,7 @@ fn nothing_remains_in_memory_when_nobody_computes() {
     let others: Vec<_> = (0..10_000).map(|key| flights.register(&key, 0)).collect();
     drop(leads);
     for lead in others {
-        lead.finish(Outcome::Nothing);
+        lead.release();
     }
     assert_eq!(flights.size(), (0, 0));
 }
@@ -49,10 +49,10 @@ fn who_has_newer_evidence_starts_a_new_flight_and_the_older_one_lands_for_its_ow
     let new = lead(newer(2));
     assert_eq!((*old.evidence(), *new.evidence()), (1, 2));
 
-    old.finish(Outcome::Value(shared(10)));
+    old.finish(|| Some(shared(10)));
     assert_eq!(value(of_old.wait()), 10);
     let of_new = wait(newer(2));
-    new.finish(Outcome::Value(shared(20)));
+    new.finish(|| Some(shared(20)));
     assert_eq!(value(of_new.wait()), 20);
     assert_eq!(flights.size().0, 0);
 }
@@ -67,7 +67,7 @@ fn a_doomed_flight_knows_it_keeps_its_waiters_and_gets_no_new_ones() {
 
     let new = lead(join(&flights, 1));
     assert!(!new.doomed());
-    old.finish(Outcome::Value(shared(10)));
+    old.finish(|| Some(shared(10)));
     assert_eq!(value(waiter.wait()), 10);
     drop(wait(join(&flights, 1)));
 }
@@ -103,7 +103,7 @@ fn nobody_waits_for_a_computation_without_coalescing() {
     let coalesced = lead(join(&flights, 1));
     let _three = flights.register(&1, 0);
     drop(wait(join(&flights, 1)));
-    coalesced.finish(Outcome::Nothing);
+    coalesced.release();
     assert_eq!(flights.size().0, 3);
 }
 
@@ -113,7 +113,7 @@ fn who_looked_before_a_flight_landed_looks_again() {
     let join_since = |since| flights.join(&1, 0, |_, _| true, Some(since), false);
 
     let before = flights.completions(&1);
-    lead(join_since(before)).finish(Outcome::Value(shared(1)));
+    lead(join_since(before)).finish(|| Some(shared(1)));
     assert!(matches!(join_since(before), Role::Recheck));
     // An abandoned computation, and one without coalescing, may have stored as well.
     for abandoned in [lead(join(&flights, 1)), flights.register(&1, 0)] {
@@ -121,7 +121,7 @@ fn who_looked_before_a_flight_landed_looks_again() {
         drop(abandoned);
         assert!(matches!(join_since(before), Role::Recheck));
     }
-    lead(join_since(flights.completions(&1))).finish(Outcome::Nothing);
+    lead(join_since(flights.completions(&1))).release();
 }
 
 #[test]
@@ -131,26 +131,26 @@ fn who_looked_before_a_flight_landed_joins_the_next_one_at_once() {
     drop(lead(join(&flights, 1)));
     let next = lead(join(&flights, 1));
     drop(wait(flights.join(&1, 0, |_, _| true, Some(before), false)));
-    next.finish(Outcome::Nothing);
+    next.release();
 }
 
 #[test]
 fn a_flight_that_stored_nothing_makes_nobody_look_again() {
     let flights = flights();
     let before = flights.completions(&1);
-    lead(join(&flights, 1)).finish(Outcome::Nothing);
-    lead(flights.join(&1, 0, |_, _| true, Some(before), false)).finish(Outcome::Nothing);
+    lead(join(&flights, 1)).release();
+    lead(flights.join(&1, 0, |_, _| true, Some(before), false)).release();
 }
 
 #[test]
 fn a_value_is_made_only_for_somebody_and_its_panic_hands_over() {
     let flights = flights();
-    lead(join(&flights, 1)).finish_with(|| unreachable!("nobody waits"));
+    lead(join(&flights, 1)).finish(|| unreachable!("nobody waits"));
 
     let leader = lead(join(&flights, 1));
     let waiter = wait(join(&flights, 1));
-    let ended = catch_unwind(AssertUnwindSafe(|| leader.finish_with(|| resume_unwind(Box::new(())))));
+    let ended = catch_unwind(AssertUnwindSafe(|| leader.finish(|| resume_unwind(Box::new(())))));
     assert!(ended.is_err());
     assert!(matches!(waiter.wait(), Waited::Again));
-    lead(join(&flights, 1)).finish(Outcome::Nothing);
+    lead(join(&flights, 1)).release();
 }

@@ -41,7 +41,7 @@ fn threads_and_tasks_wait_for_the_same_flight() {
     let (mut task, bell) = (wait(join(&flights, 1)), Arc::new(Bell::default()));
     assert!(poll(&mut task, &bell).is_pending());
     until_waiting(&leader, 2);
-    leader.finish(Outcome::Value(shared(5)));
+    leader.finish(|| Some(shared(5)));
     assert_eq!(sleeper.join().unwrap(), 5);
     assert_eq!(bell.rung(), 1);
     assert!(matches!(poll(&mut task, &bell), Poll::Ready(Waited::Value(_))));
@@ -61,7 +61,7 @@ fn a_panic_hands_over_to_one_of_those_who_wait() {
                         Role::Lead(lead) => {
                             // All the others are here, so nobody else can have become a leader.
                             until_waiting(&lead, 3);
-                            lead.finish(Outcome::Value(shared(6)));
+                            lead.finish(|| Some(shared(6)));
                             return handed_over + 100;
                         }
                         Role::Wait(wait) => match wait.wait() {
@@ -95,7 +95,7 @@ fn a_cancelled_leader_hands_over() {
         let scope = leader.scope(std::future::pending::<()>());
         async move {
             scope.await;
-            leader.finish(Outcome::Nothing);
+            leader.release();
         }
     });
     let (mut waiter, bell) = (wait(join(&flights, 1)), Arc::new(Bell::default()));
@@ -104,7 +104,7 @@ fn a_cancelled_leader_hands_over() {
     drop(body);
     assert_eq!(bell.rung(), 1);
     assert!(matches!(poll(&mut waiter, &bell), Poll::Ready(Waited::Again)));
-    lead(join(&flights, 1)).finish(Outcome::Nothing);
+    lead(join(&flights, 1)).release();
 }
 
 #[test]
@@ -120,12 +120,12 @@ fn those_who_get_nothing_compute_side_by_side() {
                 assert!(matches!(wait(join(&flights, 1)).wait(), Waited::Released));
                 let lead = flights.register(&1, 0);
                 side_by_side.wait();
-                lead.finish(Outcome::Nothing);
+                lead.release();
             })
         })
         .collect();
     until_waiting(&leader, WAITERS);
-    leader.finish(Outcome::Nothing);
+    leader.release();
     for waiter in waiters {
         waiter.join().unwrap();
     }
@@ -145,7 +145,7 @@ fn a_cancelled_waiter_leaves_nothing_behind() {
     drop(cancelled);
     assert_eq!(leader.flight().waiting(), 1);
     assert_eq!(Arc::strong_count(&bells[0]), 1);
-    leader.finish(Outcome::Value(shared(1)));
+    leader.finish(|| Some(shared(1)));
     assert_eq!(bells.each_ref().map(|bell| bell.rung()), [0, 1]);
     assert!(poll(&mut kept, &bells[1]).is_ready());
 }
@@ -159,7 +159,7 @@ fn a_task_that_moved_is_woken_where_it_is() {
     assert!(poll(&mut task, &bells[0]).is_pending());
     assert!(poll(&mut task, &bells[1]).is_pending());
     assert_eq!(leader.flight().waiting(), 1);
-    leader.finish(Outcome::Nothing);
+    leader.release();
     assert_eq!(bells.each_ref().map(|bell| bell.rung()), [0, 1]);
 }
 
@@ -171,7 +171,7 @@ fn wakers_run_with_no_lock_held() {
         fn wake(self: Arc<Self>) {
             let mut wait = self.0.lock().take().unwrap();
             assert!(poll(&mut wait, &Arc::default()).is_ready());
-            lead(join(&self.1, 1)).finish(Outcome::Nothing);
+            lead(join(&self.1, 1)).release();
             self.1.doom_all();
         }
     }
@@ -182,7 +182,7 @@ fn wakers_run_with_no_lock_held() {
     let waker = Waker::from(busybody.clone());
     assert!(std::pin::Pin::new(&mut waiter).poll(&mut Context::from_waker(&waker)).is_pending());
     *busybody.0.lock() = Some(waiter);
-    leader.finish(Outcome::Nothing);
+    leader.release();
     assert!(busybody.0.lock().is_none());
 }
 
@@ -193,7 +193,7 @@ fn a_value_lives_as_long_as_somebody_wants_it() {
     let (one, two) = (wait(join(&flights, 1)), wait(join(&flights, 1)));
     let result = shared(1);
     let weak = Arc::downgrade(&result);
-    leader.finish(Outcome::Value(result));
+    leader.finish(|| Some(result));
     drop(one);
     assert!(!ended(&weak));
     drop(two.wait());

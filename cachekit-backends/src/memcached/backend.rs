@@ -1,0 +1,152 @@
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::net::{Blocking, Net, Tokio, on_tokio, ready};
+use super::ops::Ops;
+use super::settings::Settings;
+use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Config, Fetched, Lifetime, Result, Token};
+
+/// Memcached servers as one store. Opened by [`open`](crate::open); no connection is made before the first operation.
+#[derive(Debug)]
+pub struct Memcached {
+    cluster: Cluster,
+    blocking: Blocking,
+    tokio: Tokio,
+}
+
+impl Memcached {
+    /// Reads a configuration of one of the four memcached types.
+    pub fn open(config: &Config) -> Result<Self> {
+        let settings = Settings::read(config)?;
+        let (servers, pool_size) = (settings.servers.len(), settings.pool_size);
+        Ok(Self {
+            cluster: Cluster::new(settings),
+            blocking: Blocking::new(servers, pool_size),
+            tokio: Tokio::new(servers, pool_size),
+        })
+    }
+
+    fn over<'a, N: Net>(&'a self, net: &'a N) -> Ops<'a, N> {
+        Ops::new(net, &self.cluster)
+    }
+}
+
+impl Backend for Memcached {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none()
+            .shared(true)
+            .atomic_add(true)
+            .conditional(true)
+            .clear_by_prefix(true)
+            .bounded(true)
+            .max_value_len(self.over(&self.blocking).max_value())
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        ready(self.over(&self.blocking).get_many(&[key])).map(|mut values| values.pop().flatten())
+    }
+
+    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+        ready(self.over(&self.blocking).set_many(&[(key, value)], life))
+    }
+
+    fn delete(&self, key: &str) -> Result<bool> {
+        ready(self.over(&self.blocking).delete_many(&[key])).map(|there| there == [true])
+    }
+
+    fn clear(&self, prefix: &str) -> Result<()> {
+        ready(self.over(&self.blocking).clear(prefix))
+    }
+
+    fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
+        ready(self.over(&self.blocking).get_many(keys))
+    }
+
+    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+        ready(self.over(&self.blocking).set_many(items, life))
+    }
+
+    fn delete_many(&self, keys: &[&str]) -> Result<u64> {
+        ready(self.over(&self.blocking).delete_many(keys)).map(|there| count(&there))
+    }
+
+    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+        ready(self.over(&self.blocking).add(key, value, life))
+    }
+
+    fn token(&self, key: &str) -> Result<Token> {
+        ready(self.over(&self.blocking).token(key))
+    }
+
+    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+        ready(self.over(&self.blocking).put_if(key, value, life, token))
+    }
+
+    fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
+        ready(self.over(&self.blocking).fetch(entry, versions))
+    }
+
+    fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
+        Some(self)
+    }
+
+    fn set_operation_timeout(&self, limit: Duration) {
+        self.cluster.set_limit(limit);
+    }
+}
+
+fn count(there: &[bool]) -> u64 {
+    there.iter().map(|&there| u64::from(there)).sum()
+}
+
+impl AsyncBackend for Memcached {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        Box::pin(on_tokio(async move { Ok(self.over(&self.tokio).get_many(&[key]).await?.pop().flatten()) }))
+    }
+
+    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<()>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).set_many(&[(key, value)], life).await }))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(on_tokio(async move { Ok(self.over(&self.tokio).delete_many(&[key]).await? == [true]) }))
+    }
+
+    fn clear<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).clear(prefix).await }))
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).get_many(keys).await }))
+    }
+
+    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> BoxFuture<'a, Result<()>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).set_many(items, life).await }))
+    }
+
+    fn delete_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(on_tokio(async move { Ok(count(&self.over(&self.tokio).delete_many(keys).await?)) }))
+    }
+
+    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).add(key, value, life).await }))
+    }
+
+    fn token<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Token>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).token(key).await }))
+    }
+
+    fn put_if<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        life: Lifetime,
+        token: Token,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).put_if(key, value, life, token).await }))
+    }
+
+    fn fetch<'a>(&'a self, entry: &'a str, versions: &'a [&'a str]) -> BoxFuture<'a, Result<Fetched>> {
+        Box::pin(on_tokio(async move { self.over(&self.tokio).fetch(entry, versions).await }))
+    }
+}

@@ -1,0 +1,79 @@
+use super::{Ops, contended};
+use crate::memcached::generation::Generations;
+use crate::memcached::net::{Ask, Net};
+use crate::memcached::wire::{Action, Mode, Reply, Request};
+use crate::{Error, Result};
+
+/// How often a server's item is changed again when others change it at the same time.
+const TRIES: usize = 100;
+
+/// A server's item as it was and as it shall be.
+struct Change {
+    place: usize,
+    next: Generations,
+    mode: Mode,
+}
+
+impl Change {
+    fn store(&self) -> (usize, Action<'_>) {
+        (self.place, Action::Store { mode: self.mode, flags: 0, expiry: 0, value: self.next.raw() })
+    }
+}
+
+impl<N: Net> Ops<'_, N> {
+    /// Gives what begins with the prefix another generation on every server. A server that can't be reached is an error, after the
+    /// others have done it.
+    pub(in crate::memcached) async fn clear(&self, prefix: &str) -> Result<()> {
+        let mut left: Vec<usize> = (0..self.cluster.servers.len()).collect();
+        let mut failure = None;
+        for _ in 0..TRIES {
+            let mut changes = Vec::new();
+            for (place, reply) in self.each(left.iter().map(|&place| (place, Action::Get)), &mut failure).await {
+                let (old, mode) = match reply {
+                    Reply::Item(found) => (Generations::parse(&found.value), Mode::Cas(super::numbered(found.cas)?)),
+                    _ => (None, Mode::Add),
+                };
+                // Without an item there is nothing that could be found.
+                let next = old.map_or_else(|| Ok(Generations::fresh()), |old| old.cleared(prefix))?;
+                changes.push(Change { place, next, mode });
+            }
+            left.clear();
+            for (place, reply) in self.each(changes.iter().map(Change::store), &mut failure).await {
+                // What was known is not right any more, whoever changed it.
+                *self.cluster.servers[place].generations.write() = None;
+                match reply {
+                    Reply::Stored => {}
+                    Reply::TooLarge | Reply::NoRoom => {
+                        failure.get_or_insert_with(|| self.no_room(prefix));
+                    }
+                    _ => left.push(place),
+                }
+            }
+            if left.is_empty() {
+                return failure.map_or(Ok(()), Err);
+            }
+        }
+        Err(contended(prefix))
+    }
+
+    /// Does something to the generations of servers, at once; errors apart.
+    async fn each<'t>(
+        &self,
+        actions: impl Iterator<Item = (usize, Action<'t>)>,
+        failure: &mut Option<Error>,
+    ) -> Vec<(usize, Reply)> {
+        let key = &self.cluster.generation_key;
+        let ask = |(place, action)| Ask { place, requests: vec![Request { key: key.clone(), action }] };
+        let asks: Vec<Ask<'t>> = actions.map(ask).collect();
+        let mut done = Vec::new();
+        for (ask, result) in asks.iter().zip(self.exchange(&asks).await) {
+            match result {
+                Ok(replies) => done.extend(replies.into_iter().next().map(|reply| (ask.place, reply))),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        done
+    }
+}

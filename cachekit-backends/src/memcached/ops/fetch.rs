@@ -1,0 +1,117 @@
+use super::run::Answer;
+use super::write::token_of;
+use super::{Ops, Task, contended, numbered};
+use crate::memcached::net::Net;
+use crate::memcached::wire::{Action, Mode, Reply};
+use crate::{Fetched, Result, Token, Version};
+
+/// How long a stub stays: no computation that takes longer is stored.
+const LEASE: u32 = 60 * 60;
+const TRIES: usize = 8;
+
+/// A version that isn't known yet.
+enum Lack {
+    Missing,
+    /// The item with this number is no version.
+    Junk(u64),
+}
+
+impl<N: Net> Ops<'_, N> {
+    /// The state of a key. Where nothing is, a stub is left, so that there is a state that a deletion changes.
+    pub(in crate::memcached) async fn token(&self, key: &str) -> Result<Token> {
+        let action = Action::Lease { seconds: LEASE, value: false };
+        for _ in 0..TRIES {
+            match self.run(&[Task { key, action }]).await?.pop() {
+                Some(Answer { reply: Reply::Item(found), generation }) => {
+                    return Ok(token_of(generation, numbered(found.cas)?));
+                }
+                Some(Answer { reply: Reply::NoRoom, .. }) => return Err(self.no_room(key)),
+                // The item went between the look and the stub.
+                _ => {}
+            }
+        }
+        Err(contended(key))
+    }
+
+    pub(in crate::memcached) async fn fetch(&self, entry: &str, keys: &[&str]) -> Result<Fetched> {
+        let lease = Task { key: entry, action: Action::Lease { seconds: LEASE, value: true } };
+        // Who doesn't know the generations has just come, and the versions may be missing too: they are made in the same
+        // round trip.
+        let lacks: Vec<Lack> = keys.iter().map(|_| Lack::Missing).collect();
+        let wanted: Vec<(&str, Lack)> = keys.iter().copied().zip(lacks).collect();
+        let fresh = (!self.knows(keys)).then(|| proposals(&wanted));
+        let mut tasks = vec![lease];
+        tasks.extend(version_tasks(&wanted, fresh.as_deref()));
+        let mut answers = self.run(&tasks).await?.into_iter();
+        let (entry_answer, step) = (answers.next(), if fresh.is_some() { 2 } else { 1 });
+        let answers: Vec<Answer> = answers.skip(step - 1).step_by(step).collect();
+
+        let mut versions: Vec<std::result::Result<Version, Lack>> =
+            answers.iter().map(|answer| version(&answer.reply)).collect();
+        for _ in 0..TRIES {
+            let (places, wanted) = lacking(keys, &versions);
+            if wanted.is_empty() {
+                break;
+            }
+            let fresh = proposals(&wanted);
+            let tasks: Vec<Task<'_>> = version_tasks(&wanted, Some(&fresh)).collect();
+            let answers = self.run(&tasks).await?;
+            for (place, answer) in places.into_iter().zip(answers.iter().skip(1).step_by(2)) {
+                versions[place] = version(&answer.reply);
+            }
+        }
+        let versions: Option<Vec<Version>> = versions.into_iter().map(std::result::Result::ok).collect();
+        let Some(versions) = versions else { return Err(contended(entry)) };
+
+        let Some(Answer { reply: Reply::Item(found), generation }) = entry_answer else {
+            return Ok(Fetched::new(None, versions, None));
+        };
+        let token = token_of(generation, numbered(found.cas)?);
+        let value = self.values(vec![self.content_of(found)]).await?.pop().flatten();
+        Ok(Fetched::new(value, versions, Some(token)))
+    }
+}
+
+fn proposals(wanted: &[(&str, Lack)]) -> Vec<[u8; 16]> {
+    wanted.iter().map(|_| Version::fresh().to_bytes()).collect()
+}
+
+/// Reads versions; proposes each before, if there are proposals.
+fn version_tasks<'t>(
+    wanted: &'t [(&'t str, Lack)],
+    proposals: Option<&'t [[u8; 16]]>,
+) -> impl Iterator<Item = Task<'t>> {
+    wanted.iter().enumerate().flat_map(move |(i, (key, lack))| {
+        let propose = proposals.map(|proposals| {
+            let mode = match lack {
+                Lack::Missing => Mode::Add,
+                Lack::Junk(cas) => Mode::Cas(*cas),
+            };
+            Action::Store { mode, flags: 0, expiry: 0, value: &proposals[i] }
+        });
+        propose.into_iter().chain([Action::Get]).map(move |action| Task { key, action })
+    })
+}
+
+fn version(reply: &Reply) -> std::result::Result<Version, Lack> {
+    match reply {
+        Reply::Item(found) => match Version::from_bytes(&found.value) {
+            Some(version) => Ok(version),
+            None => Err(Lack::Junk(found.cas)),
+        },
+        _ => Err(Lack::Missing),
+    }
+}
+
+/// The keys whose versions aren't known yet, with their places in the list.
+fn lacking<'k>(
+    keys: &[&'k str],
+    versions: &[std::result::Result<Version, Lack>],
+) -> (Vec<usize>, Vec<(&'k str, Lack)>) {
+    let lack = |(place, version): (usize, &std::result::Result<Version, Lack>)| match version {
+        Ok(_) => None,
+        Err(Lack::Missing) => Some((place, (keys[place], Lack::Missing))),
+        Err(Lack::Junk(cas)) => Some((place, (keys[place], Lack::Junk(*cas)))),
+    };
+    versions.iter().enumerate().filter_map(lack).unzip()
+}

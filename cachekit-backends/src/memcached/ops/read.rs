@@ -1,0 +1,55 @@
+use super::spread::Manifest;
+use super::{Ops, Task, flags};
+use crate::Result;
+use crate::memcached::net::Net;
+use crate::memcached::wire::{Action, Found, Reply};
+
+/// What an item holds.
+pub(super) enum Content {
+    Nothing,
+    Value(Vec<u8>),
+    Split(Manifest),
+}
+
+impl<N: Net> Ops<'_, N> {
+    pub(in crate::memcached) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
+        let tasks: Vec<Task<'_>> = keys.iter().map(|&key| Task { key, action: Action::Get }).collect();
+        let contents = self.run(&tasks).await?.into_iter().map(|answer| self.content(answer.reply)).collect();
+        self.values(contents).await
+    }
+
+    pub(super) fn content(&self, reply: Reply) -> Content {
+        match reply {
+            Reply::Item(found) => self.content_of(found),
+            _ => Content::Nothing,
+        }
+    }
+
+    pub(super) fn content_of(&self, found: Found) -> Content {
+        if !self.is_value(&found) {
+            return Content::Nothing;
+        }
+        match found.flags {
+            flags::EMPTY => Content::Value(Vec::new()),
+            flags::MANIFEST => {
+                Manifest::parse(&found.value, self.max_value()).map_or(Content::Nothing, Content::Split)
+            }
+            _ => Content::Value(found.value),
+        }
+    }
+
+    /// Puts the values together that are split, all servers at once.
+    pub(super) async fn values(&self, contents: Vec<Content>) -> Result<Vec<Option<Vec<u8>>>> {
+        let split: Vec<Manifest> = contents
+            .iter()
+            .filter_map(|content| if let Content::Split(manifest) = content { Some(*manifest) } else { None })
+            .collect();
+        let mut whole = self.read_chunks(&split).await?.into_iter();
+        let value = |content| match content {
+            Content::Nothing => None,
+            Content::Value(value) => Some(value),
+            Content::Split(_) => whole.next().flatten(),
+        };
+        Ok(contents.into_iter().map(value).collect())
+    }
+}

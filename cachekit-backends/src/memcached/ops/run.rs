@@ -1,0 +1,193 @@
+//! Runs tasks under the generations of their keys: both are read in one round trip.
+
+use std::sync::Arc;
+
+use super::{Ops, Task};
+use crate::memcached::generation::Generations;
+use crate::memcached::key::WireKey;
+use crate::memcached::net::{Ask, Net};
+use crate::memcached::wire::{Action, Mode, Reply, Request};
+use crate::{Error, ErrorKind, Result};
+
+/// How often tasks are tried under other generations. Two are enough, unless a server loses the item meanwhile.
+const TRIES: usize = 6;
+
+/// The reply to a task, and the generation of its key that it was done under.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    pub(super) generation: u64,
+}
+
+/// The tasks of one server.
+struct Part {
+    place: usize,
+    /// Which tasks.
+    tasks: Vec<usize>,
+    known: Option<Arc<Generations>>,
+    /// Whether that was read since the operation began.
+    learned: bool,
+}
+
+impl<N: Net> Ops<'_, N> {
+    /// Runs tasks, all servers at once; the answers, in order. An error of one server is the operation's, after the
+    /// others have done their tasks.
+    ///
+    /// The generations that were right when they were last read stand in the keys, and are read again ahead of the tasks. If
+    /// they are others now, somebody cleared, and the tasks are done again. If that happens twice, the second `clear` is
+    /// going on at the same time as this operation, which then counts as done before it.
+    pub(super) async fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Answer>> {
+        let mut answers: Vec<Option<Answer>> = vec![None; tasks.len()];
+        let mut parts = self.parts(tasks);
+        let mut failure = None;
+        for _ in 0..TRIES {
+            self.learn(&mut parts, &mut failure).await;
+            if parts.is_empty() {
+                break;
+            }
+            let asks: Vec<Ask<'_>> = parts.iter().map(|part| self.ask(part, tasks)).collect();
+            let results = self.exchange(&asks).await;
+            let mut left = Vec::new();
+            for (mut part, result) in parts.into_iter().zip(results) {
+                let mut replies = match result {
+                    Ok(replies) => replies.into_iter(),
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        continue;
+                    }
+                };
+                let seen = self.note(part.place, replies.next().as_ref());
+                let Some(known) = &part.known else { continue };
+                if seen.is_some() && (part.learned || seen.as_ref() == Some(known)) {
+                    for (&task, reply) in part.tasks.iter().zip(replies) {
+                        answers[task] = Some(Answer { reply, generation: known.of(tasks[task].key) });
+                    }
+                } else {
+                    part.learned = seen.is_some();
+                    part.known = seen;
+                    left.push(part);
+                }
+            }
+            parts = left;
+        }
+        match (failure, answers.into_iter().collect::<Option<Vec<_>>>()) {
+            (Some(error), _) => Err(error),
+            (None, Some(answers)) => Ok(answers),
+            (None, None) => Err(lost()),
+        }
+    }
+
+    /// Does things to one key under a generation of before, once; the replies, and the key's generation now.
+    pub(super) async fn run_under(
+        &self,
+        key: &str,
+        generation: u64,
+        actions: &[Action<'_>],
+    ) -> Result<(Vec<Reply>, Option<u64>)> {
+        let mut requests = vec![Request { key: self.cluster.generation_key.clone(), action: Action::Get }];
+        let wire = WireKey::of(key, generation);
+        requests.extend(actions.iter().map(|&action| Request { key: wire.clone(), action }));
+        let place = self.cluster.place(key);
+        let mut results = self.exchange(&[Ask { place, requests }]).await;
+        let mut replies = results.pop().unwrap_or_else(|| Err(lost()))?.into_iter();
+        let seen = self.note(place, replies.next().as_ref());
+        Ok((replies.collect(), seen.map(|seen| seen.of(key))))
+    }
+
+    /// Whether the generations of all keys' servers were read before.
+    pub(super) fn knows(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.cluster.servers[self.cluster.place(key)].generations.read().is_some())
+    }
+
+    fn parts(&self, tasks: &[Task<'_>]) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (number, task) in tasks.iter().enumerate() {
+            let place = self.cluster.place(task.key);
+            match parts.iter_mut().find(|part| part.place == place) {
+                Some(part) => part.tasks.push(number),
+                None => {
+                    let known = self.cluster.servers[place].generations.read().clone();
+                    parts.push(Part { place, tasks: vec![number], known, learned: false });
+                }
+            }
+        }
+        parts.sort_unstable_by_key(|part| part.place);
+        parts
+    }
+
+    fn ask<'t>(&self, part: &Part, tasks: &[Task<'t>]) -> Ask<'t> {
+        let mut requests = Vec::with_capacity(part.tasks.len() + 1);
+        requests.push(Request { key: self.cluster.generation_key.clone(), action: Action::Get });
+        if let Some(known) = &part.known {
+            requests.extend(part.tasks.iter().map(|&task| {
+                let Task { key, action } = tasks[task];
+                Request { key: WireKey::of(key, known.of(key)), action }
+            }));
+        }
+        Ask { place: part.place, requests }
+    }
+
+    /// Takes the generations from a reply, and keeps them for the next operation.
+    fn note(&self, place: usize, reply: Option<&Reply>) -> Option<Arc<Generations>> {
+        let cached = &self.cluster.servers[place].generations;
+        let Some(Reply::Item(found)) = reply else {
+            *cached.write() = None;
+            return None;
+        };
+        if let Some(known) = cached.read().as_ref().filter(|known| known.raw() == found.value) {
+            return Some(Arc::clone(known));
+        }
+        let seen = Generations::parse(&found.value).map(Arc::new);
+        cached.write().clone_from(&seen);
+        seen
+    }
+
+    /// Reads the generations of servers where they aren't known, and makes those that are missing, in one round trip.
+    async fn learn(&self, parts: &mut Vec<Part>, failure: &mut Option<Error>) {
+        let key = &self.cluster.generation_key;
+        let fresh = Generations::fresh();
+        let mut mode = Mode::Add;
+        for _ in 0..TRIES {
+            let store = Action::Store { mode, flags: 0, expiry: 0, value: fresh.raw() };
+            let ask = |part: &Part| Ask {
+                place: part.place,
+                requests: [store, Action::Get]
+                    .map(|action| Request { key: key.clone(), action })
+                    .into(),
+            };
+            let unknown: Vec<Ask<'_>> = parts.iter().filter(|part| part.known.is_none()).map(ask).collect();
+            if unknown.is_empty() {
+                return;
+            }
+            let results = self.exchange(&unknown).await;
+            let mut results = unknown.iter().map(|ask| ask.place).zip(results).collect::<Vec<_>>();
+            for (place, result) in results.drain(..) {
+                match result {
+                    Ok(replies) => {
+                        let seen = self.note(place, replies.get(1));
+                        if let (None, Some(Reply::Item(junk))) = (&seen, replies.get(1)) {
+                            mode = Mode::Cas(junk.cas);
+                        }
+                        if let Some(part) = parts.iter_mut().find(|part| part.place == place) {
+                            part.learned = seen.is_some();
+                            part.known = seen;
+                        }
+                    }
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        parts.retain(|part| part.place != place);
+                    }
+                }
+            }
+        }
+        parts.retain(|part| part.known.is_some());
+        failure.get_or_insert_with(lost);
+    }
+}
+
+fn lost() -> Error {
+    Error::new(
+        ErrorKind::Full,
+        "memcached loses what was just written: it has far too little memory (`-m`), or is flushed all the time",
+    )
+}

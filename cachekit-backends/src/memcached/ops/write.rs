@@ -1,0 +1,182 @@
+use super::read::Content;
+use super::spread::{Manifest, Prepared};
+use super::{Ops, Task, contended, numbered};
+use crate::memcached::expiry::exptime;
+use crate::memcached::net::Net;
+use crate::memcached::wire::{Action, Found, Mode, Reply};
+use crate::{ErrorKind, Lifetime, Result, Token};
+
+/// How often `add` tries again when others change the same key at the same time.
+const TRIES: usize = 16;
+
+impl<N: Net> Ops<'_, N> {
+    /// What tells what is under a key before it is written or removed: all of it where it may be a manifest.
+    fn look(&self) -> Action<'static> {
+        if self.cluster.settings.spread { Action::Get } else { Action::Peek }
+    }
+
+    fn manifest(&self, reply: Reply) -> Option<Manifest> {
+        match self.content(reply) {
+            Content::Split(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    pub(in crate::memcached) async fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+        let (expiry, spread) = (exptime(life), self.cluster.settings.spread);
+        let mut failure = None;
+        let mut prepared: Vec<Option<Prepared<'_>>> = Vec::with_capacity(items.len());
+        for (key, value) in items {
+            match self.prepare(key, value, life).await {
+                Ok(value) => prepared.push(Some(value)),
+                // Nothing stale is left under a key that could not be written.
+                Err(error) if error.kind() == ErrorKind::Full => {
+                    failure.get_or_insert(error);
+                    prepared.push(None);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut tasks = Vec::with_capacity(2 * items.len());
+        for ((key, _), value) in items.iter().zip(&prepared) {
+            let action = value.as_ref().map_or(Action::Delete, |value| value.store(Mode::Set, expiry));
+            let look = spread.then(|| self.look());
+            tasks.extend(look.into_iter().chain([action]).map(|action| Task { key, action }));
+        }
+        let mut replies = self.run(&tasks).await?.into_iter().map(|answer| answer.reply);
+        let (mut old, mut stale) = (Vec::new(), Vec::new());
+        for &(key, value) in items {
+            if spread {
+                old.extend(replies.next().and_then(|reply| self.manifest(reply)));
+            }
+            if let Some(error) = replies.next().and_then(|reply| self.refused(key, value, &reply)) {
+                failure.get_or_insert(error);
+                stale.push(Task { key, action: Action::Delete });
+            }
+        }
+        self.remove_chunks(old).await;
+        self.run(&stale).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    pub(in crate::memcached) async fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+        let prepared = self.prepare(key, value, life).await?;
+        let result = self.add_prepared(key, value, &prepared, exptime(life)).await;
+        if !matches!(result, Ok(true)) {
+            self.remove_chunks(prepared.manifest).await;
+        }
+        result
+    }
+
+    async fn add_prepared(
+        &self,
+        key: &str,
+        value: &[u8],
+        prepared: &Prepared<'_>,
+        expiry: u32,
+    ) -> Result<bool> {
+        let mut mode = Mode::Add;
+        for _ in 0..TRIES {
+            let tasks = [prepared.store(mode, expiry), self.look()].map(|action| Task { key, action });
+            let mut replies = self.run(&tasks).await?.into_iter().map(|answer| answer.reply);
+            match replies.next() {
+                Some(Reply::Stored) => return Ok(true),
+                Some(reply) => {
+                    if let Some(error) = self.refused(key, value, &reply) {
+                        return Err(error);
+                    }
+                }
+                None => {}
+            }
+            mode = match replies.next() {
+                Some(Reply::Item(found)) => {
+                    let cas = numbered(found.cas)?;
+                    if self.is_live(found).await? {
+                        return Ok(false);
+                    }
+                    Mode::Cas(cas)
+                }
+                _ => Mode::Add,
+            };
+        }
+        Err(contended(key))
+    }
+
+    /// Whether an item that was looked at is a value, and whole.
+    async fn is_live(&self, found: Found) -> Result<bool> {
+        if !self.is_value(&found) {
+            return Ok(false);
+        }
+        if !self.cluster.settings.spread {
+            return Ok(true);
+        }
+        let content = self.content_of(found);
+        Ok(self.values(vec![content]).await?.pop().flatten().is_some())
+    }
+
+    pub(in crate::memcached) async fn put_if(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Lifetime,
+        token: Token,
+    ) -> Result<bool> {
+        let (generation, cas) = parts_of(token);
+        if cas == 0 {
+            // No item has this number, and to the server it means "whatever is there".
+            return self.run(&[Task { key, action: Action::Peek }]).await.map(|_| false);
+        }
+        let prepared = self.prepare(key, value, life).await?;
+        let store = prepared.store(Mode::Cas(cas), exptime(life));
+        let actions = [self.look(), store];
+        let actions = if self.cluster.settings.spread { &actions[..] } else { &actions[1..] };
+        let (mut replies, current) = self.run_under(key, generation, actions).await?;
+        let reply = replies.pop();
+        // Under another generation nobody finds it.
+        let stored = reply == Some(Reply::Stored) && current == Some(generation);
+        let old = replies.pop().and_then(|reply| self.manifest(reply));
+        self.remove_chunks(if stored { old } else { prepared.manifest }).await;
+        match reply.and_then(|reply| self.refused(key, value, &reply)) {
+            Some(error) => Err(error),
+            None => Ok(stored),
+        }
+    }
+
+    pub(in crate::memcached) async fn delete_many(&self, keys: &[&str]) -> Result<Vec<bool>> {
+        let tasks: Vec<Task<'_>> = keys
+            .iter()
+            .flat_map(|&key| [self.look(), Action::Delete].map(|action| Task { key, action }))
+            .collect();
+        let answers = self.run(&tasks).await?;
+        let looks = answers.into_iter().step_by(2).map(|answer| answer.reply);
+        if !self.cluster.settings.spread {
+            let there = |reply| matches!(reply, Reply::Item(found) if self.is_value(&found));
+            return Ok(looks.map(there).collect());
+        }
+        let contents: Vec<Content> = looks.map(|reply| self.content(reply)).collect();
+        let split = contents.iter().filter_map(|content| match content {
+            Content::Split(manifest) => Some(*manifest),
+            _ => None,
+        });
+        let mut whole = self.remove_chunks(split).await.into_iter();
+        let there = |content| match content {
+            Content::Nothing => false,
+            Content::Value(_) => true,
+            Content::Split(_) => whole.next().unwrap_or(true),
+        };
+        Ok(contents.into_iter().map(there).collect())
+    }
+}
+
+/// A token is the generation of the key and the number of its item. The server's numbers begin anew when it is restarted, but
+/// then its generations are others.
+pub(super) fn token_of(generation: u64, cas: u64) -> Token {
+    Token(u128::from(generation) << 64 | u128::from(cas))
+}
+
+fn parts_of(token: Token) -> (u64, u64) {
+    // The two halves.
+    #[allow(clippy::cast_possible_truncation)]
+    let parts = ((token.0 >> 64) as u64, token.0 as u64);
+    parts
+}

@@ -1,0 +1,170 @@
+//! What of a configuration concerns memcached, checked.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wire::{Credentials, LoginKind};
+use crate::{CacheType, Config, Error, ErrorKind, Result};
+
+const PORT: u16 = 11211;
+/// What an item has beside its value: a key of 250 bytes, numbers, links.
+const BESIDE: usize = 576;
+/// The most that fits into an item of memcached's default size.
+const MOST_VALUE: usize = (1 << 20) - BESIDE;
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// The way it is written in errors, and what its keys depend on.
+    pub(super) name: String,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// Reads `host`, `host:port`, `[ipv6]:port` or `/path`.
+    fn parse(text: &str) -> Result<Self> {
+        if text.starts_with('/') {
+            return Ok(Self { name: text.into(), place: Place::Unix(text.into()) });
+        }
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':')),
+            None => match text.rsplit_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let Ok(port) = port.map_or(Ok(PORT), str::parse) else {
+            return Err(config(format!("`memcached_servers`: `{text}` has no valid port")));
+        };
+        let host = host.to_ascii_lowercase();
+        let name = match host.parse() {
+            Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+            _ => format!("{host}:{port}"),
+        };
+        Ok(Self { name, place: Place::Tcp { host, port } })
+    }
+}
+
+/// How to log in, and whether it is known which way.
+#[derive(Clone, Debug)]
+pub(super) struct LogIn {
+    pub(super) credentials: Credentials,
+    pub(super) kind: Option<LoginKind>,
+}
+
+/// Everything that a configuration says.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) servers: Vec<Address>,
+    pub(super) login: Option<LogIn>,
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) key_prefix: String,
+    /// Whether large values are split.
+    pub(super) spread: bool,
+    /// The most bytes of one item's value.
+    pub(super) max_item: usize,
+    pub(super) operation_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) pool_size: usize,
+}
+
+impl Settings {
+    pub(super) fn read(settings: &Config) -> Result<Self> {
+        let mut servers: Vec<Address> = Vec::new();
+        for text in &settings.memcached_servers {
+            let address = Address::parse(text)?;
+            if servers.iter().all(|other| other.name != address.name) {
+                servers.push(address);
+            }
+        }
+        if servers.is_empty() {
+            servers.push(Address::parse("127.0.0.1")?);
+        }
+        let on_socket = servers.iter().any(|server| matches!(server.place, Place::Unix(_)));
+        if settings.switch_option("tls") && on_socket {
+            return Err(config("option `tls` is for servers on the network, not for the path of a socket"));
+        }
+        let tls = if settings.switch_option("tls") { Some(crate::tls::client_config(settings)?) } else { None };
+        Ok(Self {
+            servers,
+            login: log_in(settings)?,
+            tls,
+            key_prefix: settings.key_prefix.clone(),
+            spread: settings.cache_type == CacheType::SpreadSaslMemcached,
+            max_item: max_item(settings),
+            operation_timeout: settings.operation_timeout,
+            connect_timeout: settings.connect_timeout,
+            pool_size: settings.pool_size.max(1),
+        })
+    }
+}
+
+fn config(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+/// As much less than the server's item size as the default is less than 1 MiB.
+fn max_item(settings: &Config) -> usize {
+    settings.bytes_option("max_item_size").map_or(MOST_VALUE, |bytes| bytes.saturating_sub(BESIDE).max(1))
+}
+
+fn log_in(settings: &Config) -> Result<Option<LogIn>> {
+    let kind = match settings.text_option("auth") {
+        Some("sasl") => Some(LoginKind::Sasl),
+        Some("text") => Some(LoginKind::Text),
+        _ => None,
+    };
+    let (user, password) = match (&settings.memcached_username, &settings.memcached_password) {
+        (Some(user), Some(password)) => (user.clone(), password.clone()),
+        (None, None) => return Ok(None),
+        _ => {
+            return Err(config("`memcached_username` and `memcached_password` are both needed to log in, or none"));
+        }
+    };
+    if user.contains('\0') || password.expose().contains('\0') {
+        return Err(config("`memcached_username` and `memcached_password` must not contain NUL"));
+    }
+    Ok(Some(LogIn { credentials: Credentials { user, password }, kind }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(config: &Config) -> Settings {
+        Settings::read(config).unwrap()
+    }
+
+    #[test]
+    fn servers_have_one_name_each_however_they_are_written() {
+        let settings =
+            read(&Config::memcached(["Cache", "cache:11211", "[0::1]:5", "[::1]:5", "/run/m.sock", "1.2.3.4:7"]));
+        let names: Vec<&str> = settings.servers.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["cache:11211", "[::1]:5", "/run/m.sock", "1.2.3.4:7"]);
+        assert_eq!(settings.servers[1].place, Place::Tcp { host: "0::1".into(), port: 5 });
+        assert_eq!(read(&Config::memcached("")).servers[0].name, "127.0.0.1:11211");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_config_error_that_shows_no_secret() {
+        let base = || Config::memcached("a").memcached_username("u").memcached_password("secret\0");
+        let mut half = Config::memcached("a").memcached_username("u");
+        half.memcached_password = None;
+        let tls_on_a_socket = Config::memcached("/run/m.sock").options([("tls", "true")]);
+        for config in [base(), half, tls_on_a_socket] {
+            let error = Settings::read(&config).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let larger = Config::memcached("h").options([("max_item_size", 1 << 20)]);
+        assert_eq!(read(&larger).max_item, MOST_VALUE);
+    }
+}

@@ -1,0 +1,71 @@
+/// How much is read at once at least.
+const STEP: usize = 16 << 10;
+/// What an idle connection may keep.
+const KEEP: usize = 64 << 10;
+
+/// Bytes that arrived and weren't understood yet. Grows by what arrives, never by what a server announces.
+#[derive(Debug, Default)]
+pub(in crate::memcached) struct Buffer {
+    /// All of it is initialised; `start..end` has arrived.
+    data: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    pub(in crate::memcached) fn unread(&self) -> &[u8] {
+        &self.data[self.start..self.end]
+    }
+
+    pub(in crate::memcached) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Marks the first `n` unread bytes as understood.
+    pub(super) fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Room for more bytes: a step at least, as many as there are already at most.
+    pub(in crate::memcached) fn room(&mut self) -> &mut [u8] {
+        if self.data.len() - self.end < STEP {
+            self.data.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            if self.data.len() - self.end < STEP {
+                self.data.resize(self.end + self.end.max(STEP), 0);
+            }
+        }
+        &mut self.data[self.end..]
+    }
+
+    /// Says that so many bytes were written into the [room](Self::room).
+    pub(in crate::memcached) fn filled(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.data.len());
+    }
+
+    /// Gives back what a large value took.
+    pub(in crate::memcached) fn shrink(&mut self) {
+        if self.is_empty() && self.data.len() > KEEP {
+            self.data = Vec::new();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.room();
+            let n = room.len().min(bytes.len());
+            room[..n].copy_from_slice(&bytes[..n]);
+            self.filled(n);
+            bytes = &bytes[n..];
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn allocated(&self) -> usize {
+        self.data.len()
+    }
+}

@@ -1,0 +1,242 @@
+//! Commands: what goes to the server, and what comes back.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, RedisError, ServerErrorKind, Value};
+
+use super::form;
+use super::place::Place;
+use crate::{Lifetime, Result, Token, Version, lifetime_millis};
+
+/// A script that runs in the server, known there by its hash.
+pub(super) struct Script {
+    code: &'static str,
+    hash: LazyLock<String>,
+}
+
+macro_rules! script {
+    ($name:ident, $file:literal) => {
+        static $name: Script = Script {
+            code: include_str!($file),
+            hash: LazyLock::new(|| redis::Script::new(include_str!($file)).get_hash().to_owned()),
+        };
+    };
+}
+
+script!(FETCH, "scripts/fetch.lua");
+script!(PUT_IF, "scripts/put_if.lua");
+script!(ADD, "scripts/add.lua");
+script!(DELETE, "scripts/delete.lua");
+
+impl Script {
+    fn command(&'static self, keys: &[&str]) -> Command {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(self.hash.as_str()).arg(keys.len());
+        for key in keys {
+            cmd.arg(key.as_bytes());
+        }
+        Command { cmd, script: Some(self) }
+    }
+}
+
+/// One command.
+#[derive(Clone)]
+pub(super) struct Command {
+    pub(super) cmd: Cmd,
+    script: Option<&'static Script>,
+}
+
+impl From<Cmd> for Command {
+    fn from(cmd: Cmd) -> Self {
+        Self { cmd, script: None }
+    }
+}
+
+impl Command {
+    /// The same with the script itself instead of its hash, for a server that doesn't know it yet.
+    pub(super) fn with_source(&self) -> Self {
+        let Some(script) = self.script else { return self.clone() };
+        let mut cmd = redis::cmd("EVAL");
+        cmd.arg(script.code);
+        for arg in self.cmd.args_iter().skip(2) {
+            if let redis::Arg::Simple(bytes) = arg {
+                cmd.arg(bytes);
+            }
+        }
+        Self { cmd, script: None }
+    }
+}
+
+/// Commands that go to the server together.
+#[derive(Clone)]
+pub(super) struct Batch {
+    pub(super) commands: Vec<Command>,
+    /// The node of a cluster that is meant, if the keys don't say it.
+    pub(super) at: Option<Place>,
+    /// Whether it does no harm if the server runs them twice.
+    pub(super) repeatable: bool,
+}
+
+impl Batch {
+    pub(super) fn of(commands: Vec<Command>) -> Self {
+        Self { commands, at: None, repeatable: true }
+    }
+
+    pub(super) fn one(command: impl Into<Command>) -> Self {
+        Self::of(vec![command.into()])
+    }
+
+    /// The server must not run them twice: the second time would answer that somebody else was first.
+    pub(super) fn once_only(mut self) -> Self {
+        self.repeatable = false;
+        self
+    }
+
+    pub(super) fn at(mut self, place: Option<Place>) -> Self {
+        self.at = place;
+        self
+    }
+}
+
+/// The answer to one command.
+pub(super) type Reply = std::result::Result<Value, RedisError>;
+
+/// An error that the server answered as an error.
+pub(super) fn reply(value: Value) -> Reply {
+    match value {
+        Value::ServerError(error) => Err(error.into()),
+        value => Ok(value),
+    }
+}
+
+fn is_kind(reply: &Reply, kind: ServerErrorKind) -> bool {
+    reply.as_ref().is_err_and(|error| error.kind() == redis::ErrorKind::Server(kind))
+}
+
+/// The server doesn't know the script, and has done nothing.
+pub(super) fn is_unknown_script(reply: &Reply) -> bool {
+    is_kind(reply, ServerErrorKind::NoScript)
+}
+
+/// The server has become a replica, and has done nothing.
+pub(super) fn is_demoted(reply: &Reply) -> bool {
+    is_kind(reply, ServerErrorKind::ReadOnly)
+}
+
+/// A lifetime as the server takes it. One that its clock can't count is for ever.
+fn millis(life: Lifetime) -> Option<u64> {
+    const MOST: u64 = 1_000_000_000_000_000;
+    life.map(lifetime_millis).filter(|&millis| millis < MOST)
+}
+
+/// Reads the bytes under several keys. `MGET` also for one: it answers nothing, instead of an error, where somebody put a list.
+pub(super) fn read(keys: &[&str]) -> Command {
+    let mut cmd = redis::cmd("MGET");
+    for key in keys {
+        cmd.arg(key.as_bytes());
+    }
+    cmd.into()
+}
+
+/// Stores a value.
+pub(super) fn write(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
+    let mut cmd = redis::cmd("SET");
+    cmd.arg(key.as_bytes()).arg(form::stored(value)?);
+    if let Some(millis) = millis(life) {
+        cmd.arg("PX").arg(millis);
+    }
+    Ok(cmd.into())
+}
+
+fn with_value(mut command: Command, value: &[u8], life: Lifetime) -> Result<Command> {
+    command.cmd.arg(form::stored(value)?);
+    if let Some(millis) = millis(life) {
+        command.cmd.arg(millis);
+    }
+    Ok(command)
+}
+
+/// Stores a value where none is; answers 1 if it did. A script, because `SET … NX` would not store over a lease.
+pub(super) fn add(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
+    with_value(ADD.command(&[key]), value, life)
+}
+
+/// Stores a value if the key's state is still that of the token; answers 1 if it did.
+pub(super) fn put_if(key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<Command> {
+    let mut command = PUT_IF.command(&[key]);
+    command.cmd.arg(&Version(token.0).to_bytes()[..]);
+    with_value(command, value, life)
+}
+
+/// Removes a key; answers 1 if a value was there.
+pub(super) fn delete(key: &str) -> Command {
+    DELETE.command(&[key])
+}
+
+/// Looks at an entry, leaves a lease where it is absent, and makes the versions that are missing. One command, or one for
+/// each key if they may lie on different servers.
+pub(super) fn fetch(
+    entry: &str,
+    versions: &[&str],
+    lease: std::time::Duration,
+    scattered: bool,
+) -> Vec<Command> {
+    let lease_millis = lifetime_millis(lease);
+    // Making one random number costs more than the rest of this; the next ones are as good as long as they differ.
+    let Version(random) = Version::fresh();
+    let next = (1..).map(|i| Version(random.wrapping_add(i)));
+    let versions = versions.iter().zip(next).map(|(key, fresh)| (*key, form::version(fresh)));
+    let proposals: Vec<(&str, Vec<u8>)> =
+        std::iter::once((entry, form::lease(Version(random)))).chain(versions).collect();
+    let groups = proposals.chunks(if scattered { 1 } else { proposals.len() });
+    let command = |group: &[(&str, Vec<u8>)]| {
+        let keys: Vec<&str> = group.iter().map(|(key, _)| *key).collect();
+        let mut command = FETCH.command(&keys);
+        for (_, proposal) in group {
+            command.cmd.arg(&proposal[..]);
+        }
+        command.cmd.arg(lease_millis);
+        command
+    };
+    groups.map(command).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn words(command: &Command) -> Vec<Vec<u8>> {
+        let word = |arg| match arg {
+            redis::Arg::Simple(bytes) => Vec::from(bytes),
+            other => panic!("{other:?}"),
+        };
+        command.cmd.args_iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_script_goes_by_its_hash_and_then_by_its_source() {
+        let command = delete("k");
+        let known = words(&command);
+        assert_eq!((&known[0][..], known[1].len()), (&b"EVALSHA"[..], 40));
+        let source = words(&command.with_source());
+        assert_eq!((&source[0][..], &source[1][..]), (&b"EVAL"[..], DELETE.code.as_bytes()));
+        assert_eq!(source[2..], known[2..]);
+    }
+
+    #[test]
+    fn lifetimes_are_milliseconds_rounded_up_and_the_longest_is_for_ever() {
+        let last = |life| words(&write("k", b"v", life).unwrap()).pop().unwrap();
+        assert_eq!(last(Some(Duration::from_micros(1001))), b"2");
+        assert_eq!(words(&write("k", b"v", Some(Duration::MAX)).unwrap()).len(), 3);
+        assert_eq!(words(&write("k", b"v", None).unwrap()).len(), 3);
+    }
+
+    #[test]
+    fn a_fetch_is_one_command_unless_the_keys_are_scattered() {
+        let lease = Duration::from_secs(1);
+        assert_eq!(fetch("e", &["a", "b"], lease, false).len(), 1);
+        assert_eq!(fetch("e", &["a", "b"], lease, true).len(), 3);
+        assert_eq!(fetch("e", &[], lease, true).len(), 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! From the client's errors to ours.
+
+use std::io;
+
+use redis::{ErrorKind as Redis, RedisError, ServerErrorKind, Value};
+
+use super::place::Place;
+use crate::{Error, ErrorKind};
+
+/// Which server it is, and what must not be shown.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) name: String,
+    pub(super) password: Option<String>,
+}
+
+impl Server {
+    /// An error of our own.
+    pub(super) fn fault(&self, kind: ErrorKind, what: &str) -> Error {
+        Error::new(kind, format!("Redis at {}: {what}", self.name))
+    }
+
+    /// The time for an operation is over.
+    pub(super) fn timeout(&self, doing: &str) -> Error {
+        self.fault(ErrorKind::Timeout, &format!("{doing} took longer than `operation_timeout` allows"))
+    }
+
+    pub(super) fn io(&self, error: io::Error) -> Error {
+        if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
+            return self.timeout("the answer").with_source(error);
+        }
+        let kind = if is_tls(&error) {
+            ErrorKind::Protocol
+        } else if is_gone(&error) {
+            ErrorKind::Unavailable
+        } else {
+            Error::from(io::Error::from(error.kind())).kind()
+        };
+        self.fault(kind, &error.to_string()).with_source(error)
+    }
+
+    /// An error of connecting. The address may be another one than the configuration names.
+    pub(super) fn connecting(&self, place: &Place, error: io::Error) -> Error {
+        let kind = match self.io(io::Error::from(error.kind())).kind() {
+            _ if is_tls(&error) => ErrorKind::Protocol,
+            ErrorKind::Io => ErrorKind::Unavailable,
+            kind => kind,
+        };
+        Error::new(kind, format!("Redis at {place}: can't connect: {error}")).with_source(error)
+    }
+
+    /// An error of the client library, or one that the server answered.
+    pub(super) fn error(&self, error: RedisError) -> Error {
+        if let Some(cause) = io_error(&error) {
+            let kind = cause.kind();
+            return self.io(io::Error::new(kind, error));
+        }
+        let (kind, advice) = class(&error);
+        let text = error.to_string();
+        // Some servers repeat the arguments of a command that they don't know.
+        match self.password.as_deref().filter(|secret| !secret.is_empty() && text.contains(secret)) {
+            Some(secret) => self.fault(kind, &format!("{}{advice}", text.replace(secret, "***"))),
+            None => self.fault(kind, &format!("{text}{advice}")).with_source(error),
+        }
+    }
+
+    /// An answer that the command doesn't give.
+    pub(super) fn unexpected(&self, command: &str, answer: &Value) -> Error {
+        let answer = match answer {
+            Value::Nil => "nothing",
+            Value::Int(_) => "a number",
+            Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "text",
+            Value::Array(_) => "a list",
+            _ => "something else",
+        };
+        self.fault(ErrorKind::Protocol, &format!("answered {answer} to `{command}`; is it a Redis server?"))
+    }
+
+    /// What the server said to a login.
+    pub(super) fn refused_login(&self, error: RedisError) -> Error {
+        let error = self.error(error);
+        Error::new(ErrorKind::Auth, error.to_string())
+    }
+}
+
+/// The error of the system that is behind one of the client library.
+fn io_error(error: &RedisError) -> Option<&io::Error> {
+    type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+    std::error::Error::source(error)?.downcast_ref::<Shared>()?.downcast_ref()
+}
+
+/// The other side has closed the connection.
+pub(super) fn is_closed(error: &RedisError) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let closed = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    io_error(error).is_some_and(|error| closed.contains(&error.kind()))
+}
+
+/// The peer has gone, or never was there.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        AddrNotAvailable, BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
+        NetworkUnreachable, NotConnected, NotFound, UnexpectedEof,
+    };
+    matches!(
+        error.kind(),
+        AddrNotAvailable
+            | BrokenPipe
+            | ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | NetworkUnreachable
+            | NotConnected
+            | NotFound
+            | UnexpectedEof
+    )
+}
+
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+}
+
+/// The kind of an error, and what to do about it.
+fn class(error: &RedisError) -> (ErrorKind, &'static str) {
+    const ADVICE: &str = ": check the user and the password in `redis_url` or `redis_password`";
+    let code = error.code().unwrap_or_default();
+    match (error.kind(), code) {
+        (Redis::AuthenticationFailed, _) | (_, "NOAUTH" | "WRONGPASS") => (ErrorKind::Auth, ADVICE),
+        (Redis::Server(ServerErrorKind::NoPerm), _) => {
+            (ErrorKind::Auth, ": the user may not run a command that the cache needs")
+        }
+        (_, "OOM") => (ErrorKind::Full, ": raise `maxmemory`, or let the server evict by `maxmemory-policy`"),
+        (Redis::Parse | Redis::UnexpectedReturnType, _) => (ErrorKind::Protocol, ": is it a Redis server?"),
+        (
+            Redis::Server(
+                ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::Moved
+                | ServerErrorKind::Ask,
+            )
+            | Redis::ClusterConnectionNotFound,
+            _,
+        )
+        | (_, "MISCONF" | "NOREPLICAS" | "BUSY") => (ErrorKind::Unavailable, ""),
+        _ => (ErrorKind::Other, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server { name: "h:1".into(), password: Some("hunter2".into()) }
+    }
+
+    fn answered(line: &str) -> Error {
+        let error = match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(Value::ServerError(error)) => error.into(),
+            other => panic!("{other:?}"),
+        };
+        server().error(error)
+    }
+
+    #[test]
+    fn answers_have_kinds_that_a_program_can_act_on() {
+        for (line, kind) in [
+            ("NOAUTH Authentication required.", ErrorKind::Auth),
+            ("WRONGPASS invalid username-password pair", ErrorKind::Auth),
+            ("NOPERM this user has no permissions", ErrorKind::Auth),
+            ("OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::Full),
+            ("LOADING Redis is loading the dataset in memory", ErrorKind::Unavailable),
+            ("READONLY You can't write against a read only replica.", ErrorKind::Unavailable),
+            ("CLUSTERDOWN The cluster is down", ErrorKind::Unavailable),
+            ("BUSY Redis is busy running a script.", ErrorKind::Unavailable),
+            ("ERR what", ErrorKind::Other),
+        ] {
+            let error = answered(line);
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().starts_with("Redis at h:1: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_the_server_repeats_is_not_shown() {
+        let error = answered("ERR unknown command `AUTH`, with args beginning with: `hunter2`");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_recognised() {
+        let error = RedisError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
+        assert!(is_closed(&error));
+        assert_eq!(server().error(error).kind(), ErrorKind::Unavailable);
+        let error = server().error(io::Error::from(io::ErrorKind::TimedOut).into());
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    }
+
+    #[test]
+    fn a_server_of_another_kind_is_told() {
+        let error = server().error(redis::parse_redis_value(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.to_string().ends_with(": is it a Redis server?"), "{error}");
+    }
+}

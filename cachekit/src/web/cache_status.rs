@@ -1,0 +1,55 @@
+//! The `Cache-Status` field (RFC 9211).
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+/// What the layer did with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CacheStatus {
+    /// Answered from the cache; how long it stays fresh, in seconds, negative if it is stale.
+    Hit { ttl: i64 },
+    /// Handed on to the handler.
+    Forwarded { why: &'static str, status: Option<StatusCode>, stored: bool },
+    /// Answered with what another request got.
+    Collapsed,
+}
+
+impl CacheStatus {
+    /// Handed on, and not stored.
+    pub(super) const fn forwarded(why: &'static str) -> Self {
+        Self::Forwarded { why, status: None, stored: false }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Hit { ttl } => format!("cachekit; hit; ttl={ttl}"),
+            Self::Collapsed => "cachekit; fwd=uri-miss; collapsed".to_string(),
+            Self::Forwarded { why, status, stored } => {
+                let status =
+                    status.map(|status| format!("; fwd-status={}", status.as_u16())).unwrap_or_default();
+                let stored = if stored { "; stored" } else { "" };
+                format!("cachekit; fwd={why}{status}{stored}")
+            }
+        }
+    }
+
+    /// Adds the field, after those of caches nearer to the origin.
+    pub(super) fn write(self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::try_from(self.text()) {
+            headers.append(HeaderName::from_static("cache-status"), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_the_standard_says() {
+        assert_eq!(CacheStatus::Hit { ttl: -3 }.text(), "cachekit; hit; ttl=-3");
+        assert_eq!(CacheStatus::forwarded("bypass").text(), "cachekit; fwd=bypass");
+        let validated =
+            CacheStatus::Forwarded { why: "stale", status: Some(StatusCode::NOT_MODIFIED), stored: true };
+        assert_eq!(validated.text(), "cachekit; fwd=stale; fwd-status=304; stored");
+    }
+}

@@ -1,0 +1,270 @@
+//! What of a handler's return value a cached function keeps.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use axum::body::Body;
+use axum::response::{Html, Json, Response};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode, header};
+
+use super::body::{CacheBody, ReadAhead};
+use super::layer::CacheFor;
+use super::page::StoredResponse;
+use super::rfc9111::{ResponseControl, kept};
+use crate::memo::policy::{Returns, Shape, Storable};
+use crate::memo::view::{PolicyView, ReadyView};
+
+/// The most bytes of a response's content that a cached function keeps.
+const MOST: usize = 1_000_000;
+
+/// A return type of handlers under `#[cached]` whose stored form is another type.
+///
+/// `Response`, `Html`, `Json`, tuples with a `StatusCode` and a `HeaderMap`, and `Result`s of them have it; `String` and
+/// other values that are stored as they are need it in tuples only. Implement it for a response type of your own.
+///
+/// Stored are successful responses (2xx) only, unless a `Response` carries a [`CacheFor`]; and none that isn't for
+/// everybody: with `Set-Cookie`, `Vary`, or the `Cache-Control` of `private`, `no-store`, `no-cache` or a lifetime of 0.
+///
+/// ```
+/// use axum::{Json, http::StatusCode};
+/// use cachekit::cached;
+///
+/// #[cached(view, timeout = 50)]
+/// async fn article() -> Result<(StatusCode, Json<Vec<u32>>), StatusCode> {
+///     Ok((StatusCode::OK, Json(vec![1, 2])))
+/// }
+/// # drop(article());
+/// ```
+pub trait View: Sized {
+    /// What is stored.
+    type Stored: Storable;
+
+    /// Makes the value ready to be stored, before anything else is done with it.
+    #[must_use]
+    fn ready(self) -> Self {
+        self
+    }
+
+    /// What is stored of the value; none if it isn't to be stored.
+    fn stored(&self) -> Option<Self::Stored>;
+
+    /// The value for a stored one.
+    fn from_stored(stored: Self::Stored) -> Self;
+}
+
+macro_rules! plain {
+    ($($type:ty),*) => {$(
+        impl View for $type {
+            type Stored = Self;
+            fn stored(&self) -> Option<Self> {
+                Some(self.clone())
+            }
+            fn from_stored(stored: Self) -> Self {
+                stored
+            }
+        }
+    )*};
+}
+plain!(String, Vec<u8>, bytes::Bytes);
+
+impl<T: Storable> View for Html<T> {
+    type Stored = T;
+
+    fn stored(&self) -> Option<T> {
+        Some(self.0.clone())
+    }
+
+    fn from_stored(stored: T) -> Self {
+        Self(stored)
+    }
+}
+
+impl<T: Storable> View for Json<T> {
+    type Stored = T;
+
+    fn stored(&self) -> Option<T> {
+        Some(self.0.clone())
+    }
+
+    fn from_stored(stored: T) -> Self {
+        Self(stored)
+    }
+}
+
+/// Of a `Result` only `Ok`.
+impl<T: View, E> View for Result<T, E> {
+    type Stored = T::Stored;
+
+    fn ready(self) -> Self {
+        self.map(View::ready)
+    }
+
+    fn stored(&self) -> Option<T::Stored> {
+        self.as_ref().ok()?.stored()
+    }
+
+    fn from_stored(stored: T::Stored) -> Self {
+        Ok(T::from_stored(stored))
+    }
+}
+
+impl<T: View> View for (StatusCode, T) {
+    type Stored = (u16, T::Stored);
+
+    fn ready(self) -> Self {
+        (self.0, self.1.ready())
+    }
+
+    fn stored(&self) -> Option<Self::Stored> {
+        is_for_all(self.0, &HeaderMap::new()).then(|| Some((self.0.as_u16(), self.1.stored()?)))?
+    }
+
+    fn from_stored((status, stored): Self::Stored) -> Self {
+        (StatusCode::from_u16(status).unwrap_or_default(), T::from_stored(stored))
+    }
+}
+
+impl<T: View> View for (HeaderMap, T) {
+    type Stored = (StoredResponse, T::Stored);
+
+    fn ready(self) -> Self {
+        (self.0, self.1.ready())
+    }
+
+    fn stored(&self) -> Option<Self::Stored> {
+        let head = head(StatusCode::OK, &self.0)?;
+        Some((head, self.1.stored()?))
+    }
+
+    fn from_stored((head, stored): Self::Stored) -> Self {
+        (head.headers, T::from_stored(stored))
+    }
+}
+
+impl<T: View> View for (StatusCode, HeaderMap, T) {
+    type Stored = (StoredResponse, T::Stored);
+
+    fn ready(self) -> Self {
+        (self.0, self.1, self.2.ready())
+    }
+
+    fn stored(&self) -> Option<Self::Stored> {
+        let head = head(self.0, &self.1)?;
+        Some((head, self.2.stored()?))
+    }
+
+    fn from_stored((head, stored): Self::Stored) -> Self {
+        (head.status, head.headers, T::from_stored(stored))
+    }
+}
+
+/// A response's stored form, which [`View::ready`] leaves in it.
+#[derive(Clone)]
+struct Kept(Arc<StoredResponse>);
+
+impl View for Response {
+    type Stored = StoredResponse;
+
+    /// Reads the body, if it is all there; a stream is passed on, and the response isn't stored.
+    fn ready(self) -> Self {
+        let (mut parts, body) = self.into_parts();
+        let asked = parts.extensions.get::<CacheFor>().is_some();
+        let status =
+            if asked && parts.status != StatusCode::PARTIAL_CONTENT { StatusCode::OK } else { parts.status };
+        if !is_for_all(status, &parts.headers) {
+            return Self::from_parts(parts, body);
+        }
+        // What isn't ready at once is asked again by whoever sends it, with a waker of its own.
+        match CacheBody::read_ahead(body, MOST, &mut Context::from_waker(Waker::noop())) {
+            ReadAhead::Complete(body) => {
+                let headers = kept(&parts.headers);
+                let stored = StoredResponse { status: parts.status, headers, body: body.clone() };
+                parts.extensions.insert(Kept(Arc::new(stored)));
+                Self::from_parts(parts, Body::from(body))
+            }
+            ReadAhead::Partly(body) => Self::from_parts(parts, Body::new(body)),
+        }
+    }
+
+    fn stored(&self) -> Option<StoredResponse> {
+        self.extensions().get::<Kept>().map(|kept| StoredResponse::clone(&kept.0))
+    }
+
+    fn from_stored(stored: StoredResponse) -> Self {
+        let StoredResponse { status, headers, body } = stored;
+        let mut response = Self::new(Body::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// Status and fields, if they may be stored.
+fn head(status: StatusCode, headers: &HeaderMap) -> Option<StoredResponse> {
+    is_for_all(status, headers).then(|| StoredResponse {
+        status,
+        headers: kept(headers),
+        body: bytes::Bytes::new(),
+    })
+}
+
+/// Whether a response may be stored under a key that doesn't know who asked.
+fn is_for_all(status: StatusCode, headers: &HeaderMap) -> bool {
+    let control = ResponseControl::new(headers);
+    status.is_success()
+        && status != StatusCode::PARTIAL_CONTENT
+        && !headers.contains_key(SET_COOKIE)
+        && !headers.contains_key(header::VARY)
+        && !(control.private || control.no_store || control.no_cache)
+        && control.s_maxage.or(control.max_age) != Some(0)
+}
+
+/// Stores what a [`View`] says.
+#[derive(Debug)]
+pub struct ViewShape<V>(PhantomData<fn() -> V>);
+
+impl<V> Clone for ViewShape<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<V> Copy for ViewShape<V> {}
+
+impl<V: View> Shape for ViewShape<V> {
+    type Output = V;
+    type Stored = V::Stored;
+
+    fn stores(output: &V) -> bool {
+        output.stored().is_some()
+    }
+
+    fn stored(output: &V) -> Option<V::Stored> {
+        output.stored()
+    }
+
+    fn output(stored: V::Stored) -> V {
+        V::from_stored(stored)
+    }
+}
+
+impl<V: View> PolicyView for &&&Returns<V> {
+    type Shape = ViewShape<V>;
+
+    fn __cachekit_policy(&self) -> ViewShape<V> {
+        ViewShape(PhantomData)
+    }
+
+    fn __cachekit_policy_all(&self) -> ViewShape<V> {
+        ViewShape(PhantomData)
+    }
+}
+
+impl<V: View> ReadyView for &Returns<V> {
+    type Value = V;
+
+    fn __cachekit_ready(&self, value: V) -> V {
+        value.ready()
+    }
+}

@@ -1,0 +1,297 @@
+//! Redis servers of every kind: plain, with a login, over TLS, on a socket, a cluster, and behind Sentinel.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use cachekit::Config;
+
+use crate::server::{Listening, Server, free_port};
+
+const PROGRAM: (&str, &str) = ("redis-server", "redis-server");
+
+fn start(listening: Listening, arguments: &[&str]) -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    start_in(dir, listening, arguments)
+}
+
+fn start_in(dir: tempfile::TempDir, listening: Listening, arguments: &[&str]) -> Server {
+    let path = dir.path().to_str().unwrap().to_owned();
+    let mut all = vec!["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", &path];
+    // The server's log is its standard output, where the harness doesn't look.
+    all.extend(["--logfile", "redis.log"]);
+    all.extend(arguments);
+    Server::start(PROGRAM, dir, listening, &all, &[])
+}
+
+/// A server on a port of its own, with more arguments.
+pub fn plain_with(arguments: &[&str]) -> Server {
+    let port = free_port();
+    let text = port.to_string();
+    let mut all = vec!["--port", &text];
+    all.extend(arguments);
+    start(Listening::Port(port), &all)
+}
+
+/// A server of its own.
+pub fn plain() -> Server {
+    plain_with(&[])
+}
+
+/// The server that all tests of this program share, each with a prefix of its own.
+pub fn shared() -> &'static Server {
+    static SERVER: LazyLock<Server> = LazyLock::new(plain);
+    &SERVER
+}
+
+/// The address of a server.
+pub fn url(server: &Server) -> String {
+    format!("redis://127.0.0.1:{}/0", server.port())
+}
+
+/// A configuration for a server, with a prefix.
+pub fn config(server: &Server, prefix: &str) -> Config {
+    Config::redis(url(server)).key_prefix(prefix)
+}
+
+/// A connection without the cache, to look at the server.
+///
+/// # Panics
+/// If there is none.
+pub fn raw(url: &str) -> redis::Connection {
+    redis::Client::open(url).unwrap().get_connection().unwrap()
+}
+
+/// Runs a command on a connection.
+///
+/// # Panics
+/// If it fails.
+pub fn run<T: redis::FromRedisValue>(connection: &mut redis::Connection, words: &[&str]) -> T {
+    let mut cmd = redis::cmd(words[0]);
+    for word in &words[1..] {
+        cmd.arg(word);
+    }
+    cmd.query(connection).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+}
+
+/// How often clients, not scripts, had a command run since the last `CONFIG RESETSTAT`: `evalsha`, `mget`, …
+pub fn calls(connection: &mut redis::Connection, command: &str) -> u64 {
+    let stats: String = run(connection, &["INFO", "commandstats"]);
+    let start = format!("cmdstat_{command}:calls=");
+    let line = stats.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or("0");
+    line.split(',').next().unwrap().parse().unwrap()
+}
+
+/// Certificates: an authority, and one it made for 127.0.0.1 and localhost.
+pub struct Certificates {
+    dir: tempfile::TempDir,
+}
+
+impl Certificates {
+    /// Makes them.
+    ///
+    /// # Panics
+    /// If `openssl` is missing or fails.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |arguments: &str| {
+            let made = Command::new("openssl").args(arguments.split(' ')).current_dir(dir.path()).output();
+            let made = made.expect("`openssl` is missing: `apt-get install openssl`");
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        };
+        let key = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650";
+        run(&format!("{key} -keyout ca.key -out ca.pem -subj /CN=authority"));
+        for (name, usage) in [("server", "serverAuth"), ("client", "clientAuth")] {
+            run(&format!(
+                "{key} -keyout {name}.key -out {name}.pem -subj /CN={name} -CA ca.pem -CAkey ca.key \
+                 -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage={usage} \
+                 -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
+            ));
+        }
+        // Servers may give up their rights before they read the key.
+        for name in ["server.key", "client.key"] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(dir.path().join(name), mode).unwrap();
+        }
+        Self { dir }
+    }
+
+    /// One of `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`.
+    ///
+    /// # Panics
+    /// If the directory's name is no text.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A server over TLS; `auth` says whether clients need a certificate: `yes` or `no`.
+pub fn over_tls(certificates: &Certificates, auth: &str) -> Server {
+    let port = free_port();
+    let arguments = [
+        ("--port", "0".to_owned()),
+        ("--tls-port", port.to_string()),
+        ("--tls-cert-file", certificates.path("server.pem")),
+        ("--tls-key-file", certificates.path("server.key")),
+        ("--tls-ca-cert-file", certificates.path("ca.pem")),
+        ("--tls-auth-clients", auth.to_owned()),
+    ];
+    let arguments: Vec<&str> = arguments.iter().flat_map(|(name, value)| [*name, value.as_str()]).collect();
+    start(Listening::Port(port), &arguments)
+}
+
+/// A server on a socket.
+///
+/// # Panics
+/// If the directory's name is no text.
+pub fn on_socket() -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("redis.sock");
+    let path = socket.to_str().unwrap().to_owned();
+    start_in(dir, Listening::Socket(socket), &["--port", "0", "--unixsocket", &path])
+}
+
+/// A port that leaves room for the cluster's bus, 10,000 above.
+fn cluster_port() -> u16 {
+    loop {
+        let port = free_port();
+        if port < 55_536 && std::net::TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Runs `redis-cli`.
+///
+/// # Panics
+/// If it is missing or fails.
+pub fn cli(arguments: &[&str]) -> String {
+    let out = Command::new("redis-cli").args(arguments).output();
+    let out = out.expect("`redis-cli` is missing: `apt-get install redis-tools`");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "redis-cli {arguments:?}: {text}");
+    text
+}
+
+/// Waits until something holds.
+///
+/// # Panics
+/// If it does not within 20 s.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A cluster of three masters.
+pub struct Cluster {
+    /// The nodes.
+    pub nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// If it does not form.
+    pub fn start() -> Self {
+        let node = || {
+            let port = cluster_port();
+            let text = port.to_string();
+            let cluster = ["--port", &text, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+            start(Listening::Port(port), &cluster)
+        };
+        let nodes: Vec<Server> = (0..3).map(|_| node()).collect();
+        let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        let mut arguments = vec!["--cluster", "create"];
+        arguments.extend(addresses.iter().map(String::as_str));
+        arguments.push("--cluster-yes");
+        cli(&arguments);
+        for node in &nodes {
+            let mut raw = raw(&url(node));
+            until("the cluster forms", || {
+                run::<String>(&mut raw, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
+            });
+        }
+        Self { nodes }
+    }
+
+    /// The one that all tests of this program share.
+    pub fn shared() -> &'static Self {
+        static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::start);
+        &CLUSTER
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        let nodes: Vec<String> = self.nodes.iter().map(url).collect();
+        nodes.join(",").replace("/0", "")
+    }
+}
+
+/// A master, a replica, and a sentinel that watches them.
+pub struct Watched {
+    /// The two servers; the first one begins as the master.
+    pub servers: [Server; 2],
+    /// The sentinel.
+    pub sentinel: Server,
+}
+
+impl Watched {
+    /// Starts them.
+    ///
+    /// # Panics
+    /// If the sentinel does not see both.
+    pub fn start() -> Self {
+        let master = plain();
+        let port = master.port().to_string();
+        let replica = plain_with(&["--replicaof", "127.0.0.1", &port]);
+        let dir = tempfile::tempdir().unwrap();
+        let (file, sentinel_port) = (dir.path().join("sentinel.conf"), free_port());
+        write_sentinel(&file, sentinel_port, master.port());
+        let file = file.to_str().unwrap().to_owned();
+        let sentinel =
+            Server::start(PROGRAM, dir, Listening::Port(sentinel_port), &[&file, "--sentinel"], &[]);
+        let mut watch = raw(&format!("redis://127.0.0.1:{sentinel_port}"));
+        until("the sentinel sees the replica", || {
+            let found: Vec<redis::Value> = run(&mut watch, &["SENTINEL", "replicas", "main"]);
+            found.len() == 1
+        });
+        let mut replica_view = raw(&url(&replica));
+        until("the replica is in step", || {
+            run::<String>(&mut replica_view, &["INFO", "replication"]).contains("master_link_status:up")
+        });
+        Self { servers: [master, replica], sentinel }
+    }
+
+    /// The one that all tests of this program share; it is never made to fail over.
+    pub fn shared() -> &'static Self {
+        static WATCHED: LazyLock<Watched> = LazyLock::new(Watched::start);
+        &WATCHED
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis+sentinel://127.0.0.1:{}/main/0", self.sentinel.port())
+    }
+}
+
+fn write_sentinel(file: &Path, port: u16, master: u16) {
+    let dir: PathBuf = file.parent().unwrap().into();
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\ndir {}\nlogfile sentinel.log\nsentinel monitor main 127.0.0.1 {master} 1\n\
+         sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n",
+        dir.display()
+    );
+    std::fs::write(file, text).unwrap();
+}

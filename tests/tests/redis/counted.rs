@@ -1,0 +1,143 @@
+//! How often the server is asked, by its own count. A script's commands are counted as well: each look is one `EVALSHA` with
+//! one `MGET` inside.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use cachekit::{Cache, Config, delete_memoized, memoize, peek, refresh};
+use cachekit_tests::Calls;
+use cachekit_tests::redis::{calls, plain, raw, run, url};
+use cachekit_tests::server::Server;
+use parking_lot::{Mutex, MutexGuard};
+
+static SERVER: LazyLock<Server> = LazyLock::new(plain);
+static CACHE: LazyLock<Cache> = LazyLock::new(|| {
+    let long = Duration::from_secs(20);
+    Cache::open(Config::redis(url(&SERVER)).operation_timeout(long).connect_timeout(long)).unwrap()
+});
+/// The counts are the server's, so these tests go one after another.
+static TURN: Mutex<()> = Mutex::new(());
+static RAN: Calls = Calls::new();
+
+#[memoize(cache = CACHE)]
+fn twice(n: u64) -> u64 {
+    RAN.hit();
+    2 * n
+}
+
+#[memoize(cache = CACHE)]
+async fn thrice(n: u64) -> u64 {
+    3 * n
+}
+
+#[memoize(cache = CACHE, stale_if = |value: &u64| *value > 0)]
+fn always_stale(n: u64) -> u64 {
+    n
+}
+
+struct Count(redis::Connection);
+
+impl Count {
+    fn new() -> (Self, MutexGuard<'static, ()>) {
+        let turn = TURN.lock();
+        (Self(raw(&url(&SERVER))), turn)
+    }
+
+    /// The commands that went to the server, and those of them that were scripts by name.
+    fn of(&mut self, work: impl FnOnce()) -> Asked {
+        run::<()>(&mut self.0, &["CONFIG", "RESETSTAT"]);
+        work();
+        let mut count = |name| calls(&mut self.0, name);
+        Asked {
+            scripts: count("evalsha"),
+            sources: count("eval"),
+            reads: count("mget"),
+            writes: count("set"),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Asked {
+    scripts: u64,
+    sources: u64,
+    reads: u64,
+    writes: u64,
+}
+
+const HIT: Asked = Asked { scripts: 1, sources: 0, reads: 1, writes: 0 };
+
+#[test]
+fn a_hit_is_one_round_trip_and_a_miss_two() {
+    let (mut count, _turn) = Count::new();
+    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    twice(1);
+    rt.block_on(thrice(1));
+    // The first look of all makes the function's version, which is a write, and leaves a lease.
+    let first = Asked { scripts: 2, sources: 0, reads: 1, writes: 2 };
+    let first_hit = count.of(|| assert_eq!(twice(1), 2));
+    assert_eq!(first_hit, HIT, "a hit");
+    assert_eq!(count.of(|| assert_eq!(rt.block_on(thrice(1)), 3)), HIT, "a hit of a task");
+    assert_eq!(count.of(|| assert_eq!(twice(2), 4)), first, "a miss");
+    assert_eq!(count.of(|| assert_eq!(rt.block_on(thrice(2)), 6)), first, "a miss of a task");
+    assert_eq!(count.of(|| assert_eq!(peek!(twice, 2).unwrap(), Some(4))), HIT, "a look");
+}
+
+#[test]
+fn the_first_call_ever_is_two_round_trips_as_well() {
+    #[memoize(cache = CACHE)]
+    fn new_one(n: u64) -> u64 {
+        n
+    }
+    let (mut count, _turn) = Count::new();
+    twice(3);
+    let asked = count.of(|| assert_eq!(new_one(1), 1));
+    assert_eq!(asked, Asked { scripts: 2, sources: 0, reads: 1, writes: 3 });
+}
+
+#[test]
+fn overwriting_takes_no_more_than_a_miss() {
+    let (mut count, _turn) = Count::new();
+    twice(4);
+    always_stale(4);
+    let two = Asked { scripts: 2, sources: 0, reads: 1, writes: 1 };
+    assert_eq!(count.of(|| assert_eq!(refresh!(twice, 4), 8)), two, "refresh");
+    assert_eq!(count.of(|| assert_eq!(always_stale(4), 4)), two, "stale");
+}
+
+#[test]
+fn a_deletion_is_one_round_trip() {
+    let (mut count, _turn) = Count::new();
+    delete_memoized!(twice, 5).unwrap();
+    twice(5);
+    let asked = count.of(|| delete_memoized!(twice, 5).unwrap());
+    assert_eq!(asked, Asked { scripts: 1, sources: 0, reads: 0, writes: 0 }, "one call");
+    let asked = count.of(|| delete_memoized!(twice).unwrap());
+    assert_eq!(asked, Asked { scripts: 0, sources: 0, reads: 0, writes: 1 }, "the function");
+}
+
+#[test]
+fn the_cache_object_asks_once() {
+    let (mut count, _turn) = Count::new();
+    let keys = ["a", "b", "c"];
+    let items = keys.map(|key| (key, 1));
+    assert_eq!(count.of(|| CACHE.set_many(&items, 60).unwrap()).writes, 3);
+    let one_read = Asked { scripts: 0, sources: 0, reads: 1, writes: 0 };
+    assert_eq!(count.of(|| assert_eq!(CACHE.get_many::<i32>(&keys).unwrap(), [Some(1); 3])), one_read);
+    assert_eq!(count.of(|| assert_eq!(CACHE.get::<i32>("a").unwrap(), Some(1))), one_read);
+    CACHE.add("warm", &1, 60).unwrap();
+    let added = count.of(|| assert!(CACHE.add("new", &1, 60).unwrap()));
+    assert_eq!(added, Asked { scripts: 1, sources: 0, reads: 0, writes: 1 });
+}
+
+#[test]
+fn a_server_that_forgot_the_scripts_is_told_them_again() {
+    let (mut count, _turn) = Count::new();
+    twice(6);
+    let calls = RAN.get();
+    run::<()>(&mut count.0, &["SCRIPT", "FLUSH"]);
+    let asked = count.of(|| assert_eq!(twice(6), 12));
+    assert_eq!(asked, Asked { scripts: 1, sources: 1, reads: 1, writes: 0 }, "told");
+    assert_eq!(count.of(|| assert_eq!(twice(6), 12)), HIT, "known again");
+    assert_eq!(RAN.get(), calls, "and nothing was computed");
+}

@@ -1,0 +1,196 @@
+//! What stands in the server, what others put there, and what is lost there.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use cachekit::{Cache, Config, delete_memoized, memoize};
+use cachekit_backends::{Backend, Clock, Opened, open};
+use cachekit_tests::Calls;
+use cachekit_tests::redis::{calls, config, plain, plain_with, raw, run, shared, url};
+
+fn patient(config: Config) -> Config {
+    let long = Duration::from_secs(20);
+    config.operation_timeout(long).connect_timeout(long)
+}
+
+fn cache(prefix: &str) -> Cache {
+    Cache::open(patient(config(shared(), prefix))).unwrap()
+}
+
+fn backend(config: Config) -> std::sync::Arc<dyn Backend> {
+    match open(&patient(config), &Clock::system()).unwrap() {
+        Opened::Shared(backend) => backend,
+        Opened::Simple => panic!("not a store of bytes"),
+    }
+}
+
+#[test]
+fn clear_takes_this_prefix_and_leaves_the_others() {
+    let prefixes = ["stored-app", "stored-app2_", "stored-a*", "stored-a?p", "stored-[a-z]", "stored-\\"];
+    for cleared in prefixes {
+        let caches = prefixes.map(|prefix| (prefix, cache(&format!("{prefix}:"))));
+        for (_, cache) in &caches {
+            cache.set("k", &1, 60).unwrap();
+        }
+        caches.iter().find(|(prefix, _)| *prefix == cleared).unwrap().1.clear().unwrap();
+        for (prefix, cache) in &caches {
+            assert_eq!(
+                cache.get::<i32>("k").unwrap().is_none(),
+                *prefix == cleared,
+                "{prefix} after {cleared}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_empty_prefix_clears_the_database_key_by_key_and_only_if_allowed() {
+    let server = plain();
+    let open = |allow| Cache::open(patient(config(&server, "")).allow_flush(allow)).unwrap();
+    let mut raw = raw(&url(&server));
+    run::<()>(&mut raw, &["SET", "foreign", "x"]);
+    run::<()>(&mut raw, &["SELECT", "1"]);
+    run::<()>(&mut raw, &["SET", "elsewhere", "x"]);
+    assert!(open(false).clear().is_err());
+    run::<()>(&mut raw, &["SELECT", "0"]);
+    assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 1);
+    open(true).clear().unwrap();
+    assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 0);
+    run::<()>(&mut raw, &["SELECT", "1"]);
+    assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 1);
+    assert_eq!(["flushdb", "flushall", "keys"].map(|name| calls(&mut raw, name)), [0; 3]);
+}
+
+#[test]
+fn clear_takes_leases_along() {
+    let (server, store) = (plain(), |server| backend(config(server, "")));
+    let store = store(&server);
+    store.fetch("p:absent", &["p:version"]).unwrap();
+    let mut raw = raw(&url(&server));
+    assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 2);
+    store.clear("p:").unwrap();
+    assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 0);
+}
+
+#[test]
+fn leases_end_and_values_live_as_long_as_they_shall() {
+    let server = plain();
+    let store = backend(config(&server, "").options([("lease", "90s")]));
+    let mut raw = raw(&url(&server));
+    let token = store.fetch("k", &[]).unwrap().token.unwrap();
+    let left: i64 = run(&mut raw, &["PTTL", "k"]);
+    assert!((80_000..=90_000).contains(&left), "{left}");
+    assert!(store.put_if("k", b"v", None, token).unwrap());
+    assert_eq!(run::<i64>(&mut raw, &["PTTL", "k"]), -1);
+}
+
+#[test]
+fn what_others_put_there_is_a_counted_miss_and_is_replaced() {
+    static CACHE: Cache = Cache::new();
+    static RAN: Calls = Calls::new();
+    #[memoize(cache = CACHE)]
+    fn answer(n: u32) -> u32 {
+        RAN.hit();
+        n
+    }
+    let server = plain();
+    CACHE.init(patient(config(&server, "f:"))).unwrap();
+    let mut raw = raw(&url(&server));
+    answer(1);
+    assert_eq!((answer(1), RAN.take()), (1, 1));
+    let keys: Vec<String> = run(&mut raw, &["KEYS", "f:*"]);
+    let entry = keys.iter().find(|key| !key.contains("#version")).unwrap().clone();
+    let version = keys.iter().find(|key| key.contains("#version")).unwrap().clone();
+    for junk in ["", "V", "L", "junk", "Vxxxxxxxxxxxxxxxx", "Vxxxxxxxxxxxxxxxxjunk", "Lxxxxxxxxxxxxxxxxjunk"]
+    {
+        let errors = CACHE.stats().errors;
+        run::<()>(&mut raw, &["SET", &entry, junk]);
+        assert_eq!((answer(1), answer(1), RAN.take()), (1, 1, 1), "{junk:?}");
+        assert_eq!(CACHE.stats().errors, errors + 1, "{junk:?}");
+        run::<()>(&mut raw, &["SET", &version, junk]);
+        assert_eq!((answer(1), answer(1), RAN.take()), (1, 1, 1), "{junk:?} as a version");
+    }
+    for key in [&entry, &version] {
+        run::<()>(&mut raw, &["DEL", key]);
+        run::<()>(&mut raw, &["RPUSH", key, "a", "list"]);
+        assert_eq!((answer(1), answer(1), RAN.take()), (1, 1, 1), "a list under {key}");
+    }
+    run::<()>(&mut raw, &["DEL", &entry]);
+    run::<()>(&mut raw, &["RPUSH", &entry, "a", "list"]);
+    delete_memoized!(answer, 1).unwrap();
+    assert_eq!(run::<u64>(&mut raw, &["EXISTS", &entry]), 0);
+}
+
+#[test]
+fn keys_carry_no_protocol() {
+    let cache = cache("stored-hostile:");
+    let keys =
+        ["a\r\nFLUSHALL\r\n", "*1\r\n$8\r\nFLUSHALL\r\n", "{tag}", "}{", "\"'`", "\u{1F600}", " ", "%s%n"];
+    for key in keys {
+        cache.set(key, &key.to_owned(), 60).unwrap();
+    }
+    for key in keys {
+        assert_eq!(cache.get::<String>(key).unwrap().as_deref(), Some(key));
+        assert!(cache.delete(key).unwrap());
+    }
+}
+
+/// Fills the server's memory until it has evicted, several times over, whatever it could.
+fn flood(raw: &mut redis::Connection) {
+    let filler = "x".repeat(64 * 1024);
+    for i in 0..400 {
+        run::<()>(raw, &["SET", &format!("flood{i}"), &filler]);
+    }
+}
+
+#[test]
+fn eviction_does_not_bring_back_what_was_deleted() {
+    static CACHE: Cache = Cache::new();
+    static RAN: Calls = Calls::new();
+    static GATE: parking_lot::Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>> =
+        parking_lot::Mutex::new(None);
+    #[memoize(cache = CACHE)]
+    fn slow(n: u64) -> u64 {
+        let ran = RAN.hit();
+        if let Some((started, go_on)) = GATE.lock().take() {
+            started.send(()).unwrap();
+            go_on.recv().unwrap();
+        }
+        1000 * n + ran
+    }
+    let server = plain_with(&["--maxmemory", "6mb", "--maxmemory-policy", "allkeys-random"]);
+    CACHE.init(patient(config(&server, "e:"))).unwrap();
+    let mut raw = raw(&url(&server));
+    for round in 0..6 {
+        let (started, has_started) = mpsc::channel();
+        let (let_go, go_on) = mpsc::channel();
+        *GATE.lock() = Some((started, go_on));
+        let computing = std::thread::spawn(move || slow(round));
+        has_started.recv().unwrap();
+        if round % 2 == 0 {
+            delete_memoized!(slow, round).unwrap();
+        } else {
+            delete_memoized!(slow).unwrap();
+        }
+        flood(&mut raw);
+        let_go.send(()).unwrap();
+        let old = computing.join().unwrap();
+        assert_ne!(slow(round), old, "round {round}");
+    }
+    let evicted: String = run(&mut raw, &["INFO", "stats"]);
+    assert!(!evicted.contains("evicted_keys:0\r"), "nothing was evicted");
+}
+
+#[test]
+fn a_full_server_refuses_values_and_still_deletes() {
+    let server = plain_with(&["--maxmemory", "6mb", "--maxmemory-policy", "noeviction"]);
+    let store = backend(config(&server, ""));
+    store.set("k", b"v", None).unwrap();
+    let filler = vec![0; 256 * 1024];
+    let error = (0..100).find_map(|i| store.set(&format!("flood{i}"), &filler, None).err()).unwrap();
+    assert_eq!(error.kind(), cachekit::ErrorKind::Full, "{error}");
+    assert!(error.to_string().contains("maxmemory"), "{error}");
+    assert_eq!(store.get("k").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(store.fetch("k", &[]).unwrap().entry.as_deref(), Some(&b"v"[..]), "a hit writes nothing");
+    assert!(store.delete("k").unwrap());
+}

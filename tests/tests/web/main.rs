@@ -1,0 +1,11 @@
+//! Cached views: the layer for whole responses, functions cached by the request's path, and the public HTTP cache suite.
+
+mod conditional;
+mod invalidation;
+mod leaks;
+mod options;
+mod scope;
+mod single_flight;
+mod streams;
+mod suite;
+mod support;

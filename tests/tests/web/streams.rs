@@ -1,0 +1,199 @@
+//! Bodies that come in pieces.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use cachekit::CacheLayer;
+use cachekit_tests::Calls;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::sync::mpsc;
+use tower::ServiceExt as _;
+
+use crate::support::{each, request};
+
+type Piece = Result<Frame<Bytes>, std::io::Error>;
+
+/// A body that is fed from outside.
+struct Fed(mpsc::UnboundedReceiver<Piece>);
+
+impl http_body::Body for Fed {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        self.0.poll_recv(context)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::new()
+    }
+}
+
+type Feeds = Arc<parking_lot::Mutex<VecDeque<mpsc::UnboundedReceiver<Piece>>>>;
+
+/// An app whose responses are the feeds, one after another.
+fn app(
+    cache: &cachekit::Cache,
+    fields: &'static [(&'static str, &'static str)],
+) -> (Router, Feeds, Arc<Calls>) {
+    let (feeds, calls) = (Feeds::default(), Arc::new(Calls::new()));
+    let (mine, counted) = (Arc::clone(&feeds), Arc::clone(&calls));
+    let handler = move || {
+        counted.hit();
+        let feed = mine.lock().pop_front().expect("a feed");
+        let mut response = Response::builder();
+        for (name, value) in fields {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(Body::new(Fed(feed))).unwrap();
+        async move { response }
+    };
+    (
+        Router::new().route("/", get(handler)).layer(CacheLayer::new(cache).timeout(600).max_body(100)),
+        feeds,
+        calls,
+    )
+}
+
+fn data(text: &str) -> Piece {
+    Ok(Frame::data(Bytes::copy_from_slice(text.as_bytes())))
+}
+
+async fn ask(app: &Router) -> Response {
+    app.clone().oneshot(request("GET", "/", &[])).await.unwrap()
+}
+
+async fn text(response: Response) -> Option<Bytes> {
+    response.into_body().collect().await.ok().map(http_body_util::Collected::to_bytes)
+}
+
+#[test]
+fn the_first_piece_is_not_held_back_and_the_whole_is_kept() {
+    each(async |cache, _| {
+        let (app, feeds, calls) = app(&cache, &[]);
+        let (sender, feed) = mpsc::unbounded_channel();
+        feeds.lock().push_back(feed);
+        let mut body = ask(&app).await.into_body();
+        sender.send(data("one ")).unwrap();
+        // Nothing more was sent: this would hang if the layer waited for the end.
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "one ");
+        sender.send(data("two")).unwrap();
+        drop(sender);
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "two");
+        assert_eq!(text(ask(&app).await).await.unwrap(), "one two");
+        assert_eq!(calls.get(), 1);
+    });
+}
+
+#[test]
+fn a_body_that_is_known_to_be_complete_is_stored_before_its_last_piece_is_passed_on() {
+    each(async |cache, _| {
+        let (app, feeds, calls) = app(&cache, &[("content-length", "3")]);
+        let (sender, feed) = mpsc::unbounded_channel();
+        feeds.lock().push_back(feed);
+        let mut body = ask(&app).await.into_body();
+        sender.send(data("one")).unwrap();
+        // A server asks for no more than the length that was told.
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+        drop(body);
+        assert_eq!(text(ask(&app).await).await.unwrap(), "one");
+        assert_eq!(calls.get(), 1);
+    });
+}
+
+#[test]
+fn what_is_broken_too_long_abandoned_or_has_trailers_is_not_stored() {
+    let broken = || vec![data("one"), Err(std::io::Error::other("gone"))];
+    let long = || vec![data(&"x".repeat(60)), data(&"y".repeat(60))];
+    let trailers = || vec![data("one"), Ok(Frame::trailers(HeaderMap::new()))];
+    each(async |cache, _| {
+        for (streamed, pieces) in [
+            (true, broken()),
+            (false, broken()),
+            (true, long()),
+            (false, long()),
+            (true, trailers()),
+            (false, trailers()),
+        ] {
+            let (app, feeds, calls) = app(&cache, &[]);
+            for pieces in [pieces, vec![data("new")]] {
+                let (sender, feed) = mpsc::unbounded_channel();
+                feeds.lock().push_back(feed);
+                let mut pieces = pieces.into_iter();
+                if !streamed {
+                    pieces.by_ref().for_each(|piece| sender.send(piece).unwrap());
+                }
+                if calls.get() == 1 && streamed {
+                    // The second response, after the first one has gone wrong.
+                    sender.send(data("new")).unwrap();
+                    drop(sender);
+                    assert_eq!(text(ask(&app).await).await.unwrap(), "new");
+                    continue;
+                }
+                let response = ask(&app).await;
+                pieces.for_each(|piece| sender.send(piece).unwrap());
+                drop(sender);
+                text(response).await;
+            }
+            assert_eq!(calls.get(), 2);
+            cache.aio().delete_view("/").await.unwrap();
+        }
+        // A client that goes away.
+        let (app, feeds, calls) = app(&cache, &[]);
+        for _ in 0..2 {
+            let (sender, feed) = mpsc::unbounded_channel();
+            feeds.lock().push_back(feed);
+            let mut body = ask(&app).await.into_body();
+            sender.send(data("one")).unwrap();
+            body.frame().await.unwrap().unwrap();
+            drop(body);
+        }
+        assert_eq!(calls.get(), 2);
+    });
+}
+
+#[test]
+fn a_body_that_is_shorter_than_it_says_is_not_stored() {
+    each(async |cache, _| {
+        let (app, feeds, calls) = app(&cache, &[("content-length", "30")]);
+        for ready in [true, false, true] {
+            let (sender, feed) = mpsc::unbounded_channel();
+            feeds.lock().push_back(feed);
+            if ready {
+                sender.send(data("one")).unwrap();
+                drop(sender);
+                text(ask(&app).await).await;
+            } else {
+                let response = ask(&app).await;
+                sender.send(data("one")).unwrap();
+                drop(sender);
+                text(response).await;
+            }
+        }
+        assert_eq!(calls.get(), 3);
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_client_that_reads_slowly() {
+    each(async |cache, _| {
+        let (app, feeds, _) = app(&cache, &[]);
+        let (_slow, feed) = mpsc::unbounded_channel();
+        feeds.lock().push_back(feed);
+        let unread = ask(&app).await;
+        let (sender, feed) = mpsc::unbounded_channel();
+        feeds.lock().push_back(feed);
+        sender.send(data("two")).unwrap();
+        drop(sender);
+        assert_eq!(text(ask(&app).await).await.unwrap(), "two");
+        drop(unread);
+    });
+}
