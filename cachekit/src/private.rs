@@ -11,7 +11,10 @@ pub use crate::memo::lead::Lead;
 pub use crate::memo::parts::{
     Arg, Cons, KeyPart, Nil, PartDebug, PartHash, PartKey, PartNone, of_type, of_val,
 };
-pub use crate::memo::policy::{Policy, PolicyOption, PolicyPlain, PolicyResult, Returns, local, portable};
+pub use crate::memo::policy::{
+    Policy, PolicyArc, PolicyOkArc, PolicyOption, PolicyPlain, PolicyResult, PolicySomeArc, Returns, local,
+    portable,
+};
 pub use crate::memo::probe::{Computed, Fixed, Options, Probe, keep, keep_all, no, predicate, probe};
 pub use crate::memo::site::{Async, Handle, Site, Spec, Sync};
 pub use crate::memo::surface::Key;

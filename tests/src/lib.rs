@@ -5,6 +5,7 @@
 mod book;
 mod child;
 mod mem;
+pub mod memcached;
 pub mod redis;
 mod rt;
 pub mod server;

@@ -34,7 +34,11 @@ impl WireKey {
     pub(super) fn of_generation(prefix: &str) -> Self {
         let readable = is_plain(prefix) && prefix.len() <= 200;
         // The first form has a `=`, which base32 has not.
-        Self(if readable { format!("#generation={prefix}") } else { format!("#generation@{}", hashed(prefix)) })
+        Self(if readable {
+            format!("#generation={prefix}")
+        } else {
+            format!("#generation@{}", hashed(prefix))
+        })
     }
 
     /// A part of a value that is split.

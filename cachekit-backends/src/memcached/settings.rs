@@ -92,7 +92,8 @@ impl Settings {
         if settings.switch_option("tls") && on_socket {
             return Err(config("option `tls` is for servers on the network, not for the path of a socket"));
         }
-        let tls = if settings.switch_option("tls") { Some(crate::tls::client_config(settings)?) } else { None };
+        let tls =
+            if settings.switch_option("tls") { Some(crate::tls::client_config(settings)?) } else { None };
         Ok(Self {
             servers,
             login: log_in(settings)?,
@@ -126,7 +127,9 @@ fn log_in(settings: &Config) -> Result<Option<LogIn>> {
         (Some(user), Some(password)) => (user.clone(), password.clone()),
         (None, None) => return Ok(None),
         _ => {
-            return Err(config("`memcached_username` and `memcached_password` are both needed to log in, or none"));
+            return Err(config(
+                "`memcached_username` and `memcached_password` are both needed to log in, or none",
+            ));
         }
     };
     if user.contains('\0') || password.expose().contains('\0') {
@@ -145,8 +148,14 @@ mod tests {
 
     #[test]
     fn servers_have_one_name_each_however_they_are_written() {
-        let settings =
-            read(&Config::memcached(["Cache", "cache:11211", "[0::1]:5", "[::1]:5", "/run/m.sock", "1.2.3.4:7"]));
+        let settings = read(&Config::memcached([
+            "Cache",
+            "cache:11211",
+            "[0::1]:5",
+            "[::1]:5",
+            "/run/m.sock",
+            "1.2.3.4:7",
+        ]));
         let names: Vec<&str> = settings.servers.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["cache:11211", "[::1]:5", "/run/m.sock", "1.2.3.4:7"]);
         assert_eq!(settings.servers[1].place, Place::Tcp { host: "0::1".into(), port: 5 });

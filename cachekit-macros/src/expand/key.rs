@@ -15,8 +15,8 @@ pub(super) fn imports(model: &Model) -> TokenStream {
     quote! {
         #[allow(unused_imports)]
         use #private::{
-            PartDebug as _, PartHash as _, PartKey as _, PartNone as _, PolicyOption as _, PolicyPlain as _,
-            PolicyResult as _, PolicyView as _, Ready as _, ReadyView as _,
+            PartDebug as _, PartHash as _, PartKey as _, PartNone as _, PolicyArc as _, PolicyOkArc as _,
+            PolicyOption as _, PolicyPlain as _, PolicyResult as _, PolicySomeArc as _, PolicyView as _, Ready as _, ReadyView as _,
         };
     }
 }

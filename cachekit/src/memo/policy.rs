@@ -50,6 +50,10 @@ pub trait Shape: Copy {
     type Output;
     /// What is stored of it.
     type Stored;
+    /// Whether the stored value, and what it points to, is small and has nothing else to drop.
+    const PLAIN: bool = is_plain::<Self::Stored>();
+    /// Whether it is known that cloning the stored value runs no code of the user's.
+    const QUIET: bool = false;
     /// Whether anything of this value is stored.
     fn stores(output: &Self::Output) -> bool;
     /// The part that is stored, if this value is.
@@ -61,7 +65,8 @@ pub trait Shape: Copy {
 }
 
 macro_rules! shapes {
-    ($($(#[$doc:meta])* $name:ident<$($p:ident),*>: $out:ty => $stored:ty, |$o:ident| $view:expr, |$s:ident| $back:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident<$($p:ident),*>: $out:ty => $stored:ty, |$o:ident| $view:expr, |$s:ident| $back:expr
+        $(, $const:ident = $bool:expr)*;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<$($p),*>(PhantomData<fn() -> ($($p,)*)>);
@@ -74,6 +79,7 @@ macro_rules! shapes {
         impl<$($p),*> Shape for $name<$($p),*> {
             type Output = $out;
             type Stored = $stored;
+            $(const $const: bool = $bool;)*
             #[inline]
             fn stores($o: &$out) -> bool {
                 let view: Option<&$stored> = $view;
@@ -101,63 +107,57 @@ shapes! {
     SomeOnly<T>: Option<T> => T, |o| o.as_ref(), |s| Some(s);
     /// Stores all.
     Whole<R>: R => R, |o| Some(o), |s| s;
+    /// `OkOnly` of a pointer, which is as small as what it points to.
+    OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s), PLAIN = is_plain::<T>(), QUIET = true;
+    /// `SomeOnly` of a pointer.
+    SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s), PLAIN = is_plain::<T>(), QUIET = true;
+    /// `Whole` of a pointer.
+    WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s, PLAIN = is_plain::<T>(), QUIET = true;
 }
 
-/// First choice.
-pub trait PolicyResult {
-    /// The shape.
-    type Shape;
-    /// Chooses.
-    fn __cachekit_policy(&self) -> Self::Shape;
-    /// Chooses, when `None` is stored too.
-    fn __cachekit_policy_all(&self) -> Self::Shape;
-}
-impl<T, E> PolicyResult for &&Returns<Result<T, E>> {
-    type Shape = OkOnly<T, E>;
-    #[inline]
-    fn __cachekit_policy(&self) -> OkOnly<T, E> {
-        OkOnly(PhantomData)
-    }
-    #[inline]
-    fn __cachekit_policy_all(&self) -> OkOnly<T, E> {
-        OkOnly(PhantomData)
-    }
-}
-
-/// Second choice.
-pub trait PolicyOption {
-    /// The shape.
-    type Shape;
-    /// Chooses.
-    fn __cachekit_policy(&self) -> Self::Shape;
-}
-impl<T> PolicyOption for &Returns<Option<T>> {
-    type Shape = SomeOnly<T>;
-    #[inline]
-    fn __cachekit_policy(&self) -> SomeOnly<T> {
-        SomeOnly(PhantomData)
-    }
+/// Declares a trait by which one kind of return type chooses its shape; the number of `&` orders them.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $choice:ident for $at:ty, $name:ident<$($p:ident),*> $(, $all:ident)?;)*) => {$(
+        $(#[$doc])*
+        pub trait $choice {
+            /// The shape.
+            type Shape;
+            /// Chooses.
+            fn __cachekit_policy(&self) -> Self::Shape;
+            $(
+                /// Chooses, when `None` is stored too.
+                fn $all(&self) -> Self::Shape;
+            )?
+        }
+        impl<$($p),*> $choice for $at {
+            type Shape = $name<$($p),*>;
+            #[inline]
+            fn __cachekit_policy(&self) -> Self::Shape {
+                $name(PhantomData)
+            }
+            $(
+                #[inline]
+                fn $all(&self) -> Self::Shape {
+                    $name(PhantomData)
+                }
+            )?
+        }
+    )*};
 }
 
-/// Last choice.
-pub trait PolicyPlain {
-    /// The shape.
-    type Shape;
-    /// Chooses.
-    fn __cachekit_policy(&self) -> Self::Shape;
-    /// Chooses, when `None` is stored too.
-    fn __cachekit_policy_all(&self) -> Self::Shape;
-}
-impl<R> PolicyPlain for Returns<R> {
-    type Shape = Whole<R>;
-    #[inline]
-    fn __cachekit_policy(&self) -> Whole<R> {
-        Whole(PhantomData)
-    }
-    #[inline]
-    fn __cachekit_policy_all(&self) -> Whole<R> {
-        Whole(PhantomData)
-    }
+choices! {
+    /// A `Result` of an `Arc`.
+    PolicyOkArc for &&&Returns<Result<Arc<T>, E>>, OkArc<T, E>, __cachekit_policy_all;
+    /// A `Result`.
+    PolicyResult for &&Returns<Result<T, E>>, OkOnly<T, E>, __cachekit_policy_all;
+    /// An `Option` of an `Arc`.
+    PolicySomeArc for &&Returns<Option<Arc<T>>>, SomeArc<T>;
+    /// An `Option`.
+    PolicyOption for &Returns<Option<T>>, SomeOnly<T>;
+    /// An `Arc`.
+    PolicyArc for &Returns<Arc<T>>, WholeArc<T>, __cachekit_policy_all;
+    /// Anything else.
+    PolicyPlain for Returns<R>, Whole<R>, __cachekit_policy_all;
 }
 
 /// What became of stored bytes.
@@ -194,7 +194,7 @@ pub struct Policy<R> {
     take: fn(&(dyn Any + Send + Sync)) -> Option<R>,
     seal: fn(&Place<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
     open: fn(&Place<'_>, &[u8]) -> Opened<R>,
-    /// Whether it is a small value without anything to drop.
+    /// Whether all that a thread may keep of it is small: see [`Shape::PLAIN`].
     plain: bool,
     /// Whether cloning runs no code of the user's.
     quiet: fn() -> bool,
@@ -261,9 +261,9 @@ where
         take: take::<S>,
         seal: |_, _| Err(stays()),
         open: |_, _| Opened::Unreadable,
-        plain: is_plain::<S::Stored>(),
-        quiet: clones_quietly::<S::Stored>,
-        small: if is_plain::<S::Stored>() { |_| true } else { is_small },
+        plain: S::PLAIN,
+        quiet: if S::QUIET { || true } else { clones_quietly::<S::Stored> },
+        small: if S::PLAIN { |_| true } else { is_small },
     };
 }
 

@@ -132,3 +132,57 @@ mod fields {
         deserializer.deserialize_seq(Fields)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variant(user: &str, bytes: usize) -> Variant {
+        let mut headers = HeaderMap::new();
+        headers.append("x", HeaderValue::from_bytes(&[0xe4, b'a']).unwrap());
+        headers.append("x", HeaderValue::from_static("2"));
+        Variant {
+            response: StoredResponse { status: StatusCode::CREATED, headers, body: vec![7; bytes].into() },
+            selecting: vec![("user".into(), Some(user.into()))],
+            received: 5,
+            initial_age: 6,
+            lifetime: 7,
+            kept_until: 100,
+            own_etag: true,
+        }
+    }
+
+    #[test]
+    fn a_page_comes_back_from_bytes_as_it_was() {
+        let page = Page { variants: vec![variant("ann", 300), variant("bob", 0)] };
+        let mut bytes = Vec::new();
+        cachekit_backends::encode(&page, &mut bytes).unwrap();
+        assert!(bytes.len() < 700, "content is stored as bytes: {}", bytes.len());
+        let back: Page = cachekit_backends::decode(&bytes).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{page:?}"));
+        for cut in 0..bytes.len() {
+            assert!(cachekit_backends::decode::<Page>(&bytes[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn older_variants_stay_as_far_as_there_is_room() {
+        let users = |page: &Page| -> Vec<String> {
+            page.variants.iter().filter_map(|variant| variant.selecting[0].1.clone()).collect()
+        };
+        let page = Page::with(None, variant("ann", 4), 0, 10);
+        let page = Page::with(Some(&page), variant("bob", 4), 0, 10);
+        assert_eq!(users(&page), ["bob", "ann"]);
+        assert_eq!(users(&Page::with(Some(&page), variant("ann", 4), 0, 10)), ["ann", "bob"]);
+        assert_eq!(users(&Page::with(Some(&page), variant("cid", 4), 0, 10)), ["cid", "bob"]);
+        assert_eq!(
+            users(&Page::with(Some(&page), variant("cid", 4), 100, 10)),
+            ["cid"],
+            "the others are over"
+        );
+        let many = (0..40).fold(Page::default(), |page, user| {
+            Page::with(Some(&page), variant(&user.to_string(), 0), 0, 10)
+        });
+        assert_eq!(many.variants.len(), VARIANTS);
+    }
+}

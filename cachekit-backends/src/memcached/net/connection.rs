@@ -49,7 +49,9 @@ pub(super) async fn open<N: Net>(
         }
         server.set_speaks(result.is_ok().then_some(works));
         result?.ok_or_else(|| {
-            Fault::LoginRefused("the server wants the text login (`-Y`): set the option `auth` to `text` or `auto`".into())
+            Fault::LoginRefused(
+                "the server wants the text login (`-Y`): set the option `auth` to `text` or `auto`".into(),
+            )
         })
     })
     .await

@@ -48,7 +48,9 @@ pub(super) fn of(fault: Fault, server: &Server, settings: &Settings, answered: b
         }
         Fault::Protocol(what) => new(
             ErrorKind::Protocol,
-            format!("memcached at {name} sent {what}; the connection was closed. Is it a memcached of 1.6 or later?"),
+            format!(
+                "memcached at {name} sent {what}; the connection was closed. Is it a memcached of 1.6 or later?"
+            ),
         ),
         Fault::LoginNeeded => new(
             ErrorKind::Auth,

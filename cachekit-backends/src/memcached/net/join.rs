@@ -57,10 +57,7 @@ pub(in crate::memcached) fn ready<T>(future: impl Future<Output = T>) -> T {
 /// Gives others a turn, once.
 pub(super) async fn turn() {
     let mut given = false;
-    poll_fn(|_| {
-        if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    poll_fn(|_| if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 #[cfg(test)]

@@ -54,8 +54,11 @@ pub(super) trait Net: Send + Sync {
         Self: 'a;
 
     /// Waits for the right to a connection to the server at `place`.
-    fn permit(&self, place: usize, deadline: Instant)
-    -> impl Future<Output = Result<Self::Permit<'_>, Fault>> + Send;
+    fn permit(
+        &self,
+        place: usize,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Self::Permit<'_>, Fault>> + Send;
     /// A connection that somebody has kept.
     fn idle(&self, place: usize) -> Option<Connection<Self::Stream>>;
     /// Keeps a connection that is in order.

@@ -82,8 +82,9 @@ impl Socket {
     /// Tells the system how long to wait, unless what it was told will do: a call to the system less.
     fn arm(&mut self) -> io::Result<()> {
         let left = left(self.deadline)?;
-        let will_do =
-            |armed: Duration| armed <= left + Duration::from_millis(1) && armed >= left / 2 && !armed.is_zero();
+        let will_do = |armed: Duration| {
+            armed <= left + Duration::from_millis(1) && armed >= left / 2 && !armed.is_zero()
+        };
         if !self.armed.is_some_and(will_do) {
             each!(&self.raw, socket => {
                 socket.set_read_timeout(Some(left))?;

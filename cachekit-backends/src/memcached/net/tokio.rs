@@ -106,9 +106,8 @@ impl Net for Tokio {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut idle = self.idle.0.lock();
         let known = idle.contains_key(&runtime.id());
-        let kept = idle.entry(runtime.id()).or_insert_with(|| {
-            self.permits.iter().map(|_| Vec::new()).collect()
-        });
+        let kept =
+            idle.entry(runtime.id()).or_insert_with(|| self.permits.iter().map(|_| Vec::new()).collect());
         kept[place].push(connection);
         drop(idle);
         if !known {
@@ -180,9 +179,8 @@ impl Stream for Wired {
     }
 
     fn is_spoiled(&mut self) -> bool {
-        let waits = |result: io::Result<usize>| {
-            result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-        };
+        let waits =
+            |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         match self {
             Self::Tcp(socket) => !waits(socket.try_read(&mut [0])),
             #[cfg(unix)]

@@ -28,9 +28,13 @@ impl<N: Net> Ops<'_, N> {
         let mut failure = None;
         for _ in 0..TRIES {
             let mut changes = Vec::new();
-            for (place, reply) in self.each(left.iter().map(|&place| (place, Action::Get)), &mut failure).await {
+            for (place, reply) in
+                self.each(left.iter().map(|&place| (place, Action::Get)), &mut failure).await
+            {
                 let (old, mode) = match reply {
-                    Reply::Item(found) => (Generations::parse(&found.value), Mode::Cas(super::numbered(found.cas)?)),
+                    Reply::Item(found) => {
+                        (Generations::parse(&found.value), Mode::Cas(super::numbered(found.cas)?))
+                    }
                     _ => (None, Mode::Add),
                 };
                 // Without an item there is nothing that could be found.

@@ -76,7 +76,9 @@ impl<'a, N: Net> Ops<'a, N> {
         let name = &self.cluster.servers[self.cluster.place(key)].address.name;
         Error::new(
             ErrorKind::Full,
-            format!("memcached at {name} has no memory for the value: give it more (`-m`), or let it evict (no `-M`)"),
+            format!(
+                "memcached at {name} has no memory for the value: give it more (`-m`), or let it evict (no `-M`)"
+            ),
         )
     }
 

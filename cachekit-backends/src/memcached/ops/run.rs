@@ -57,15 +57,20 @@ impl<N: Net> Ops<'_, N> {
                     }
                 };
                 let seen = self.note(part.place, replies.next().as_ref());
-                let Some(known) = &part.known else { continue };
-                if seen.is_some() && (part.learned || seen.as_ref() == Some(known)) {
-                    for (&task, reply) in part.tasks.iter().zip(replies) {
-                        answers[task] = Some(Answer { reply, generation: known.of(tasks[task].key) });
+                let Some(known) = part.known.take() else { continue };
+                let mut again = Vec::new();
+                for (&task, reply) in part.tasks.iter().zip(replies) {
+                    let (key, generation) = (tasks[task].key, known.of(tasks[task].key));
+                    // Other prefixes may be cleared as they like: what was done is not done twice.
+                    match &seen {
+                        Some(seen) if part.learned || seen.of(key) == generation => {
+                            answers[task] = Some(Answer { reply, generation });
+                        }
+                        _ => again.push(task),
                     }
-                } else {
-                    part.learned = seen.is_some();
-                    part.known = seen;
-                    left.push(part);
+                }
+                if !again.is_empty() {
+                    left.push(Part { learned: seen.is_some(), known: seen, tasks: again, ..part });
                 }
             }
             parts = left;
@@ -103,12 +108,11 @@ impl<N: Net> Ops<'_, N> {
         let mut parts: Vec<Part> = Vec::new();
         for (number, task) in tasks.iter().enumerate() {
             let place = self.cluster.place(task.key);
-            match parts.iter_mut().find(|part| part.place == place) {
-                Some(part) => part.tasks.push(number),
-                None => {
-                    let known = self.cluster.servers[place].generations.read().clone();
-                    parts.push(Part { place, tasks: vec![number], known, learned: false });
-                }
+            if let Some(part) = parts.iter_mut().find(|part| part.place == place) {
+                part.tasks.push(number);
+            } else {
+                let known = self.cluster.servers[place].generations.read().clone();
+                parts.push(Part { place, tasks: vec![number], known, learned: false });
             }
         }
         parts.sort_unstable_by_key(|part| part.place);
@@ -151,9 +155,7 @@ impl<N: Net> Ops<'_, N> {
             let store = Action::Store { mode, flags: 0, expiry: 0, value: fresh.raw() };
             let ask = |part: &Part| Ask {
                 place: part.place,
-                requests: [store, Action::Get]
-                    .map(|action| Request { key: key.clone(), action })
-                    .into(),
+                requests: [store, Action::Get].map(|action| Request { key: key.clone(), action }).into(),
             };
             let unknown: Vec<Ask<'_>> = parts.iter().filter(|part| part.known.is_none()).map(ask).collect();
             if unknown.is_empty() {

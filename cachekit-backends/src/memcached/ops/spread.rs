@@ -101,7 +101,12 @@ impl Manifest {
 impl<N: Net> Ops<'_, N> {
     /// What is to be stored under the key of a value; its parts are stored already, if it has any. An error of the kind
     /// `Full` if it is too large or there is no room.
-    pub(super) async fn prepare<'v>(&self, key: &str, value: &'v [u8], life: Lifetime) -> Result<Prepared<'v>> {
+    pub(super) async fn prepare<'v>(
+        &self,
+        key: &str,
+        value: &'v [u8],
+        life: Lifetime,
+    ) -> Result<Prepared<'v>> {
         if value.len() > self.max_value() {
             return Err(self.too_large(value.len()));
         }
@@ -113,9 +118,8 @@ impl<N: Net> Ops<'_, N> {
         let manifest = Manifest::new(value, chunk);
         let expiry = exptime(life.map(|life| life.saturating_add(LONGER)));
         let parts = manifest.keys().zip(value.chunks(chunk));
-        let store = |(key, value)| {
-            (key, Action::Store { mode: Mode::Set, flags: flags::VALUE, expiry, value })
-        };
+        let store =
+            |(key, value)| (key, Action::Store { mode: Mode::Set, flags: flags::VALUE, expiry, value });
         let replies = self.chunks(parts.map(store)).await;
         let refused = match &replies {
             Ok(replies) => {
@@ -171,19 +175,17 @@ impl<N: Net> Ops<'_, N> {
         let replies = self.chunks(keys.map(|key| (key, Action::Delete))).await.unwrap_or_default();
         let mut replies = replies.into_iter();
         let there = |manifest: &Manifest| {
-            replies.by_ref().take(manifest.count as usize).all_of(|reply| reply == Reply::Deleted)
+            // To the end: what follows belongs to others.
+            replies.by_ref().take(manifest.count as usize).filter(|reply| *reply != Reply::Deleted).count()
+                == 0
         };
         manifests.iter().map(there).collect()
     }
 
     /// Does something to each of several parts, all servers at once; the replies, in order.
-    async fn chunks<'t>(
-        &self,
-        parts: impl Iterator<Item = (WireKey, Action<'t>)>,
-    ) -> Result<Vec<Reply>> {
-        let mut asks: Vec<Ask<'t>> = (0..self.cluster.servers.len())
-            .map(|place| Ask { place, requests: Vec::new() })
-            .collect();
+    async fn chunks<'t>(&self, parts: impl Iterator<Item = (WireKey, Action<'t>)>) -> Result<Vec<Reply>> {
+        let mut asks: Vec<Ask<'t>> =
+            (0..self.cluster.servers.len()).map(|place| Ask { place, requests: Vec::new() }).collect();
         let mut places = Vec::new();
         for (key, action) in parts {
             let place = self.cluster.place(key.as_str());
@@ -191,7 +193,8 @@ impl<N: Net> Ops<'_, N> {
             asks[place].requests.push(Request { key, action });
         }
         asks.retain(|ask| !ask.requests.is_empty());
-        let mut replies: Vec<std::vec::IntoIter<Reply>> = (0..self.cluster.servers.len()).map(|_| Vec::new().into_iter()).collect();
+        let mut replies: Vec<std::vec::IntoIter<Reply>> =
+            (0..self.cluster.servers.len()).map(|_| Vec::new().into_iter()).collect();
         for (ask, result) in asks.iter().zip(self.exchange(&asks).await) {
             replies[ask.place] = result?.into_iter();
         }
@@ -199,15 +202,6 @@ impl<N: Net> Ops<'_, N> {
         Ok(places.into_iter().filter_map(|place| replies[place].next()).collect())
     }
 }
-
-/// `Iterator::all` that goes to the end, because what follows belongs to others.
-trait AllOf: Iterator + Sized {
-    fn all_of(self, mut test: impl FnMut(Self::Item) -> bool) -> bool {
-        self.fold(true, |all, item| test(item) && all)
-    }
-}
-
-impl<I: Iterator> AllOf for I {}
 
 #[cfg(test)]
 mod tests {
@@ -229,7 +223,7 @@ mod tests {
             bytes[at] = byte;
             for bytes in [&bytes, &junk] {
                 if let Some(parsed) = Manifest::parse(bytes, MOST) {
-                    prop_assert!(parsed.total <= MOST as u64 && parsed.count <= (MOST / 1024) as u32);
+                    prop_assert!(parsed.total <= MOST as u64 && parsed.count as usize <= MOST / 1024);
                 }
             }
         }

@@ -75,12 +75,15 @@ impl<N: Net> Ops<'_, N> {
         prepared: &Prepared<'_>,
         expiry: u32,
     ) -> Result<bool> {
-        let mut mode = Mode::Add;
+        let (mut mode, mut broken) = (Mode::Add, None);
         for _ in 0..TRIES {
             let tasks = [prepared.store(mode, expiry), self.look()].map(|action| Task { key, action });
             let mut replies = self.run(&tasks).await?.into_iter().map(|answer| answer.reply);
             match replies.next() {
-                Some(Reply::Stored) => return Ok(true),
+                Some(Reply::Stored) => {
+                    self.remove_chunks(broken).await;
+                    return Ok(true);
+                }
                 Some(reply) => {
                     if let Some(error) = self.refused(key, value, &reply) {
                         return Err(error);
@@ -91,8 +94,9 @@ impl<N: Net> Ops<'_, N> {
             mode = match replies.next() {
                 Some(Reply::Item(found)) => {
                     let cas = numbered(found.cas)?;
-                    if self.is_live(found).await? {
-                        return Ok(false);
+                    match self.dead(found).await? {
+                        Some(manifest) => broken = manifest,
+                        None => return Ok(false),
                     }
                     Mode::Cas(cas)
                 }
@@ -102,16 +106,23 @@ impl<N: Net> Ops<'_, N> {
         Err(contended(key))
     }
 
-    /// Whether an item that was looked at is a value, and whole.
-    async fn is_live(&self, found: Found) -> Result<bool> {
+    /// What is left of an item that is no value, or not a whole one; none for one that is.
+    #[allow(clippy::option_option, reason = "a dead item may have parts or none")]
+    async fn dead(&self, found: Found) -> Result<Option<Option<Manifest>>> {
         if !self.is_value(&found) {
-            return Ok(false);
+            return Ok(Some(None));
         }
         if !self.cluster.settings.spread {
-            return Ok(true);
+            return Ok(None);
         }
-        let content = self.content_of(found);
-        Ok(self.values(vec![content]).await?.pop().flatten().is_some())
+        match self.content_of(found) {
+            Content::Value(_) => Ok(None),
+            Content::Nothing => Ok(Some(None)),
+            Content::Split(manifest) => {
+                let whole = self.read_chunks(&[manifest]).await?.pop().flatten();
+                Ok(whole.is_none().then_some(Some(manifest)))
+            }
+        }
     }
 
     pub(in crate::memcached) async fn put_if(

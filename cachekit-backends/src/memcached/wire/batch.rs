@@ -22,6 +22,16 @@ pub(super) enum Kind {
     End,
 }
 
+/// The first half of the reply to a lease.
+#[derive(Debug, Default)]
+pub(super) enum Leased {
+    /// It has not come.
+    #[default]
+    No,
+    Missing,
+    Item(Found),
+}
+
 /// One step of reading.
 #[derive(Debug)]
 pub(super) enum Parsed {
@@ -42,8 +52,8 @@ pub(in crate::memcached) struct Batch {
     replies: Vec<Reply>,
     /// Where a stored value ends in the bytes, and the end.
     cuts: Vec<usize>,
-    /// The first half of a binary lease.
-    leased: Option<Option<Found>>,
+    /// How far the binary format's lease is.
+    leased: Leased,
 }
 
 impl Batch {
@@ -81,7 +91,7 @@ impl Batch {
         expected.push(Expected { kind: Kind::End, opaque });
         cuts.push(out.len());
         let replies = Vec::with_capacity(requests.len());
-        Self { wire, most, expected: expected.into_iter(), replies, cuts, leased: None }
+        Self { wire, most, expected: expected.into_iter(), replies, cuts, leased: Leased::No }
     }
 
     /// The bytes in pieces that end where stored values do. memcached (1.6.18) with TLS hangs if something follows a large

@@ -1,6 +1,6 @@
 //! The binary protocol, as memcached's `doc/protocol-binary.txt` describes it.
 
-use super::batch::{Expected, Kind, Parsed};
+use super::batch::{Expected, Kind, Leased, Parsed};
 use super::{Action, Buffer, Fault, Found, Mode, Reply, Request, shown};
 
 pub(super) const HEADER: usize = 24;
@@ -109,7 +109,8 @@ impl Head {
             return Fault::protocol("bytes that are no reply of memcached's binary protocol");
         }
         let Some(bytes) = unread.first_chunk::<HEADER>() else { return Ok(None) };
-        let number = |at: usize, len: usize| bytes[at..at + len].iter().fold(0, |n, &b| n << 8 | u64::from(b));
+        let number =
+            |at: usize, len: usize| bytes[at..at + len].iter().fold(0, |n, &b| n << 8 | u64::from(b));
         let size = |at, len| usize::try_from(number(at, len)).unwrap_or(usize::MAX);
         let head = Self {
             opcode: bytes[1],
@@ -137,7 +138,7 @@ impl Head {
 pub(super) fn reply(
     expected: Expected,
     most: usize,
-    leased: &mut Option<Option<Found>>,
+    leased: &mut Leased,
     input: &mut Buffer,
 ) -> Result<Parsed, Fault> {
     let unread = input.unread();
@@ -151,25 +152,20 @@ pub(super) fn reply(
     Ok(parsed)
 }
 
-fn interpret(
-    head: &Head,
-    body: &[u8],
-    kind: Kind,
-    leased: &mut Option<Option<Found>>,
-) -> Result<Parsed, Fault> {
+fn interpret(head: &Head, body: &[u8], kind: Kind, leased: &mut Leased) -> Result<Parsed, Fault> {
     let reply = match (kind, head.opcode, head.status) {
         (Kind::End, NOOP, OK) => return Ok(Parsed::End),
         (Kind::Item, GET, OK) => Reply::Item(item(head, body)?),
         (Kind::Item, GET, NOT_FOUND) | (Kind::Delete, DELETE, NOT_FOUND) => Reply::Missing,
-        (Kind::Lease, GET, OK | NOT_FOUND) if leased.is_none() => {
-            *leased = Some(if head.status == OK { Some(item(head, body)?) } else { None });
+        (Kind::Lease, GET, OK | NOT_FOUND) if matches!(leased, Leased::No) => {
+            *leased = if head.status == OK { Leased::Item(item(head, body)?) } else { Leased::Missing };
             return Ok(Parsed::Part);
         }
-        (Kind::Lease, ADD, status) if leased.is_some() => match (leased.take().flatten(), status) {
-            (Some(found), OK | EXISTS | NOT_STORED | NO_MEMORY) => Reply::Item(found),
-            (None, OK) => Reply::Item(Found { cas: head.cas, ..Found::default() }),
-            (None, EXISTS | NOT_STORED) => Reply::Missing,
-            (None, NO_MEMORY) => Reply::NoRoom,
+        (Kind::Lease, ADD, status) => match (std::mem::take(leased), status) {
+            (Leased::Item(found), OK | EXISTS | NOT_STORED | NO_MEMORY) => Reply::Item(found),
+            (Leased::Missing, OK) => Reply::Item(Found { cas: head.cas, ..Found::default() }),
+            (Leased::Missing, EXISTS | NOT_STORED) => Reply::Missing,
+            (Leased::Missing, NO_MEMORY) => Reply::NoRoom,
             _ => return Err(error(head, body)),
         },
         (Kind::Store, SET | ADD, OK) => Reply::Stored,

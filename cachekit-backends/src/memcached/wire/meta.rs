@@ -130,7 +130,9 @@ fn reply_to(
     }
     let found = |len, value| Reply::Item(Found { flags: flags.client, cas: flags.cas, len, value });
     let reply = match (expected.kind, word, len) {
-        (Kind::Item, b"VA", Some(len)) => return Ok(value(len, body, most)?.map(|v| (found(len, v), len + 2))),
+        (Kind::Item, b"VA", Some(len)) => {
+            return Ok(value(len, body, most)?.map(|v| (found(len, v), len + 2)));
+        }
         (Kind::Head, b"HD", _) => match flags.size {
             Some(size) => found(size, Vec::new()),
             None => return Fault::protocol("an item without a size"),

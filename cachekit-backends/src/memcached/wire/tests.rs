@@ -67,7 +67,10 @@ fn replies(wire: Wire) -> Vec<u8> {
 const WIRES: [Wire; 2] = [Wire::Meta, Wire::Binary];
 
 fn values(replies: &[Reply]) -> Vec<Option<&[u8]>> {
-    replies.iter().map(|reply| if let Reply::Item(found) = reply { Some(&*found.value) } else { None }).collect()
+    replies
+        .iter()
+        .map(|reply| if let Reply::Item(found) = reply { Some(&*found.value) } else { None })
+        .collect()
 }
 
 #[test]
@@ -94,13 +97,10 @@ fn replies_are_those_of_their_requests_however_they_arrive() {
             }
             let replies = batch.into_replies();
             let stub = Found { cas: 7, ..Found::default() };
-            assert_eq!(replies[2..7], [
-                Reply::Item(stub),
-                Reply::Stored,
-                Reply::Refused,
-                Reply::Refused,
-                Reply::Missing
-            ]);
+            assert_eq!(
+                replies[2..7],
+                [Reply::Item(stub), Reply::Stored, Reply::Refused, Reply::Refused, Reply::Missing]
+            );
             let values = values(&replies);
             assert_eq!((values[0], values[7]), (Some(&b"first!"[..]), Some(&b"last!"[..])));
         }
@@ -209,7 +209,9 @@ proptest! {
     ) {
         for wire in WIRES {
             let mut bytes = replies(wire);
-            changes.iter().for_each(|&change| mutate(&mut bytes, change));
+            for &change in &changes {
+                mutate(&mut bytes, change);
+            }
             let ((mut batch, _), mut input) = (batch(wire), Buffer::default());
             let mut done = false;
             for piece in bytes.chunks(step) {

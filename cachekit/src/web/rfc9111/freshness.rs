@@ -74,6 +74,8 @@ pub(in crate::web) fn initial_age(headers: &HeaderMap, requested: u64, received:
     let delay = received.saturating_sub(requested);
     let mut lines = headers.get_all(AGE).iter();
     let told = match (lines.next(), lines.next()) {
+        // Whoever makes a response puts neither field into it: the time that it took is work, not age.
+        (None, _) if !headers.contains_key(DATE) => return 0,
         (None, _) => 0,
         (Some(line), None) if is_number(line.as_bytes()) => {
             seconds_to_millis(line.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX))

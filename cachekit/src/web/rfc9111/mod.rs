@@ -11,6 +11,9 @@ mod invalidate;
 mod storable;
 mod vary;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use conditional::{Validators, freshen, is_not_modified, not_modified, revalidates};
 pub(super) use control::{RequestControl, ResponseControl};
 pub(super) use fields::kept;
