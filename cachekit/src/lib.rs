@@ -24,6 +24,10 @@
 //! |---|---|
 //! | `filesystem` (default) | one file per entry in a directory, shared by processes |
 //! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and others |
+//! | `redis` | a Redis server; `redis-cluster` and `redis-sentinel` add theirs |
+//! | `memcached` | memcached servers, with SASL and large values |
+//! | `tower` | cached views: layers for axum and whatever else speaks tower |
+//! | `minijinja` | cached template fragments |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
 //! | `conformance` | the suite that every backend passes, for backends of your own |
 //! | `full` | everything |

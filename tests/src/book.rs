@@ -18,6 +18,10 @@ pages! {
     deleting: "docs/src/guide/deleting.md",
     cache: "docs/src/guide/cache.md",
     configuration: "docs/src/guide/configuration.md",
+    redis: "docs/src/guide/redis.md",
+    memcached: "docs/src/guide/memcached.md",
+    web: "docs/src/guide/web.md",
+    templates: "docs/src/guide/templates.md",
     testing: "docs/src/guide/testing.md",
     backends: "docs/src/guide/backends.md",
     options: "docs/src/options.md",
@@ -29,7 +33,10 @@ pages! {
     single_flight: "docs/src/single-flight.md",
     entry_format: "docs/src/entry-format.md",
     decisions: "docs/src/decisions.md",
+    memcached_protocol: "docs/src/memcached-protocol.md",
+    http_caching: "docs/src/http-caching.md",
     performance: "docs/src/performance.md",
+    performance_remote: "docs/src/performance-remote.md",
 }
 
 #[cfg(test)]

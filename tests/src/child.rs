@@ -63,8 +63,16 @@ impl Child {
     /// # Panics
     /// If it is gone.
     pub fn go_on(&mut self) {
+        self.tell("");
+    }
+
+    /// Tells it something, for its [`Child::told`].
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub fn tell(&mut self, word: &str) {
         let input = self.input.as_mut().unwrap();
-        input.write_all(b"\n").unwrap();
+        writeln!(input, "{word}").unwrap();
         input.flush().unwrap();
     }
 
@@ -73,8 +81,14 @@ impl Child {
     /// # Panics
     /// If the test is gone.
     pub fn wait_for_parent() {
+        Self::told().expect("the test is gone");
+    }
+
+    /// In the child: the next thing that the test tells it; none once it has ended or waits in [`Child::finish`].
+    pub fn told() -> Option<String> {
         let mut line = String::new();
-        assert_ne!(std::io::stdin().read_line(&mut line).unwrap(), 0, "the test is gone");
+        let read = std::io::stdin().read_line(&mut line).unwrap_or(0);
+        (read > 0).then(|| line.trim_end().to_owned())
     }
 
     /// Waits for its end.

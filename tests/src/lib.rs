@@ -4,8 +4,10 @@
 #[cfg(any(doctest, test))]
 mod book;
 mod child;
+pub mod history;
 mod mem;
 pub mod memcached;
+pub mod proxy;
 pub mod redis;
 mod rt;
 pub mod server;

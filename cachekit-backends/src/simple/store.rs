@@ -128,8 +128,9 @@ impl SimpleStore {
     /// Whether no deletion of a function or an instance meant this entry.
     fn is_kept(&self, &Draft { function, instance, birth, .. }: &Draft) -> bool {
         let state = self.functions.get(function);
-        !state.is_deleted(birth)
-            && !(state.has_instances() && self.instances.is_deleted(function, instance, birth))
+        let by_instance =
+            || state.has_instances() && self.instances.is_deleted(function, instance, birth);
+        !state.is_deleted(birth) && !by_instance()
     }
 
     /// Whether nothing was deleted that a computation of this birth stands for.

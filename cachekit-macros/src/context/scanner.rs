@@ -73,10 +73,10 @@ impl Source {
         if !block.complete {
             return None;
         }
-        let outwards = std::iter::successors(Some(block), |block| {
+        let mut outwards = std::iter::successors(Some(block), |block| {
             block.parent.and_then(|parent| self.blocks.get(parent))
         });
-        let module = outwards.filter_map(|block| block.module.as_deref()).next();
+        let module = outwards.find_map(|block| block.module.as_deref());
         Some(Surroundings {
             block: block.kind,
             same_named_module: block.modules.iter().any(|module| module == name),

@@ -44,7 +44,7 @@ pub(super) struct Flight<E: ?Sized> {
 enum State {
     /// Most flights land before anybody waits.
     Running {
-        wakers: Option<Box<BTreeMap<u64, Waker>>>,
+        wakers: Option<BTreeMap<u64, Waker>>,
         next: u64,
     },
     Landed(Waited),

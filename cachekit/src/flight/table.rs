@@ -44,7 +44,7 @@ struct Slot<E> {
     /// The one that callers join.
     current: Option<Arc<Flight<E>>>,
     /// Those that nobody joins (any more), by address; here so that a deletion finds them. Seldom any.
-    others: Option<Box<BTreeMap<usize, Arc<Flight<E>>>>>,
+    others: Option<BTreeMap<usize, Arc<Flight<E>>>>,
 }
 
 impl<E> Default for Slot<E> {
@@ -69,7 +69,7 @@ impl<E> Slot<E> {
     }
 
     fn is_empty(&self) -> bool {
-        self.current.is_none() && self.others.as_ref().is_none_or(|others| others.is_empty())
+        self.current.is_none() && self.others.as_ref().is_none_or(BTreeMap::is_empty)
     }
 
     fn doom(&self) {
@@ -98,7 +98,7 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
 
     /// How many flights of this key have landed that may have stored something, for [`join`](Self::join). Read it before
     /// looking into the store. Asked by the key, or by what hashes alike.
-    pub(crate) fn completions(&self, key: impl Hash) -> u64 {
+    pub(crate) fn completions(&self, key: &impl Hash) -> u64 {
         // Acquire: who sees a completion, sees what it stored.
         self.counter(self.hashes.hash_one(key)).load(Ordering::Acquire)
     }

@@ -205,7 +205,7 @@ where
     {
         return Ok(output);
     }
-    let since = inner.flights.completions(digest);
+    let since = inner.flights.completions(&digest);
     look_far(store, digest, policy, K::TRUSTED, feed).ok_or(since)
 }
 

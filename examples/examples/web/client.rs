@@ -35,9 +35,11 @@ impl Client {
     }
 
     pub(crate) fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> Result<Answer> {
-        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n{fields}\r\n", self.host);
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n", self.host);
+        for (name, value) in fields {
+            request.extend([name, ": ", value, "\r\n"]);
+        }
+        request.push_str("\r\n");
         self.stream.get_mut().write_all(request.as_bytes())?;
         let status = self.line()?.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| Error::other("no status"))?;

@@ -63,6 +63,7 @@ fn app(
     )
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "pieces may fail")]
 fn data(text: &str) -> Piece {
     Ok(Frame::data(Bytes::copy_from_slice(text.as_bytes())))
 }

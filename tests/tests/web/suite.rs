@@ -90,7 +90,7 @@ async fn forward(State(upstream): State<Upstream>, mut request: Request) -> Resp
 async fn proxy(origin: u16, cache: &Cache) -> u16 {
     // A connection that the origin closes while a request is on its way would be a failure of the proxy, not the cache.
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-    let upstream = Upstream { client: client, port: origin };
+    let upstream = Upstream { client, port: origin };
     // The suite tests a cache by what responses say; it has no notion of a timeout beside them.
     let app = Router::new().fallback(forward).with_state(upstream).layer(CacheLayer::new(cache));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -168,12 +168,12 @@ fn differences(results: &BTreeMap<String, String>, known: &BTreeMap<String, Stri
     let found: BTreeMap<String, String> =
         results.iter().filter(|(_, how)| !passed(how)).map(|(id, how)| (id.clone(), how.clone())).collect();
     let list = |title: &str, one: &BTreeMap<String, String>, other: &BTreeMap<String, String>| -> String {
-        let lines: String = one
+        let lines: Vec<String> = one
             .iter()
             .filter(|(id, how)| other.get(*id) != Some(how))
             .map(|(id, how)| format!("\n  {id} {how}"))
             .collect();
-        if lines.is_empty() { lines } else { format!("\n{title}:{lines}") }
+        if lines.is_empty() { String::new() } else { format!("\n{title}:{}", lines.concat()) }
     };
     let text = list("not in `suite_known.txt`", &found, known)
         + &list("in `suite_known.txt`, and otherwise now", known, &found);
