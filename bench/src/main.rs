@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --manifest-path bench/Cargo.toml` runs every row, prints the table and writes it and its chart to
 //! the book. With the names of groups after `--` it runs and prints these alone: `hits`, `values`, `threads`, `misses`,
-//! `ratio`, `memory`, `files`, `compile`.
+//! `ratio`, `memory`, `files`, `remote`, `template`, `views`, `compile`. `remote` needs `redis-server` and `memcached`.
 
 mod chart;
 mod machine;
@@ -16,7 +16,7 @@ use report::Row;
 
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 11] = [
     ("hits", || {
         [rows::hits::numbers(), rows::hits::texts(), rows::method::rows(), rows::asynchronous::rows()]
             .into_iter()
@@ -29,6 +29,9 @@ const GROUPS: [Group; 8] = [
     ("ratio", rows::ratio::rows),
     ("memory", rows::memory::rows),
     ("files", rows::files::rows),
+    ("remote", rows::remote::rows),
+    ("template", rows::template::rows),
+    ("views", rows::views::rows),
     ("compile", rows::compile::rows),
 ];
 

@@ -91,6 +91,12 @@ impl Rounds {
         &found.unwrap_or_else(|| panic!("`{name}` was not measured")).1
     }
 
+    /// Every number as something else: rates as times, for instance.
+    pub fn map(&self, to: impl Fn(f64) -> f64) -> Self {
+        let samples = |samples: &Vec<f64>| samples.iter().map(|&sample| to(sample)).collect();
+        Self(self.0.iter().map(|(name, all)| (*name, samples(all))).collect())
+    }
+
     /// The median of an entrant's rounds.
     pub fn median(&self, name: &str) -> f64 {
         median(self.samples(name).to_vec())

@@ -73,6 +73,11 @@ impl Row {
         Self { more: true, ..Self::scaled(title, "million/s", rounds, references, 1.0) }
     }
 
+    /// A row of thousands in a second, of rounds of single ones.
+    pub fn thousands(title: &str, rounds: &Rounds, references: &[&str]) -> Self {
+        Self { more: true, ..Self::scaled(title, "thousand/s", rounds, references, 1e-3) }
+    }
+
     /// Adds a goal.
     pub fn check(mut self, check: Check) -> Self {
         self.checks.push(check);

@@ -275,7 +275,10 @@ mod tests {
             all.extend(History {
                 computed: vec![(value, at + 20)],
                 called: vec![called(KEY, (at + 30, at + 40), value)],
-                deleted: vec![deleted(Scope::Function(1), (at, at + 5)), deleted(Scope::All, (at + 1, at + 4))],
+                deleted: vec![
+                    deleted(Scope::Function(1), (at, at + 5)),
+                    deleted(Scope::All, (at + 1, at + 4)),
+                ],
             });
         }
         all.called.reverse();

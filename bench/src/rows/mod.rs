@@ -8,8 +8,11 @@ pub mod memory;
 pub mod method;
 pub mod misses;
 pub mod ratio;
+pub mod remote;
+pub mod template;
 pub mod threads;
 pub mod values;
+pub mod views;
 
 use std::time::Duration;
 

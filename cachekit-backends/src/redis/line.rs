@@ -47,16 +47,23 @@ impl Timed {
 
 impl Read for Timed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if let Some(limit) = self.limit(self.read_limit)? {
-            match &self.socket {
-                Socket::Tcp(socket) => socket.set_read_timeout(Some(limit))?,
-                Socket::Unix(socket) => socket.set_read_timeout(Some(limit))?,
+        loop {
+            if let Some(limit) = self.limit(self.read_limit)? {
+                match &self.socket {
+                    Socket::Tcp(socket) => socket.set_read_timeout(Some(limit))?,
+                    Socket::Unix(socket) => socket.set_read_timeout(Some(limit))?,
+                }
+                self.read_limit = limit;
             }
-            self.read_limit = limit;
-        }
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.read(buf),
-            Socket::Unix(socket) => socket.read(buf),
+            let read = match &mut self.socket {
+                Socket::Tcp(socket) => socket.read(buf),
+                Socket::Unix(socket) => socket.read(buf),
+            };
+            match read {
+                // By a signal. With a time limit the system doesn't go on by itself, and the parser wouldn't either.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ impl From<Failure> for Error {
     }
 }
 
+/// A year is as good as for ever, and can be added to any moment.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// How long things may take; shared by all drivers of a store.
 pub(super) struct Limits {
     operation_nanos: AtomicU64,
@@ -39,14 +42,13 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(operation: Duration, connect: Duration, lease: Duration) -> Self {
-        let limits = Self { operation_nanos: AtomicU64::new(0), connect, lease };
+        let limits = Self { operation_nanos: AtomicU64::new(0), connect: connect.min(LONGEST), lease: lease.min(LONGEST) };
         limits.set_operation(operation);
         limits
     }
 
     pub(super) fn set_operation(&self, limit: Duration) {
-        // A year is as good as for ever, and can be added to any moment.
-        let limit = limit.min(Duration::from_secs(365 * 24 * 60 * 60));
+        let limit = limit.min(LONGEST);
         self.operation_nanos.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 

@@ -133,11 +133,12 @@ impl SimpleStore {
         !state.is_deleted(birth) && !by_instance()
     }
 
-    /// Whether nothing was deleted that a computation of this birth stands for.
+    /// Whether nothing was deleted that a computation of this birth stands for, as far as is known: where the horizons
+    /// that would tell were reclaimed, it is not.
     pub fn is_current(&self, function: u32, instance: u64, birth: u64) -> bool {
         let state = self.functions.get(function);
         birth >= self.cleared.load(Ordering::SeqCst)
-            && !state.is_deleted(birth)
+            && state.admits(birth)
             && !(state.has_instances() && self.instances.is_deleted(function, instance, birth))
     }
 

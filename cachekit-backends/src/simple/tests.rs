@@ -98,6 +98,8 @@ fn an_instance_wide_deletion_spares_the_others_and_its_memory_is_reclaimed() {
     store.sweep();
     assert_eq!((store.instance_horizons(), store.len()), (0, 2));
     assert!(!put(&store, 1, u64::MAX, before, 1, 71), "late, and its horizon is no longer known");
+    assert!(!store.is_current(1, 71, before), "nor may anybody wait for it");
+    assert!(store.is_current(1, 71, after));
     assert_eq!((get(&store, 2), get(&store, 3)), (Some(2), Some(3)));
 }
 

@@ -176,10 +176,12 @@ impl Inner {
                 let entry = self.entry(&key, value, life);
                 // As in `put`; that a computation isn't stored costs less than that it overwrites.
                 self.flights.doom(&key);
-                self.local.update(key.digest, key.bytes.as_slice(), |old| match old {
-                    Some(_) => (None, false),
-                    None => (Some(entry), true),
-                })
+                // The one that isn't stored is handed out: dropping it may run any code, which must not be under the lock.
+                let refused = self.local.update(key.digest, key.bytes.as_slice(), |old| match old {
+                    Some(_) => (None, Some(entry)),
+                    None => (Some(entry), None),
+                });
+                refused.is_none()
             }
             Some(link) => {
                 let key = self.full(key);

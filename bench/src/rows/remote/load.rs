@@ -1,7 +1,6 @@
 //! Closed loops of several callers: threads that block, or tasks. As in the other rows every round runs each entrant once,
 //! in another order.
 
-use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -119,7 +118,7 @@ impl<'a> Load<'a> {
                         begin.wait();
                         let mut count = 0;
                         while !stop.load(Ordering::Relaxed) {
-                            black_box(once(Call { caller, nth: from + count }));
+                            once(Call { caller, nth: from + count });
                             count += 1;
                         }
                         count

@@ -1,0 +1,80 @@
+//! Values that a server of this machine keeps: what a hit and a miss cost beside a bare client, with one caller and with
+//! many; and what is left of them when the server is gone.
+
+mod flask;
+mod load;
+mod memcached;
+mod outage;
+mod redis;
+mod server;
+
+use crate::measure::Rounds;
+use crate::report::{Check, Row};
+use load::{Call, Load};
+
+/// How many callers there are at once.
+const CALLERS: [usize; 3] = [1, 16, 64];
+/// The most connections of whoever has a pool: our default.
+const POOL: u32 = 16;
+const LIFE_SECS: u64 = 3600;
+const KEYS: u64 = 1024;
+
+pub fn rows() -> Vec<Row> {
+    let mut rows = redis::rows();
+    rows.extend(memcached::rows());
+    rows
+}
+
+/// 1 KiB.
+fn payload(n: u64) -> String {
+    format!("{n:01024}")
+}
+
+/// One of the keys that are there. Callers begin at different ones, so that they seldom ask for the same at once.
+fn known(call: Call) -> u64 {
+    (call.caller as u64 * (KEYS / 64) + call.nth) % KEYS
+}
+
+/// A key that nobody asked for before.
+fn fresh(call: Call) -> u64 {
+    (call.caller as u64 + 1) << 40 | call.nth
+}
+
+/// How callers wait.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Threads,
+    Tasks,
+}
+
+impl Way {
+    fn of(self, callers: usize) -> String {
+        match (self, callers) {
+            (Self::Threads, 1) => "one thread".into(),
+            (Self::Threads, n) => format!("{n} threads"),
+            (Self::Tasks, 1) => "one task".into(),
+            (Self::Tasks, n) => format!("{n} tasks"),
+        }
+    }
+}
+
+/// A row: the time of a call with one caller, calls in a second with more. `bare` is what a hit is held against.
+fn row(what: &str, way: Way, callers: usize, rates: &Rounds, references: &[&str], bare: Option<&str>) -> Row {
+    /// What a hit may cost beside the bare client.
+    const COST: f64 = 1.15;
+    let title = format!("{what}, 1 KiB, {}", way.of(callers));
+    if callers == 1 {
+        let times = rates.map(|rate| 1e9 / rate);
+        let row = Row::micros(&title, &times, references);
+        return match bare {
+            Some(bare) => row.faster(&times, bare, COST),
+            None => row,
+        };
+    }
+    let row = Row::thousands(&title, rates, references);
+    let least = if way == Way::Tasks { 0.9 } else { 1.0 / COST };
+    match bare {
+        Some(bare) => row.check(Check::at_least(rates.ratio("ours", bare), least, bare)),
+        None => row,
+    }
+}

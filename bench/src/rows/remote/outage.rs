@@ -1,0 +1,42 @@
+//! What a call costs beyond the function itself while the server is gone and the circuit breaker is open.
+
+use tokio::runtime::Runtime;
+
+use super::payload;
+use super::server::Server;
+use crate::measure::{Contest, Rounds};
+use crate::report::{Check, Row};
+
+const PLAIN: &str = "the function itself";
+/// Goal: nanoseconds above the function itself.
+const MOST: f64 = 1000.0;
+
+/// Kills the server and calls functions that it has kept values for.
+pub fn rows<F: Future<Output = String>>(
+    name: &str,
+    server: Server,
+    runtime: &Runtime,
+    ours: fn(u64) -> String,
+    ours_async: fn(u64) -> F,
+) -> Vec<Row> {
+    drop(server);
+    // More failures than open the circuit.
+    for n in 0..20 {
+        ours(n);
+    }
+    let blocking = Contest::new().enter("ours", ours).enter(PLAIN, payload).run();
+    let _inside = runtime.enter();
+    let tasks = Contest::new()
+        .enter("ours", |n| runtime.block_on(ours_async(n)))
+        .enter(PLAIN, |n| runtime.block_on(async { payload(n) }))
+        .run();
+    let row = |way: &str, rounds: &Rounds| {
+        let added = rounds.median("ours") - rounds.median(PLAIN);
+        Row::nanos(&format!("call while {name} is down, {way}"), rounds, &[PLAIN]).check(Check {
+            goal: format!("< {MOST:.0} ns above the function itself"),
+            measured: format!("{added:+.0} ns"),
+            ok: added < MOST,
+        })
+    };
+    vec![row("blocking", &blocking), row("async", &tasks)]
+}

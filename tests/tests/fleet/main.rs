@@ -1,0 +1,127 @@
+//! Several processes on one server: promise 2 between them.
+//!
+//! Each test starts processes of this program, which open the cache by their environment, as real ones do.
+
+mod mixed;
+mod script;
+mod work;
+
+use cachekit::Config;
+use cachekit_tests::server::Server;
+use cachekit_tests::{Child, memcached, redis, role};
+
+const PROCESSES: usize = 3;
+
+/// Where the entries are, as variables for the processes, and what has to live meanwhile.
+struct Place {
+    variables: Vec<(&'static str, String)>,
+    _servers: Vec<Server>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    fn new(cache_type: &str, variable: &'static str, value: String, servers: Vec<Server>) -> Self {
+        let variables = vec![
+            ("CACHE_TYPE", cache_type.into()),
+            (variable, value),
+            ("CACHE_KEY_PREFIX", "fleet:".into()),
+            // A busy machine is no outage.
+            ("CACHE_OPERATION_TIMEOUT", "30s".into()),
+            ("CACHE_CONNECT_TIMEOUT", "30s".into()),
+        ];
+        Self { variables, _servers: servers, _dir: None }
+    }
+
+    fn filesystem() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap().to_owned();
+        Self { _dir: Some(dir), ..Self::new("filesystem", "CACHE_DIR", path, Vec::new()) }
+    }
+
+    fn redis() -> Self {
+        let server = redis::plain();
+        Self::new("redis", "CACHE_REDIS_URL", redis::url(&server), vec![server])
+    }
+
+    fn memcached(cache_type: &str, servers: Vec<Server>) -> Self {
+        let addresses: Vec<String> = servers.iter().map(memcached::address).collect();
+        Self::new(cache_type, "CACHE_MEMCACHED_SERVERS", addresses.join(","), servers)
+    }
+
+    fn sasl() -> Self {
+        let mut place = Self::memcached("saslmemcached", vec![memcached::with_sasl()]);
+        place.variables.extend([
+            ("CACHE_MEMCACHED_USERNAME", memcached::USER.into()),
+            ("CACHE_MEMCACHED_PASSWORD", memcached::SASL_PASSWORD.into()),
+        ]);
+        place
+    }
+
+    /// The larger values are split.
+    fn spread() -> Self {
+        let servers = vec![memcached::server(&[]), memcached::server(&[])];
+        let mut place = Self::memcached("spreadsaslmemcached", servers);
+        place.variables.push(("CACHE_OPTIONS", format!("max_item_size={}", work::LARGE / 2)));
+        place
+    }
+
+    /// Starts the processes of a test. Each has a number, and these variables.
+    fn fleet(&self, test: &str, variables: &[(&str, &str)]) -> Vec<Child> {
+        let ours = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
+        let all: Vec<(&str, &str)> = ours.chain(variables.iter().copied()).collect();
+        (0..PROCESSES).map(|number| Child::start(test, &number.to_string(), &all)).collect()
+    }
+}
+
+/// In a process of the fleet: opens the cache; its number. None in the test itself.
+fn enlist() -> Option<u16> {
+    let number = role()?.parse().unwrap();
+    cachekit::init(Config::from_env().unwrap()).unwrap();
+    Some(number)
+}
+
+/// A variable of this process.
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap()
+}
+
+macro_rules! fleets {
+    ($($name:ident: $place:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn a_deletion_in_one_process_is_seen_by_all_at_the_next_call() {
+                script::seen_by_all(|| $place, concat!(
+                    stringify!($name),
+                    "::a_deletion_in_one_process_is_seen_by_all_at_the_next_call"
+                ));
+            }
+
+            #[test]
+            fn what_another_process_computes_during_a_deletion_does_not_come_back() {
+                script::under_way(|| $place, concat!(
+                    stringify!($name),
+                    "::what_another_process_computes_during_a_deletion_does_not_come_back"
+                ));
+            }
+
+            #[test]
+            fn ten_thousand_mixed_calls_and_deletions_return_allowed_values_only() {
+                mixed::mixed(|| $place, concat!(
+                    stringify!($name),
+                    "::ten_thousand_mixed_calls_and_deletions_return_allowed_values_only"
+                ));
+            }
+        }
+    )*};
+}
+
+fleets! {
+    filesystem: Place::filesystem();
+    redis_server: Place::redis();
+    memcached_server: Place::memcached("memcached", vec![memcached::server(&[])]);
+    three_memcached_servers: Place::memcached("memcached", (0..3).map(|_| memcached::server(&[])).collect());
+    memcached_with_login: Place::sasl();
+    spread: Place::spread();
+}

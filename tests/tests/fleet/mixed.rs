@@ -1,0 +1,191 @@
+//! Processes with threads and tasks that call and delete at random, and write down what they did.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cachekit_tests::history::{Called, Deleted, History, Key, Scope, Span, Value, now};
+use cachekit_tests::{Child, say};
+use parking_lot::Mutex;
+
+use crate::work::{self, Kind, LATER, PLAIN, ROLE, SINGLE, Source};
+use crate::{PROCESSES, Place, enlist, variable};
+
+const OPERATIONS: usize = 10_000;
+/// So many threads, and so many tasks, has each process.
+const WORKERS: usize = 2;
+/// How many operations each of them does.
+const EACH: usize = OPERATIONS.div_ceil(PROCESSES * 2 * WORKERS);
+
+/// The functions take what the clock says, and some of them their time.
+pub(crate) struct Random {
+    process: u16,
+    count: AtomicU64,
+    computed: Mutex<Vec<(Value, u64)>>,
+}
+
+impl Random {
+    fn read(&self, key: Key) -> Value {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        Value { key, process: self.process, number, read: now() }
+    }
+
+    /// How long a computation takes.
+    fn pause(value: Value) -> Option<Duration> {
+        let dice = Dice(value.read).roll();
+        (dice % 2 == 0).then(|| Duration::from_micros(dice % 1500))
+    }
+
+    fn done(&self, value: Value) -> Value {
+        self.computed.lock().push((value, now()));
+        value
+    }
+}
+
+impl Source for Random {
+    fn compute(&self, key: Key) -> Value {
+        let value = self.read(key);
+        if let Some(time) = Self::pause(value) {
+            std::thread::sleep(time);
+        }
+        self.done(value)
+    }
+
+    async fn compute_as_task(&self, key: Key) -> Value {
+        let value = self.read(key);
+        if let Some(time) = Self::pause(value) {
+            tokio::time::sleep(time).await;
+        }
+        self.done(value)
+    }
+}
+
+/// `SplitMix64` by Steele, Lea and Flood.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.roll() % n
+    }
+
+    fn key(&mut self, as_task: bool) -> Key {
+        let (function, instances, arguments) = match (as_task, self.below(8)) {
+            (true, _) => (LATER, 1, 6),
+            (_, 0) => (SINGLE, 1, 1),
+            (_, 1..=3) => (PLAIN, 1, 4),
+            _ => (ROLE, 2, 3),
+        };
+        Key { function, instance: self.below(instances), argument: self.below(arguments) }
+    }
+
+    /// What to delete, of that which a key is in; mostly nothing.
+    fn scope(&mut self, key: Key) -> Option<Scope> {
+        Some(match self.below(200) {
+            0 => Scope::All,
+            1..6 => Scope::Function(key.function),
+            6..12 if key.function == ROLE => Scope::Instance(ROLE, key.instance),
+            6..32 => Scope::Call(key),
+            _ => return None,
+        })
+    }
+}
+
+/// What one thread or task does.
+#[derive(Default)]
+struct Log(History);
+
+impl Log {
+    fn called(&mut self, process: u16, key: Key, start: u64, value: Value) {
+        self.0.called.push(Called { key, process, span: Span { start, end: now() }, value });
+    }
+
+    fn deleted(&mut self, scope: Scope, start: u64) {
+        self.0.deleted.push(Deleted { scope, span: Span { start, end: now() } });
+    }
+}
+
+fn thread(process: u16, mut dice: Dice) -> History {
+    let mut log = Log::default();
+    for _ in 0..EACH {
+        let (key, by_version) = (dice.key(false), dice.below(4) == 0);
+        let (scope, start) = (dice.scope(key), now());
+        match scope {
+            Some(scope) => {
+                work::delete(scope, by_version).unwrap();
+                log.deleted(scope, start);
+            }
+            None => log.called(process, key, start, work::call(key)),
+        }
+    }
+    log.0
+}
+
+async fn task(process: u16, mut dice: Dice) -> History {
+    let mut log = Log::default();
+    for _ in 0..EACH {
+        let (key, by_version) = (dice.key(true), dice.below(4) == 0);
+        let (scope, start) = (dice.scope(key), now());
+        match scope {
+            Some(scope) => {
+                work::delete_as_task(scope, by_version).await.unwrap();
+                log.deleted(scope, start);
+            }
+            None => log.called(process, key, start, work::call_as_task(key).await),
+        }
+    }
+    log.0
+}
+
+/// A process of the fleet.
+fn play(process: u16) {
+    let source = Random { process, count: AtomicU64::new(0), computed: Mutex::default() };
+    let Kind::Mixed(source) = work::install(Kind::Mixed(source)) else { unreachable!() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    say("ready");
+    Child::wait_for_parent();
+    let mut dice = Dice(now() ^ u64::from(process));
+    let tasks: Vec<_> = (0..WORKERS).map(|_| runtime.spawn(task(process, Dice(dice.roll())))).collect();
+    let threads: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let dice = Dice(dice.roll());
+            std::thread::spawn(move || thread(process, dice))
+        })
+        .collect();
+    let mut history = History::default();
+    threads.into_iter().for_each(|thread| history.extend(thread.join().unwrap()));
+    tasks.into_iter().for_each(|task| history.extend(runtime.block_on(task).unwrap()));
+    history.computed = std::mem::take(&mut source.computed.lock());
+    let file = std::path::Path::new(&variable("HISTORIES")).join(process.to_string());
+    std::fs::write(file, serde_json::to_vec(&history).unwrap()).unwrap();
+    say("done");
+}
+
+pub(crate) fn mixed(place: impl Fn() -> Place, test: &str) {
+    if let Some(process) = enlist() {
+        return play(process);
+    }
+    let (place, dir) = (place(), tempfile::tempdir().unwrap());
+    let mut fleet = place.fleet(test, &[("HISTORIES", dir.path().to_str().unwrap())]);
+    fleet.iter_mut().for_each(|child| assert_eq!(child.hear(), "ready"));
+    fleet.iter_mut().for_each(Child::go_on);
+    fleet.iter_mut().for_each(|child| assert_eq!(child.hear(), "done"));
+    fleet.into_iter().for_each(Child::finish);
+    let mut history = History::default();
+    for number in 0..PROCESSES {
+        let bytes = std::fs::read(dir.path().join(number.to_string())).unwrap();
+        history.extend(serde_json::from_slice(&bytes).unwrap());
+    }
+    let summary = history.check().unwrap_or_else(|violation| panic!("{violation:?}"));
+    println!("{summary:?}, {} computations", history.computed.len());
+    assert!(summary.operations >= OPERATIONS);
+    // Else nothing was tried.
+    assert!(summary.shared > OPERATIONS / 20, "{summary:?}: processes share values");
+    assert!(summary.overtaken > 20, "{summary:?}: deletions meet computations");
+}
