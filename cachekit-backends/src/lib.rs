@@ -4,6 +4,7 @@
 //! Users of cachekit need this crate only to write a backend: everything else is re-exported by `cachekit`.
 
 mod backend;
+mod breaker;
 mod clock;
 mod codec;
 mod config;
@@ -12,6 +13,8 @@ mod delegate;
 mod entry;
 mod error;
 mod key;
+#[cfg(any(feature = "memcached", feature = "redis"))]
+mod net;
 mod random;
 mod registry;
 mod timeout;
@@ -36,6 +39,8 @@ pub mod redis;
 pub mod conformance;
 
 pub use backend::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Token, Version};
+#[doc(hidden)]
+pub use breaker::Breaker;
 pub use clock::Clock;
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;

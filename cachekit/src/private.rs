@@ -140,5 +140,14 @@ pub fn request_path() -> ViewPath {
     ViewPath::current()
 }
 
+/// Tells whoever makes a response that a cached function takes part in it.
+#[inline]
+#[must_use]
+pub fn taking_part<M>(handle: Handle<M>) -> Handle<M> {
+    #[cfg(feature = "tower")]
+    crate::memo::part::takes_part(handle.function, handle.cache);
+    handle
+}
+
 /// Chooses what of a response is stored, and makes it ready for that; before the choices of `policy`.
 pub use view::{PolicyView, Ready, ReadyView};

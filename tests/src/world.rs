@@ -121,6 +121,20 @@ impl World {
         ]
     }
 
+    /// One on each server that the tests of a program share, with keys of its own.
+    ///
+    /// # Panics
+    /// If a server can't be started.
+    pub fn on_servers() -> Vec<Self> {
+        static NEXT: AtomicI64 = AtomicI64::new(0);
+        let prefix = format!("world{}:", NEXT.fetch_add(1, Ordering::Relaxed));
+        let patient = Duration::from_secs(20);
+        let redis = crate::redis::config(crate::redis::shared(), &prefix).operation_timeout(patient);
+        let servers = [crate::memcached::address(crate::memcached::shared())];
+        let memcached = Config::memcached(servers).key_prefix(&*prefix).operation_timeout(patient);
+        vec![Self::new("redis", redis), Self::new("memcached", memcached)]
+    }
+
     /// One of each kind whose values are bytes outside of the process.
     pub fn shared() -> Vec<Self> {
         Self::keeping().into_iter().filter(|world| world.name != "simple").collect()

@@ -49,5 +49,9 @@ pub fn rows() -> Vec<Row> {
         .enter(TRIVIAL, |_| ask(&plain, "/trivial"))
         .run()
         .map(|nanos| 1e9 / nanos);
-    vec![Row::thousands("requests for a page that takes 200 µs, axum in process", &rates, &[UNCACHED, TRIVIAL])]
+    vec![Row::thousands(
+        "requests for a page that takes 200 µs, axum in process",
+        &rates,
+        &[UNCACHED, TRIVIAL],
+    )]
 }

@@ -1,6 +1,7 @@
 //! The check of a whole configuration, before anything is opened.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::problems::Problems;
 use super::secret::redacted;
@@ -60,6 +61,14 @@ impl Config {
         ] {
             if is_zero {
                 problems.add(format!("`{name}` must be more than zero"));
+            }
+        }
+        for (name, time) in
+            [("operation_timeout", self.operation_timeout), ("connect_timeout", self.connect_timeout)]
+        {
+            // More could not be added to any moment.
+            if time > Duration::from_secs(365 * 24 * 60 * 60) {
+                problems.add(format!("`{name}` must be at most a year"));
             }
         }
     }

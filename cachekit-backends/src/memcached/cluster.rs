@@ -19,9 +19,9 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(settings: Settings) -> Self {
-        let server = |address: &super::settings::Address| Server::new(address.clone(), settings.tls.clone());
+        let server = |address| Server::new(address, &settings);
         let this = Self {
-            servers: settings.servers.iter().map(server).collect(),
+            servers: settings.servers.iter().cloned().map(server).collect(),
             ring: Ring::new(settings.servers.iter().map(|server| server.name.as_str())),
             generation_key: WireKey::of_generation(&settings.key_prefix),
             limit: AtomicU64::new(0),

@@ -74,6 +74,8 @@ pub(super) struct Settings {
     pub(super) operation_timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) pool_size: usize,
+    pub(super) breaker_threshold: u32,
+    pub(super) probe_interval: Duration,
 }
 
 impl Settings {
@@ -104,6 +106,8 @@ impl Settings {
             operation_timeout: settings.operation_timeout,
             connect_timeout: settings.connect_timeout,
             pool_size: settings.pool_size.max(1),
+            breaker_threshold: settings.breaker_threshold,
+            probe_interval: settings.probe_interval,
         })
     }
 }

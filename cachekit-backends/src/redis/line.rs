@@ -1,9 +1,9 @@
 //! A connection that blocks, whose every step ends by one deadline: TCP or a socket, plain or TLS.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Parser, RedisError, Value};
@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::place::Place;
+use crate::net::{bounded, connect_blocking};
 
 /// How much later than the deadline a step may end, so that the system's timer isn't set anew for each.
 const SLACK: Duration = Duration::from_millis(2);
@@ -111,11 +112,11 @@ impl Line {
             Place::Unix(path) => {
                 // It waits while the server's queue is full, as that of one that hangs will be.
                 let path = path.clone();
-                let socket = within(deadline, move || UnixStream::connect(path))?;
+                let socket = bounded(deadline, move || UnixStream::connect(path))?;
                 Stream::Plain(Timed::new(Socket::Unix(socket), deadline))
             }
             Place::Tcp(host, port) => {
-                let timed = Timed::new(Socket::Tcp(connect_tcp(host, *port, deadline)?), deadline);
+                let timed = Timed::new(Socket::Tcp(connect_blocking(host, *port, deadline)?), deadline);
                 match tls {
                     None => Stream::Plain(timed),
                     Some(config) => Stream::Tls(Box::new(handshake(config, host, timed)?)),
@@ -176,48 +177,4 @@ fn handshake(
         connection.complete_io(&mut timed)?;
     }
     Ok(StreamOwned::new(connection, timed))
-}
-
-/// Tries each address of a name, with an equal part of the time.
-fn connect_tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let addresses = resolve(host, port, deadline)?;
-    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("`{host}` has no address"));
-    let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    for (address, left) in addresses.iter().zip((1..=count).rev()) {
-        let time = deadline.saturating_duration_since(Instant::now()) / left;
-        if time.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match TcpStream::connect_timeout(address, time) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// The addresses of a name.
-fn resolve(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let host = host.to_owned();
-    within(deadline, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))
-}
-
-/// Runs what knows no time limit on a thread of its own, which is left behind when it takes too long.
-fn within<T: Send + 'static>(
-    deadline: Instant,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::Builder::new().name("cachekit-connect".into()).spawn(move || {
-        // Nobody may wait any more.
-        let _ = sender.send(work());
-    })?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    receiver.recv_timeout(left).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

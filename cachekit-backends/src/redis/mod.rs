@@ -4,6 +4,7 @@
 //! what stands there under a key. The wires: [`blocking`] (a pool of connections that block), [`tasks`] (a shared
 //! connection for each tokio runtime) and [`cluster`] (the client library's cluster, for both).
 
+#[cfg(feature = "redis-cluster")]
 mod background;
 mod blocking;
 #[cfg(feature = "redis-cluster")]

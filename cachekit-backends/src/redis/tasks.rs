@@ -1,8 +1,10 @@
 //! The way to a server or a cluster that waits as a task: one connection for each tokio runtime, which all its tasks share.
 
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -11,12 +13,11 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisErro
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::runtime::{Handle, Id};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 
-use super::background;
 #[cfg(feature = "redis-cluster")]
 use super::cluster;
 use super::command::{Batch, Reply, reply};
@@ -24,7 +25,7 @@ use super::error::{Server, is_closed};
 use super::place::{Kind, Place};
 use super::route::{Dial, Route, open};
 use super::wire::{Failure, Limits, Wire};
-use crate::{ErrorKind, Result};
+use crate::{ErrorKind, Result, net};
 
 /// What sends commands on a runtime.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ struct Home {
 impl Home {
     fn new(runtime: &Handle) -> Self {
         Self {
-            is_bare: !has_drivers(runtime),
+            is_bare: !net::suits(runtime),
             live: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         }
@@ -63,16 +64,6 @@ impl Home {
     fn live(&self) -> Option<Live> {
         self.live.lock().clone().filter(|live| live.alive.strong_count() > 0)
     }
-}
-
-/// Whether a runtime was built with `enable_all`. There is no other way to ask than to try, which panics without.
-fn has_drivers(runtime: &Handle) -> bool {
-    let attempt = || {
-        let _inside = runtime.enter();
-        drop(tokio::time::sleep(std::time::Duration::ZERO));
-        tokio::net::UnixDatagram::unbound().is_ok()
-    };
-    std::panic::catch_unwind(attempt).unwrap_or(false)
 }
 
 /// The clients of all runtimes.
@@ -185,6 +176,22 @@ async fn send(
     Ok(values.into_iter().map(reply).collect())
 }
 
+/// Runs futures side by side, begun in their order; their results, or the first error.
+async fn all<T, E>(futures: impl Iterator<Item = impl Future<Output = Result<T, E>>>) -> Result<Vec<T>, E> {
+    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|context| {
+        for (future, result) in futures.iter_mut().filter(|(_, result)| result.is_none()) {
+            if let Poll::Ready(ended) = future.as_mut().poll(context)? {
+                *result = Some(ended);
+            }
+        }
+        let is_done = futures.iter().all(|(_, result)| result.is_some());
+        if is_done { Poll::Ready(Ok(())) } else { Poll::Pending }
+    })
+    .await?;
+    Ok(futures.into_iter().filter_map(|(_, result)| result).collect())
+}
+
 impl Wire for Arc<Tasks> {
     fn limits(&self) -> &Limits {
         &self.limits
@@ -218,7 +225,7 @@ impl Wire for Arc<Tasks> {
         }
         // Something else than tokio polls, or a runtime that can't do it.
         let (tasks, batch) = (Arc::clone(self), batch.clone());
-        let runtime = background::handle().map_err(Failure::Final)?;
+        let runtime = net::own().map_err(Failure::Final)?;
         let home = self.home(&runtime);
         let exchange = runtime.spawn(async move { tasks.exchange_here(&home, &batch, deadline).await });
         exchange.await.unwrap_or_else(|_| {
@@ -268,10 +275,9 @@ impl Dial for Dialer<'_> {
                 Place::Unix(path) => {
                     return self.start(UnixStream::connect(path).await.map_err(failed)?).await;
                 }
-                Place::Tcp(host, port) => (host, TcpStream::connect((host.as_str(), *port)).await),
+                Place::Tcp(host, port) => (host, net::connect(host, *port, deadline).await),
             };
             let stream = stream.map_err(failed)?;
-            stream.set_nodelay(true).map_err(failed)?;
             let Some(config) = tls else { return self.start(stream).await };
             let name = ServerName::try_from(host.clone())
                 .map_err(|error| failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, error)))?;
@@ -288,12 +294,12 @@ impl Dial for Dialer<'_> {
         commands: Vec<Cmd>,
         deadline: Instant,
     ) -> Result<Vec<Value>> {
-        let mut pipeline = Pipeline::with_capacity(commands.len());
-        let count = commands.len();
-        for cmd in commands {
-            pipeline.add_command(cmd);
-        }
-        timeout_at(deadline.into(), line.send_packed_commands(&pipeline, 0, count))
+        // Not as a pipeline: the client forgets the error of one if it can't read the first answer.
+        let answers = commands.iter().map(|cmd| {
+            let mut line = line.clone();
+            async move { line.send_packed_command(cmd).await }
+        });
+        timeout_at(deadline.into(), all(answers))
             .await
             .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
             .map_err(|error| self.server.error(error))

@@ -42,7 +42,11 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(operation: Duration, connect: Duration, lease: Duration) -> Self {
-        let limits = Self { operation_nanos: AtomicU64::new(0), connect: connect.min(LONGEST), lease: lease.min(LONGEST) };
+        let limits = Self {
+            operation_nanos: AtomicU64::new(0),
+            connect: connect.min(LONGEST),
+            lease: lease.min(LONGEST),
+        };
         limits.set_operation(operation);
         limits
     }

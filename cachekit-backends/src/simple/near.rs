@@ -13,6 +13,8 @@ use crate::Matcher;
 
 /// Sets of a thread, of two entries each; a key has one set. 96 KB, allocated when the thread first keeps an entry.
 const SETS: usize = 2048;
+/// The most bytes of a key that a thread keeps: it may hold the entry long after it is gone from the store.
+const LONGEST_KEY: usize = 1024;
 /// One look in so many goes to the table, whose eviction policy would take the entry for unused otherwise.
 const DETOUR: u8 = 32;
 
@@ -88,6 +90,9 @@ pub(super) fn look<R>(
 /// Whether this thread should keep an entry that was found in the table: if there is room, or at its second visit in a row.
 #[inline]
 pub(super) fn wants(entry: &Arc<Entry>) -> bool {
+    if entry.draft.bytes.as_slice().len() > LONGEST_KEY {
+        return false;
+    }
     let Some(mut table) = taken() else { return true };
     let digest = entry.draft.digest;
     let set = &mut table[place(digest)];

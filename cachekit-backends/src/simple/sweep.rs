@@ -1,5 +1,6 @@
 //! The thread that reclaims expired entries of stores that nobody writes to.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -49,11 +50,42 @@ fn sweep(stores: Vec<Arc<SimpleStore>>) -> Duration {
     let real = Clock::system();
     let mut pause = LONGEST;
     for store in stores {
-        if store.needs_sweep() {
-            store.sweep();
-        }
+        // Values are dropped there, which is the user's code: if it panics, the next sweep goes on.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if store.needs_sweep() {
+                store.sweep();
+            }
+        }));
         let left = store.next_expiry().saturating_sub(real.monotonic());
         pause = pause.min(Duration::from_millis(left));
     }
     pause.max(SHORTEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simple::Draft;
+    use crate::{KeyBytes, ManualClock};
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_value_whose_drop_panics_does_not_end_the_sweeping_thread() {
+        let clock = ManualClock::new();
+        let store = SimpleStore::new(0, clock.clock());
+        let expiry = clock.clock().monotonic() + 1;
+        let draft =
+            Draft { digest: 1, bytes: KeyBytes::new(b"k"), expiry, birth: 1, instance: 0, function: 1 };
+        assert!(store.insert(SimpleStore::entry(draft, Bomb), || true));
+        clock.advance(Duration::from_millis(1));
+        sweep(vec![Arc::clone(&store)]);
+        assert!(store.is_empty());
+    }
 }

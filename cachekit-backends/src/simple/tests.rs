@@ -138,3 +138,28 @@ fn no_value_is_dropped_under_a_lock() {
     (0..4).for_each(|n| assert!(put(&store, n, u64::MAX, store.now(), 3, 0)));
     store.clear();
 }
+
+/// Reads as a memoized function does, and so that the thread may keep the entry.
+fn ask(store: &SimpleStore, key: &[u8]) -> Option<u64> {
+    let digest = store.digest(|h| std::hash::Hasher::write(h, key));
+    let feed = |m: &mut crate::Matcher<'_>| std::hash::Hasher::write(m, key);
+    let read = |entry: &Entry| entry.value::<u64>().copied();
+    store.read_near(digest, feed, read).or_else(|| store.read_far(digest, feed, read, |_| true)).flatten()
+}
+
+#[test]
+fn a_thread_keeps_no_large_key_of_an_entry_that_is_gone() {
+    let store = SimpleStore::new(100, Clock::system());
+    for (len, kept) in [(10, true), (1 << 20, false)] {
+        let key = vec![7; len];
+        let digest = store.digest(|h| std::hash::Hasher::write(h, &key));
+        let bytes = KeyBytes::new(&key);
+        let draft = Draft { digest, bytes, expiry: u64::MAX, birth: store.now(), instance: 0, function: 1 };
+        let entry = SimpleStore::entry(draft, 1u64);
+        let seen = Arc::downgrade(&entry);
+        assert!(store.insert(entry, || true));
+        assert!((0..5).all(|_| ask(&store, &key) == Some(1)));
+        store.clear();
+        assert_eq!((seen.strong_count() != 0, ask(&store, &key)), (kept, None));
+    }
+}

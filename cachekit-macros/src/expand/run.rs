@@ -29,6 +29,10 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
         quote!(#private::keep_all::<#returns>)
     };
     let compute = compute(model, &ticket);
+    let handle = match model.flavor {
+        Flavor::Cached => quote!(#private::taking_part(#handle)),
+        Flavor::Memoize => handle.clone(),
+    };
     let (lead, finish) = if model.is_async() {
         (quote!(lead_async(#rules).await), quote!(finish_async(#rules, #value, #keep).await))
     } else {

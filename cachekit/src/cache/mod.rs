@@ -129,6 +129,12 @@ impl Cache {
         }
     }
 
+    /// What it is bound to, if it is.
+    #[cfg(feature = "tower")]
+    pub(crate) fn bound(&self) -> Option<&Arc<Inner>> {
+        self.bound.get()
+    }
+
     #[cold]
     fn bind_to_default(&self) -> &Arc<Inner> {
         self.bound.get_or_init(Inner::in_process)

@@ -130,7 +130,7 @@ impl<E: ?Sized> Flight<E> {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         match &*self.state.lock() {
-            State::Running { wakers, .. } => wakers.as_ref().map_or(0, |wakers| wakers.len()),
+            State::Running { wakers, .. } => wakers.as_ref().map_or(0, BTreeMap::len),
             State::Landed(_) => 0,
         }
     }

@@ -258,7 +258,7 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
         let flights = |slot: &Slot<E>| {
-            slot.others.as_ref().map_or(0, |others| others.len()) + usize::from(slot.current.is_some())
+            slot.others.as_ref().map_or(0, BTreeMap::len) + usize::from(slot.current.is_some())
         };
         self.shards.iter().map(Mutex::lock).fold((0, 0), |(under_way, room), table| {
             (under_way + table.values().map(flights).sum::<usize>(), room + table.capacity())

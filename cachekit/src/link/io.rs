@@ -49,7 +49,8 @@ impl Io for AsyncIo {
         let result = if link.capabilities.discards {
             op.run(&*link.backend)
         } else if let Some(backend) = link.backend.asynchronous() {
-            op.run_async(backend).await
+            let answer = op.run_async(backend);
+            if link.capabilities.bounded { answer.await } else { pool::within(link.limit, answer).await }
         } else {
             let backend = Arc::clone(&link.backend);
             pool::run(link.limit, move || op.run(&*backend as &dyn Backend)).await

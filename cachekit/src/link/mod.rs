@@ -1,7 +1,6 @@
 //! The way to a backend that stores bytes: every operation goes through a circuit breaker and a time limit, on the
 //! caller's thread where the backend keeps the limit itself, else on a pool.
 
-mod breaker;
 mod io;
 mod ops;
 mod pool;
@@ -11,9 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cachekit_backends::layers::ProcessConditional;
-use cachekit_backends::{Backend, Capabilities, Clock, Config, Error, Result};
+use cachekit_backends::{Backend, Breaker, Capabilities, Clock, Config, Error, Result};
 
-use breaker::Breaker;
 pub(crate) use io::{AsyncIo, Io, SyncIo, ready};
 pub(crate) use ops::{
     Add, Clear, Delete, DeleteMany, Fetch, GetMany, Operation, PutIf, Set, SetMany, TokenOf,

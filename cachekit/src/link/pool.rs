@@ -3,8 +3,8 @@
 //! A job that hangs keeps its thread; nobody waits for it beyond the limit, and the breaker keeps more from coming.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -92,6 +92,10 @@ enum Slot<T> {
 struct Completer<T>(Arc<Cell<T>>);
 
 impl<T> Completer<T> {
+    fn is_awaited(&self) -> bool {
+        matches!(*self.0.slot.lock(), Slot::Waiting(_))
+    }
+
     fn complete(&self, result: Result<T>) {
         let mut slot = self.0.slot.lock();
         if let Slot::Waiting(waker) = &mut *slot {
@@ -115,7 +119,12 @@ impl<T> Drop for Completer<T> {
 fn start<T: Send + 'static>(job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Arc<Cell<T>>> {
     let cell = Arc::new(Cell { slot: Mutex::new(Slot::Waiting(None)), done: Condvar::new() });
     let completer = Completer(Arc::clone(&cell));
-    spawn(Box::new(move || completer.complete(job())))?;
+    spawn(Box::new(move || {
+        // Who waited for it was told that it is late: done now, it could overwrite what came after it.
+        if completer.is_awaited() {
+            completer.complete(job());
+        }
+    }))?;
     Ok(cell)
 }
 
@@ -155,6 +164,21 @@ pub(super) async fn run<T: Send + 'static>(
     Pending { cell, limit }.await
 }
 
+/// The result of a future that may hang, at most `limit` later.
+pub(super) async fn within<T: Send + 'static>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let cell = Arc::new(Cell { slot: Mutex::new(Slot::Waiting(None)), done: Condvar::new() });
+    alarm::at(Instant::now() + limit, Arc::downgrade(&cell) as std::sync::Weak<dyn alarm::Expire>);
+    let (mut answer, mut late) = (pin!(answer), Pending { cell, limit });
+    poll_fn(move |context| match answer.as_mut().poll(context) {
+        Poll::Pending => Pin::new(&mut late).poll(context),
+        ready @ Poll::Ready(_) => ready,
+    })
+    .await
+}
+
 struct Pending<T> {
     cell: Arc<Cell<T>>,
     limit: Duration,
@@ -164,14 +188,22 @@ impl<T> Future for Pending<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Wakers are foreign code: cloned before the lock is taken, and the one that is replaced dropped after it.
+        let waker = context.waker().clone();
         let mut slot = self.cell.slot.lock();
-        match std::mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Done(result) => Poll::Ready(result),
-            Slot::Waiting(_) => {
-                *slot = Slot::Waiting(Some(context.waker().clone()));
-                Poll::Pending
+        let before = match &mut *slot {
+            Slot::Waiting(before) => {
+                let before = before.replace(waker);
+                drop(slot);
+                drop(before);
+                return Poll::Pending;
             }
-            Slot::Taken => Poll::Ready(Err(late(self.limit))),
+            done => std::mem::replace(done, Slot::Taken),
+        };
+        drop(slot);
+        match before {
+            Slot::Done(result) => Poll::Ready(result),
+            _ => Poll::Ready(Err(late(self.limit))),
         }
     }
 }
@@ -266,6 +298,39 @@ mod tests {
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
         assert_eq!(run_blocking(Duration::from_secs(10), || Ok(7)).unwrap(), 7);
         drop(release);
+    }
+
+    #[test]
+    fn a_job_whose_time_is_over_before_it_begins_is_not_done() {
+        let cell = Arc::new(Cell { slot: Mutex::new(Slot::Waiting(None)), done: Condvar::new() });
+        let completer = Completer::<()>(Arc::clone(&cell));
+        assert!(completer.is_awaited());
+        alarm::Expire::expire(&*cell);
+        assert!(!completer.is_awaited());
+    }
+
+    #[test]
+    fn a_future_that_hangs_is_left_at_the_limit() {
+        use std::task::Wake;
+
+        struct Unpark(std::thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut hung = pin!(within::<()>(Duration::from_millis(20), std::future::pending()));
+        let error = loop {
+            match hung.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(result) => break result.unwrap_err(),
+                Poll::Pending => std::thread::park(),
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        let answer = within(Duration::from_secs(10), std::future::ready(Ok(7)));
+        let mut answer = pin!(answer);
+        assert!(matches!(answer.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(Ok(7))));
     }
 
     #[test]

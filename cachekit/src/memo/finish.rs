@@ -8,7 +8,7 @@ use super::policy::{Place, Policy};
 use super::probe::{Call, Way};
 use super::target::{LocalKey, SharedKey};
 use super::{Evidence, Lead, Seen};
-use crate::link::{AsyncIo, Io, PutIf, SyncIo, ready};
+use crate::link::{AsyncIo, Delete, Io, PutIf, SyncIo, ready};
 use crate::stats::Event;
 
 /// The duty to compute. If it is dropped, by a panic or a cancellation, one of those who wait takes over.
@@ -86,7 +86,13 @@ impl Ticket {
     async fn put<D: Io>(&self, io: D, put: PutIf) {
         let call = &self.call;
         let Some(link) = &call.inner().link else { return };
-        match io.call(link, put).await {
+        // What others stored meanwhile may be older than a value that was asked for to replace it: it is removed then.
+        let replaced = call.refresh.then(|| put.key.clone());
+        let result = match (io.call(link, put).await, replaced) {
+            (Ok(false), Some(key)) => io.call(link, Delete { key }).await.map(|_| false),
+            (result, _) => result,
+        };
+        match result {
             Ok(true) => call.count(Event::Store),
             Ok(false) => {}
             Err(error) => {

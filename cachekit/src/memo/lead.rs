@@ -136,7 +136,13 @@ async fn shared_round<R, D: Io>(
     let flight_key = inner.flight_key(&key.entry);
     let since = inner.flights.completions(&flight_key);
     let fetch = Fetch { entry: key.entry.clone(), versions: key.versions.clone() };
-    let seen = match io.call(link, fetch).await {
+    let fetched = io.call(link, fetch).await;
+    #[cfg(feature = "tower")]
+    if let Some(version) = key.versions.first() {
+        let seen = fetched.as_ref().ok().and_then(|fetched| fetched.versions.first().copied());
+        super::part::saw(call.function, inner, version, seen);
+    }
+    let seen = match fetched {
         Ok(fetched) => {
             let generation = combine(&fetched.versions);
             if let (false, Some(bytes)) = (call.refresh, &fetched.entry) {
@@ -203,7 +209,9 @@ async fn join<R, D: Io>(
         return Round::Compute(Some(inner.flights.register(key, evidence)));
     }
     let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &inner.local);
-    match inner.flights.join(key, evidence, joinable, Some(since), patient) {
+    // Who has waited for a backend in vain doesn't wait for it again.
+    let since = (!matches!(evidence, Evidence::Seen(None))).then_some(since);
+    match inner.flights.join(key, evidence, joinable, since, patient) {
         Role::Recheck => Round::Again,
         Role::Lead(flight) | Role::Alone(flight) => {
             call.count(Event::Miss);

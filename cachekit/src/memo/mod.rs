@@ -4,6 +4,8 @@
 pub(crate) mod finish;
 pub(crate) mod lead;
 mod named;
+#[cfg(feature = "tower")]
+pub(crate) mod part;
 pub(crate) mod parts;
 pub(crate) mod policy;
 pub(crate) mod probe;

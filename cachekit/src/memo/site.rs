@@ -149,13 +149,6 @@ impl Function {
         let mut registry = REGISTRY.lock();
         let same = registry.get_or_insert_default().entry(name.clone()).or_default();
         let clash = !spec.local && same.iter().any(|one| !one.function.local);
-        if clash {
-            tracing::error!(
-                target: "cachekit",
-                "two memoized functions have the identity `{name}`; the second one is kept in this process, as if it were \
-                 `local`, so that they don't share entries: give one of them another `name = \"…\"`",
-            );
-        }
         let function: &'static Self = Box::leak(Box::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
@@ -165,6 +158,16 @@ impl Function {
             counter: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
+        // Whoever listens may call memoized functions.
+        drop(registry);
+        if clash {
+            tracing::error!(
+                target: "cachekit",
+                "two memoized functions have the identity `{}`; the second one is kept in this process, as if it were \
+                 `local`, so that they don't share entries: give one of them another `name = \"…\"`",
+                function.name,
+            );
+        }
         function
     }
 

@@ -22,7 +22,10 @@ pub(crate) struct Request {
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) query: String,
-    /// Whether what is computed for it may be kept by its path: it only reads, and doesn't show who sent it.
+    /// What else of its URI counts; mostly empty.
+    pub(crate) further: String,
+    /// Whether what is computed for it may be kept by its path: it only reads, is told by its URI alone, and doesn't show
+    /// who sent it.
     pub(crate) keeps: bool,
 }
 
@@ -95,6 +98,7 @@ impl CacheKey for ViewKey {
         if self.extent == Extent::Whole {
             request.host.cache_key(writer);
             request.query.cache_key(writer);
+            request.further.cache_key(writer);
             (request.method == "HEAD").cache_key(writer);
         }
     }

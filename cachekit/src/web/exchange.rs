@@ -1,8 +1,10 @@
 //! One request on its way through the layer. What is decided is decided by [`rfc9111`](super::rfc9111).
 
-use std::future::poll_fn;
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use cachekit_backends::{CacheKey, KeyWriter, Lifetime, StableWriter};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RANGE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request, response};
 use http_body::Body;
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::answer::{Asked, answer, gateway_timeout};
@@ -19,7 +22,7 @@ use super::layer::{CacheFor, CacheLayer};
 use super::page::{Page, StoredResponse, Variant};
 use super::rfc9111::{
     Freshness, RequestControl, ResponseControl, Rules, Selecting, Served, Unstorable, Validators, Vary,
-    freshen, has_credentials, initial_age, invalidated, is_safe, kept, lifetime, revalidates, served,
+    asks_more, freshen, has_credentials, initial_age, invalidated, is_safe, kept, lifetime, revalidates, served,
     storable,
 };
 use super::scope::Target;
@@ -27,6 +30,7 @@ use crate::__private::{Async, Handle, Site, Spec, scope_free};
 use crate::cache::{Inner, PageLook, PageSpot};
 use crate::flight::{Role, Waited};
 use crate::link::AsyncIo;
+use crate::memo::part::{self, Dependency, Witness};
 use crate::memo::parts::KeyPart;
 use crate::memo::site::Function;
 use crate::memo::view::delete_view;
@@ -44,7 +48,7 @@ fn pages() -> &'static Function {
     static SITE: Site = Site::new(Spec {
         function: "pages",
         name: Some("cachekit::web::pages"),
-        version: "1",
+        version: "2",
         local: false,
         parameters: 0,
     });
@@ -63,6 +67,7 @@ impl KeyPart for PageKey<'_> {
 
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         self.target.path.cache_key(writer);
+        self.target.further.cache_key(writer);
         self.custom.is_some().cache_key(writer);
         if let Some(custom) = self.custom {
             custom.cache_key(writer);
@@ -82,6 +87,8 @@ pub(super) struct Exchange {
     control: RequestControl,
     target: Target,
     credentials: bool,
+    /// It asks for something that no key tells.
+    more: bool,
     custom: Option<String>,
     excluded: bool,
 }
@@ -98,7 +105,7 @@ struct Making {
 }
 
 impl Exchange {
-    pub(super) fn new(layer: Arc<CacheLayer>, parts: &request::Parts) -> Self {
+    pub(super) fn new(layer: Arc<CacheLayer>, parts: &request::Parts, body: &dyn Any) -> Self {
         let settings = &layer.settings;
         let asked = Request::from_parts(parts.clone(), ());
         Self {
@@ -108,6 +115,7 @@ impl Exchange {
             control: RequestControl::new(&parts.headers),
             target: Target::of(&asked),
             credentials: has_credentials(&parts.headers),
+            more: asks_more(&parts.headers, parts.version, body),
             custom: settings.key.as_ref().map(|key| key(parts)),
             excluded: settings.unless.as_ref().is_some_and(|unless| unless(parts)),
             layer,
@@ -136,8 +144,14 @@ impl Exchange {
             let look: PageLook<Page> = self.cache.page_look(&spot).await;
             let now = self.cache.clock.now();
             let mut stale = None;
-            if let Some(variant) = look.page.as_ref().and_then(|page| self.select(page, now)) {
+            let selected = look.page.as_ref().and_then(|page| self.select(page, now));
+            let stands = match selected {
+                Some(variant) => self.cache.stand(&variant.depends).await,
+                None => false,
+            };
+            if let Some(variant) = selected.filter(|_| stands) {
                 if self.serves(variant, now) {
+                    part::inherit(&self.cache, &variant.depends);
                     self.cache.page_count(&spot, Event::Hit);
                     return Ok(self.hit(variant, now));
                 }
@@ -146,6 +160,7 @@ impl Exchange {
             let why = match (&look.page, &stale) {
                 (_, Some(stale)) if stale.age(now) < stale.lifetime => "request",
                 (_, Some(_)) => "stale",
+                (Some(_), None) if selected.is_some() => "miss",
                 (Some(_), None) => "vary-miss",
                 (None, None) => "uri-miss",
             };
@@ -179,7 +194,12 @@ impl Exchange {
                         self.cache.page_count(&spot, Event::Miss);
                         let now = self.cache.clock.now();
                         let page = page.downcast::<Page>().ok();
-                        if let Some(variant) = page.as_ref().and_then(|page| self.select(page, now)) {
+                        // With the one that was made there may be others, that are over.
+                        let variant = page.as_ref().and_then(|page| self.select(page, now));
+                        if let Some(variant) = variant.filter(|variant| self.serves(variant, now))
+                            && self.cache.stand(&variant.depends).await
+                        {
+                            part::inherit(&self.cache, &variant.depends);
                             self.cache.page_count(&spot, Event::Coalesced);
                             let asked = self.asked(CacheStatus::Collapsed);
                             return Ok(answer(variant, &asked, Some(variant.age(now))));
@@ -201,6 +221,7 @@ impl Exchange {
         let passes = self.excluded
             || self.cache.discards
             || shy
+            || self.more
             || self.control.no_store
             || self.headers.contains_key(UPGRADE);
         passes.then_some("bypass")
@@ -230,7 +251,7 @@ impl Exchange {
         page.variants.iter().find(|variant| {
             let shared = || ResponseControl::new(&variant.response.headers).says_shared();
             now < variant.kept_until
-                && Vary::matches(&variant.selecting, &self.headers)
+                && Vary::matches(&variant.selecting, &self.headers, &self.layer.settings.vary)
                 && (!self.credentials || shared())
         })
     }
@@ -312,7 +333,12 @@ impl Exchange {
             validators.ask(request.headers_mut());
         }
         let requested = self.cache.clock.now();
-        let called = inner.call(request);
+        let witness = Witness::new(&self.cache);
+        let called = {
+            let _entered = witness.enter();
+            inner.call(request)
+        };
+        let called = Witnessed { future: called, witness: Arc::clone(&witness) };
         let response = match &making.lead {
             Some(lead) => lead.scope(called).await,
             None => called.await,
@@ -320,13 +346,18 @@ impl Exchange {
         let received = self.cache.clock.now();
         let (parts, body) = response.into_parts();
         if let (Some(stale), Some(_), StatusCode::NOT_MODIFIED) = (stale, validators, parts.status) {
-            return Ok(self.validated(making, stale, &parts, requested, received).await);
+            return Ok(self.validated(making, stale, &parts, requested, received, &witness).await);
         }
-        let mut variant = match self.judge(&parts, requested, received) {
+        let judged = match witness.dependencies() {
+            Some(depends) => self.judge(&parts, requested, received, depends),
+            None => Err(Unstorable::Unknown),
+        };
+        let mut variant = match judged {
             Ok(variant) => variant,
             Err(why) => {
                 // What this client asked says nothing about what others get.
-                if why != Unstorable::Credentials && parts.status != StatusCode::NOT_MODIFIED {
+                if !matches!(why, Unstorable::Credentials | Unstorable::Unknown)
+                    && parts.status != StatusCode::NOT_MODIFIED {
                     self.layer.uncacheable.add(making.spot.digest(), received);
                 }
                 making.release();
@@ -385,6 +416,7 @@ impl Exchange {
         parts: &response::Parts,
         requested: u64,
         received: u64,
+        witness: &Witness,
     ) -> Response<CacheBody<B>> {
         let status = CacheStatus::Forwarded { why: making.why, status: Some(parts.status), stored: true };
         if !revalidates(&stale.response.headers, &parts.headers) {
@@ -396,7 +428,13 @@ impl Exchange {
         merged.status = stale.response.status;
         merged.headers.clone_from(&stale.response.headers);
         merged.extensions = parts.extensions.clone();
-        let Ok(mut variant) = self.judge(&merged, requested, received) else {
+        // What it was made from counts on, and so does what says that it is still right.
+        let mut depends = stale.depends.clone();
+        let more = witness.dependencies();
+        let known = more.is_some();
+        part::add(&mut depends, more.unwrap_or_default());
+        let judged = self.judge(&merged, requested, received, depends);
+        let Some(mut variant) = judged.ok().filter(|_| known) else {
             making.release();
             return answer(&stale, &self.asked(status), None);
         };
@@ -408,7 +446,13 @@ impl Exchange {
     }
 
     /// The response without its content, as it is to be stored; or why it isn't.
-    fn judge(&self, parts: &response::Parts, requested: u64, received: u64) -> Result<Variant, Unstorable> {
+    fn judge(
+        &self,
+        parts: &response::Parts,
+        requested: u64,
+        received: u64,
+        depends: Vec<Dependency>,
+    ) -> Result<Variant, Unstorable> {
         let settings = &self.layer.settings;
         let given = settings.timeout.map(|timeout| millis(timeout.resolve(self.cache.default_timeout)));
         let freshness = match parts.extensions.get::<CacheFor>() {
@@ -444,6 +488,7 @@ impl Exchange {
             lifetime,
             kept_until: fresh_until.saturating_add(beyond),
             own_etag: false,
+            depends,
         })
     }
 }
@@ -496,6 +541,25 @@ impl Making {
         if let Some(lead) = self.lead {
             lead.finish(|| Some(page));
         }
+    }
+}
+
+pin_project! {
+    /// What makes a response, with who notes the functions that take part.
+    struct Witnessed<F> {
+        #[pin]
+        future: F,
+        witness: Arc<Witness>,
+    }
+}
+
+impl<F: Future> Future for Witnessed<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.witness.enter();
+        this.future.poll(context)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::rfc9111::Selecting;
+use crate::memo::part::Dependency;
 
 /// A response that is kept: its status, its fields and its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub(super) struct Variant {
     pub(super) kept_until: u64,
     /// The `ETag` is ours: whoever made the response doesn't know it.
     pub(super) own_etag: bool,
+    /// The cached functions that took part in it.
+    pub(super) depends: Vec<Dependency>,
 }
 
 /// The responses to requests for one URI, the newest first.
@@ -149,6 +152,7 @@ mod tests {
             lifetime: 7,
             kept_until: 100,
             own_etag: true,
+            depends: vec![Dependency::Shared { key: "f".into(), version: [9; 16] }],
         }
     }
 

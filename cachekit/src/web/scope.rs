@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::OriginalUri;
+use http::uri::Scheme;
 use http::{Method, Request, Uri, header};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::rfc9111::has_credentials;
+use super::rfc9111::{asks_more, has_credentials};
 use crate::memo::view::{self, enter};
 
 /// A `tower` layer that tells functions called under it which request is being handled: `#[cached(view)]`, `%s` in a
@@ -75,6 +76,7 @@ pub struct RequestScope<S> {
 impl<S, B> Service<Request<B>> for RequestScope<S>
 where
     S: Service<Request<B>>,
+    B: 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -88,12 +90,14 @@ where
         let target = Target::of(&request);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let known = self.layer.with_credentials || !has_credentials(request.headers());
+        let plain = !asks_more(request.headers(), request.version(), request.body());
         let scope = Arc::new(view::Request {
             method: request.method().as_str().to_string(),
             host: target.host,
             path: target.path,
             query: target.query,
-            keeps: reads && known,
+            further: target.further,
+            keeps: reads && known && plain,
         });
         let entered = enter(Arc::clone(&scope));
         let future = self.inner.call(request);
@@ -129,6 +133,9 @@ pub(super) struct Target {
     pub(super) host: String,
     pub(super) path: String,
     pub(super) query: String,
+    /// What else a handler may see of the URI: a scheme that isn't `http`, and what nested routers and layers around made of
+    /// the path.
+    pub(super) further: String,
 }
 
 impl Target {
@@ -145,10 +152,20 @@ impl Target {
         }
         // Where they contradict each other nobody knows which one the handler believes.
         hosts.dedup();
+        let scheme = request.uri().scheme().filter(|scheme| **scheme != Scheme::HTTP);
+        let rewritten = request.uri().path_and_query().filter(|seen| uri.path_and_query() != Some(seen));
         Self {
             host: hosts.join(" "),
             path: uri.path().to_string(),
             query: uri.query().unwrap_or_default().to_string(),
+            further: match (scheme, rewritten) {
+                (None, None) => String::new(),
+                (scheme, rewritten) => format!(
+                    "{} {}",
+                    scheme.map_or("", Scheme::as_str),
+                    rewritten.map_or("", |seen| seen.as_str()),
+                ),
+            },
         }
     }
 }

@@ -60,7 +60,7 @@ where
         let layer = Arc::clone(&self.layer);
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            Exchange::new(layer, &parts).run(inner, Request::from_parts(parts, body)).await
+            Exchange::new(layer, &parts, &body).run(inner, Request::from_parts(parts, body)).await
         })
     }
 }

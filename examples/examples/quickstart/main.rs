@@ -11,6 +11,8 @@
 //!
 //! ```text
 //! CACHE_TYPE=filesystem CACHE_DIR=/tmp/answers cargo run -p cachekit-examples --example quickstart
+//! CACHE_TYPE=redis CACHE_REDIS_URL=redis://127.0.0.1:6379/0 cargo run -p cachekit-examples --example quickstart
+//! CACHE_TYPE=memcached CACHE_MEMCACHED_SERVERS=127.0.0.1:11211 cargo run -p cachekit-examples --example quickstart
 //! ```
 //!
 //! The database is made on the first run, in the system's folder for temporary files, or in the folder that is given as

@@ -229,3 +229,26 @@ fn clear_removes_functions_and_keys_of_this_cache_only() {
         assert!(other.cache().contains("k").unwrap());
     });
 }
+
+/// A value whose drop comes back to its cache.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Nosy(u32);
+
+static NOSY: cachekit::Cache = cachekit::Cache::new();
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        let _ = NOSY.get::<u32>("k");
+    }
+}
+
+#[test]
+fn a_value_that_add_refuses_is_dropped_outside_of_locks() {
+    NOSY.init(cachekit::Config::simple()).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let added = [1, 2].map(|n| NOSY.add("k", &Nosy(n), 0).unwrap());
+        tell.send(added).unwrap();
+    });
+    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(10)), Ok([true, false]));
+}

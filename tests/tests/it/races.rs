@@ -180,6 +180,37 @@ fn a_refresh_is_not_undone_by_a_computation_from_before() {
 }
 
 #[test]
+fn a_refresh_replaces_what_a_computation_from_before_stored_meanwhile() {
+    static STAGE: Stage = Stage::new();
+    static DURING: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+    #[memoize]
+    fn f(n: u64) -> u64 {
+        let _ = n;
+        let value = STAGE.compute();
+        let during = DURING.lock().take_if(|_| value == 1);
+        if let Some(during) = during {
+            during();
+        }
+        value
+    }
+    each_keeping(|world| {
+        delete_memoized!(f).unwrap();
+        STAGE.state.store(0, Ordering::SeqCst);
+        let ((inside, is_inside), (go, may_go)) = (mpsc::channel(), mpsc::channel());
+        *STAGE.ends.lock() = Some((inside, may_go));
+        let slow = world.spawn(|| f(1));
+        is_inside.recv_timeout(Duration::from_secs(10)).unwrap();
+        STAGE.state.store(1, Ordering::SeqCst);
+        *DURING.lock() = Some(Box::new(move || {
+            go.send(()).unwrap();
+            assert_eq!(slow.join().unwrap(), 0);
+        }));
+        assert_eq!(refresh!(f, 1), 1);
+        assert_eq!(f(1), 1, "the older value was kept");
+    });
+}
+
+#[test]
 fn deletion_beats_async_computations() {
     static STAGE: Stage = Stage::new();
     #[memoize]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use cachekit::{Config, ErrorKind};
 use cachekit_tests::memcached as servers;
+use cachekit_tests::proxy::{Fault, Proxy as Between, Toward};
 
 use crate::proxy::Proxy;
 use crate::{backend, patient, prefix, runtime};
@@ -146,7 +147,7 @@ fn a_restarted_server_costs_a_miss_and_no_error() {
 fn a_dead_server_takes_its_own_keys_only() {
     let servers: Vec<_> = (0..3).map(|_| servers::server(&[])).collect();
     let config = Config::memcached(servers.iter().map(servers::address).collect::<Vec<_>>());
-    let store = backend(&patient(config));
+    let store = backend(&patient(config).breaker_threshold(1_000));
     let keys: Vec<String> = (0..60).map(|i| format!("k{i}")).collect();
     for key in &keys {
         store.set(key, key.as_bytes(), None).unwrap();
@@ -188,4 +189,117 @@ fn runtimes_come_and_go() {
         assert!(Instant::now() < end, "{}", servers::statistic(&server, "curr_connections"));
         std::thread::yield_now();
     }
+}
+
+/// A runtime that can't wait for sockets, or has no timers, is no reason to panic.
+#[test]
+fn a_runtime_without_drivers_will_do() {
+    let server = servers::server(&[]);
+    let store = backend(&patient(Config::memcached([servers::address(&server)])));
+    let tasks = store.asynchronous().unwrap();
+    let (mut nothing, mut timers, mut sockets) = (bare(), bare(), bare());
+    timers.enable_time();
+    sockets.enable_io();
+    for (n, builder) in (0u8..).zip([&mut nothing, &mut timers, &mut sockets]) {
+        let runtime = builder.build().unwrap();
+        for _ in 0..2 {
+            runtime.block_on(tasks.set("k", &[n], None)).unwrap();
+            assert_eq!(runtime.block_on(tasks.get("k")).unwrap(), Some(vec![n]));
+        }
+    }
+}
+
+fn bare() -> tokio::runtime::Builder {
+    tokio::runtime::Builder::new_current_thread()
+}
+
+/// A write whose answer was lost may have been done. It is an error, and not done again: somebody may have deleted what it
+/// wrote since.
+#[test]
+fn a_write_whose_answer_was_lost_is_not_repeated() {
+    let server = servers::server(&[]);
+    let between = Between::start(server.port());
+    let store = backend(&patient(Config::memcached([format!("127.0.0.1:{}", between.port())])));
+    let theirs = |value: &'static [u8]| {
+        runtime().block_on(async { store.asynchronous().unwrap().set("k", value, None).await })
+    };
+    store.set("k", b"before", None).unwrap();
+    theirs(b"before").unwrap();
+    for write in [&|| store.set("k", b"v", None), &(|| theirs(b"v")) as &dyn Fn() -> cachekit::Result<()>] {
+        let writes = servers::statistic(&server, "cmd_set");
+        between.set(Toward::Client, Fault::Close);
+        assert_eq!(write().unwrap_err().kind(), ErrorKind::Unavailable);
+        between.heal();
+        assert_eq!(servers::statistic(&server, "cmd_set") - writes, 1);
+    }
+}
+
+/// A server that hangs doesn't cost the connections to the others: what they answered is read, whoever is asked first.
+#[test]
+fn a_hung_server_leaves_the_others_connections_alone() {
+    let servers: Vec<_> = (0..3).map(|_| servers::server(&[])).collect();
+    let config = Config::memcached(servers.iter().map(servers::address).collect::<Vec<_>>());
+    let store = backend(&config.operation_timeout(LIMIT).connect_timeout(LIMIT));
+    let keys: Vec<String> = (0..60).map(|i| format!("k{i}")).collect();
+    let all: Vec<&str> = keys.iter().map(String::as_str).collect();
+    store.get_many(&all).unwrap();
+    let made = servers::statistic(&servers[2], "total_connections");
+    servers[0].stop();
+    for _ in 0..3 {
+        let error = store.get_many(&all).unwrap_err();
+        assert!(error.to_string().contains(&servers::address(&servers[0])), "{error}");
+    }
+    servers[0].go_on();
+    // The look at the statistics is a connection too.
+    assert_eq!(servers::statistic(&servers[2], "total_connections"), made + 1);
+}
+
+/// Promise 5: one of several servers that hangs costs the operation timeout a few times only, and the others' keys are served
+/// meanwhile. It is noticed when it goes on.
+#[test]
+fn a_hung_server_among_others_is_left_alone_soon() {
+    let servers: Vec<_> = (0..3).map(|_| servers::server(&[])).collect();
+    let config = Config::memcached(servers.iter().map(servers::address).collect::<Vec<_>>());
+    let config =
+        config.operation_timeout(LIMIT).connect_timeout(LIMIT).probe_interval(Duration::from_secs(1));
+    let cache = cachekit::Cache::open(config.key_prefix(prefix())).unwrap();
+    let keys: Vec<String> = (0..40).map(|i| format!("k{i}")).collect();
+    for (i, key) in keys.iter().enumerate() {
+        cache.set(key, &i, 0).unwrap();
+    }
+    servers[1].stop();
+    let (begin, mut failed) = (Instant::now(), Vec::new());
+    for (i, key) in keys.iter().enumerate() {
+        match cache.get::<usize>(key) {
+            Ok(value) => assert_eq!(value, Some(i)),
+            Err(_) => failed.push(key),
+        }
+    }
+    assert!(failed.len() > 5, "{failed:?}");
+    assert!(begin.elapsed() < LIMIT * 3 + SLACK, "{:?}", begin.elapsed());
+    let error = cache.delete(failed[0]).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::CircuitOpen | ErrorKind::Timeout), "deletion is loud: {error}");
+    servers[1].go_on();
+    let end = Instant::now() + Duration::from_secs(10);
+    while failed.iter().any(|key| cache.get::<usize>(key).is_err()) {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A server that is full and may not evict is no outage: it has what it has, and says that there is no room for more.
+#[test]
+fn a_full_server_says_so() {
+    let server = servers::server(&["-m", "1", "-M", "-I", "512k"]);
+    let store = backend(&patient(Config::memcached([servers::address(&server)])));
+    store.set("k", b"v", None).unwrap();
+    for size in [100_000, 1] {
+        let value = vec![b'x'; size];
+        let error = (0..100_000).find_map(|i| store.set(&format!("{size} {i}"), &value, None).err());
+        assert_eq!(error.expect("it takes everything").kind(), ErrorKind::Full);
+    }
+    assert_eq!(store.get("k").unwrap().unwrap(), b"v");
+    let found = store.fetch("absent key, hashed", &[]).unwrap();
+    assert_eq!((found.entry, found.token), (None, None));
+    assert_eq!(store.token("absent key, hashed").unwrap_err().kind(), ErrorKind::Full);
 }

@@ -91,7 +91,7 @@ fn questions_that_are_held_back_and_come_late() {
 
 #[test]
 fn answers_that_come_too_late_each() {
-    with_fault(Toward::Client, Fault::Delay(LIMIT + Duration::from_millis(100)), &[Timeout]);
+    with_fault(Toward::Client, Fault::Delay(LIMIT + Duration::from_secs(1)), &[Timeout]);
 }
 
 /// Connections that break now and then, but never for long, cost a computation at most.
@@ -110,7 +110,23 @@ fn connections_that_are_cut_again_and_again() {
     });
 }
 
-/// More callers than connections: the limit holds for the wait for a connection as well.
+/// A server that is slow, but not too slow, is used.
+#[test]
+fn answers_that_come_a_little_late() {
+    each(|kind| {
+        let server = (kind.server)();
+        let proxy = Proxy::start(server.port());
+        let subject = Subject::stubborn(kind, proxy.port());
+        subject.works();
+        subject.call(1);
+        proxy.set(Toward::Client, Fault::Delay(LIMIT / 10));
+        assert!((0..3).any(|_| subject.hits(1)), "what is stored is found");
+        subject.works();
+    });
+}
+
+/// More callers than connections, and all with the same keys: the limit holds for the wait for a connection as well, and
+/// who has waited in vain doesn't do so again because somebody else has computed meanwhile.
 #[test]
 fn many_callers_at_a_server_that_hangs() {
     each(|kind| {

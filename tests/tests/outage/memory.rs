@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use cachekit::{Config, ErrorKind, delete_memoized, memoize};
+use cachekit::{ErrorKind, delete_memoized, memoize};
 use cachekit_tests::{memcached, redis};
 
-use crate::kinds::{REDIS, SECRET, SPREAD, SPREAD_OVER, at};
+use crate::kinds::{MEMCACHED, REDIS, SECRET, SPREAD, SPREAD_OVER, at};
 use crate::subject::{Subject, shows};
 
 /// A Redis server that may not evict: what it has is still found, functions go on, and it is not left alone.
@@ -40,10 +40,10 @@ fn redis_that_is_full() {
 /// A memcached that may not evict.
 #[test]
 fn memcached_that_is_full() {
-    let server = memcached::server(&["-m", "2", "-M"]);
-    let port = server.port();
-    for config in [Config::memcached(at(port)), (SPREAD.config)(port)] {
-        let subject = Subject::new(config.breaker_threshold(2));
+    for kind in [MEMCACHED, SPREAD] {
+        let server = memcached::server(&["-m", "2", "-M"]);
+        let port = server.port();
+        let subject = Subject::new((kind.config)(port).breaker_threshold(2));
         let block = "x".repeat(SPREAD_OVER - 1000);
         let full = (0..100_000).find_map(|i| subject.cache().set(&format!("block{i}"), &block, 60).err());
         let full = full.expect("it takes everything");
@@ -55,34 +55,41 @@ fn memcached_that_is_full() {
 
 thread_local!(static STATE: Cell<u64> = const { Cell::new(0) });
 
+/// More of these than the server has room for.
+const MANY: u64 = 600;
+
+fn state_now(n: u64) -> String {
+    format!("{n} {:>1$}", STATE.get(), 4 * SPREAD_OVER)
+}
+
 #[memoize(name = "outage.state")]
 fn state(n: u64) -> String {
-    format!("{n} {:>1$}", STATE.get(), SPREAD_OVER + 1000)
+    state_now(n)
 }
 
 /// A memcached that evicts whatever it likes, versions and parts of values included: a deletion is as final as ever, and
 /// values are whole.
 #[test]
 fn memcached_that_evicts() {
-    let server = memcached::server(&["-m", "2"]);
-    for config in [Config::memcached(at(server.port())), (SPREAD.config)(server.port())] {
+    for kind in [MEMCACHED, SPREAD] {
+        let server = memcached::server(&["-m", "2"]);
+        let config = (kind.config)(server.port());
         let subject = Subject::new(config.breaker_threshold(u32::MAX));
         let _entered = subject.enter();
-        let is_new = |n: u64| assert_eq!(state(n), format!("{n} {:>1$}", STATE.get(), SPREAD_OVER + 1000));
+        let are_new = || (0..MANY).for_each(|n| assert_eq!(state(n), state_now(n)));
         let before = memcached::statistic(&server, "evictions");
-        for round in 0..20 {
-            (0..100).for_each(is_new);
+        are_new();
+        for _ in 0..3 {
             STATE.set(STATE.get() + 1);
-            if round % 2 == 0 {
-                delete_memoized!(state).unwrap();
-                (0..100).for_each(is_new);
-            } else {
-                (0..100).for_each(|n| {
-                    delete_memoized!(state, n).unwrap();
-                    is_new(n);
-                });
+            delete_memoized!(state).unwrap();
+            are_new();
+            STATE.set(STATE.get() + 1);
+            for n in 0..MANY {
+                delete_memoized!(state, n).unwrap();
+                assert_eq!(state(n), state_now(n));
             }
         }
-        assert!(memcached::statistic(&server, "evictions") > before + 100, "it had room for all");
+        let evicted = memcached::statistic(&server, "evictions") - before;
+        assert!(evicted > MANY, "only {evicted} items were evicted");
     }
 }

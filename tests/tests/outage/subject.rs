@@ -15,6 +15,8 @@ use crate::watch::time;
 pub(crate) const LIMIT: Duration = Duration::from_millis(200);
 /// A thread that is woken on a busy machine is late. Less than the limit, so that waiting twice is found.
 const LATE: Duration = Duration::from_millis(180);
+/// Now and then it is later than that.
+const VERY_LATE: Duration = Duration::from_secs(3);
 pub(crate) const PROBE: Duration = Duration::from_millis(200);
 /// After so many failures the breaker opens.
 const FAILURES: u32 = 3;
@@ -47,6 +49,20 @@ async fn later(n: u64) -> String {
 /// A number that nobody asked for yet.
 fn fresh() -> u64 {
     NEXT.replace(NEXT.get() + 1)
+}
+
+/// Does something that must take no longer than the limit. Who waits longer by design does so each time.
+fn in_time<R>(what: &str, work: impl Fn() -> R) -> R {
+    let mut times = [Duration::ZERO; 3];
+    for took in &mut times {
+        let result;
+        (result, *took) = time(&work);
+        assert!(*took < LIMIT + VERY_LATE, "{what} took {took:?}");
+        if *took < LIMIT + LATE {
+            return result;
+        }
+    }
+    panic!("{what} took {times:?}");
 }
 
 /// How often the function ran since the last time.
@@ -123,40 +139,43 @@ impl Subject {
     pub(crate) fn bears_it(&self) {
         let _entered = self.enter();
         let n = fresh();
-        for what in [&|| text(n), &|| self.block_on(later(n)) as String] as [&dyn Fn() -> String; 2] {
+        let once = |call: &dyn Fn() -> String| {
             runs();
-            let (value, took) = time(what);
-            assert_eq!((value, runs()), (right(n), 1));
-            assert!(took < LIMIT + LATE, "a call took {took:?}");
-        }
+            assert_eq!((call(), runs()), (right(n), 1));
+        };
+        in_time("a call", || once(&|| text(n)));
+        in_time("a call of tasks", || once(&|| self.block_on(later(n))));
     }
 
-    /// What deletions and methods return, each in time.
+    /// What deletions and methods return, each in time. All at once, because most of it is waiting.
     pub(crate) fn errors(&self) -> Vec<Error> {
-        let _entered = self.enter();
+        type Work<'a> = &'a (dyn Fn() -> cachekit::Result<()> + Sync);
         let (cache, aio, key) = (self.cache(), self.cache().aio(), "outage");
-        let mut errors = Vec::new();
-        let mut try_it = |what: &str, work: &dyn Fn() -> cachekit::Result<()>| {
-            let (result, took) = time(work);
-            errors.push(result.expect_err(what));
-            assert!(took < LIMIT + LATE, "{what} took {took:?}");
+        let all: [(&str, Work<'_>); 15] = [
+            ("the deletion of a call", &|| delete_memoized!(text, 1)),
+            ("the deletion of a function", &|| delete_memoized!(text)),
+            ("the deletion of a version", &|| delete_memoized_verhash!(text)),
+            ("the deletion of a call of tasks", &|| self.block_on(delete_memoized!(later, 1))),
+            ("the deletion of a function of tasks", &|| self.block_on(delete_memoized!(later))),
+            ("`peek!`", &|| peek!(text, 1).map(drop)),
+            ("`get`", &|| cache.get::<u8>(key).map(drop)),
+            ("`set`", &|| cache.set(key, &1u8, 60)),
+            ("`add`", &|| cache.add(key, &1u8, 60).map(drop)),
+            ("`incr`", &|| cache.incr(key, 1).map(drop)),
+            ("`delete_many`", &|| cache.delete_many(&[key, "other"]).map(drop)),
+            ("`clear`", &|| cache.clear()),
+            ("`get` of a task", &|| self.block_on(aio.get::<u8>(key)).map(drop)),
+            ("`set_many` of a task", &|| self.block_on(aio.set_many(&[(key, 1u8)], 60))),
+            ("`clear` of a task", &|| self.block_on(aio.clear())),
+        ];
+        let fail = |what: &str, work: Work<'_>| {
+            let _entered = self.enter();
+            in_time(what, work).expect_err(what)
         };
-        try_it("the deletion of a call", &|| delete_memoized!(text, 1));
-        try_it("the deletion of a function", &|| delete_memoized!(text));
-        try_it("the deletion of a version", &|| delete_memoized_verhash!(text));
-        try_it("the deletion of a call of tasks", &|| self.block_on(delete_memoized!(later, 1)));
-        try_it("the deletion of a function of tasks", &|| self.block_on(delete_memoized!(later)));
-        try_it("`peek!`", &|| peek!(text, 1).map(drop));
-        try_it("`get`", &|| cache.get::<u8>(key).map(drop));
-        try_it("`set`", &|| cache.set(key, &1u8, 60));
-        try_it("`add`", &|| cache.add(key, &1u8, 60).map(drop));
-        try_it("`incr`", &|| cache.incr(key, 1).map(drop));
-        try_it("`delete_many`", &|| cache.delete_many(&[key, "other"]).map(drop));
-        try_it("`clear`", &|| cache.clear());
-        try_it("`get` of a task", &|| self.block_on(aio.get::<u8>(key)).map(drop));
-        try_it("`set_many` of a task", &|| self.block_on(aio.set_many(&[(key, 1u8)], 60)));
-        try_it("`clear` of a task", &|| self.block_on(aio.clear()));
-        errors
+        std::thread::scope(|scope| {
+            let threads = all.map(|(what, work)| scope.spawn(move || fail(what, work)));
+            threads.map(|thread| thread.join().unwrap()).into()
+        })
     }
 }
 
@@ -199,7 +218,7 @@ pub(crate) fn outage(
     (0..FAILURES).for_each(|_| hopeful.bears_it());
     heals();
     let ((), took) = time(|| hopeful.works());
-    assert!(took < PROBE + LIMIT + LATE, "it took {took:?} to notice that the server is back");
+    assert!(took < PROBE + LIMIT + VERY_LATE, "it took {took:?} to notice that the server is back");
     stubborn.works();
 }
 
@@ -218,7 +237,7 @@ fn is_left_alone(subject: &Subject, asked: &dyn Fn() -> u64) {
         before = now;
     }
     let ((), took) = time(|| (0..100).for_each(|_| subject.call(7)));
-    assert!(took < LIMIT, "200 calls took {took:?} although nobody is asked");
+    assert!(took < VERY_LATE, "200 calls took {took:?} although nobody is asked");
     assert_eq!(delete_memoized!(text).unwrap_err().kind(), ErrorKind::CircuitOpen);
     assert_eq!(subject.cache().get::<u8>("outage").unwrap_err().kind(), ErrorKind::CircuitOpen);
     assert_eq!(asked(), before, "the server is left alone");

@@ -1,9 +1,11 @@
 //! Cached views: the layer for whole responses, functions cached by the request's path, and the public HTTP cache suite.
 
+mod attacks;
 mod conditional;
 mod invalidation;
 mod leaks;
 mod options;
+mod parts;
 mod scope;
 mod single_flight;
 mod streams;

@@ -45,7 +45,7 @@ async fn text(app: &Router, uri: &str) -> String {
 
 /// Runs a test over each kind of cache, as the default one.
 fn each<F: Future<Output = ()>>(test: impl Fn(Arc<World>) -> F) {
-    for world in World::keeping() {
+    for world in crate::support::worlds() {
         let world = Arc::new(world);
         println!("with the cache `{}`", world.name);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

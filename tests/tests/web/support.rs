@@ -96,9 +96,16 @@ pub(crate) fn page(number: u64, fields: &[(&str, &str)]) -> Response {
     response.body(Body::from(format!("page {number}"))).unwrap()
 }
 
+/// A cache of each kind that keeps values, those on servers included.
+pub(crate) fn worlds() -> Vec<World> {
+    let mut all = World::keeping();
+    all.extend(World::on_servers());
+    all
+}
+
 /// Runs a test over each kind of cache that keeps values.
 pub(crate) fn each<F: Future<Output = ()>>(test: impl Fn(Cache, Arc<World>) -> F) {
-    for world in World::keeping() {
+    for world in worlds() {
         let world = Arc::new(world);
         let name = world.name;
         println!("with the cache `{name}`");

@@ -129,7 +129,8 @@ impl<'a> Load<'a> {
             let start = Instant::now();
             std::thread::sleep(ROUND);
             stop.store(true, Ordering::Relaxed);
-            let counts = running.into_iter().map(|thread| thread.join().expect("a caller that doesn't panic"));
+            let counts =
+                running.into_iter().map(|thread| thread.join().expect("a caller that doesn't panic"));
             summed(counts, start)
         })
     }
@@ -137,12 +138,12 @@ impl<'a> Load<'a> {
     fn tasks_run(&self, from: u64, runtime: &Runtime, tasks: &Tasks) -> (u64, u64, Duration) {
         let stop = Arc::new(AtomicBool::new(false));
         let start = Instant::now();
-        let running: Vec<_> = (0..self.callers)
-            .map(|caller| runtime.spawn(tasks(caller, from, Arc::clone(&stop))))
-            .collect();
+        let running: Vec<_> =
+            (0..self.callers).map(|caller| runtime.spawn(tasks(caller, from, Arc::clone(&stop)))).collect();
         std::thread::sleep(ROUND);
         stop.store(true, Ordering::Relaxed);
-        let counts = running.into_iter().map(|task| runtime.block_on(task).expect("a task that doesn't panic"));
+        let counts =
+            running.into_iter().map(|task| runtime.block_on(task).expect("a task that doesn't panic"));
         summed(counts, start)
     }
 }

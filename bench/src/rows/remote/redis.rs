@@ -3,7 +3,7 @@
 use std::sync::{Mutex, OnceLock};
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Client, Commands, Connection};
+use ::redis::{AsyncConnectionConfig, Client, Commands, Connection};
 use cached::macros::concurrent_cached;
 use cachekit::{Cache, Config};
 use tokio::runtime::Runtime;
@@ -80,7 +80,10 @@ impl Bench {
         let connection = || Mutex::new(connect().get_connection().expect("a connection"));
         let held = (0..CALLERS[2]).map(|_| connection()).collect();
         let pool = r2d2::Pool::builder().max_size(POOL).test_on_check_out(false).build(connect());
-        let shared = runtime.block_on(connect().get_multiplexed_async_connection()).expect("a connection");
+        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+        let shared = connect();
+        let shared = shared.get_multiplexed_async_connection_with_config(&patient);
+        let shared = runtime.block_on(shared).expect("a connection");
         let bench = Self { server, runtime, held, pool: pool.expect("connections"), shared };
         for n in 0..KEYS {
             bench.run(::redis::cmd("SET").arg(key(n)).arg(payload(n)));
@@ -112,7 +115,7 @@ impl Bench {
                     .threads(POOLED, |call| {
                         get(&mut *self.pool.get().expect("a connection"), known(call)).expect("a value");
                     })
-                    .threads(CACHED, |call| drop(peer(known(call)).expect("cached's store")));
+                    .threads(CACHED, |call| again(|| peer(known(call))));
                 (load, HELD)
             }
             Way::Tasks => {
@@ -126,7 +129,7 @@ impl Bench {
                         }
                     })
                     .tasks(CACHED, &self.runtime, |call| async move {
-                        peer_async(known(call)).await.expect("cached's store");
+                        while peer_async(known(call)).await.is_err() {}
                     });
                 (load, SHARED)
             }
@@ -149,7 +152,7 @@ impl Bench {
                         let _: () = held.set_ex(key(fresh(call)), value, LIFE_SECS).expect("an answer");
                     }
                 })
-                .threads(CACHED, |call| drop(peer(fresh(call)).expect("cached's store"))),
+                .threads(CACHED, |call| again(|| peer(fresh(call)))),
             Way::Tasks => {
                 let shared = self.shared.clone();
                 load.tasks("ours", &self.runtime, |call| async move { drop(ours_async(fresh(call)).await) })
@@ -158,7 +161,7 @@ impl Bench {
                         async move { set_async(&mut shared, call).await }
                     })
                     .tasks(CACHED, &self.runtime, |call| async move {
-                        peer_async(fresh(call)).await.expect("cached's store");
+                        while peer_async(fresh(call)).await.is_err() {}
                     })
             }
         };
@@ -174,7 +177,8 @@ impl Bench {
             Err(why) => (load, format!(" ({FLASK} is not in this run: {why})")),
         };
         let rates = load.run();
-        let mut hits = Row::thousands(&format!("redis hits of one caller beside Python{absent}"), &rates, &[]);
+        let mut hits =
+            Row::thousands(&format!("redis hits of one caller beside Python{absent}"), &rates, &[]);
         let mut asked = vec![("ours", self.asked(|| (0..flask::COUNT).for_each(|n| drop(ours(n % KEYS)))))];
         asked.push((CACHED, self.asked(|| (0..flask::COUNT).for_each(|n| drop(peer(n % KEYS))))));
         if let Ok(flask) = &flask {
@@ -193,7 +197,8 @@ impl Bench {
             references: asked
                 .iter()
                 .flat_map(|(name, asked)| {
-                    let named = move |(command, calls): &(String, f64)| (format!("{name}: {command}"), *calls);
+                    let named =
+                        move |(command, calls): &(String, f64)| (format!("{name}: {command}"), *calls);
                     asked.commands.iter().map(named)
                 })
                 .collect(),
@@ -207,8 +212,7 @@ impl Bench {
         self.run(::redis::cmd("CONFIG").arg("RESETSTAT"));
         hits();
         let mut connection = self.held[0].lock().expect("nobody panicked");
-        let info: String =
-            ::redis::cmd("INFO").arg("everything").query(&mut *connection).expect("an answer");
+        let info: String = ::redis::cmd("INFO").arg("everything").query(&mut *connection).expect("an answer");
         let each = |text: &str| text.parse::<f64>().expect("a number") / flask::COUNT as f64;
         let commands = info.lines().filter_map(|line| {
             let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
@@ -229,6 +233,11 @@ impl Bench {
 struct Asked {
     reads: f64,
     commands: Vec<(String, f64)>,
+}
+
+/// `cached` gives a server 0.5 s by default, which a busy machine may exceed. It is asked again, and the time counts.
+fn again(mut call: impl FnMut() -> Result<String, String>) {
+    while call().is_err() {}
 }
 
 fn key(n: u64) -> String {

@@ -38,6 +38,8 @@ fn each_common_mistake_is_named() {
         ),
         (d().operation_timeout(Duration::ZERO), "`operation_timeout` must be more than zero"),
         (d().connect_timeout(Duration::ZERO), "`connect_timeout` must be more than zero"),
+        (d().operation_timeout(Duration::MAX), "`operation_timeout` must be at most a year"),
+        (d().connect_timeout(Duration::MAX), "`connect_timeout` must be at most a year"),
         (d().probe_interval(Duration::ZERO), "`probe_interval` must be more than zero"),
         (d().breaker_threshold(0), "`breaker_threshold` must be more than zero"),
         (d().pool_size(0), "`pool_size` must be more than zero"),

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,11 @@ const MOST_REQUESTS: usize = 512;
 const MOST_BYTES: usize = 4 << 20;
 /// A connection that was used within this time isn't looked at before it is used again.
 const SURE: Duration = Duration::from_millis(10);
+/// One that nobody used for so long is closed: a firewall may have forgotten it.
+const OLD: Duration = Duration::from_secs(60);
 
 /// A connection that is logged in. It is kept only after an exchange without any fault: a future that is dropped half-way
 /// takes it along.
-#[derive(Debug)]
 pub(in crate::memcached) struct Connection<S> {
     stream: S,
     wire: Wire,
@@ -61,6 +63,16 @@ async fn reach<N: Net>(net: &N, server: &Server, deadline: Instant) -> Result<N:
     match net.within(deadline, net.connect(server, deadline)).await {
         Err(Fault::Timeout) => Err(Fault::Connect(io::ErrorKind::TimedOut.into())),
         result => result,
+    }
+}
+
+/// Without the bytes, which are values of the cache.
+impl<S> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("wire", &self.wire)
+            .field("used", &self.used)
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +121,8 @@ impl<S: Stream> Connection<S> {
 
     /// Whether it may be used again.
     pub(super) fn is_fresh(&mut self) -> bool {
-        self.used.elapsed() < SURE || !self.stream.is_spoiled()
+        let idle = self.used.elapsed();
+        idle < SURE || (idle < OLD && !self.stream.is_spoiled())
     }
 
     /// Asks and waits for the replies.

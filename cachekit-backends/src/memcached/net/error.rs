@@ -11,6 +11,15 @@ use crate::{Error, ErrorKind};
 const SILENT: &str = "; if the server is up, it may want a login (memcached with `-S` answers nothing to clients without: use \
                       `saslmemcached`) or TLS (the option `tls`)";
 
+/// The error of a server that isn't asked for a while.
+pub(super) fn left_alone(kind: ErrorKind, server: &Server) -> Error {
+    let name = &server.address.name;
+    Error::new(
+        kind,
+        format!("memcached at {name} failed several times in a row and is left alone until a probe succeeds"),
+    )
+}
+
 pub(super) fn of(fault: Fault, server: &Server, settings: &Settings, answered: bool) -> Error {
     let name = &server.address.name;
     let hint = if answered || settings.login.is_some() { "" } else { SILENT };

@@ -24,7 +24,7 @@ use self::connection::{Connection, open};
 use super::generation::Generations;
 use super::settings::{Address, Settings};
 use super::wire::{Fault, LoginKind, Reply, Request};
-use crate::Result;
+use crate::{Breaker, ErrorKind, Result};
 
 pub(super) use self::blocking::Blocking;
 pub(super) use self::bridge::on_tokio;
@@ -91,13 +91,18 @@ pub(super) struct Server {
     /// Whether it ever answered a request.
     answered: AtomicBool,
     speaks: AtomicU8,
+    /// Leaves the server alone while it is down, where there are others: those keep the cache's own breaker closed.
+    breaker: Option<Breaker>,
 }
 
 impl Server {
-    pub(super) fn new(address: Address, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+    pub(super) fn new(address: Address, settings: &Settings) -> Self {
+        // Earlier than the cache's own, which would cut off the others too.
+        let threshold = settings.breaker_threshold.div_ceil(2);
         Self {
+            breaker: (settings.servers.len() > 1).then(|| Breaker::new(threshold, settings.probe_interval)),
             address,
-            tls,
+            tls: settings.tls.clone(),
             generations: RwLock::default(),
             answered: AtomicBool::new(false),
             speaks: AtomicU8::new(0),
@@ -154,15 +159,30 @@ async fn answer<N: Net>(
     deadline: Instant,
 ) -> Result<Vec<Reply>> {
     let server = &servers[ask.place];
+    if let Some(breaker) = &server.breaker {
+        breaker.admit().map_err(|open| error::left_alone(open.kind(), server))?;
+    }
+    let time = deadline.saturating_duration_since(Instant::now());
     let result = net.within(deadline, talk(net, server, settings, ask, deadline)).await;
     match result {
         Ok(replies) => {
+            if let Some(breaker) = &server.breaker {
+                breaker.succeeded();
+            }
             if !server.answered.load(Ordering::Relaxed) {
                 server.answered.store(true, Ordering::Relaxed);
             }
             Ok(replies)
         }
-        Err(fault) => Err(error::of(fault, server, settings, server.answered.load(Ordering::Relaxed))),
+        Err(fault) => {
+            let error = error::of(fault, server, settings, server.answered.load(Ordering::Relaxed));
+            // Where others took most of the time, it is not this server's fault.
+            let was_late = error.kind() == ErrorKind::Timeout && time < settings.operation_timeout / 2;
+            if let Some(breaker) = server.breaker.as_ref().filter(|_| !was_late) {
+                breaker.failed(&error);
+            }
+            Err(error)
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! A blocking socket whose every read and write ends at one deadline.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::memcached::settings::Place;
+use crate::net::{bounded, connect_blocking};
 
 #[derive(Debug)]
 enum Raw {
@@ -39,30 +39,10 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// Runs on a thread what can't be told a time limit. The thread is left behind if it takes too long.
-fn bounded<T: Send + 'static>(
-    deadline: Instant,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (done, result) = mpsc::sync_channel(1);
-    std::thread::Builder::new().name("cachekit-connect".into()).spawn(move || {
-        let _ = done.send(work());
-    })?;
-    result.recv_timeout(left(deadline)?).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
-}
-
-fn resolve(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let host = host.to_owned();
-    bounded(deadline, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))
-}
-
 impl Socket {
     pub(super) fn connect(place: &Place, deadline: Instant) -> io::Result<Self> {
         let raw = match place {
-            Place::Tcp { host, port } => Raw::Tcp(connect_tcp(host, *port, deadline)?),
+            Place::Tcp { host, port } => Raw::Tcp(connect_blocking(host, *port, deadline)?),
             #[cfg(unix)]
             Place::Unix(path) => {
                 let path = path.clone();
@@ -110,6 +90,17 @@ impl Socket {
         }
     }
 
+    /// Reads without waiting.
+    fn read_arrived(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        each!(&self.raw, socket => socket.set_nonblocking(true))?;
+        let result = each!(&mut self.raw, socket => socket.read(room));
+        each!(&self.raw, socket => socket.set_nonblocking(false))?;
+        match result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(ErrorKind::TimedOut.into()),
+            result => result,
+        }
+    }
+
     /// Looks for the end, or for bytes that nobody asked for, without waiting. `quiet` is whether bytes are wrong.
     pub(super) fn is_spoiled(&mut self, quiet: bool) -> bool {
         let look = |raw: &mut Raw| match raw {
@@ -128,23 +119,13 @@ impl Socket {
     }
 }
 
-fn connect_tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in resolve(host, port, deadline)? {
-        match TcpStream::connect_timeout(&address, left(deadline)?) {
-            Ok(socket) => {
-                socket.set_nodelay(true)?;
-                return Ok(socket);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
 impl Read for Socket {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.timed(|raw| each!(raw, socket => socket.read(room)))
+        match self.timed(|raw| each!(raw, socket => socket.read(room))) {
+            // It may be another server that took all the time, and this one's answer has arrived meanwhile.
+            Err(error) if error.kind() == ErrorKind::TimedOut => self.read_arrived(room),
+            result => result,
+        }
     }
 }
 

@@ -121,8 +121,8 @@ impl Net for Tokio {
         drop(kept);
     }
 
-    async fn connect(&self, server: &Server, _deadline: Instant) -> Result<Wired, Fault> {
-        connect(server).await.map_err(Fault::Connect)
+    async fn connect(&self, server: &Server, deadline: Instant) -> Result<Wired, Fault> {
+        connect(server, deadline).await.map_err(Fault::Connect)
     }
 
     async fn pause(&self) {}
@@ -136,11 +136,10 @@ impl Net for Tokio {
     }
 }
 
-async fn connect(server: &Server) -> io::Result<Wired> {
+async fn connect(server: &Server, deadline: Instant) -> io::Result<Wired> {
     match &server.address.place {
         Place::Tcp { host, port } => {
-            let socket = TcpStream::connect((host.as_str(), *port)).await?;
-            socket.set_nodelay(true)?;
+            let socket = crate::net::connect(host, *port, deadline).await?;
             let Some(config) = &server.tls else { return Ok(Wired::Tcp(socket)) };
             let tls = TlsConnector::from(Arc::clone(config)).connect(server_name(host)?, socket).await?;
             Ok(Wired::Tls(Box::new(tls)))

@@ -149,9 +149,10 @@ impl<N: Net> Ops<'_, N> {
     /// Reads the generations of servers where they aren't known, and makes those that are missing, in one round trip.
     async fn learn(&self, parts: &mut Vec<Part>, failure: &mut Option<Error>) {
         let key = &self.cluster.generation_key;
-        let fresh = Generations::fresh();
         let mut mode = Mode::Add;
         for _ in 0..TRIES {
+            // What was stored and is lost again may have been used: others at each try.
+            let fresh = Generations::fresh();
             let store = Action::Store { mode, flags: 0, expiry: 0, value: fresh.raw() };
             let ask = |part: &Part| Ask {
                 place: part.place,

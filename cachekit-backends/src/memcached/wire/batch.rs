@@ -14,7 +14,7 @@ pub(super) enum Kind {
     Item,
     /// An item without.
     Head,
-    /// The binary format's lease: the item, then whether a stub was added.
+    /// An item or a stub, with or without the value. In the binary format, the item, then whether a stub was added.
     Lease,
     Store,
     Delete,

@@ -27,7 +27,7 @@ pub(super) fn request(request: &Request<'_>, opaque: u32, out: &mut Vec<u8>) -> 
         Action::Lease { seconds, value } => {
             // What `N` makes is empty; the size tells it where the value is left out.
             put!(out, "mg {key} {} f c O{opaque} N{seconds}\r\n", if value { "v" } else { "s" });
-            if value { Kind::Item } else { Kind::Head }
+            Kind::Lease
         }
         Action::Store { mode, flags, expiry, value } => {
             put!(out, "ms {key} {} T{expiry} F{flags} O{opaque}", value.len());
@@ -130,13 +130,15 @@ fn reply_to(
     }
     let found = |len, value| Reply::Item(Found { flags: flags.client, cas: flags.cas, len, value });
     let reply = match (expected.kind, word, len) {
-        (Kind::Item, b"VA", Some(len)) => {
+        (Kind::Item | Kind::Lease, b"VA", Some(len)) => {
             return Ok(value(len, body, most)?.map(|v| (found(len, v), len + 2)));
         }
-        (Kind::Head, b"HD", _) => match flags.size {
+        (Kind::Head | Kind::Lease, b"HD", _) => match flags.size {
             Some(size) => found(size, Vec::new()),
             None => return Fault::protocol("an item without a size"),
         },
+        // It has left no stub.
+        (Kind::Lease, b"EN", _) => Reply::NoRoom,
         (Kind::Item | Kind::Head, b"EN", _) | (Kind::Delete, b"NF", _) => Reply::Missing,
         (Kind::Store, b"HD", _) => Reply::Stored,
         (Kind::Store, b"NS" | b"EX" | b"NF", _) => Reply::Refused,

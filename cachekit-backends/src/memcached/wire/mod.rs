@@ -69,9 +69,10 @@ pub(super) enum Action<'a> {
 }
 
 impl Action<'_> {
-    /// Whether doing it twice is as good as doing it once.
+    /// Whether doing it twice is as good as doing it once. No store is: between the two somebody may have deleted or replaced
+    /// what the first one wrote, and it would be back.
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Store { mode: Mode::Add | Mode::Cas(_), .. })
+        !matches!(self, Self::Store { .. })
     }
 }
 
@@ -86,7 +87,7 @@ pub(super) enum Reply {
     Deleted,
     /// The value is larger than the server takes.
     TooLarge,
-    /// The server has no memory left.
+    /// The server has no memory left, for the value or for a stub.
     NoRoom,
 }
 

@@ -66,6 +66,19 @@ fn unquoted(value: &str) -> String {
         .collect()
 }
 
+/// The words of an item, in lower case, whatever is between them: `private; max-age=5` is not well formed, and still says
+/// that it is private. What is in quotes isn't said.
+fn words(item: &str) -> Vec<String> {
+    let outside = match item.matches('"').count() % 2 {
+        0 => item.split('"').step_by(2).collect::<Vec<_>>().join(" "),
+        _ => item.to_string(),
+    };
+    outside
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))
+        .map(str::to_ascii_lowercase)
+        .collect()
+}
+
 /// Seconds (RFC 9111, 1.2.2): more than fit are the most there are, what is no number is 0.
 fn delta(value: Option<&str>) -> u64 {
     match value {
@@ -82,8 +95,6 @@ impl ResponseControl {
         for (name, value) in directives(headers) {
             let value = value.as_deref();
             match name.as_str() {
-                "no-store" => control.no_store = true,
-                "private" => control.private = true,
                 "public" => control.public = true,
                 "must-revalidate" | "proxy-revalidate" => control.must_revalidate = true,
                 "must-understand" => control.must_understand = true,
@@ -98,6 +109,15 @@ impl ResponseControl {
                 "s-maxage" => _ = control.s_maxage.get_or_insert(delta(value)),
                 _ => {}
             }
+        }
+        // What forbids is heeded also where it isn't well formed.
+        for item in items(headers, &CACHE_CONTROL) {
+            let words = words(&item);
+            let says = |word: &str| words.iter().any(|one| one == word);
+            control.no_store |= says("no-store");
+            control.private |= says("private");
+            let alone = item.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("no-cache"));
+            control.no_cache |= says("no-cache") && !alone;
         }
         control
     }

@@ -19,7 +19,17 @@ pub(super) fn text(value: &HeaderValue) -> String {
 
 /// The items of a comma-separated field, of all its lines, trimmed and without empty ones. A comma in quotes is none.
 pub(super) fn items(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    pieces(headers, name).into_iter().filter(|item| !item.is_empty()).collect()
+}
+
+/// The same with the empty ones.
+pub(super) fn pieces(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     headers.get_all(name).iter().flat_map(|value| split(&text(value))).collect()
+}
+
+/// Without white space around it, which here is only this: a character stands for a byte, of a longer one perhaps.
+pub(super) fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 fn split(text: &str) -> Vec<String> {
@@ -37,7 +47,9 @@ fn split(text: &str) -> Vec<String> {
         }
     }
     all.push(item);
-    all.iter().map(|item| item.trim().to_string()).filter(|item| !item.is_empty()).collect()
+    let trimmed = |all: &mut dyn Iterator<Item = &str>| all.map(|item| trimmed(item).to_string()).collect();
+    // A quote that is never closed hides nothing that comes after it.
+    if quoted { trimmed(&mut text.split(',')) } else { trimmed(&mut all.iter().map(String::as_str)) }
 }
 
 /// The names that a field lists, in lower case.

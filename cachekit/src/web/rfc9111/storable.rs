@@ -1,7 +1,11 @@
 //! What may be stored (RFC 9111, 3), and what is not stored although it might be.
 
-use http::header::{AUTHORIZATION, CONTENT_RANGE, COOKIE, SET_COOKIE};
-use http::{HeaderMap, Method, StatusCode};
+use std::any::Any;
+
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, SET_COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode, Version};
+use http_body::Body as _;
 
 use super::control::{RequestControl, ResponseControl};
 use super::freshness::Freshness;
@@ -27,11 +31,29 @@ pub(in crate::web) enum Unstorable {
     SetCookie,
     Credentials,
     NotFresh,
+    /// The backend doesn't tell what it was made from.
+    Unknown,
 }
 
 /// Whether a request shows who sent it.
 pub(in crate::web) fn has_credentials(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE)
+}
+
+/// Whether a request asks for something that its method and URI don't tell: it has content, or a field names another
+/// method. Handlers may heed either.
+pub(in crate::web) fn asks_more(headers: &HeaderMap, version: Version, body: &dyn Any) -> bool {
+    let told = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0")
+        || ["x-http-method-override", "x-http-method", "x-method-override"]
+            .iter()
+            .any(|name| headers.contains_key(*name));
+    // From HTTP/2 on, content needs no field.
+    let silent = || {
+        body.downcast_ref::<Body>()
+            .is_some_and(|body| !body.is_end_stream() && body.size_hint().exact() != Some(0))
+    };
+    told || (version >= Version::HTTP_2 && silent())
 }
 
 /// Whether the response to a request may be stored.
@@ -46,7 +68,7 @@ pub(in crate::web) fn storable(
     let control = ResponseControl::new(response);
     let refused = [
         (*method != Method::GET, Unstorable::Method),
-        (is_partial(status, response) || !is_final(status), Unstorable::Status),
+        (is_partial(status) || !is_final(status) || is_provoked(status), Unstorable::Status),
         (control.must_understand && !is_understood(status), Unstorable::Status),
         (control.no_store || RequestControl::new(request).no_store, Unstorable::NoStore),
         (control.no_cache, Unstorable::NoCache),
@@ -59,10 +81,18 @@ pub(in crate::web) fn storable(
     refused.into_iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(why))
 }
 
-/// A part of something. A 200 with `Content-Range` isn't one (RFC 9110, 14.4).
-fn is_partial(status: StatusCode, headers: &HeaderMap) -> bool {
-    status == StatusCode::PARTIAL_CONTENT
-        || (status == StatusCode::RANGE_NOT_SATISFIABLE && headers.contains_key(CONTENT_RANGE))
+/// A part of something, or what is new of it. A 200 with `Content-Range` isn't one (RFC 9110, 14.4).
+fn is_partial(status: StatusCode) -> bool {
+    matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED)
+}
+
+/// An answer to fields of the request that no key knows, whose next sender may have sent others: preconditions, ranges, what
+/// it accepts, its credentials, its size, its rate.
+fn is_provoked(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        401 | 406 | 407 | 408 | 411 | 412 | 413 | 415 | 416 | 417 | 421 | 425 | 426 | 428 | 429 | 431 | 511
+    )
 }
 
 fn is_final(status: StatusCode) -> bool {

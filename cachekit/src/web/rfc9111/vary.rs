@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::{ACCEPT_LANGUAGE, HeaderName, VARY};
 
-use super::fields::{items, list};
+use super::fields::{list, pieces, trimmed};
 
 /// The fields of a request that a response depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub(in crate::web) enum Vary {
 impl Vary {
     pub(in crate::web) fn new(headers: &HeaderMap) -> Self {
         let mut fields = list(headers, &VARY);
-        if fields.iter().any(|field| field == "*") {
+        // What is no field's name may have been meant for any.
+        if fields.iter().any(|field| field == "*" || HeaderName::try_from(field).is_err()) {
             return Self::Star;
         }
         fields.sort_unstable();
@@ -30,12 +31,16 @@ impl Vary {
 pub(in crate::web) type Selecting = Vec<(String, Option<String>)>;
 
 /// The value of a selecting field, normalized: lines joined, white space around commas gone, the languages in lower case.
+/// Nothing else: what a handler may tell apart is different.
 fn value(headers: &HeaderMap, name: &str) -> Option<String> {
-    // A name that is no token selects nothing that a request could have.
     let name = HeaderName::try_from(name).ok()?;
     headers.get(&name)?;
-    let joined = items(headers, &name).join(",");
-    Some(if name == ACCEPT_LANGUAGE { joined.to_ascii_lowercase().replace(' ', "") } else { joined })
+    let pieces = pieces(headers, &name);
+    if name != ACCEPT_LANGUAGE {
+        return Some(pieces.join(","));
+    }
+    let range = |text: &String| text.split(';').map(trimmed).collect::<Vec<_>>().join(";");
+    Some(pieces.iter().map(range).collect::<Vec<_>>().join(",").to_ascii_lowercase())
 }
 
 impl Vary {
@@ -49,8 +54,10 @@ impl Vary {
         Some(names.into_iter().map(|name| (name.to_string(), value(request, name))).collect())
     }
 
-    /// Whether a request has the same selecting fields.
-    pub(in crate::web) fn matches(selecting: &Selecting, request: &HeaderMap) -> bool {
-        selecting.iter().all(|(name, stored)| value(request, name) == *stored)
+    /// Whether a request has the same selecting fields. `more` are those that the layer adds: what was stored without one
+    /// of them doesn't match.
+    pub(in crate::web) fn matches(selecting: &Selecting, request: &HeaderMap, more: &[HeaderName]) -> bool {
+        let selects = |field: &HeaderName| selecting.iter().any(|(name, _)| name == field.as_str());
+        more.iter().all(selects) && selecting.iter().all(|(name, stored)| value(request, name) == *stored)
     }
 }

@@ -1,12 +1,13 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cachekit_backends::{Clock, Error, ErrorKind, Result};
+use crate::{Clock, Error, ErrorKind, Result};
 
 /// A circuit breaker: after some failures in a row the backend isn't asked any more, but for one probe an interval.
 ///
 /// While it is open a call pays an atomic load and an error value. (Nygard, "Release It!", 2007.)
-pub(super) struct Breaker {
+#[derive(Debug)]
+pub struct Breaker {
     threshold: u32,
     interval: Duration,
     clock: Clock,
@@ -16,7 +17,8 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    pub(super) fn new(threshold: u32, interval: Duration) -> Self {
+    /// Opens after `threshold` failures in a row, and lets one operation pass in each `interval` then.
+    pub fn new(threshold: u32, interval: Duration) -> Self {
         Self {
             threshold: threshold.max(1),
             interval,
@@ -27,7 +29,10 @@ impl Breaker {
     }
 
     /// Whether an operation may go to the backend.
-    pub(super) fn admit(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::CircuitOpen`] if it may not.
+    pub fn admit(&self) -> Result<()> {
         let at = self.probe_at.load(Ordering::Acquire);
         if at == 0 {
             return Ok(());
@@ -46,7 +51,8 @@ impl Breaker {
         ))
     }
 
-    pub(super) fn succeeded(&self) {
+    /// Says that an operation went well.
+    pub fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
@@ -56,7 +62,8 @@ impl Breaker {
         }
     }
 
-    pub(super) fn failed(&self, error: &Error) {
+    /// Says that an operation failed. What the caller did wrong doesn't count.
+    pub fn failed(&self, error: &Error) {
         // What the caller or one value did wrong says nothing about the backend's health.
         if !matches!(
             error.kind(),
@@ -94,7 +101,7 @@ mod tests {
 
     #[test]
     fn opens_after_the_threshold_probes_once_an_interval_and_closes_on_success() {
-        let manual = cachekit_backends::ManualClock::new();
+        let manual = crate::ManualClock::new();
         let mut breaker = Breaker::new(3, Duration::from_millis(100));
         breaker.clock = manual.clock();
         for _ in 0..2 {

@@ -1,0 +1,113 @@
+//! TCP connections within a deadline, the look-up of the name included.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Runs what knows no time limit on a thread of its own, which is left behind when it takes too long.
+///
+/// # Errors
+/// [`ErrorKind::TimedOut`] at the deadline, and what `work` returns.
+pub(crate) fn bounded<T: Send + 'static>(
+    deadline: Instant,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, result) = mpsc::sync_channel(1);
+    std::thread::Builder::new().name("cachekit-connect".into()).spawn(move || {
+        // Nobody may wait any more.
+        let _ = done.send(work());
+    })?;
+    result.recv_timeout(left(deadline)).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}
+
+/// Connects, blocking the thread. Each address of a name has an equal part of the time, so that one that is silent doesn't take
+/// it all.
+pub(crate) fn connect_blocking(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    let addresses = if let Ok(ip) = host.parse::<IpAddr>() {
+        vec![SocketAddr::new(ip, port)]
+    } else {
+        let host = host.to_owned();
+        bounded(deadline, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
+    };
+    let mut failure = no_address(host);
+    for (address, by) in shares(&addresses, deadline) {
+        let time = left(by());
+        if time.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(address, time) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// The same on tokio.
+pub(crate) async fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<tokio::net::TcpStream> {
+    let look_up = tokio::net::lookup_host((host, port));
+    let addresses: Vec<SocketAddr> = within(deadline, look_up).await?.collect();
+    let mut failure = no_address(host);
+    for (address, by) in shares(&addresses, deadline) {
+        match within(by(), tokio::net::TcpStream::connect(address)).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+}
+
+/// Each address, and by when to give it up, asked when its turn has come.
+fn shares(
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> impl Iterator<Item = (&SocketAddr, impl Fn() -> Instant)> {
+    let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    let by = move |turns: u32| move || Instant::now() + left(deadline) / turns;
+    addresses.iter().zip((1..=count).rev().map(by))
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+fn no_address(host: &str) -> io::Error {
+    io::Error::new(ErrorKind::NotFound, format!("`{host}` has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_shared_and_what_is_left_over_goes_to_the_next() {
+        let deadline = Instant::now() + Duration::from_secs(300);
+        let addresses = [SocketAddr::new([127, 0, 0, 1].into(), 1); 3];
+        let parts: Vec<u64> =
+            shares(&addresses, deadline).map(|(_, by)| left(by()).as_secs().next_multiple_of(10)).collect();
+        assert_eq!(parts, [100, 150, 300]);
+    }
+
+    #[test]
+    fn work_is_left_behind_at_the_deadline() {
+        let (wake, sleep) = mpsc::channel::<()>();
+        let work = move || {
+            let _ = sleep.recv();
+            Ok(())
+        };
+        let error = bounded(Instant::now() + Duration::from_millis(10), work).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        drop(wake);
+    }
+}

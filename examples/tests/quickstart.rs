@@ -1,0 +1,56 @@
+//! `quickstart` on real servers, chosen by environment variables alone.
+
+use std::path::Path;
+use std::process::Command;
+
+use cachekit_tests::{memcached, redis};
+
+/// Runs the example; how many queries it made with the cache.
+fn queries(dir: &Path, variables: &[(&str, &str)]) -> u32 {
+    // Cargo builds examples beside of the folder that tests are in.
+    let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/quickstart");
+    assert!(program.is_file(), "no {}: run `cargo build --examples` first", program.display());
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    let ours = inherited
+        .filter(|name| name.to_str().is_some_and(|name| name.starts_with("CACHE_") || name == "TESTING"));
+    let mut command = Command::new(program);
+    ours.for_each(|name| drop(command.env_remove(name)));
+    let output = command.arg(dir).envs(variables.iter().copied()).output().unwrap();
+    let (text, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{errors}");
+    // The row that begins with the type: its calls, queries, …
+    let row =
+        text.lines().find_map(|line| line.strip_prefix(variables[0].1)).unwrap_or_else(|| panic!("{text}"));
+    let queries = row.split_whitespace().nth(1).unwrap_or_else(|| panic!("{row}"));
+    queries.replace(',', "").parse().unwrap()
+}
+
+/// The second run, another process, finds what the first one has stored.
+fn runs_twice(variables: &[(&str, &str)]) {
+    let dir = tempfile::tempdir().unwrap();
+    let (cold, warm) = (queries(dir.path(), variables), queries(dir.path(), variables));
+    assert!(cold > 100 && warm < cold / 10, "{warm} of {cold} questions were asked again");
+}
+
+#[test]
+fn on_redis() {
+    let server = redis::plain();
+    runs_twice(&[("CACHE_TYPE", "redis"), ("CACHE_REDIS_URL", &redis::url(&server))]);
+}
+
+#[test]
+fn on_memcached() {
+    let server = memcached::server(&[]);
+    runs_twice(&[("CACHE_TYPE", "memcached"), ("CACHE_MEMCACHED_SERVERS", &memcached::address(&server))]);
+}
+
+#[test]
+fn on_memcached_with_a_login_and_large_values_split() {
+    let server = memcached::with_sasl();
+    runs_twice(&[
+        ("CACHE_TYPE", "spreadsaslmemcached"),
+        ("CACHE_MEMCACHED_SERVERS", &memcached::address(&server)),
+        ("CACHE_MEMCACHED_USERNAME", memcached::USER),
+        ("CACHE_MEMCACHED_PASSWORD", memcached::SASL_PASSWORD),
+    ]);
+}
