@@ -165,7 +165,7 @@ impl History {
     ///
     /// # Errors
     /// The first violation found.
-    pub fn check(&self) -> Result<Summary, Violation> {
+    pub fn check(&self) -> Result<Summary, Box<Violation>> {
         let mut by_scope: HashMap<Scope, Vec<Deleted>> = HashMap::new();
         for deleted in &self.deleted {
             by_scope.entry(deleted.scope).or_default().push(*deleted);
@@ -181,17 +181,17 @@ impl History {
         for &called in &self.called {
             let Called { key, span, value, .. } = called;
             if value.key != key {
-                return Err(Violation::Foreign(called));
+                return Err(Violation::Foreign(called).into());
             }
             if !known.contains(&value) {
-                return Err(Violation::Unknown(called));
+                return Err(Violation::Unknown(called).into());
             }
             if value.read > span.end {
-                return Err(Violation::Early(called));
+                return Err(Violation::Early(called).into());
             }
             match latest(key, span.start) {
                 Some(deleted) if value.read < deleted.span.start => {
-                    return Err(Violation::Stale(called, deleted));
+                    return Err(Violation::Stale(called, deleted).into());
                 }
                 _ => {}
             }
@@ -240,7 +240,7 @@ mod tests {
         for scope in [Scope::All, Scope::Function(1), Scope::Instance(1, 2), Scope::Call(KEY)] {
             let deletion = deleted(scope, (11, 20));
             let history = history(deletion, (21, 22));
-            assert_eq!(history.check(), Err(Violation::Stale(history.called[0], deletion)));
+            assert_eq!(history.check(), Err(Violation::Stale(history.called[0], deletion).into()));
         }
     }
 
@@ -286,7 +286,7 @@ mod tests {
         let stale = called(KEY, (100_030, 100_040), value(KEY, 99_910));
         all.called.insert(700, stale);
         let newest = deleted(Scope::All, (100_001, 100_004));
-        assert_eq!(all.check(), Err(Violation::Stale(stale, newest)));
+        assert_eq!(all.check(), Err(Violation::Stale(stale, newest).into()));
     }
 
     /// A short deletion that began late counts although a longer one, begun earlier, ended after it.
@@ -296,7 +296,7 @@ mod tests {
         assert!(history.check().is_ok(), "begun before the value was read");
         let short = deleted(Scope::All, (15, 20));
         history.deleted.push(short);
-        assert_eq!(history.check(), Err(Violation::Stale(history.called[0], short)));
+        assert_eq!(history.check(), Err(Violation::Stale(history.called[0], short).into()));
     }
 
     #[test]
@@ -304,13 +304,13 @@ mod tests {
         let fine = history(deleted(Scope::All, (1, 2)), (12, 40));
         let mut foreign = fine.clone();
         foreign.called[0].key.argument += 1;
-        assert_eq!(foreign.check(), Err(Violation::Foreign(foreign.called[0])));
+        assert_eq!(foreign.check(), Err(Violation::Foreign(foreign.called[0]).into()));
         let mut unknown = fine.clone();
         unknown.called[0].value.number += 1;
-        assert_eq!(unknown.check(), Err(Violation::Unknown(unknown.called[0])));
+        assert_eq!(unknown.check(), Err(Violation::Unknown(unknown.called[0]).into()));
         let mut early = fine.clone();
         early.called[0].span = Span { start: 3, end: 9 };
-        assert_eq!(early.check(), Err(Violation::Early(early.called[0])));
+        assert_eq!(early.check(), Err(Violation::Early(early.called[0]).into()));
         assert!(fine.check().is_ok());
     }
 

@@ -194,8 +194,8 @@ impl State {
             Fault::Flip => {
                 // The golden ratio spreads numbers evenly: all places and bits have their turn.
                 let random = self.flips.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
-                let place = usize::try_from(random >> 32).unwrap() * bytes.len() >> 32;
-                bytes[place] ^= 1 << (random >> 16 & 7);
+                let place = (usize::try_from(random >> 32).unwrap() * bytes.len()) >> 32;
+                bytes[place] ^= 1 << ((random >> 16) & 7);
             }
         }
         (bytes.len(), false)

@@ -128,11 +128,15 @@ impl World {
     pub fn on_servers() -> Vec<Self> {
         static NEXT: AtomicI64 = AtomicI64::new(0);
         let prefix = format!("world{}:", NEXT.fetch_add(1, Ordering::Relaxed));
-        let patient = Duration::from_secs(20);
-        let redis = crate::redis::config(crate::redis::shared(), &prefix).operation_timeout(patient);
-        let servers = [crate::memcached::address(crate::memcached::shared())];
-        let memcached = Config::memcached(servers).key_prefix(&*prefix).operation_timeout(patient);
-        vec![Self::new("redis", redis), Self::new("memcached", memcached)]
+        let patient = |config: Config| {
+            config
+                .key_prefix(&*prefix)
+                .operation_timeout(Duration::from_secs(20))
+                .connect_timeout(Duration::from_secs(20))
+        };
+        let redis = Config::redis(crate::redis::url(crate::redis::shared()));
+        let memcached = Config::memcached([crate::memcached::address(crate::memcached::shared())]);
+        vec![Self::new("redis", patient(redis)), Self::new("memcached", patient(memcached))]
     }
 
     /// One of each kind whose values are bytes outside of the process.

@@ -139,6 +139,12 @@ fn log_in(settings: &Config) -> Result<Option<LogIn>> {
     if user.contains('\0') || password.expose().contains('\0') {
         return Err(config("`memcached_username` and `memcached_password` must not contain NUL"));
     }
+    // Until the kind of server is known, the packet may reach one that reads lines.
+    if kind != Some(LoginKind::Sasl) && password.expose().contains(['\r', '\n']) {
+        return Err(config(
+            "`memcached_password` has a line end in it, which only the SASL login can carry: set the option `auth` to `sasl`",
+        ));
+    }
     Ok(Some(LogIn { credentials: Credentials { user, password }, kind }))
 }
 
@@ -172,7 +178,9 @@ mod tests {
         let mut half = Config::memcached("a").memcached_username("u");
         half.memcached_password = None;
         let tls_on_a_socket = Config::memcached("/run/m.sock").options([("tls", "true")]);
-        for config in [base(), half, tls_on_a_socket] {
+        let lines = Config::memcached("a").memcached_username("u").memcached_password("secret\r\n");
+        assert!(Settings::read(&lines.clone().options([("auth", "sasl")])).is_ok());
+        for config in [base(), half, tls_on_a_socket, lines] {
             let error = Settings::read(&config).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(!error.to_string().contains("secret"), "{error}");

@@ -32,7 +32,7 @@ impl Random {
     /// How long a computation takes.
     fn pause(value: Value) -> Option<Duration> {
         let dice = Dice(value.read).roll();
-        (dice % 2 == 0).then(|| Duration::from_micros(dice % 1500))
+        dice.is_multiple_of(2).then(|| Duration::from_micros(dice % 1500))
     }
 
     fn done(&self, value: Value) -> Value {
@@ -159,8 +159,12 @@ fn play(process: u16) {
         })
         .collect();
     let mut history = History::default();
-    threads.into_iter().for_each(|thread| history.extend(thread.join().unwrap()));
-    tasks.into_iter().for_each(|task| history.extend(runtime.block_on(task).unwrap()));
+    for thread in threads {
+        history.extend(thread.join().unwrap());
+    }
+    for task in tasks {
+        history.extend(runtime.block_on(task).unwrap());
+    }
     history.computed = std::mem::take(&mut source.computed.lock());
     let file = std::path::Path::new(&variable("HISTORIES")).join(process.to_string());
     std::fs::write(file, serde_json::to_vec(&history).unwrap()).unwrap();
@@ -173,9 +177,14 @@ pub(crate) fn mixed(place: impl Fn() -> Place, test: &str) {
     }
     let (place, dir) = (place(), tempfile::tempdir().unwrap());
     let mut fleet = place.fleet(test, &[("HISTORIES", dir.path().to_str().unwrap())]);
-    fleet.iter_mut().for_each(|child| assert_eq!(child.hear(), "ready"));
+    let all_say = |fleet: &mut [Child], word: &str| {
+        for child in fleet {
+            assert_eq!(child.hear(), word);
+        }
+    };
+    all_say(&mut fleet, "ready");
     fleet.iter_mut().for_each(Child::go_on);
-    fleet.iter_mut().for_each(|child| assert_eq!(child.hear(), "done"));
+    all_say(&mut fleet, "done");
     fleet.into_iter().for_each(Child::finish);
     let mut history = History::default();
     for number in 0..PROCESSES {

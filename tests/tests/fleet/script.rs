@@ -150,7 +150,9 @@ impl Fleet {
 fn states(round: usize) -> ([u64; CALLS.len()], [u64; CALLS.len()]) {
     let (old, (_, _, deleted)) = (2 * round as u64, DELETIONS[round % DELETIONS.len()]);
     let mut after = [old; CALLS.len()];
-    deleted.iter().for_each(|&i| after[i] = old + 1);
+    for &i in deleted {
+        after[i] = old + 1;
+    }
     ([old; CALLS.len()], after)
 }
 
@@ -180,13 +182,13 @@ pub(crate) fn under_way(place: impl Fn() -> Place, test: &str) {
         return play();
     }
     let mut fleet = Fleet::start(place(), test);
-    let (slow, deleter, third) = (0, 1, 2);
+    let (slow, other, third) = (0, 1, 2);
     for round in 0..2 * DELETIONS.len() {
         let number = round % DELETIONS.len();
         let (scope, _, deleted) = DELETIONS[number];
         let (before, after) = states(round);
         fleet.change_source(before[0]);
-        fleet.delete(deleter, EVERYTHING);
+        fleet.delete(other, EVERYTHING);
         // Others than the call that is to be computed are stored.
         fleet.all_get(&before, "has all");
         let computed = deleted[round / DELETIONS.len() % deleted.len()];
@@ -194,7 +196,7 @@ pub(crate) fn under_way(place: impl Fn() -> Place, test: &str) {
         fleet.children[slow].tell(&format!("slow {computed}"));
         assert_eq!(fleet.children[slow].hear(), "inside");
         fleet.change_source(before[0] + 1);
-        fleet.delete(deleter, number);
+        fleet.delete(other, number);
         // In the second half somebody calls again before the old computation ends.
         if round >= DELETIONS.len() {
             assert_eq!(fleet.ask(third)[computed], before[0] + 1, "{scope:?}");

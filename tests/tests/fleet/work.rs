@@ -19,7 +19,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(value: Value) -> Self {
-        let len = if value.key.argument % 3 == 0 { LARGE } else { 0 };
+        let len = if value.key.argument.is_multiple_of(3) { LARGE } else { 0 };
         Self { value, padding: Self::padding(&value, len).collect() }
     }
 

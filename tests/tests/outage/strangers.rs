@@ -14,7 +14,9 @@ fn is_no_server(kind: &Kind, port: u16, kinds: &[ErrorKind], says: &str) {
     subject.bears_it();
     let errors = subject.errors();
     are_clear(&errors, kinds, port);
-    errors.iter().for_each(|error| shows(error, says));
+    for error in &errors {
+        shows(error, says);
+    }
     subject.bears_it();
 }
 
@@ -69,7 +71,9 @@ fn wrong_and_missing_passwords() {
         subject.bears_it();
         let errors = subject.errors();
         are_clear(&errors, &[Auth], server.port());
-        errors.iter().for_each(|error| shows(error, "password"));
+        for error in &errors {
+            shows(error, "password");
+        }
         subject.bears_it();
     };
     let other = format!("{SECRET}, but wrong");

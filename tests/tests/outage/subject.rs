@@ -206,7 +206,9 @@ pub(crate) fn outage(
 ) {
     let stubborn = Subject::stubborn(kind, port);
     let (resigned, hopeful) = (Subject::resigned(kind, port), Subject::hopeful(kind, port));
-    [&stubborn, &resigned, &hopeful].iter().for_each(|subject| subject.works());
+    for subject in [&stubborn, &resigned, &hopeful] {
+        subject.works();
+    }
     breaks();
     stubborn.bears_it();
     are_clear(&stubborn.errors(), kinds, port);

@@ -6,6 +6,7 @@ mod invalidation;
 mod leaks;
 mod options;
 mod parts;
+mod races;
 mod scope;
 mod single_flight;
 mod streams;

@@ -19,10 +19,10 @@ use tower::ServiceExt as _;
 
 use crate::support::{each, request};
 
-type Piece = Result<Frame<Bytes>, std::io::Error>;
+pub(crate) type Piece = Result<Frame<Bytes>, std::io::Error>;
 
 /// A body that is fed from outside.
-struct Fed(mpsc::UnboundedReceiver<Piece>);
+pub(crate) struct Fed(pub(crate) mpsc::UnboundedReceiver<Piece>);
 
 impl http_body::Body for Fed {
     type Data = Bytes;
@@ -64,7 +64,7 @@ fn app(
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "pieces may fail")]
-fn data(text: &str) -> Piece {
+pub(crate) fn data(text: &str) -> Piece {
     Ok(Frame::data(Bytes::copy_from_slice(text.as_bytes())))
 }
 

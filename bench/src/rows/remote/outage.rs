@@ -2,21 +2,21 @@
 
 use tokio::runtime::Runtime;
 
-use super::payload;
 use super::server::Server;
 use crate::measure::{Contest, Rounds};
 use crate::report::{Check, Row};
+use crate::rows::hits::triple;
 
 const PLAIN: &str = "the function itself";
 /// Goal: nanoseconds above the function itself.
 const MOST: f64 = 1000.0;
 
-/// Kills the server and calls functions that it has kept values for.
-pub fn rows<F: Future<Output = String>>(
+/// Kills the server and calls functions over it.
+pub fn rows<F: Future<Output = u64>>(
     name: &str,
     server: Server,
     runtime: &Runtime,
-    ours: fn(u64) -> String,
+    ours: fn(u64) -> u64,
     ours_async: fn(u64) -> F,
 ) -> Vec<Row> {
     drop(server);
@@ -24,11 +24,11 @@ pub fn rows<F: Future<Output = String>>(
     for n in 0..20 {
         ours(n);
     }
-    let blocking = Contest::new().enter("ours", ours).enter(PLAIN, payload).run();
+    let blocking = Contest::new().enter("ours", ours).enter(PLAIN, triple).run();
     let _inside = runtime.enter();
     let tasks = Contest::new()
         .enter("ours", |n| runtime.block_on(ours_async(n)))
-        .enter(PLAIN, |n| runtime.block_on(async { payload(n) }))
+        .enter(PLAIN, |n| runtime.block_on(async { triple(n) }))
         .run();
     let row = |way: &str, rounds: &Rounds| {
         let added = rounds.median("ours") - rounds.median(PLAIN);

@@ -1,7 +1,7 @@
 //! Logging in: SASL PLAIN in the binary protocol (`memcached -S`), or the text login (`memcached -Y`).
 
-use super::binary::{AUTH_ERROR, HEADER, Head, OK, Packet, SASL_AUTH, UNKNOWN};
-use super::{Buffer, Fault, Wire, shown};
+use super::binary::{AUTH_ERROR, Head, OK, Packet, SASL_AUTH, UNKNOWN};
+use super::{Buffer, Fault, Wire};
 use crate::Secret;
 
 /// The opaque of the login. It has line ends in it: a server that reads text takes them for the end of a line and
@@ -96,7 +96,9 @@ fn sasl(input: &mut Buffer) -> Result<Greeting, Fault> {
         }
     }
     let Some(head) = Head::read(unread, OPAQUE, MOST_REPLY)? else { return Ok(Greeting::Incomplete) };
-    let Some(packet) = unread.get(..head.len()) else { return Ok(Greeting::Incomplete) };
+    if unread.len() < head.len() {
+        return Ok(Greeting::Incomplete);
+    }
     let greeting = match (head.opcode, head.status) {
         (SASL_AUTH, OK) => Greeting::Welcome(Wire::Binary),
         (SASL_AUTH, AUTH_ERROR) => return Err(wrong()),
@@ -107,7 +109,11 @@ fn sasl(input: &mut Buffer) -> Result<Greeting, Fault> {
                     .into(),
             ));
         }
-        (SASL_AUTH, _) => return Err(Fault::Server(shown(&packet[HEADER..]))),
+        // Its text is left out, here and below: a server may repeat the login in it.
+        (SASL_AUTH, status) => {
+            let message = format!("the server answered the login with the status {status:#06x}");
+            return Err(Fault::LoginRefused(message.into()));
+        }
         _ => return Fault::protocol("a reply of another kind than was asked for"),
     };
     input.consume(head.len());
@@ -130,7 +136,7 @@ fn text(input: &mut Buffer) -> Result<Greeting, Fault> {
         }
         line if line.starts_with(b"CLIENT_ERROR") => Err(wrong()),
         line if line.starts_with(b"SERVER_ERROR") || line.starts_with(b"ERROR") => {
-            Err(Fault::Server(shown(line)))
+            Err(Fault::LoginRefused("the server answered the login with an error of its own".into()))
         }
         _ => Fault::protocol("bytes that are no reply of memcached"),
     }
