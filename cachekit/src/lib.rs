@@ -56,8 +56,6 @@ pub mod testing;
 pub use cachekit_backends::conformance;
 
 pub use cache::{AsyncCache, Cache};
-#[cfg(feature = "tower")]
-pub use web::{CacheLayer, RequestScopeLayer};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind,
     Fetched, KeyWriter, Lifetime, Result, Secret, Timeout, Token, Value, Version, lifetime_millis,
@@ -70,6 +68,8 @@ pub use cachekit_macros::{
 pub use memo::delete_memoized_named;
 pub use memo::policy::{Keepable, Storable};
 pub use stats::{CacheStats, FunctionStats};
+#[cfg(feature = "tower")]
+pub use web::{CacheLayer, RequestScopeLayer};
 
 static DEFAULT: Cache = Cache::new();
 

@@ -155,6 +155,15 @@ impl Server {
     /// If it does not run.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+        // The signal is on its way when the call returns; a server of several threads may answer until it has arrived.
+        let pid = self.running.lock().as_ref().expect("it runs").pid;
+        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        let end = Instant::now() + START;
+        let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'));
+        while !std::fs::read_to_string(&stat).is_ok_and(stopped) {
+            assert!(Instant::now() < end, "{} does not stop", self.program);
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on after [`stop`](Self::stop).

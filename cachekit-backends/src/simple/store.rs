@@ -128,8 +128,7 @@ impl SimpleStore {
     /// Whether no deletion of a function or an instance meant this entry.
     fn is_kept(&self, &Draft { function, instance, birth, .. }: &Draft) -> bool {
         let state = self.functions.get(function);
-        let by_instance =
-            || state.has_instances() && self.instances.is_deleted(function, instance, birth);
+        let by_instance = || state.has_instances() && self.instances.is_deleted(function, instance, birth);
         !state.is_deleted(birth) && !by_instance()
     }
 

@@ -17,10 +17,10 @@ use cachekit_backends::simple::{SimpleStore, SlotTable};
 use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, KeyBytes, Result, Timeout};
 
 pub use aio::AsyncCache;
-#[cfg(feature = "tower")]
-pub(crate) use pages::{PageLook, PageSpot};
 #[cfg(feature = "minijinja")]
 pub(crate) use fragment::{FragmentClaim, FragmentFound};
+#[cfg(feature = "tower")]
+pub(crate) use pages::{PageLook, PageSpot};
 
 use crate::flight::Key;
 use crate::link::Link;

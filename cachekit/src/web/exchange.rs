@@ -22,8 +22,8 @@ use super::layer::{CacheFor, CacheLayer};
 use super::page::{Page, StoredResponse, Variant};
 use super::rfc9111::{
     Freshness, RequestControl, ResponseControl, Rules, Selecting, Served, Unstorable, Validators, Vary,
-    asks_more, freshen, has_credentials, initial_age, invalidated, is_safe, kept, lifetime, revalidates, served,
-    storable,
+    asks_more, freshen, has_credentials, initial_age, invalidated, is_safe, kept, lifetime, revalidates,
+    served, storable,
 };
 use super::scope::Target;
 use crate::__private::{Async, Handle, Site, Spec, scope_free};
@@ -357,7 +357,8 @@ impl Exchange {
             Err(why) => {
                 // What this client asked says nothing about what others get.
                 if !matches!(why, Unstorable::Credentials | Unstorable::Unknown)
-                    && parts.status != StatusCode::NOT_MODIFIED {
+                    && parts.status != StatusCode::NOT_MODIFIED
+                {
                     self.layer.uncacheable.add(making.spot.digest(), received);
                 }
                 making.release();

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::body::{CacheBody, ReadAhead};
 use super::layer::CacheFor;
 use super::page::StoredResponse;
-use super::rfc9111::{ResponseControl, kept};
+use super::rfc9111::{ResponseControl, is_storable, kept};
 use crate::memo::policy::{Returns, Shape, Storable};
 use crate::memo::view::{PolicyView, ReadyView};
 
@@ -171,8 +171,7 @@ impl View for Response {
     fn ready(self) -> Self {
         let (mut parts, body) = self.into_parts();
         let asked = parts.extensions.get::<CacheFor>().is_some();
-        let status =
-            if asked && parts.status != StatusCode::PARTIAL_CONTENT { StatusCode::OK } else { parts.status };
+        let status = if asked && is_storable(parts.status) { StatusCode::OK } else { parts.status };
         if !is_for_all(status, &parts.headers) {
             return Self::from_parts(parts, body);
         }

@@ -149,7 +149,8 @@ fn a_response_inside_of_another_one_hands_on_what_took_part() {
             let inner = inner.clone();
             async move { format!("[{}]", text(&inner, "/comments").await) }
         };
-        let app = Router::new().route("/outer", get(outer)).layer(CacheLayer::new(world.cache()).timeout(600));
+        let app =
+            Router::new().route("/outer", get(outer)).layer(CacheLayer::new(world.cache()).timeout(600));
         for inner_is_kept in [false, true] {
             if inner_is_kept {
                 world.cache().aio().delete_view("/outer").await.unwrap();

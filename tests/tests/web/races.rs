@@ -62,9 +62,8 @@ async fn a_deletion_in_another_process_is_final_for_what_is_being_made_here() {
             };
             let uri = format!("/{by_post}");
             let app = Router::new().fallback(get(handler)).layer(CacheLayer::new(&here).timeout(600));
-            let other = Router::new()
-                .fallback(any(async || "changed"))
-                .layer(CacheLayer::new(&there).timeout(600));
+            let other =
+                Router::new().fallback(any(async || "changed")).layer(CacheLayer::new(&there).timeout(600));
             let slow = tokio::spawn({
                 let (app, uri) = (app.clone(), uri.clone());
                 async move { text(&app, "GET", &uri).await }
@@ -111,7 +110,6 @@ fn a_deletion_while_a_body_is_streamed_is_final() {
         assert!(feeds.lock().is_empty(), "from the cache");
     });
 }
-
 
 #[test]
 fn a_client_that_goes_away_while_the_page_is_made_hands_over_and_stores_nothing() {
@@ -209,7 +207,10 @@ fn two_layers_over_one_cache_and_route_keep_to_their_rules() {
             .layer(CacheLayer::new(&cache).timeout(600).vary([user]).max_body(3));
         for name in ["ann", "bob", "ann"] {
             let answer = app.clone().oneshot(request("GET", "/", &[("x-user", name)])).await.unwrap();
-            assert_eq!((answer.status(), answer.headers()["x-for"].to_str().unwrap()), (StatusCode::OK, name));
+            assert_eq!(
+                (answer.status(), answer.headers()["x-for"].to_str().unwrap()),
+                (StatusCode::OK, name)
+            );
         }
         assert_eq!(calls.get(), 2);
     });

@@ -150,7 +150,10 @@ fn the_public_suite_finds_no_failure_that_is_not_known() {
         .map(|(id, how)| (id.into(), how.into()))
         .collect();
     let mut results = judged(&suite, port);
-    if differences(&results, &known).is_some() {
+    for _ in 0..2 {
+        if differences(&results, &known).is_none() {
+            break;
+        }
         // It waits for seconds to pass by, and counts them: a machine that is busy may have let one slip.
         results = judged(&suite, port);
     }

@@ -69,12 +69,17 @@ fn unquoted(value: &str) -> String {
 /// The words of an item, in lower case, whatever is between them: `private; max-age=5` is not well formed, and still says
 /// that it is private. What is in quotes isn't said.
 fn words(item: &str) -> Vec<String> {
-    let outside = match item.matches('"').count() % 2 {
-        0 => item.split('"').step_by(2).collect::<Vec<_>>().join(" "),
-        _ => item.to_string(),
-    };
-    outside
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))
+    let (mut outside, mut quoted, mut escaped) = (String::new(), false, false);
+    for c in item.chars() {
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = quoted && c == '\\' && !escaped;
+        outside.push(if quoted { '"' } else { c });
+    }
+    // A quote that is never closed hides nothing.
+    let said = if quoted { item } else { &outside };
+    said.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))
         .map(str::to_ascii_lowercase)
         .collect()
 }

@@ -19,5 +19,5 @@ pub(super) use control::{RequestControl, ResponseControl};
 pub(super) use fields::kept;
 pub(super) use freshness::{Freshness, Served, initial_age, lifetime, served};
 pub(super) use invalidate::{invalidated, is_safe};
-pub(super) use storable::{Rules, Unstorable, asks_more, has_credentials, storable};
+pub(super) use storable::{Rules, Unstorable, asks_more, has_credentials, is_storable, storable};
 pub(super) use vary::{Selecting, Vary};

@@ -68,7 +68,7 @@ pub(in crate::web) fn storable(
     let control = ResponseControl::new(response);
     let refused = [
         (*method != Method::GET, Unstorable::Method),
-        (is_partial(status) || !is_final(status) || is_provoked(status), Unstorable::Status),
+        (!is_storable(status), Unstorable::Status),
         (control.must_understand && !is_understood(status), Unstorable::Status),
         (control.no_store || RequestControl::new(request).no_store, Unstorable::NoStore),
         (control.no_cache, Unstorable::NoCache),
@@ -79,6 +79,11 @@ pub(in crate::web) fn storable(
         (freshness.millis() == 0, Unstorable::NotFresh),
     ];
     refused.into_iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(why))
+}
+
+/// Whether responses of a status may be stored at all.
+pub(in crate::web) fn is_storable(status: StatusCode) -> bool {
+    is_final(status) && !is_partial(status) && !is_provoked(status)
 }
 
 /// A part of something, or what is new of it. A 200 with `Content-Range` isn't one (RFC 9110, 14.4).
