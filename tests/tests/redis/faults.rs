@@ -10,6 +10,7 @@ use cachekit_backends::{Backend, Clock, Opened, open};
 use cachekit_tests::redis::{
     Certificates, Cluster, Watched, over_tls, plain, plain_with, raw, run, shared, until, url,
 };
+use cachekit_tests::server::Server;
 
 const LIMIT: Duration = Duration::from_millis(300);
 /// A busy machine is late.
@@ -200,9 +201,9 @@ fn logins_are_checked_and_passwords_not_shown() {
     }
     // The rights that the book names are enough.
     let rights = "~shop:* +evalsha +eval +mget +getrange +set +pexpire +scan +unlink";
-    let mut words = vec!["ACL", "SETUSER", "shop", "on", ">geheim"];
-    words.extend(rights.split(' '));
-    run::<()>(&mut raw, &words);
+    let mut rules = vec!["ACL", "SETUSER", "shop", "on", ">geheim"];
+    rules.extend(rights.split(' '));
+    run::<()>(&mut raw, &rules);
     let store = backend(&patient(format!("redis://shop:geheim@{place}")));
     for _ in 0..2 {
         let token = store.fetch("shop:k", &["shop:v"]).unwrap().token.unwrap();
@@ -348,7 +349,9 @@ fn a_dead_node_of_a_cluster_leaves_the_others_alone() {
     let store = impatient(cluster.url());
     let tasks = store.asynchronous().unwrap();
     let keys: Vec<String> = (0..30).map(|i| format!("k{i}")).collect();
-    keys.iter().for_each(|key| until("it takes a value", || store.set(key, b"v", None).is_ok()));
+    for key in &keys {
+        until("it takes a value", || store.set(key, b"v", None).is_ok());
+    }
     cluster.nodes[0].kill();
     let mut there = [0, 0];
     for key in &keys {
@@ -357,7 +360,7 @@ fn a_dead_node_of_a_cluster_leaves_the_others_alone() {
         there[1] += usize::from(rt.block_on(tasks.get(key)).is_ok_and(|value| value.is_some()));
         assert!(start.elapsed() < 2 * (LIMIT + LATE));
     }
-    assert!(there.iter().all(|&there| there >= 10 && there < 30), "{there:?} of 30");
+    assert!(there.iter().all(|there| (10..30).contains(there)), "{there:?} of 30");
 }
 
 #[test]
@@ -365,8 +368,8 @@ fn a_cluster_that_hangs_costs_the_limit_and_no_more() {
     let (cluster, rt) = (Cluster::start(), runtime());
     let store = impatient(cluster.url());
     until("it answers", || both(&*store, &rt).iter().all(Result::is_ok));
-    cluster.nodes.iter().for_each(|node| node.stop());
+    cluster.nodes.iter().for_each(Server::stop);
     all_fail_in_time(&*store, &rt);
-    cluster.nodes.iter().for_each(|node| node.go_on());
+    cluster.nodes.iter().for_each(Server::go_on);
     until("it answers again", || both(&*store, &rt).iter().all(Result::is_ok));
 }
