@@ -1,8 +1,8 @@
 //! A Redis or Valkey server, one behind Sentinel, or a cluster of them.
 //!
-//! [`ops`] has the operations, written once over a [`wire::Wire`]; [`command`] builds what goes to the server, [`form`] knows
-//! what stands there under a key. The wires: [`blocking`] (a pool of connections that block), [`tasks`] (a shared
-//! connection for each tokio runtime) and [`cluster`] (the client library's cluster, for both).
+//! `ops` has the operations, written once over a `wire::Wire`; `command` builds what goes to the server, `form` knows
+//! what stands there under a key. The wires: `blocking` (a pool of connections that block), `tasks` (a shared
+//! connection for each tokio runtime) and `cluster` (the client library's cluster, for both).
 
 #[cfg(feature = "redis-cluster")]
 mod background;
