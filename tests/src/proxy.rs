@@ -189,6 +189,7 @@ impl State {
         match fault {
             Fault::Pass | Fault::Stall => {}
             Fault::Close => return (0, true),
+            // The fault itself.
             Fault::Delay(time) => std::thread::sleep(time),
             Fault::Truncate(len) => return (len.min(bytes.len()), true),
             Fault::Flip => {

@@ -122,6 +122,7 @@ impl Server {
                 drop(keeper.stdin.take());
                 panic!("{} does not listen on {:?}: {}", self.program, self.listening, self.log());
             }
+            // A process doesn't say when it listens: ask again.
             std::thread::sleep(Duration::from_millis(2));
         }
         *running = Some(Running { keeper, pid });

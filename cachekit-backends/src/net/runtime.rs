@@ -63,6 +63,7 @@ pub(crate) fn suits(runtime: &Handle) -> bool {
 fn attempt(runtime: &Handle) -> bool {
     let attempt = || {
         let _inside = runtime.enter();
+        // Made and dropped, not waited for.
         drop(tokio::time::sleep(std::time::Duration::ZERO));
         let socket = std::net::UdpSocket::bind(("127.0.0.1", 0))?;
         socket.set_nonblocking(true)?;

@@ -45,6 +45,7 @@ impl Source for Random {
     fn compute(&self, key: Key) -> Value {
         let value = self.read(key);
         if let Some(time) = Self::pause(value) {
+            // How long the computation takes: without, no deletion in another process would overtake one.
             std::thread::sleep(time);
         }
         self.done(value)

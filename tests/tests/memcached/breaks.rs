@@ -283,6 +283,7 @@ fn a_hung_server_among_others_is_left_alone_soon() {
     let end = Instant::now() + Duration::from_secs(10);
     while failed.iter().any(|key| cache.get::<usize>(key).is_err()) {
         assert!(Instant::now() < end);
+        // The server that goes on is found by a probe, whose time is the real clock's.
         std::thread::sleep(Duration::from_millis(20));
     }
 }
