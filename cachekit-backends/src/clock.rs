@@ -49,11 +49,17 @@ impl Clock {
     }
 
     /// The [`monotonic`](Self::monotonic) time as of the last tick: behind it by 4 ms, and more if the ticker is late. Costs
-    /// one load; a read of the system's clock where the ticker sleeps.
+    /// one load; a read of the system's clock where the ticker sleeps, which wakes it.
     pub(crate) fn coarse(&self) -> u64 {
-        match (&self.0, COARSE.load(Ordering::Relaxed)) {
-            (Source::System, coarse) if coarse != ASLEEP => coarse,
-            _ => self.monotonic(),
+        match &self.0 {
+            Source::System => match COARSE.load(Ordering::Relaxed) {
+                ASLEEP => {
+                    ticker().unpark();
+                    self.monotonic()
+                }
+                coarse => coarse,
+            },
+            Source::Manual(_) => self.monotonic(),
         }
     }
 

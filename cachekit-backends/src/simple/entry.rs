@@ -1,7 +1,8 @@
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
+use super::functions::InstanceNumber;
 use crate::KeyBytes;
 
 /// What decides whether an entry is found and whether it still counts.
@@ -23,17 +24,31 @@ pub struct Draft {
 
 /// An entry with its value, of any type, in one allocation: what a table holds, and a thread's hot keys beside it.
 pub struct Entry<V: ?Sized = dyn Any + Send + Sync> {
-    pub(super) draft: Draft,
+    pub(super) digest: u64,
+    pub(super) bytes: KeyBytes,
+    pub(super) expiry: u64,
+    pub(super) birth: u64,
+    pub(super) instance: InstanceNumber,
+    pub(super) function: u32,
     /// The number of the store whose table it is in; [`GONE`] before and after.
     store: AtomicU32,
+    /// How often it was found since the eviction policy asked, up to [`MOST_USES`].
+    uses: AtomicU8,
+    /// Whether it is in its table's queue of newcomers. Written under the table's lock.
+    young: AtomicBool,
     value: V,
 }
 
 const GONE: u32 = 0;
+/// So few that an entry in steady use isn't written to: threads that share it only read.
+const MOST_USES: u8 = 3;
 
 impl<V: Any + Send + Sync> Entry<V> {
     pub(super) fn new(draft: Draft, value: V) -> Arc<Self> {
-        Arc::new(Self { draft, store: AtomicU32::new(GONE), value })
+        let Draft { digest, bytes, expiry, birth, instance, function } = draft;
+        let instance = InstanceNumber::of(instance);
+        let (store, uses, young) = (AtomicU32::new(GONE), AtomicU8::new(0), AtomicBool::new(false));
+        Arc::new(Self { digest, bytes, expiry, birth, instance, function, store, uses, young, value })
     }
 }
 
@@ -52,7 +67,7 @@ impl Entry {
 
     /// The moment at which it is gone; `u64::MAX` for never.
     pub fn expiry(&self) -> u64 {
-        self.draft.expiry
+        self.expiry
     }
 
     /// Marks the entry as in a store's table. Done under the table's lock.
@@ -77,6 +92,32 @@ impl Entry {
     }
 
     pub(super) fn has_key_of(&self, other: &Self) -> bool {
-        self.draft.digest == other.draft.digest && self.draft.bytes == other.draft.bytes
+        self.digest == other.digest && self.bytes == other.bytes
+    }
+
+    /// Notes a use. Two at once may count as one.
+    #[inline]
+    pub(super) fn touch(&self) {
+        let uses = self.uses.load(Ordering::Relaxed);
+        if uses < MOST_USES {
+            self.uses.store(uses + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// The uses that are noted.
+    pub(super) fn uses(&self) -> u8 {
+        self.uses.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_uses(&self, uses: u8) {
+        self.uses.store(uses, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_young(&self) -> bool {
+        self.young.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_young(&self, young: bool) {
+        self.young.store(young, Ordering::Relaxed);
     }
 }

@@ -43,13 +43,28 @@ impl FunctionState {
     }
 }
 
-/// The horizons of single instances, by function and the instance's keyed digest. Two instances of one digest would only
-/// cost each other a miss.
+/// An instance's keyed digest, folded, as every entry carries it. Two instances of one number would only cost each other
+/// a miss.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct InstanceNumber(u32);
+
+impl InstanceNumber {
+    // The upper half is in it.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn of(digest: u64) -> Self {
+        Self((digest >> 32 ^ digest) as u32)
+    }
+}
+
+/// A function, and an instance of the type that it is a method of.
+type Instance = (u32, InstanceNumber);
+
+/// The horizons of single instances.
 #[derive(Default)]
-pub(super) struct InstanceHorizons(RwLock<HashMap<(u32, u64), u64, RandomState>>);
+pub(super) struct InstanceHorizons(RwLock<HashMap<Instance, u64, RandomState>>);
 
 impl InstanceHorizons {
-    pub(super) fn raise(&self, state: &FunctionState, function: u32, instance: u64, now: u64) {
+    pub(super) fn raise(&self, state: &FunctionState, function: u32, instance: InstanceNumber, now: u64) {
         let mut map = self.0.write();
         let at = map.entry((function, instance)).or_insert_with(|| {
             state.instances.fetch_add(1, Ordering::SeqCst);
@@ -58,16 +73,13 @@ impl InstanceHorizons {
         *at = now.max(*at);
     }
 
-    pub(super) fn is_deleted(&self, function: u32, instance: u64, birth: u64) -> bool {
+    pub(super) fn is_deleted(&self, function: u32, instance: InstanceNumber, birth: u64) -> bool {
         // Recursive: the caller may hold the read lock of a shard, and a clone of a key under it may come here again.
         self.0.read_recursive().get(&(function, instance)).is_some_and(|&horizon| birth < horizon)
     }
 
     /// Begins to reclaim all present horizons: from now on nothing older is stored for their functions.
-    pub(super) fn begin_reclaim<'a>(
-        &self,
-        state: impl Fn(u32) -> &'a FunctionState,
-    ) -> Vec<((u32, u64), u64)> {
+    pub(super) fn begin_reclaim<'a>(&self, state: impl Fn(u32) -> &'a FunctionState) -> Vec<(Instance, u64)> {
         let all: Vec<_> = self.0.read().iter().map(|(&key, &at)| (key, at)).collect();
         for &((function, _), at) in &all {
             state(function).floor.fetch_max(at, Ordering::SeqCst);
@@ -78,7 +90,7 @@ impl InstanceHorizons {
     /// Drops the horizons that a full sweep has made needless, unless they rose meanwhile.
     pub(super) fn end_reclaim<'a>(
         &self,
-        swept: &[((u32, u64), u64)],
+        swept: &[(Instance, u64)],
         state: impl Fn(u32) -> &'a FunctionState,
     ) {
         let mut map = self.0.write();

@@ -11,21 +11,21 @@ use super::entry::Entry;
 use super::store::SimpleStore;
 use crate::Matcher;
 
-/// Sets of a thread, of two entries each; a key has one set. 96 KB, allocated when the thread first keeps an entry.
-const SETS: usize = 2048;
+/// Sets of a thread; a key has one. 64 KB, allocated when the thread first keeps an entry.
+const SETS: usize = 1024;
+/// Entries of a set, as many as fit into a line of the processor's cache with their tags.
+const WAYS: usize = 3;
 /// The most bytes of a key that a thread keeps: it may hold the entry long after it is gone from the store.
 const LONGEST_KEY: usize = 1024;
-/// One look in so many goes to the table, whose eviction policy would take the entry for unused otherwise.
-const DETOUR: u8 = 32;
 
 #[derive(Default)]
+#[repr(align(64))]
 struct Set {
-    ways: [Option<Arc<Entry>>; 2],
+    ways: [Option<Arc<Entry>>; WAYS],
     /// The upper halves of the entries' digests, so that a look touches only the entry that it wants.
-    tags: [u32; 2],
+    tags: [u32; WAYS],
     /// The last key that wanted a place here: it gets one at its second visit in a row.
     candidate: u32,
-    looks: u8,
 }
 
 type Table = Box<[Set; SETS]>;
@@ -71,17 +71,17 @@ pub(super) fn look<R>(
 ) -> Option<R> {
     let mut table = taken()?;
     let set = &mut table[place(digest)];
-    let way = usize::from(set.tags[0] != tag(digest));
+    // Without branches, which would be guessed wrong as often as right.
+    let way = usize::from(set.tags[1] == tag(digest)) + 2 * usize::from(set.tags[2] == tag(digest));
     let mut found = None;
-    if let Some(entry) = &set.ways[way]
-        && entry.draft.digest == digest
+    if let Some(Some(entry)) = set.ways.get(way)
+        && entry.digest == digest
         && entry.is_in(store.number())
-        && Matcher::matches(entry.draft.bytes.as_slice(), feed)
+        && Matcher::matches(entry.bytes.as_slice(), feed)
+        && store.is_live(entry)
     {
-        set.looks = set.looks.wrapping_add(1);
-        if set.looks % DETOUR != 0 && store.is_live(entry) {
-            found = Some(read(entry));
-        }
+        entry.touch();
+        found = Some(read(entry));
     }
     put_back(table);
     found
@@ -90,11 +90,11 @@ pub(super) fn look<R>(
 /// Whether this thread should keep an entry that was found in the table: if there is room, or at its second visit in a row.
 #[inline]
 pub(super) fn wants(entry: &Arc<Entry>) -> bool {
-    if entry.draft.bytes.as_slice().len() > LONGEST_KEY {
+    if entry.bytes.as_slice().len() > LONGEST_KEY {
         return false;
     }
     let Some(mut table) = taken() else { return true };
-    let digest = entry.draft.digest;
+    let digest = entry.digest;
     let set = &mut table[place(digest)];
     let kept = set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry));
     let wants =
@@ -107,14 +107,14 @@ pub(super) fn wants(entry: &Arc<Entry>) -> bool {
 #[cold]
 pub(super) fn keep(entry: Arc<Entry>) {
     let Some(mut table) = taken().or_else(empty) else { return };
-    let set = &mut table[place(entry.draft.digest)];
-    // Without room the older of the two goes.
+    let set = &mut table[place(entry.digest)];
+    // Without room the oldest goes.
     let way = set.free().unwrap_or_else(|| {
-        set.ways.swap(0, 1);
-        set.tags.swap(0, 1);
-        1
+        set.ways.rotate_left(1);
+        set.tags.rotate_left(1);
+        WAYS - 1
     });
-    set.tags[way] = tag(entry.draft.digest);
+    set.tags[way] = tag(entry.digest);
     let displaced = set.ways[way].replace(entry);
     put_back(table);
     drop(displaced);

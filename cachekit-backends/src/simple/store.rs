@@ -6,9 +6,9 @@ use std::time::Duration;
 use parking_lot::{RwLock, RwLockWriteGuard};
 
 use super::entry::{Draft, Entry};
-use super::functions::{FunctionState, InstanceHorizons};
+use super::functions::{FunctionState, InstanceHorizons, InstanceNumber};
 use super::near;
-use super::shard::{Dropped, Shard, Slot};
+use super::shard::Shard;
 use super::table::SlotTable;
 use crate::{Clock, KeyHasher, KeySecret, Lifetime, Matcher, lifetime_millis};
 
@@ -27,8 +27,10 @@ pub struct SimpleStore {
     deleted: AtomicU64,
     functions: SlotTable<FunctionState>,
     instances: InstanceHorizons,
-    evictions: AtomicU64,
 }
+
+/// What left a table, to be dropped outside of its lock.
+type Dropped = (Option<Arc<Entry>>, Vec<Arc<Entry>>);
 
 /// The least capacity of a shard: below, entries that spread unevenly would be evicted before the store is full.
 const SHARD_CAPACITY: usize = 1024;
@@ -53,7 +55,7 @@ impl SimpleStore {
             .map(|i| {
                 // The shares add up to the threshold exactly.
                 let share = threshold / count + usize::from(i < threshold % count);
-                RwLock::new(Shard::new((threshold != 0).then_some(share as u64)))
+                RwLock::new(Shard::new((threshold != 0).then_some(share)))
             })
             .collect();
         let store = Arc::new(Self {
@@ -66,7 +68,6 @@ impl SimpleStore {
             deleted: AtomicU64::new(0),
             functions: SlotTable::new(),
             instances: InstanceHorizons::default(),
-            evictions: AtomicU64::new(0),
         });
         super::sweep::watch(&store);
         store
@@ -118,15 +119,14 @@ impl SimpleStore {
     #[inline(always)]
     #[allow(clippy::inline_always)]
     pub(super) fn is_live(&self, entry: &Entry) -> bool {
-        let Draft { expiry, birth, .. } = entry.draft;
-        if expiry != u64::MAX && self.clock.is_past(expiry) {
+        if entry.expiry != u64::MAX && self.clock.is_past(entry.expiry) {
             return false;
         }
-        birth >= self.deleted.load(Ordering::Acquire) || self.is_kept(&entry.draft)
+        entry.birth >= self.deleted.load(Ordering::Acquire) || self.is_kept(entry)
     }
 
     /// Whether no deletion of a function or an instance meant this entry.
-    fn is_kept(&self, &Draft { function, instance, birth, .. }: &Draft) -> bool {
+    fn is_kept(&self, &Entry { function, instance, birth, .. }: &Entry) -> bool {
         let state = self.functions.get(function);
         let by_instance = || state.has_instances() && self.instances.is_deleted(function, instance, birth);
         !state.is_deleted(birth) && !by_instance()
@@ -138,7 +138,18 @@ impl SimpleStore {
         let state = self.functions.get(function);
         birth >= self.cleared.load(Ordering::SeqCst)
             && state.admits(birth)
-            && !(state.has_instances() && self.instances.is_deleted(function, instance, birth))
+            && !(state.has_instances()
+                && self.instances.is_deleted(function, InstanceNumber::of(instance), birth))
+    }
+
+    /// Whether an entry has these bytes for a key, and counts. Then it is used.
+    #[inline]
+    fn serves(&self, entry: &Entry) -> bool {
+        let lives = self.is_live(entry);
+        if lives {
+            entry.touch();
+        }
+        lives
     }
 
     /// Looks a key up whose feeding runs no code of the user's, and hands the entry to `read`, which runs none either,
@@ -151,7 +162,8 @@ impl SimpleStore {
         read: impl Fn(&Arc<Entry>) -> R,
     ) -> Option<R> {
         let shard = self.shard(digest).read_recursive();
-        shard.find(digest, &feed, |entry| self.is_live(entry).then(|| read(entry))).flatten()
+        let entry = shard.entries.find(digest, |entry| Matcher::matches(entry.bytes.as_slice(), &feed))?;
+        self.serves(entry).then(|| read(entry))
     }
 
     /// Looks a key up among this thread's hot ones, without a lock. `read` runs no code of the user's; `feed` may: if it
@@ -178,12 +190,12 @@ impl SimpleStore {
         small: impl Fn(&Entry) -> bool,
     ) -> Option<R> {
         let shard = self.shard(digest).read_recursive();
-        let (found, keep) = shard
-            .find(digest, &feed, |entry| {
-                let keep = || (small(entry) && near::wants(entry)).then(|| Arc::clone(entry));
-                self.is_live(entry).then(|| (read(entry), keep()))
-            })
-            .flatten()?;
+        let entry = shard.entries.find(digest, |entry| Matcher::matches(entry.bytes.as_slice(), &feed))?;
+        if !self.serves(entry) {
+            return None;
+        }
+        let found = read(entry);
+        let keep = (small(entry) && near::wants(entry)).then(|| Arc::clone(entry));
         drop(shard);
         if let Some(entry) = keep {
             near::keep(entry);
@@ -212,8 +224,8 @@ impl SimpleStore {
 
     /// Looks a key up whose feeding may run any code: the candidate is taken out first and compared without a lock.
     pub fn read_foreign(&self, digest: u64, feed: impl Fn(&mut Matcher<'_>)) -> Option<Arc<Entry>> {
-        let entry = self.shard(digest).read_recursive().candidate(digest)?;
-        (Matcher::matches(entry.draft.bytes.as_slice(), feed) && self.is_live(&entry)).then_some(entry)
+        let entry = self.shard(digest).read_recursive().entries.find(digest, |_| true).cloned()?;
+        (Matcher::matches(entry.bytes.as_slice(), feed) && self.serves(&entry)).then_some(entry)
     }
 
     /// Makes an entry, to be [inserted](Self::insert).
@@ -224,10 +236,10 @@ impl SimpleStore {
     /// Stores an entry, unless it was deleted since its birth or `admit` says no. `admit` is asked under the lock that
     /// [`remove`](Self::remove) takes, so that a deletion which marks the computation and then removes beats it always.
     pub fn insert(&self, entry: Arc<Entry>, admit: impl FnOnce() -> bool) -> bool {
-        let birth = entry.draft.birth;
-        let mut shard = self.shard(entry.draft.digest).write();
-        let current = birth >= self.cleared.load(Ordering::SeqCst)
-            && self.functions.get(entry.draft.function).admits(birth);
+        let birth = entry.birth;
+        let mut shard = self.shard(entry.digest).write();
+        let current =
+            birth >= self.cleared.load(Ordering::SeqCst) && self.functions.get(entry.function).admits(birth);
         if !(current && admit()) {
             drop(shard);
             return false;
@@ -240,18 +252,10 @@ impl SimpleStore {
 
     /// Puts an entry into its table; what it displaced, to be dropped outside of the lock.
     fn place(&self, shard: &mut RwLockWriteGuard<'_, Shard>, entry: Arc<Entry>) -> Dropped {
-        let mut dropped = Dropped::default();
-        shard.next_expiry = shard.next_expiry.min(entry.draft.expiry);
+        shard.next_expiry = shard.next_expiry.min(entry.expiry);
         entry.enter(self.number);
-        let digest = entry.draft.digest;
-        shard.table.insert_with_lifecycle(Slot(entry), (), &mut dropped);
-        // One of the same key was replaced; of the same digest is as good, for a number that nobody can check.
-        let evicted = dropped.iter().filter(|gone| gone.draft.digest != digest).count();
-        if evicted != 0 {
-            self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
-        }
-        self.sweep_sometimes(shard, &mut dropped);
-        dropped
+        let displaced = shard.entries.insert(entry);
+        (displaced, self.sweep_sometimes(shard))
     }
 
     /// Removes a key; whether a live entry was there.
@@ -262,7 +266,7 @@ impl SimpleStore {
     /// Removes a key, and calls `also` under the same lock.
     pub(super) fn remove_and(&self, digest: u64, bytes: &[u8], also: impl FnOnce()) -> bool {
         let mut shard = self.shard(digest).write();
-        let removed = shard.remove(digest, &|m| std::hash::Hasher::write(m, bytes));
+        let removed = shard.entries.remove(digest, |entry| entry.bytes.as_slice() == bytes);
         also();
         drop(shard);
         removed.is_some_and(|entry| self.is_live(&entry))
@@ -274,8 +278,7 @@ impl SimpleStore {
         let now = self.now();
         for shard in &self.shards {
             let mut shard = shard.write();
-            let removed =
-                shard.sweep(now, |entry| doomed(entry.draft.bytes.as_slice()) || !self.is_live(entry));
+            let removed = shard.sweep(now, |entry| doomed(entry.bytes.as_slice()) || !self.is_live(entry));
             also();
             drop(shard);
             drop(removed);
@@ -291,7 +294,7 @@ impl SimpleStore {
         change: impl FnOnce(Option<&Entry>) -> (Option<Arc<Entry>>, R),
     ) -> R {
         let mut shard = self.shard(digest).write();
-        let old = shard.find(digest, &|m| std::hash::Hasher::write(m, bytes), Arc::clone);
+        let old = shard.entries.find(digest, |entry| entry.bytes.as_slice() == bytes).cloned();
         let (entry, result) = change(old.as_deref().filter(|entry| self.is_live(entry)));
         let dropped = entry.map(|entry| self.place(&mut shard, entry));
         drop(shard);
@@ -309,7 +312,7 @@ impl SimpleStore {
     /// Deletes an instance of a function: one write.
     pub fn delete_instance(&self, function: u32, instance: u64) {
         let now = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
-        self.instances.raise(self.function(function), function, instance, now);
+        self.instances.raise(self.function(function), function, InstanceNumber::of(instance), now);
         self.deleted.fetch_max(now, Ordering::SeqCst);
     }
 
@@ -318,10 +321,7 @@ impl SimpleStore {
         self.cleared.fetch_max(self.sequence.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         for shard in &self.shards {
             let mut shard = shard.write();
-            let all: Vec<_> = shard.table.drain().collect();
-            for (Slot(entry), ()) in &all {
-                entry.leave();
-            }
+            let all = shard.entries.drain();
             shard.next_expiry = u64::MAX;
             drop(shard);
             drop(all);
@@ -330,7 +330,7 @@ impl SimpleStore {
 
     /// How many entries there are, those included that are over but not reclaimed yet.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read_recursive().table.len()).sum()
+        self.shards.iter().map(|shard| shard.read_recursive().entries.len()).sum()
     }
 
     /// Whether there is no entry.
@@ -340,7 +340,7 @@ impl SimpleStore {
 
     /// How many entries the threshold has pushed out.
     pub fn evictions(&self) -> u64 {
-        self.evictions.load(Ordering::Relaxed)
+        self.shards.iter().map(|shard| shard.read_recursive().entries.evictions()).sum()
     }
 
     /// Reclaims all entries that are over or deleted, and the memory of instance-wide deletions. Runs by itself; costs a
@@ -362,7 +362,7 @@ impl SimpleStore {
     }
 
     fn is_due(&self, shard: &Shard, now: u64) -> bool {
-        let deleted = shard.swept < now && (!shard.table.is_empty() || self.instances.any());
+        let deleted = shard.swept < now && (!shard.entries.is_empty() || self.instances.any());
         deleted || self.clock.is_past(shard.next_expiry)
     }
 
@@ -372,16 +372,17 @@ impl SimpleStore {
     }
 
     /// Sweeps the shard of a write, once in as many writes as a quarter of its entries: four looks a write.
-    fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>, dropped: &mut Dropped) {
+    fn sweep_sometimes(&self, shard: &mut RwLockWriteGuard<'_, Shard>) -> Vec<Arc<Entry>> {
         shard.writes_since_sweep += 1;
-        if shard.writes_since_sweep * 4 >= shard.table.len().max(64) {
-            let now = self.now();
-            if self.is_due(shard, now) {
-                dropped.append(shard.sweep(now, |entry| !self.is_live(entry)));
-            } else {
-                shard.writes_since_sweep = 0;
-            }
+        if shard.writes_since_sweep * 4 < shard.entries.len().max(64) {
+            return Vec::new();
         }
+        let now = self.now();
+        if self.is_due(shard, now) {
+            return shard.sweep(now, |entry| !self.is_live(entry));
+        }
+        shard.writes_since_sweep = 0;
+        Vec::new()
     }
 
     #[cfg(test)]
