@@ -35,17 +35,34 @@ thread_local! {
     static NEAR: Cell<Option<Table>> = const { Cell::new(None) };
 }
 
+/// Runs `with` on this thread's table, if it has one and nobody further out is at it.
 #[inline(always)]
+// A few instructions of the hottest path there is.
 #[allow(clippy::inline_always)]
-fn taken() -> Option<Table> {
-    NEAR.try_with(Cell::take).unwrap_or(None)
+fn with_table<R>(with: impl FnOnce(&mut Table) -> Option<R>) -> Option<R> {
+    let looked = NEAR.try_with(|near| {
+        let mut table = near.take()?;
+        let result = with(&mut table);
+        put_back(near, table);
+        result
+    });
+    // While the thread ends, it has none.
+    looked.ok().flatten()
 }
 
 #[inline(always)]
 #[allow(clippy::inline_always)]
-fn put_back(table: Table) {
-    // While the thread ends, it is dropped.
-    let _ = NEAR.try_with(|near| near.set(Some(table)));
+fn put_back(near: &Cell<Option<Table>>, table: Table) {
+    if let Some(other) = near.replace(Some(table)) {
+        discard(other);
+    }
+}
+
+/// What was made while the thread's table was out, which is seldom: apart, to keep it off the way of a hit.
+#[cold]
+#[inline(never)]
+fn discard(table: Table) {
+    drop(table);
 }
 
 #[inline]
@@ -69,22 +86,21 @@ pub(super) fn look<R>(
     feed: impl Fn(&mut Matcher<'_>),
     read: impl FnOnce(&Entry) -> R,
 ) -> Option<R> {
-    let mut table = taken()?;
-    let set = &mut table[place(digest)];
-    // Without branches, which would be guessed wrong as often as right.
-    let way = usize::from(set.tags[1] == tag(digest)) + 2 * usize::from(set.tags[2] == tag(digest));
-    let mut found = None;
-    if let Some(Some(entry)) = set.ways.get(way)
-        && entry.digest == digest
-        && entry.is_in(store.number())
-        && Matcher::matches(entry.bytes.as_slice(), feed)
-        && store.is_live(entry)
-    {
+    with_table(|table| {
+        let set = &table[place(digest)];
+        // Without branches, which would be guessed wrong as often as right.
+        let way = usize::from(set.tags[1] == tag(digest)) + 2 * usize::from(set.tags[2] == tag(digest));
+        let entry = set.ways.get(way)?.as_ref()?;
+        let found = entry.digest == digest
+            && entry.is_in(store.number())
+            && Matcher::matches(entry.bytes.as_slice(), feed)
+            && store.is_live(entry);
+        if !found {
+            return None;
+        }
         entry.touch();
-        found = Some(read(entry));
-    }
-    put_back(table);
-    found
+        Some(read(entry))
+    })
 }
 
 /// Whether this thread should keep an entry that was found in the table: if there is room, or at its second visit in a row.
@@ -93,30 +109,25 @@ pub(super) fn wants(entry: &Arc<Entry>) -> bool {
     if entry.bytes.as_slice().len() > LONGEST_KEY {
         return false;
     }
-    let Some(mut table) = taken() else { return true };
     let digest = entry.digest;
-    let set = &mut table[place(digest)];
-    let kept = set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry));
-    let wants =
-        !kept && (std::mem::replace(&mut set.candidate, tag(digest)) == tag(digest) || set.free().is_some());
-    put_back(table);
-    wants
+    let wants = with_table(|table| {
+        let set = &mut table[place(digest)];
+        let kept = set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry));
+        let again = std::mem::replace(&mut set.candidate, tag(digest)) == tag(digest);
+        Some(!kept && (again || set.free().is_some()))
+    });
+    wants.unwrap_or(true)
 }
 
 /// Keeps an entry. Called with no lock held: what it displaces may be the last reference to a value of the user's.
 #[cold]
 pub(super) fn keep(entry: Arc<Entry>) {
-    let Some(mut table) = taken().or_else(empty) else { return };
-    let set = &mut table[place(entry.digest)];
-    // Without room the oldest goes.
-    let way = set.free().unwrap_or_else(|| {
-        set.ways.rotate_left(1);
-        set.tags.rotate_left(1);
-        WAYS - 1
+    let displaced = NEAR.try_with(|near| {
+        let mut table = near.take().or_else(empty)?;
+        let displaced = table[place(entry.digest)].keep(entry);
+        put_back(near, table);
+        displaced
     });
-    set.tags[way] = tag(entry.digest);
-    let displaced = set.ways[way].replace(entry);
-    put_back(table);
     drop(displaced);
 }
 
@@ -126,6 +137,17 @@ fn empty() -> Option<Table> {
 }
 
 impl Set {
+    /// Puts an entry into a free way, or into that of the oldest; what it displaces.
+    fn keep(&mut self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
+        let way = self.free().unwrap_or_else(|| {
+            self.ways.rotate_left(1);
+            self.tags.rotate_left(1);
+            WAYS - 1
+        });
+        self.tags[way] = tag(entry.digest);
+        self.ways[way].replace(entry)
+    }
+
     /// A way that is empty, or whose entry has left its table.
     fn free(&self) -> Option<usize> {
         self.ways.iter().position(|way| way.as_ref().is_none_or(|entry| entry.is_gone()))
