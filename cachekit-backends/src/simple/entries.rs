@@ -3,7 +3,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::entry::Entry;
-use super::eviction::{Eviction, Slots};
+use super::eviction::{Eviction, at};
 
 /// The entries of a shard, looked up by the digest of their keys, as many as it may hold.
 ///
@@ -162,13 +162,19 @@ impl Entries {
         all
     }
 
+    /// The slots of the entries that are newcomers, and the slots that stand in their queue.
+    #[cfg(test)]
+    pub(super) fn newcomers(&self) -> (Vec<u32>, Vec<u32>) {
+        let young = |slot: &u32| at(&self.slots, *slot).is_some_and(|entry| entry.is_young());
+        let marked = (0..).take(self.slots.len()).filter(young).collect();
+        let mut queue = self.eviction.as_ref().map_or_else(Vec::new, Eviction::newcomers);
+        queue.sort_unstable();
+        (marked, queue)
+    }
+
     fn take(&mut self) -> Self {
         let mut empty = Self::new(self.eviction.as_ref().map(Eviction::capacity));
         empty.evictions = self.evictions;
         std::mem::replace(self, empty)
     }
-}
-
-fn at(slots: &Slots, slot: u32) -> Option<&Arc<Entry>> {
-    slots.get(slot as usize)?.as_ref()
 }

@@ -44,7 +44,7 @@ impl Eviction {
 
     /// An entry has come into a slot.
     pub(super) fn entered(&mut self, slots: &Slots, slot: u32) {
-        let Some(entry) = entry(slots, slot) else { return };
+        let Some(entry) = at(slots, slot) else { return };
         if self.ghosts.take(entry.digest) {
             return;
         }
@@ -69,23 +69,29 @@ impl Eviction {
 
     /// Many entries have left.
     pub(super) fn left(&mut self, slots: &Slots) {
-        self.young.retain(|&slot| entry(slots, slot).is_some());
+        self.young.retain(|&slot| at(slots, slot).is_some());
     }
 
     /// The slot whose entry is to go, of a full table. No queue holds it any more.
     pub(super) fn victim(&mut self, slots: &Slots) -> Option<u32> {
         let slot = self.victim_of_young(slots).or_else(|| self.victim_of_hand(slots))?;
-        if let Some(entry) = entry(slots, slot) {
+        if let Some(entry) = at(slots, slot) {
             self.ghosts.put(entry.digest, self.capacity);
         }
         Some(slot)
+    }
+
+    /// The slots of the newcomers.
+    #[cfg(test)]
+    pub(super) fn newcomers(&self) -> Vec<u32> {
+        self.young.iter().copied().collect()
     }
 
     fn victim_of_young(&mut self, slots: &Slots) -> Option<u32> {
         // Where all are newcomers, the hand would find nothing.
         while self.young.len() > self.most_young() || self.young.len() == self.capacity {
             let slot = self.young.pop_front()?;
-            if entry(slots, slot)?.uses() == 0 {
+            if at(slots, slot)?.uses() == 0 {
                 return Some(slot);
             }
             grow_up(slots, slot);
@@ -116,13 +122,15 @@ impl Eviction {
     }
 }
 
-fn entry(slots: &Slots, slot: u32) -> Option<&Arc<Entry>> {
+/// The entry in a slot.
+#[inline]
+pub(super) fn at(slots: &Slots, slot: u32) -> Option<&Arc<Entry>> {
     slots.get(slot as usize)?.as_ref()
 }
 
 /// Makes a newcomer one of the others.
 fn grow_up(slots: &Slots, slot: u32) {
-    if let Some(entry) = entry(slots, slot) {
+    if let Some(entry) = at(slots, slot) {
         entry.set_young(false);
         entry.set_uses(0);
     }
