@@ -11,12 +11,15 @@ use super::entry::Entry;
 use super::store::SimpleStore;
 use crate::Matcher;
 
-/// Sets of a thread; a key has one. 64 KB, allocated when the thread first keeps an entry.
-const SETS: usize = 1024;
+/// Sets of a thread; a key has one. 128 KB, allocated when the thread first keeps an entry.
+const SETS: usize = 2048;
 /// Entries of a set, as many as fit into a line of the processor's cache with their tags.
 const WAYS: usize = 3;
 /// The most bytes of a key that a thread keeps: it may hold the entry long after it is gone from the store.
 const LONGEST_KEY: usize = 1024;
+/// At one visit in so many, a key that finds its set full gets another one's place: keys that are more than there is room
+/// for would displace each other all the time else, which costs more than a look into the shared tables.
+const PATIENCE: u8 = 4;
 
 #[derive(Default)]
 #[repr(align(64))]
@@ -24,8 +27,10 @@ struct Set {
     ways: [Option<Arc<Entry>>; WAYS],
     /// The upper halves of the entries' digests, so that a look touches only the entry that it wants.
     tags: [u32; WAYS],
-    /// The last key that wanted a place here: it gets one at its second visit in a row.
-    candidate: u32,
+    /// The ways in which a look found its entry since they were last cleared.
+    used: [bool; WAYS],
+    /// Visits of keys that found no place.
+    visits: u8,
 }
 
 type Table = Box<[Set; SETS]>;
@@ -87,7 +92,7 @@ pub(super) fn look<R>(
     read: impl FnOnce(&Entry) -> R,
 ) -> Option<R> {
     with_table(|table| {
-        let set = &table[place(digest)];
+        let set = &mut table[place(digest)];
         // Without branches, which would be guessed wrong as often as right.
         let way = usize::from(set.tags[1] == tag(digest)) + 2 * usize::from(set.tags[2] == tag(digest));
         let entry = set.ways.get(way)?.as_ref()?;
@@ -98,33 +103,32 @@ pub(super) fn look<R>(
         if !found {
             return None;
         }
+        set.used[way] = true;
         entry.touch();
         Some(read(entry))
     })
 }
 
-/// Whether this thread should keep an entry that was found in the table: if there is room, or at its second visit in a row.
+/// The way in which this thread should keep an entry that was found in the table, if it should.
 #[inline]
-pub(super) fn wants(entry: &Arc<Entry>) -> bool {
+pub(super) fn wants(entry: &Entry) -> Option<usize> {
     if entry.bytes.as_slice().len() > LONGEST_KEY {
-        return false;
+        return None;
     }
-    let digest = entry.digest;
-    let wants = with_table(|table| {
-        let set = &mut table[place(digest)];
-        let kept = set.ways.iter().flatten().any(|kept| Arc::ptr_eq(kept, entry));
-        let again = std::mem::replace(&mut set.candidate, tag(digest)) == tag(digest);
-        Some(!kept && (again || set.free().is_some()))
-    });
-    wants.unwrap_or(true)
+    let way = with_table(|table| Some(table[place(entry.digest)].way_for(entry.digest)));
+    // Without a table, all is room.
+    way.unwrap_or(Some(0))
 }
 
-/// Keeps an entry. Called with no lock held: what it displaces may be the last reference to a value of the user's.
+/// Keeps an entry in the way that it [`wants`]. Called with no lock held: what it displaces may be the last reference to a
+/// value of the user's.
 #[cold]
-pub(super) fn keep(entry: Arc<Entry>) {
+pub(super) fn keep(entry: Arc<Entry>, way: usize) {
     let displaced = NEAR.try_with(|near| {
         let mut table = near.take().or_else(empty)?;
-        let displaced = table[place(entry.digest)].keep(entry);
+        let set = &mut table[place(entry.digest)];
+        set.tags[way] = tag(entry.digest);
+        let displaced = set.ways[way].replace(entry);
         put_back(near, table);
         displaced
     });
@@ -137,19 +141,21 @@ fn empty() -> Option<Table> {
 }
 
 impl Set {
-    /// Puts an entry into a free way, or into that of the oldest; what it displaces.
-    fn keep(&mut self, entry: Arc<Entry>) -> Option<Arc<Entry>> {
-        let way = self.free().unwrap_or_else(|| {
-            self.ways.rotate_left(1);
-            self.tags.rotate_left(1);
-            WAYS - 1
-        });
-        self.tags[way] = tag(entry.digest);
-        self.ways[way].replace(entry)
-    }
-
-    /// A way that is empty, or whose entry has left its table.
-    fn free(&self) -> Option<usize> {
-        self.ways.iter().position(|way| way.as_ref().is_none_or(|entry| entry.is_gone()))
+    /// The way for a key: its former one, a free one, or one that wasn't used lately.
+    fn way_for(&mut self, digest: u64) -> Option<usize> {
+        let is_free = |way: &Option<Arc<Entry>>| way.as_ref().is_none_or(|entry| entry.is_gone());
+        let former = self.tags.iter().position(|known| *known == tag(digest));
+        if let Some(way) = former.or_else(|| self.ways.iter().position(is_free)) {
+            return Some(way);
+        }
+        self.visits = self.visits.wrapping_add(1);
+        if !self.visits.is_multiple_of(PATIENCE) {
+            return None;
+        }
+        let unused = self.used.iter().position(|used| !used);
+        if unused.is_none() {
+            self.used = [false; WAYS];
+        }
+        unused
     }
 }

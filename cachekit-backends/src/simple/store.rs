@@ -195,10 +195,11 @@ impl SimpleStore {
             return None;
         }
         let found = read(entry);
-        let keep = (small(entry) && near::wants(entry)).then(|| Arc::clone(entry));
+        let way = if small(entry) { near::wants(entry) } else { None };
+        let keep = way.map(|way| (Arc::clone(entry), way));
         drop(shard);
-        if let Some(entry) = keep {
-            near::keep(entry);
+        if let Some((entry, way)) = keep {
+            near::keep(entry, way);
         }
         Some(found)
     }
@@ -216,8 +217,10 @@ impl SimpleStore {
         let entry =
             if trusted { self.read(digest, feed, Arc::clone)? } else { self.read_foreign(digest, feed)? };
         let found = read(&entry);
-        if small(&entry) && near::wants(&entry) {
-            near::keep(entry);
+        if small(&entry)
+            && let Some(way) = near::wants(&entry)
+        {
+            near::keep(entry, way);
         }
         Some(found)
     }

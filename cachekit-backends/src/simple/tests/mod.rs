@@ -150,6 +150,35 @@ fn ask(store: &SimpleStore, key: &[u8]) -> Option<u64> {
 }
 
 #[test]
+fn a_thread_turns_to_the_keys_that_it_asks_for_now() {
+    let store = SimpleStore::new(0, Clock::system());
+    let near = |n: u64| {
+        let key = key(n);
+        let digest = store.digest(|h| std::hash::Hasher::write(h, &key));
+        store.read_near(digest, |m| std::hash::Hasher::write(m, &key), |_| ()).is_some()
+    };
+    let ask_all = |keys: std::ops::Range<u64>| keys.for_each(|n| assert!(ask(&store, &key(n)).is_some()));
+    for n in 0..21_000 {
+        let bytes = key(n);
+        let digest = store.digest(|h| std::hash::Hasher::write(h, &bytes));
+        let draft = Draft {
+            digest,
+            bytes: KeyBytes::new(&bytes),
+            expiry: u64::MAX,
+            birth: 1,
+            instance: 0,
+            function: 1,
+        };
+        assert!(store.insert(SimpleStore::entry(draft, n), || true));
+    }
+    // More than there is room for, twice, so that all of the table is in use.
+    (0..2).for_each(|_| ask_all(0..20_000));
+    (0..30).for_each(|_| ask_all(20_000..21_000));
+    let kept = (20_000..21_000).filter(|&n| near(n)).count();
+    assert!(kept > 900, "{kept} of 1000");
+}
+
+#[test]
 fn a_thread_keeps_no_large_key_of_an_entry_that_is_gone() {
     let store = SimpleStore::new(100, Clock::system());
     for (len, kept) in [(10, true), (1 << 20, false)] {
