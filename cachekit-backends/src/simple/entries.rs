@@ -61,14 +61,20 @@ impl Entries {
         }
         let full = self.eviction.as_ref().is_some_and(|eviction| self.len() >= eviction.capacity());
         let evicted = if full { self.evict() } else { None };
+        let slot = self.enter(entry);
+        if let Some(eviction) = &mut self.eviction {
+            eviction.entered(&self.slots, slot);
+        }
+        evicted
+    }
+
+    /// Gives an entry a slot, and makes it known.
+    fn enter(&mut self, entry: Arc<Entry>) -> u32 {
         let digest = entry.digest;
         let slot = self.fill(entry);
         let slots = &*self.slots;
         self.index.insert_unique(digest, slot, |&slot| at(slots, slot).map_or(0, |entry| entry.digest));
-        if let Some(eviction) = &mut self.eviction {
-            eviction.entered(slots, slot);
-        }
-        evicted
+        slot
     }
 
     /// Puts an entry in the place of its key's, if there is one.
@@ -146,11 +152,18 @@ impl Entries {
         if let Some(eviction) = eviction {
             eviction.left(slots);
         }
-        if index.is_empty() {
-            // What a burst needed is not kept for ever.
-            self.take();
-        }
+        self.shrink();
         removed
+    }
+
+    /// Gives back what a burst needed. Where there is a bound, it bounds this as well.
+    fn shrink(&mut self) {
+        if self.index.len() >= self.slots.len() / 4 || self.eviction.is_some() && !self.is_empty() {
+            return;
+        }
+        for entry in self.take().slots.into_iter().flatten() {
+            self.enter(entry);
+        }
     }
 
     /// Removes all, and gives the memory back.
@@ -170,6 +183,12 @@ impl Entries {
         let mut queue = self.eviction.as_ref().map_or_else(Vec::new, Eviction::newcomers);
         queue.sort_unstable();
         (marked, queue)
+    }
+
+    /// How many slots there are, with and without an entry.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.slots.len()
     }
 
     fn take(&mut self) -> Self {

@@ -115,6 +115,16 @@ fn what_is_used_outlives_a_scan_that_is_longer_than_the_table() {
 }
 
 #[test]
+fn what_a_burst_needed_is_given_back() {
+    let mut table = Entries::new(None);
+    (0..2_000).for_each(|key| drop(table.insert(entry(key))));
+    table.retain(|entry| entry.value::<u16>().is_some_and(|key| *key < 100));
+    assert!(table.room() < 500, "{}", table.room());
+    assert!((0..100).all(|key| found(&table, key).is_some_and(|entry| !entry.is_gone())));
+    assert_eq!(table.len(), 100);
+}
+
+#[test]
 fn a_newcomer_that_is_used_stays() {
     let mut table = Entries::new(Some(100));
     (0..100).for_each(|key| drop(table.insert(entry(key))));
