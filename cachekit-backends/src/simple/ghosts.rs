@@ -21,8 +21,7 @@ impl Ghosts {
             self.sets.resize((capacity / 2 / WAYS).next_power_of_two(), [NONE; WAYS]);
         }
         if let Some(set) = self.set(digest) {
-            set.rotate_right(1);
-            set[0] = mark(digest);
+            *set = [mark(digest), set[0], set[1], set[2]];
         }
     }
 
