@@ -18,7 +18,8 @@ type Group = (&'static str, fn() -> Vec<Row>);
 
 const GROUPS: [Group; 11] = [
     ("hits", || {
-        [rows::hits::numbers(), rows::hits::texts(), rows::method::rows(), rows::asynchronous::rows()]
+        let (numbers, many, texts) = (rows::hits::numbers(), rows::many::rows(), rows::hits::texts());
+        [numbers, many, texts, rows::method::rows(), rows::asynchronous::rows()]
             .into_iter()
             .flatten()
             .collect()

@@ -4,6 +4,7 @@ pub mod asynchronous;
 pub mod compile;
 pub mod files;
 pub mod hits;
+pub mod many;
 pub mod memory;
 pub mod method;
 pub mod misses;
