@@ -84,8 +84,8 @@ struct Stripe([AtomicU64; EVENTS]);
 
 /// Counters that many threads add to.
 ///
-/// Hits, which are to cost next to nothing, each thread counts for itself ([`hits`]); the rest is counted in stripes, so
-/// that threads seldom write to one line. Exact when read.
+/// Hits, misses and stores, which are to cost next to nothing, each thread counts for itself ([`places`]); the rest is
+/// counted in stripes, so that threads seldom write to one line. Exact when read.
 pub(crate) struct Counters {
     stripes: [Stripe; STRIPES],
     number: u32,
@@ -93,25 +93,30 @@ pub(crate) struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { stripes: Default::default(), number: hits::number() }
+        Self { stripes: Default::default(), number: places::number() }
     }
 }
 
 impl Counters {
-    /// The number under which threads count hits.
+    /// The number under which threads count for themselves.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    /// Counts a hit under a number; `counters` are asked for only if the thread has no place for it.
+    /// Counts under a number; `counters` are asked for only if the thread has no place for it.
     #[inline]
-    pub(crate) fn count_hit<'a>(number: u32, counters: impl FnOnce() -> &'a Self) {
-        if !hits::count(number) {
-            counters().count(Event::Hit);
+    pub(crate) fn count_as<'a>(number: u32, event: Event, counters: impl FnOnce() -> &'a Self) {
+        if !places::count(number, event) {
+            counters().count_striped(event);
         }
     }
 
     pub(crate) fn count(&self, event: Event) {
+        Self::count_as(self.number, event, || self);
+    }
+
+    #[cold]
+    fn count_striped(&self, event: Event) {
         self.add(event, 1);
     }
 
@@ -122,7 +127,7 @@ impl Counters {
     pub(crate) fn sum(&self, event: Event) -> u64 {
         let striped: u64 =
             self.stripes.iter().map(|stripe| stripe.0[event as usize].load(Ordering::Relaxed)).sum();
-        striped + if matches!(event, Event::Hit) { hits::sum(self.number) } else { 0 }
+        striped + places::sum(self.number, event)
     }
 
     pub(crate) fn function(&self) -> FunctionStats {
@@ -142,17 +147,21 @@ fn stripe() -> usize {
     MINE.try_with(|mine| *mine).unwrap_or(0)
 }
 
-/// Hits, counted by each thread in memory that only it writes to: a load and a store instead of an atomic addition.
-mod hits {
+/// What each thread counts in memory that only it writes to: a load and a store instead of an atomic addition.
+mod places {
     use std::cell::Cell;
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     use parking_lot::Mutex;
 
-    /// Counters that have a place; later ones are counted in stripes.
-    const PLACES: usize = 1024;
+    use super::Event;
 
-    type Block = [AtomicU64; PLACES];
+    /// Counters that have a place, 24 bytes for each thread; later ones are counted in stripes.
+    const PLACES: usize = 1024;
+    /// The events that have places: the first ones of [`Event`].
+    const OWN: usize = 3;
+
+    type Block = [[AtomicU64; PLACES]; OWN];
 
     /// All blocks there are, and those whose threads have ended. A block is never freed: the next thread goes on with it,
     /// so that its counts stay.
@@ -181,21 +190,26 @@ mod hits {
         NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1)).unwrap_or(u32::MAX)
     }
 
-    /// Counts; false if there is no place for this counter or on this thread.
+    /// Counts; false if there is no place for this counter and event or on this thread.
     #[inline]
-    pub(super) fn count(number: u32) -> bool {
+    pub(super) fn count(number: u32, event: Event) -> bool {
         match MINE.get() {
-            Some(block) => count_in(block, number),
-            None => lease().is_some_and(|block| count_in(block, number)),
+            Some(block) => count_in(block, number, event),
+            None => lease().is_some_and(|block| count_in(block, number, event)),
         }
     }
 
     #[inline]
-    fn count_in(block: &Block, number: u32) -> bool {
-        let Some(place) = block.get(number as usize) else { return false };
+    fn count_in(block: &Block, number: u32, event: Event) -> bool {
+        let Some(place) = place(block, number, event) else { return false };
         // Only this thread writes here.
         place.store(place.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
+    }
+
+    #[inline]
+    fn place(block: &Block, number: u32, event: Event) -> Option<&AtomicU64> {
+        block.get(event as usize)?.get(number as usize)
     }
 
     #[cold]
@@ -203,36 +217,45 @@ mod hits {
         // Not while the thread ends, when nobody would give the block back.
         LEASE.try_with(|_| ()).ok()?;
         let mut blocks = BLOCKS.lock();
-        let block = blocks.1.pop().unwrap_or_else(|| {
-            let block: &'static Block = Box::leak(Box::new([const { AtomicU64::new(0) }; PLACES]));
+        let block = if let Some(block) = blocks.1.pop() {
+            block
+        } else {
+            // Row by row, which takes little of the stack.
+            let rows: Box<[_]> = (0..OWN).map(|_| [const { AtomicU64::new(0) }; PLACES]).collect();
+            let block: &'static Block = Box::leak(rows.try_into().ok()?);
             blocks.0.push(block);
             block
-        });
+        };
         MINE.set(Some(block));
         Some(block)
     }
 
-    pub(super) fn sum(number: u32) -> u64 {
+    pub(super) fn sum(number: u32, event: Event) -> u64 {
         let blocks = BLOCKS.lock();
-        blocks
-            .0
-            .iter()
-            .filter_map(|block| block.get(number as usize))
-            .map(|place| place.load(Ordering::Relaxed))
-            .sum()
+        let places = blocks.0.iter().filter_map(|block| place(block, number, event));
+        places.map(|place| place.load(Ordering::Relaxed)).sum()
     }
 
     #[cfg(test)]
     mod tests {
+        use super::Event;
+
         #[test]
         fn the_counts_of_ended_threads_stay_and_blocks_are_used_again() {
             let number = super::number();
             for _ in 0..50 {
-                std::thread::spawn(move || assert!(super::count(number))).join().unwrap();
+                let count = move || {
+                    for event in [Event::Hit, Event::Miss, Event::Store, Event::Store] {
+                        assert!(super::count(number, event));
+                    }
+                };
+                std::thread::spawn(count).join().unwrap();
             }
-            assert_eq!(super::sum(number), 50);
+            let sums = [Event::Hit, Event::Miss, Event::Store].map(|event| super::sum(number, event));
+            assert_eq!(sums, [50, 50, 100]);
             assert!(super::BLOCKS.lock().0.len() < 50);
-            assert!(!super::count(u32::MAX), "no place");
+            assert!(!super::count(u32::MAX, Event::Miss), "no place");
+            assert!(!super::count(number, Event::Error), "counted in stripes");
         }
     }
 }

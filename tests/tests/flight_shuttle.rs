@@ -7,8 +7,14 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the included modules show more than is needed here")]
 
+#[path = "../../cachekit/src/flight/lead.rs"]
+mod lead;
 #[path = "../../cachekit/src/flight/nesting.rs"]
 mod nesting;
+#[path = "../../cachekit/src/flight/seat.rs"]
+mod seat;
+#[path = "../../cachekit/src/flight/slots.rs"]
+mod slots;
 #[path = "../../cachekit/src/flight/state.rs"]
 mod state;
 #[path = "../../cachekit/src/flight/table.rs"]
@@ -16,16 +22,12 @@ mod table;
 
 /// The primitives of `cachekit/src/flight/sync.rs`, from shuttle.
 mod sync {
-    use std::hash::{BuildHasherDefault, DefaultHasher};
     use std::sync::PoisonError;
 
     pub(super) use shuttle::sync::MutexGuard;
     pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     pub(super) use shuttle::thread::{Thread, current as current_thread, park};
     pub(super) use shuttle::thread_local;
-
-    /// Without a seed: a schedule must lead to the same state each time.
-    pub(super) type HashState = BuildHasherDefault<DefaultHasher>;
 
     pub(super) const COUNTERS: usize = 4;
 
@@ -59,9 +61,10 @@ use shuttle::future;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread::{JoinHandle, spawn, yield_now};
 
+use lead::Lead;
 use state::{Wait, Waited};
 use sync::Mutex;
-use table::{Flights, Lead, Role};
+use table::{Flights, Role};
 
 const ITERATIONS: usize = 1500;
 
@@ -99,6 +102,8 @@ struct Inner {
     /// Not shuttle's: what the program observes must not add schedules.
     world: AtomicUsize,
     computed: AtomicUsize,
+    /// Whether a miss tries the short way first.
+    at_once: bool,
 }
 
 impl Default for Inner {
@@ -108,24 +113,38 @@ impl Default for Inner {
             store: Mutex::default(),
             world: AtomicUsize::new(0),
             computed: AtomicUsize::new(0),
+            at_once: false,
         }
     }
 }
 
 /// What a caller does who missed.
-enum Next {
-    Compute(Lead<u64, ()>),
+enum Next<'a> {
+    Compute(Lead<'a, u64, ()>),
     Wait(Wait),
     Look,
 }
 
+/// Checks a program with both ways to begin a flight.
+fn check_both(program: impl Fn(Memo) + Send + Sync + Clone + 'static) {
+    for at_once in [false, true] {
+        let program = program.clone();
+        check(move || program(Memo(Arc::new(Inner { at_once, ..Inner::default() }))));
+    }
+}
+
 impl Memo {
     /// The value, or what to do.
-    fn look(&self, key: u64) -> Result<usize, Next> {
+    fn look(&self, key: u64) -> Result<usize, Next<'_>> {
         let flights = &self.0.flights;
         let since = flights.completions(&key);
         if let Some(&value) = self.0.store.lock().get(&key) {
             return Ok(value);
+        }
+        if self.0.at_once
+            && let Some(lead) = flights.lead_at_once(&key, (), since)
+        {
+            return Err(Next::Compute(lead));
         }
         Err(match flights.join(&key, (), |(), ()| true, Some(since), false) {
             Role::Lead(lead) | Role::Alone(lead) => Next::Compute(lead),
@@ -135,7 +154,7 @@ impl Memo {
     }
 
     /// The value, if a wait ended with one.
-    fn waited(&self, key: u64, waited: Waited) -> Result<usize, Next> {
+    fn waited(&self, key: u64, waited: Waited) -> Result<usize, Next<'_>> {
         match waited {
             Waited::Value(value) => Ok(*value.downcast().unwrap()),
             Waited::Released => Err(Next::Compute(self.0.flights.register(&key, ()))),
@@ -147,7 +166,7 @@ impl Memo {
         self.go_on(key, Err(Next::Look), body)
     }
 
-    fn go_on(&self, key: u64, mut state: Result<usize, Next>, body: &dyn Fn()) -> usize {
+    fn go_on<'a>(&'a self, key: u64, mut state: Result<usize, Next<'a>>, body: &dyn Fn()) -> usize {
         loop {
             state = match state {
                 Ok(value) => return value,
@@ -192,7 +211,7 @@ impl Memo {
         value
     }
 
-    fn store(&self, key: u64, value: usize, lead: Lead<u64, ()>) -> usize {
+    fn store(&self, key: u64, value: usize, lead: Lead<'_, u64, ()>) -> usize {
         {
             let mut store = self.0.store.lock();
             if !lead.doomed() {
@@ -219,8 +238,7 @@ impl Memo {
 
 #[test]
 fn three_threads_compute_a_key_once() {
-    check(|| {
-        let memo = Memo::default();
+    check_both(|memo| {
         let call = || {
             let memo = memo.clone();
             boxed(move || memo.call(1, &yield_now))
@@ -233,8 +251,7 @@ fn three_threads_compute_a_key_once() {
 
 #[test]
 fn threads_and_tasks_compute_a_key_once() {
-    check(|| {
-        let memo = Memo::default();
+    check_both(|memo| {
         let tasks =
             [memo.clone(), memo.clone()].map(|memo| future::spawn(async move { memo.call_async(1).await }));
         let thread = spawn({
@@ -283,8 +300,7 @@ fn a_leader_that_gives_up_hands_over() {
 
 #[test]
 fn a_cancelled_task_leaves_the_others_a_value() {
-    check(|| {
-        let memo = Memo::default();
+    check_both(|memo| {
         let cancelled = spawn({
             let memo = memo.clone();
             move || {
@@ -308,8 +324,7 @@ fn a_cancelled_task_leaves_the_others_a_value() {
 
 #[test]
 fn no_value_from_before_a_deletion_is_stored_after_it() {
-    check(|| {
-        let memo = Memo::default();
+    check_both(|memo| {
         let call = || {
             let memo = memo.clone();
             boxed(move || _ = memo.call(1, &yield_now))
@@ -334,8 +349,7 @@ fn no_value_from_before_a_deletion_is_stored_after_it() {
 
 #[test]
 fn no_value_from_before_a_clear_is_stored_after_it() {
-    check(|| {
-        let memo = Memo::default();
+    check_both(|memo| {
         let call = |key| {
             let memo = memo.clone();
             boxed(move || _ = memo.call(key, &yield_now))
@@ -350,6 +364,31 @@ fn no_value_from_before_a_clear_is_stored_after_it() {
         };
         in_threads([call(1), call(2), clear]);
         assert!([1, 2].map(|key| memo.call(key, &|| {})).iter().all(|&seen| seen == 1));
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn a_flight_that_is_used_again_is_none_of_the_ones_before() {
+    check_both(|memo| {
+        // Each thread's later misses are on the flight of its first one, unless somebody still knows that.
+        let calls = |keys: [u64; 3]| {
+            let memo = memo.clone();
+            boxed(move || keys.iter().for_each(|&key| _ = memo.call(key, &yield_now)))
+        };
+        let delete = {
+            let memo = memo.clone();
+            boxed(move || {
+                memo.0.world.fetch_add(1, Ordering::SeqCst);
+                memo.delete(2);
+            })
+        };
+        in_threads([calls([1, 2, 3]), calls([3, 2, 1]), delete]);
+        assert_eq!(memo.call(2, &|| {}), 1, "a value from before the deletion");
+        assert!(
+            memo.computed() <= 5,
+            "keys 1 and 3 once, key 2 before the deletion, after it, and at the end"
+        );
         memo.assert_quiet();
     });
 }
@@ -384,8 +423,13 @@ fn tasks_inside_one_computation_that_wait_for_each_other_end() {
         let both = |one: u64, two: u64| {
             let memo = memo.clone();
             future::spawn(async move {
-                let Err(Next::Compute(lead)) = memo.look(one) else {
-                    unreachable!("nobody else calls this key")
+                let lead = loop {
+                    match memo.look(one) {
+                        Err(Next::Compute(lead)) => break lead,
+                        // Another key that has the same counter landed.
+                        Err(Next::Look) => {}
+                        _ => unreachable!("nobody else calls this key"),
+                    }
                 };
                 lead.scope(memo.call_async(two)).await;
                 memo.store(one, 0, lead);

@@ -365,7 +365,7 @@ impl Inner {
     }
 
     /// One round of `get_or_insert_with`: the value, or the duty to compute it.
-    pub(super) async fn claim<T: Storable, D: Io>(&self, io: D, key: &str) -> Claim<T> {
+    pub(super) async fn claim<T: Storable, D: Io>(&self, io: D, key: &str) -> Claim<'_, T> {
         self.claim_if(io, key, &|_| true).await
     }
 
@@ -375,7 +375,7 @@ impl Inner {
         io: D,
         key: &str,
         serves: &impl Fn(&T) -> bool,
-    ) -> Claim<T> {
+    ) -> Claim<'_, T> {
         let local = self.local_key(key);
         let full = self.full(key);
         let flight_key = if self.link.is_some() { self.flight_key(&full) } else { local };
@@ -392,7 +392,7 @@ impl Inner {
                 }
                 Some(link) => match self.look_shared(io, link, &full, serves).await {
                     Ok(Looked::Value(value)) => return Claim::Value(self.found(Some(value))),
-                    Ok(Looked::Absent(token)) => Evidence::Seen(Some(Seen { generation: 0, token })),
+                    Ok(Looked::Absent(token)) => Evidence::Seen(Some(Seen::new(0, token))),
                     Err(error) => {
                         link.report("a value is computed", &self.failed(error));
                         Evidence::Seen(None)
@@ -431,7 +431,7 @@ impl Inner {
         io: D,
         key: &str,
         life: Lifetime,
-        lead: Lead,
+        lead: Lead<'_>,
         value: &T,
     ) {
         let stored = match (&self.link, *lead.evidence()) {
@@ -439,10 +439,10 @@ impl Inner {
                 let entry = self.entry_born(at, &self.local_key(key), value, life);
                 self.local.insert(entry, || !lead.doomed())
             }
-            (Some(link), Evidence::Seen(Some(Seen { token, .. }))) if !lead.doomed() => {
+            (Some(link), Evidence::Seen(Some(seen))) if !lead.doomed() => {
                 let key = self.full(key);
                 let put = match self.seal(&key, value, life) {
-                    Ok(value) => io.call(link, PutIf { key, value, life, token }).await,
+                    Ok(value) => io.call(link, PutIf { key, value, life, token: seen.token() }).await,
                     Err(error) => Err(error),
                 };
                 put.unwrap_or_else(|error| {
@@ -491,9 +491,9 @@ enum Looked<T> {
 }
 
 /// What a round of `get_or_insert_with` gave.
-pub(super) enum Claim<T> {
+pub(super) enum Claim<'a, T> {
     Value(Option<T>),
-    Lead(Lead),
+    Lead(Lead<'a>),
 }
 
 fn sum(key: &str, from: i128, by: i64) -> Result<i64> {

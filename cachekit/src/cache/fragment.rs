@@ -24,7 +24,7 @@ pub(crate) struct FragmentClaim {
     key: String,
     life: Lifetime,
     /// Until it is stored or dropped.
-    lead: Option<Lead>,
+    lead: Option<Lead<'static>>,
 }
 
 impl Cache {
@@ -44,6 +44,7 @@ impl Cache {
             // The one that was waited for gave something else.
             Claim::Value(None) => FragmentFound::Nothing(None),
             Claim::Lead(lead) => {
+                let lead = lead.holding(&inner.flights);
                 lead.step_in();
                 FragmentFound::Nothing(Some(FragmentClaim {
                     inner: Arc::clone(inner),

@@ -112,11 +112,11 @@ impl Inner {
                 Evidence::Birth { function: spot.function.number, instance: spot.local.instance, at: *at }
             }
             (State::Seen { generation, token: Some(token) }, ..) => {
-                Evidence::Seen(Some(Seen { generation: *generation, token: *token }))
+                Evidence::Seen(Some(Seen::new(*generation, *token)))
             }
             (State::Seen { generation, .. }, Some(link), Some(key)) => {
                 match AsyncIo.call(link, TokenOf { key: key.entry.clone() }).await {
-                    Ok(token) => Evidence::Seen(Some(Seen { generation: *generation, token })),
+                    Ok(token) => Evidence::Seen(Some(Seen::new(*generation, token))),
                     Err(error) => {
                         self.page_count(spot, Event::Error);
                         link.report("a response is made", &error);
@@ -135,10 +135,11 @@ impl Inner {
         look: &PageLook<T>,
         evidence: Evidence,
         patient: bool,
-    ) -> Role<Evidence> {
+    ) -> Role<'static, Evidence> {
         let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &self.local);
         let patient = patient && matches!(evidence, Evidence::Seen(Some(_)));
-        self.flights.join(&spot.local.key, evidence, joinable, Some(look.since), patient)
+        let role = self.flights.join(&spot.local.key, evidence, joinable, Some(look.since), patient);
+        role.holding(&self.flights)
     }
 
     /// Stores a page, unless something of it was deleted since the evidence was taken.
@@ -161,10 +162,10 @@ impl Inner {
                 };
                 self.local.insert(SimpleStore::entry(draft, page), || true)
             }
-            (Evidence::Seen(Some(Seen { generation, token })), Some(link), Some(key)) => {
-                let put = match seal_value(&key.entry, self.clock.now(), life, generation, &*page) {
+            (Evidence::Seen(Some(seen)), Some(link), Some(key)) => {
+                let put = match seal_value(&key.entry, self.clock.now(), life, seen.generation(), &*page) {
                     Ok(value) => {
-                        let put = PutIf { key: key.entry.clone(), value, life, token };
+                        let put = PutIf { key: key.entry.clone(), value, life, token: seen.token() };
                         AsyncIo.call(link, put).await
                     }
                     Err(error) => Err(error),

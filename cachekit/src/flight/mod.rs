@@ -23,10 +23,15 @@
 //! wait for as long; dropped, it hands over.
 //!
 //! - [`table`] finds the flight of a key, and lets a deletion doom it.
+//! - [`slots`] is a shard of that table.
+//! - [`lead`] is the right to compute, [`seat`] a leader's hold on its flight, which the thread's next leader uses again.
 //! - [`state`] is one flight and those who wait for it.
 //! - [`nesting`] keeps computations inside computations from waiting in a circle.
 
+mod lead;
 mod nesting;
+mod seat;
+mod slots;
 mod state;
 mod sync;
 mod table;
@@ -34,11 +39,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{Hash, Hasher};
-
 use cachekit_backends::KeyBytes;
 
+pub(crate) use lead::scope;
 pub(crate) use state::{Shared, Wait, Waited};
+use table::Digested;
 
 /// What is computed: the bytes of its key, and their digest under a secret of the process, by which it is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +52,18 @@ pub(crate) struct Key {
     pub(crate) bytes: KeyBytes,
 }
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.digest);
+impl Digested for Key {
+    fn digest(&self) -> u64 {
+        self.digest
     }
 }
 
 /// The flights of one cache.
 pub(crate) type Flights<E> = table::Flights<Key, E>;
 /// What a caller of that cache who missed has to do.
-pub(crate) type Role<E> = table::Role<Key, E>;
+pub(crate) type Role<'a, E> = table::Role<'a, Key, E>;
 /// The right to compute for that cache.
-pub(crate) type Lead<E> = table::Lead<Key, E>;
+pub(crate) type Lead<'a, E> = lead::Lead<'a, Key, E>;
 
 /// Whether this thread runs the body of a computation.
 #[cfg(test)]

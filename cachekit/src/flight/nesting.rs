@@ -11,11 +11,10 @@
 //! What a computation hands to another thread or to a spawned task starts at top level there: if it waits for that, and
 //! that for its key, nobody can see the cycle.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::iter::successors;
-use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -24,15 +23,22 @@ use super::state::Node;
 use super::sync::{Mutex, process_wide, thread_local};
 
 thread_local! {
-    static CURRENT: RefCell<Option<Node>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<Node>> = const { Cell::new(None) };
 }
 
 /// The flight whose body is running on this thread.
+#[inline]
 pub(super) fn current() -> Option<Node> {
     // A destructor of another thread-local may run after ours is gone: that is top level.
-    CURRENT.try_with(|current| current.borrow().clone()).unwrap_or(None)
+    let look = |current: &Cell<Option<Node>>| {
+        let node = current.take()?;
+        current.set(Some(node.clone()));
+        Some(node)
+    };
+    CURRENT.try_with(look).unwrap_or(None)
 }
 
+#[inline]
 fn replace(node: Option<Node>) -> Option<Node> {
     CURRENT.try_with(|current| current.replace(node)).unwrap_or(None)
 }
@@ -40,18 +46,21 @@ fn replace(node: Option<Node>) -> Option<Node> {
 /// Until it is dropped, what this thread runs belongs to one flight.
 #[must_use]
 pub(crate) struct Entered<'a> {
+    /// Where the reference to that flight goes back to: it is moved, for counting it takes longer. Not `Sync`, so this
+    /// stays on its thread.
+    home: &'a Cell<Option<Node>>,
     outer: Option<Node>,
-    /// Of this thread, and no longer than the lead.
-    _here: PhantomData<(&'a (), *const ())>,
 }
 
-pub(super) fn enter<'a>(node: Node) -> Entered<'a> {
-    Entered { outer: replace(Some(node)), _here: PhantomData }
+#[inline]
+pub(super) fn enter(node: Node, home: &Cell<Option<Node>>) -> Entered<'_> {
+    Entered { home, outer: replace(Some(node)) }
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
-        replace(self.outer.take());
+        self.home.set(replace(self.outer.take()));
     }
 }
 
@@ -71,24 +80,26 @@ pub(super) fn step_out(node: &Node) {
     }
 }
 
-/// Runs a future as the body of one flight: it is entered whenever the future is polled, and while it is dropped.
-pub(super) async fn scope<F: Future>(node: Node, future: F) -> F::Output {
+/// Runs a future as the body of one flight, if it is one: the flight is entered whenever the future is polled, and while it
+/// is dropped.
+pub(super) async fn scope<F: Future>(node: Option<Node>, future: F) -> F::Output {
     struct Body<'a, F> {
-        node: Node,
+        node: Cell<Option<Node>>,
         future: Pin<&'a mut Option<F>>,
     }
 
     impl<F> Drop for Body<'_, F> {
         fn drop(&mut self) {
-            let _entered = enter(self.node.clone());
+            let _entered = self.node.take().map(|node| enter(node, &self.node));
             self.future.set(None);
         }
     }
 
-    let mut body = Body { node, future: pin!(Some(future)) };
+    let mut body = Body { node: Cell::new(node), future: pin!(Some(future)) };
     poll_fn(move |context| {
-        let _entered = enter(body.node.clone());
-        match body.future.as_mut().as_pin_mut() {
+        let Body { node: home, future } = &mut body;
+        let _entered = home.take().map(|node| enter(node, home));
+        match future.as_mut().as_pin_mut() {
             Some(future) => future.poll(context),
             None => Poll::Pending,
         }

@@ -1,4 +1,4 @@
-//! One flight: what its computation saw before it began, who waits for it, and how it ended.
+//! One flight: who waits for it, and how it ended.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park};
 /// A value on its way from the leader to those who wait, whatever its type.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 
-/// A flight with its evidence's type forgotten, as parents and waiters hold it.
-pub(super) type Node = Arc<Flight<dyn Any + Send + Sync>>;
+/// A flight, as its leader, its waiters, the table and the computations inside it hold it.
+pub(super) type Node = Arc<Flight>;
 
 /// How a wait ended.
 #[derive(Clone, Debug)]
@@ -30,15 +30,14 @@ pub(crate) enum Waited {
     Again,
 }
 
-/// The state of one computation, shared by its leader, its waiters, the table and the computations inside it.
-pub(super) struct Flight<E: ?Sized> {
+/// The state of one computation.
+pub(super) struct Flight {
     doomed: AtomicBool,
     parent: Option<Node>,
     /// The last search of the wait graph that came by. Read and written only under that graph's lock, so it is no
     /// matter for a model checker either.
     visited: std::sync::atomic::AtomicU64,
     state: Mutex<State>,
-    evidence: E,
 }
 
 enum State {
@@ -50,26 +49,25 @@ enum State {
     Landed(Waited),
 }
 
-impl<E> Flight<E> {
-    pub(super) fn new(evidence: E, parent: Option<Node>) -> Self {
+impl Flight {
+    pub(super) fn new(parent: Option<Node>) -> Self {
         Self {
             doomed: AtomicBool::new(false),
             parent,
             visited: std::sync::atomic::AtomicU64::new(0),
             state: Mutex::new(State::Running { wakers: None, next: 0 }),
-            evidence,
         }
     }
 
-    pub(super) fn evidence(&self) -> &E {
-        &self.evidence
-    }
-}
-
-impl<E: ?Sized> Flight<E> {
     /// The flight whose body started this one.
     pub(super) fn parent(&self) -> Option<&Node> {
         self.parent.as_ref()
+    }
+
+    /// Whether nothing tells it from a new one at top level, provided that nobody holds it but its leader.
+    #[inline]
+    pub(super) fn is_as_new(&self) -> bool {
+        self.parent.is_none() && !self.doomed()
     }
 
     /// Marks the flight as visited by a search; false if it was already. Only under the wait graph's lock.
@@ -87,6 +85,7 @@ impl<E: ?Sized> Flight<E> {
         self.doomed.store(true, Ordering::SeqCst);
     }
 
+    #[inline]
     pub(super) fn doomed(&self) -> bool {
         self.doomed.load(Ordering::SeqCst)
     }
@@ -136,7 +135,7 @@ impl<E: ?Sized> Flight<E> {
     }
 }
 
-impl<E: ?Sized> Drop for Flight<E> {
+impl Drop for Flight {
     /// Takes a chain of parents apart one by one: a deep recursion would overflow the stack otherwise.
     fn drop(&mut self) {
         let mut next = self.parent.take();
@@ -190,6 +189,8 @@ impl Future for Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
+        // An edge names its target by address, so it goes while the flight is held.
+        self.edge = None;
         if let Some(ticket) = self.ticket.take() {
             self.flight.leave(ticket);
         }

@@ -5,9 +5,6 @@ pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) use std::thread::{Thread, current as current_thread, park};
 pub(super) use std::thread_local;
 
-/// Seeded by the operating system: an outsider who chooses arguments can't make them collide.
-pub(super) type HashState = foldhash::fast::RandomState;
-
 /// The counters of completions. Two keys that share one make each other look twice now and then; so many that it is rare.
 /// A model checker, which pays for each, has fewer.
 pub(super) const COUNTERS: usize = 1024;

@@ -1,30 +1,53 @@
 //! The flights under way, by key.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
-use std::hash::{BuildHasher, Hash};
+use std::ops::Deref;
 use std::sync::Arc;
 
-use super::nesting::{self, Edge, Entered};
-use super::state::{Flight, Node, Shared, Wait, Waited};
-use super::sync::{AtomicU64, COUNTERS, HashState, Mutex, Ordering};
+use super::lead::Lead;
+use super::nesting::{self, Edge};
+use super::seat::Seat;
+use super::slots::{Current, Slot, Slots};
+use super::state::{Node, Wait};
+use super::sync::{AtomicU64, COUNTERS, Mutex, Ordering};
 
 const SHARDS: usize = 16;
-/// A shard's table that was larger gives its memory back once it is empty.
-const KEPT: usize = 64;
+
+/// What is computed, as the flights tell it apart.
+pub(crate) trait Digested {
+    /// A hash of it under a secret of the process. Equal keys have equal ones.
+    fn digest(&self) -> u64;
+}
+
+impl Digested for u64 {
+    fn digest(&self) -> u64 {
+        *self
+    }
+}
 
 /// What a caller who missed has to do.
 #[must_use]
-pub(crate) enum Role<K: Clone + Eq + Hash, E: Send + Sync + 'static> {
+pub(crate) enum Role<'a, K, E: Clone> {
     /// Compute; others wait.
-    Lead(Lead<K, E>),
+    Lead(Lead<'a, K, E>),
     /// Wait for the one that computes.
     Wait(Wait),
     /// Compute, for waiting would never end: the one that computes waits for this caller. Nobody waits for this lead.
-    Alone(Lead<K, E>),
+    Alone(Lead<'a, K, E>),
     /// Look into the store again: a flight of this key (or, seldom, of another one) landed since the last look.
     Recheck,
+}
+
+impl<K, E: Clone> Role<'_, K, E> {
+    /// The same, with a hold on the flights that it is of, for who can't borrow them.
+    #[allow(dead_code, reason = "for the web, which is a feature")]
+    pub(crate) fn holding(self, flights: &Arc<Flights<K, E>>) -> Role<'static, K, E> {
+        match self {
+            Self::Lead(lead) => Role::Lead(lead.holding(flights)),
+            Self::Alone(lead) => Role::Alone(lead.holding(flights)),
+            Self::Wait(wait) => Role::Wait(wait),
+            Self::Recheck => Role::Recheck,
+        }
+    }
 }
 
 /// The computations under way, by key: at most one that others join, and any number that nobody waits for.
@@ -33,74 +56,81 @@ pub(crate) enum Role<K: Clone + Eq + Hash, E: Send + Sync + 'static> {
 ///
 /// No lock is held over a computation, a waker or the drop of a value. Memory: a fixed 10 KB and what is under way.
 pub(crate) struct Flights<K, E> {
-    hashes: HashState,
-    shards: Box<[Mutex<Table<K, E>>]>,
+    shards: Box<[Mutex<Slots<K, E>>]>,
+    /// How many flights have landed. Each counter belongs to one shard and is written under its lock.
     completions: Box<[AtomicU64]>,
 }
 
-type Table<K, E> = HashMap<K, Slot<E>, HashState>;
+/// Which counter and which shard a digest belongs to.
+#[derive(Clone, Copy)]
+struct Place(usize);
 
-struct Slot<E> {
-    /// The one that callers join.
-    current: Option<Arc<Flight<E>>>,
-    /// Those that nobody joins (any more), by address; here so that a deletion finds them. Seldom any.
-    others: Option<BTreeMap<usize, Arc<Flight<E>>>>,
-}
-
-impl<E> Default for Slot<E> {
-    fn default() -> Self {
-        Self { current: None, others: None }
-    }
-}
-
-impl<E> Slot<E> {
-    fn add_other(&mut self, flight: Arc<Flight<E>>) {
-        self.others.get_or_insert_default().insert(Arc::as_ptr(&flight).addr(), flight);
-    }
-
-    /// Whether it was there.
-    fn remove(&mut self, flight: &Arc<Flight<E>>) -> bool {
-        if self.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, flight)) {
-            self.current = None;
-            return true;
-        }
-        let others = self.others.as_mut();
-        others.is_some_and(|others| others.remove(&Arc::as_ptr(flight).addr()).is_some())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.current.is_none() && self.others.as_ref().is_none_or(BTreeMap::is_empty)
-    }
-
-    fn doom(&self) {
-        let others = self.others.iter().flat_map(|others| others.values());
-        self.current.iter().chain(others).for_each(|flight| flight.doom());
+impl Place {
+    fn of(digest: u64) -> Self {
+        // The upper bits of a product by the golden ratio (Knuth's): other ones than those that the slots' table uses.
+        Self((digest.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % COUNTERS)
     }
 }
 
 impl<K, E> Default for Flights<K, E> {
     fn default() -> Self {
-        let hashes = HashState::default();
-        let table = || Mutex::new(HashMap::with_hasher(hashes.clone()));
         Self {
-            shards: (0..SHARDS).map(|_| table()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(Slots::default())).collect(),
             completions: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
-            hashes,
         }
     }
 }
 
-impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
+impl<K, E> Flights<K, E> {
+    fn shard(&self, place: Place) -> &Mutex<Slots<K, E>> {
+        &self.shards[place.0 % SHARDS]
+    }
+
+    fn counter(&self, place: Place) -> &AtomicU64 {
+        &self.completions[place.0]
+    }
+
+    /// Takes a flight off the table, so that no further caller joins it, and counts it if it may have stored. Gives back
+    /// the table's reference to it.
+    #[inline]
+    pub(super) fn remove(&self, digest: u64, flight: &Node, counts: bool) -> Option<Node> {
+        let place = Place::of(digest);
+        let mut slots = self.shard(place).lock();
+        if counts {
+            // Nobody else writes to it now.
+            let counter = self.counter(place);
+            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
+        }
+        slots.remove(digest, flight)
+    }
+
+    /// Dooms every flight of a digest but one, whose value is to replace theirs.
+    pub(super) fn doom_others(&self, digest: u64, kept: &Node) {
+        let _slot = {
+            let mut slots = self.shard(Place::of(digest)).lock();
+            let kept = slots.remove(digest, kept);
+            let slot = slots.take(digest);
+            slot.iter().for_each(Slot::doom);
+            // Unless it was taken off by a deletion meanwhile.
+            if let Some(kept) = kept {
+                slots.add_other(digest, kept);
+            }
+            slot
+        };
+    }
+}
+
+impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
     /// No flight.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// How many flights of this key have landed that may have stored something, for [`join`](Self::join). Read it before
-    /// looking into the store. Asked by the key, or by what hashes alike.
-    pub(crate) fn completions(&self, key: &impl Hash) -> u64 {
+    /// looking into the store. Asked by the key or by its digest.
+    pub(crate) fn completions(&self, key: &impl Digested) -> u64 {
         // Acquire: who sees a completion, sees what it stored.
-        self.counter(self.hashes.hash_one(key)).load(Ordering::Acquire)
+        self.counter(Place::of(key.digest())).load(Ordering::Acquire)
     }
 
     /// Joins the flight of a key, or starts it.
@@ -116,55 +146,60 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     /// A `patient` caller is told to look again, too, if there is a flight that it can't join: the flight may have stored
     /// between the caller's look and the gathering of its evidence, so that the two don't fit and the value is there.
     pub(crate) fn join(
-        self: &Arc<Self>,
+        &self,
         key: &K,
         evidence: E,
         joinable: impl FnOnce(&E, &E) -> bool,
         since: Option<u64>,
         patient: bool,
-    ) -> Role<K, E> {
-        let hash = self.hashes.hash_one(key);
+    ) -> Role<'_, K, E> {
+        let digest = key.digest();
+        let place = Place::of(digest);
         let parent = nesting::current();
-        let mut table = self.shard(hash).lock();
-        let current = table.get(key).and_then(|slot| slot.current.as_ref());
-        if let Some(flight) = current.filter(|flight| joinable(flight.evidence(), &evidence)) {
-            let target: Node = flight.clone();
-            drop(table);
+        let mut slots = self.shard(place).lock();
+        let current = slots.current(digest);
+        let same = current.filter(|current| current.key == *key);
+        if let Some(current) = same.filter(|current| joinable(&current.evidence, &evidence)) {
+            let target = current.flight.clone();
+            drop(slots);
             return self.wait_for(target, key, evidence, parent);
         }
         // A landing counts under this lock, in the same step as it leaves the table. So if no flight is here and none was
         // counted, then none that could have stored after the caller's look has landed.
-        if since.is_some_and(|since| since != self.counter(hash).load(Ordering::Acquire)) {
+        if since.is_some_and(|since| since != self.counter(place).load(Ordering::Acquire)) {
             return Role::Recheck;
         }
-        if patient && current.is_some() {
+        if patient && same.is_some() {
             return Role::Recheck;
         }
-        let flight = Arc::new(Flight::new(evidence, parent));
-        let slot = table.entry(key.clone()).or_default();
-        if let Some(older) = slot.current.replace(flight.clone()) {
-            slot.add_other(older);
+        let another = current.is_some() && same.is_none();
+        let (seat, flight) = Seat::take(parent);
+        if another {
+            slots.add_other(digest, flight);
+            drop(slots);
+            return Role::Alone(Lead::new(self, digest, evidence, seat));
         }
-        drop(table);
-        Role::Lead(self.lead(key, flight))
+        slots.replace(digest, Current { key: key.clone(), evidence: evidence.clone(), flight });
+        drop(slots);
+        Role::Lead(Lead::new(self, digest, evidence, seat))
     }
 
     /// Starts the flight of a key if there is none, and none has landed `since` the look into the store that missed: the
     /// common case of [`join`](Self::join).
-    pub(crate) fn lead_at_once(self: &Arc<Self>, key: &K, evidence: E, since: u64) -> Option<Lead<K, E>> {
-        let hash = self.hashes.hash_one(key);
-        let mut table = self.shard(hash).lock();
-        if since != self.counter(hash).load(Ordering::Acquire) {
+    pub(crate) fn lead_at_once(&self, key: &K, evidence: E, since: u64) -> Option<Lead<'_, K, E>> {
+        let digest = key.digest();
+        let place = Place::of(digest);
+        let mut slots = self.shard(place).lock();
+        if since != self.counter(place).load(Ordering::Acquire) || !slots.is_vacant(digest) {
             return None;
         }
-        let Entry::Vacant(slot) = table.entry(key.clone()) else { return None };
-        let flight = Arc::new(Flight::new(evidence, nesting::current()));
-        slot.insert(Slot { current: Some(flight.clone()), others: None });
-        drop(table);
-        Some(self.lead(key, flight))
+        let (seat, flight) = Seat::take(nesting::current());
+        slots.begin(digest, Current { key: key.clone(), evidence: evidence.clone(), flight });
+        drop(slots);
+        Some(Lead::new(self, digest, evidence, seat))
     }
 
-    fn wait_for(self: &Arc<Self>, target: Node, key: &K, evidence: E, parent: Option<Node>) -> Role<K, E> {
+    fn wait_for(&self, target: Node, key: &K, evidence: E, parent: Option<Node>) -> Role<'_, K, E> {
         let Some(parent) = parent else {
             return Role::Wait(Wait::new(target, None));
         };
@@ -175,41 +210,24 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     }
 
     /// Starts a computation that nobody waits for. It is known here only so that a deletion can doom it.
-    pub(crate) fn register(self: &Arc<Self>, key: &K, evidence: E) -> Lead<K, E> {
-        let flight = Arc::new(Flight::new(evidence, nesting::current()));
-        let mut table = self.shard(self.hashes.hash_one(key)).lock();
-        table.entry(key.clone()).or_default().add_other(flight.clone());
-        drop(table);
-        self.lead(key, flight)
+    pub(crate) fn register(&self, key: &K, evidence: E) -> Lead<'_, K, E> {
+        let digest = key.digest();
+        let (seat, flight) = Seat::take(nesting::current());
+        self.shard(Place::of(digest)).lock().add_other(digest, flight);
+        Lead::new(self, digest, evidence, seat)
     }
 
     /// Dooms every flight of a key: its leader learns that its value must not be stored, and no later caller joins it.
     ///
     /// Call it before removing the entry from the store.
     pub(crate) fn doom(&self, key: &K) {
+        let digest = key.digest();
         // Dropped after the lock: this may be the last of a flight that lands just now, and so hold a user's value.
         let _slot = {
-            let mut table = self.shard(self.hashes.hash_one(key)).lock();
-            let slot = table.remove(key);
+            let mut slots = self.shard(Place::of(digest)).lock();
+            let slot = slots.take(digest);
             slot.iter().for_each(Slot::doom);
             slot
-        };
-    }
-
-    /// Dooms every flight of a key but one, whose value is to replace theirs.
-    fn doom_others(&self, key: &K, kept: &Arc<Flight<E>>) {
-        let _slot = {
-            let mut table = self.shard(self.hashes.hash_one(key)).lock();
-            let Some(slot) = table.get_mut(key) else { return };
-            let mut others = std::mem::take(slot);
-            if others.remove(kept) {
-                slot.add_other(Arc::clone(kept));
-            } else {
-                // It was taken off by a deletion meanwhile.
-                table.remove(key);
-            }
-            others.doom();
-            others
         };
     }
 
@@ -217,141 +235,36 @@ impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Flights<K, E> {
     pub(crate) fn doom_all(&self) {
         for shard in &self.shards {
             let _slots = {
-                let mut table = shard.lock();
-                table.values().for_each(Slot::doom);
-                std::mem::replace(&mut *table, HashMap::with_hasher(self.hashes.clone()))
+                let mut slots = shard.lock();
+                slots.doom();
+                std::mem::take(&mut *slots)
             };
         }
     }
 
-    fn lead(self: &Arc<Self>, key: &K, flight: Arc<Flight<E>>) -> Lead<K, E> {
-        Lead { flights: self.clone(), key: key.clone(), flight, landed: false }
-    }
-
-    /// Takes a flight off the table, so that no further caller joins it, and counts it if it may have stored.
-    fn remove(&self, key: &K, flight: &Arc<Flight<E>>, counts: bool) {
-        let hash = self.hashes.hash_one(key);
-        let mut table = self.shard(hash).lock();
-        if counts {
-            self.counter(hash).fetch_add(1, Ordering::Release);
-        }
-        // Most have the slot for themselves, and so it goes with them.
-        let Some(mut slot) = table.remove(key) else { return };
-        slot.remove(flight);
-        if !slot.is_empty() {
-            table.insert(key.clone(), slot);
-        } else if table.is_empty() && table.capacity() > KEPT {
-            *table = HashMap::with_hasher(self.hashes.clone());
-        }
-    }
-
-    fn shard(&self, hash: u64) -> &Mutex<Table<K, E>> {
-        // The table inside uses the lowest and the highest bits.
-        &self.shards[(hash >> 32) as usize % SHARDS]
-    }
-
-    fn counter(&self, hash: u64) -> &AtomicU64 {
-        &self.completions[(hash >> 16) as usize % COUNTERS]
-    }
-
-    /// How many computations are under way, and for how many the table has room.
+    /// How many computations are under way, and for how many the table has room beside a fixed number.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
-        let flights = |slot: &Slot<E>| {
-            slot.others.as_ref().map_or(0, BTreeMap::len) + usize::from(slot.current.is_some())
-        };
-        self.shards.iter().map(Mutex::lock).fold((0, 0), |(under_way, room), table| {
-            (under_way + table.values().map(flights).sum::<usize>(), room + table.capacity())
+        self.shards.iter().map(Mutex::lock).fold((0, 0), |(under_way, room), slots| {
+            let size = slots.size();
+            (under_way + size.0, room + size.1)
         })
     }
 }
 
-/// The right, and the duty, to compute. Dropped without [`finish`](Self::finish), by a panic or a cancellation, it hands
-/// over to one of those who wait.
-#[must_use]
-pub(crate) struct Lead<K: Clone + Eq + Hash, E: Send + Sync + 'static> {
-    flights: Arc<Flights<K, E>>,
-    key: K,
-    flight: Arc<Flight<E>>,
-    landed: bool,
+/// The flights that a lead is of: of a cache that outlives it, or held by it.
+pub(super) enum Home<'a, K, E> {
+    Borrowed(&'a Flights<K, E>),
+    Held(Arc<Flights<K, E>>),
 }
 
-impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Lead<K, E> {
-    /// What was known when the computation began.
-    pub(crate) fn evidence(&self) -> &E {
-        self.flight.evidence()
-    }
+impl<K, E> Deref for Home<'_, K, E> {
+    type Target = Flights<K, E>;
 
-    /// Whether the entry was deleted since the computation began, so that its value must not be stored.
-    ///
-    /// Ask under the lock under which the value is stored, if the deletion removes the entry under the same one: then
-    /// either the flag is seen here, or the removal sees the value.
-    pub(crate) fn doomed(&self) -> bool {
-        self.flight.doomed()
-    }
-
-    /// Dooms the key's other flights: this one was asked for to replace what they compute. Call it before storing.
-    pub(crate) fn supersede(&self) {
-        self.flights.doom_others(&self.key, &self.flight);
-    }
-
-    /// Makes this the computation that the thread's code belongs to, for a body that is a function.
-    pub(crate) fn enter(&self) -> Entered<'_> {
-        nesting::enter(self.flight.clone())
-    }
-
-    /// The same for a body that is a future.
-    pub(crate) fn scope<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F, K, E> {
-        nesting::scope(self.flight.clone(), body)
-    }
-
-    /// Makes this the computation that the thread's code belongs to, until [`step_out`](Self::step_out), for a body that is
-    /// no scope of ours.
-    #[allow(dead_code, reason = "for templates, which are a feature")]
-    pub(crate) fn step_in(&self) {
-        nesting::step_in(self.flight.clone());
-    }
-
-    /// Ends what [`step_in`](Self::step_in) began.
-    #[allow(dead_code, reason = "for templates, which are a feature")]
-    pub(crate) fn step_out(&self) {
-        let node: Node = self.flight.clone();
-        nesting::step_out(&node);
-    }
-
-    /// Ends the flight, and hands a value, if it is one to share, to everybody who waits. It is made only if somebody does.
-    /// Store it before.
-    pub(crate) fn finish(self, value: impl FnOnce() -> Option<Shared>) {
-        self.land(true, || value().map_or(Waited::Released, Waited::Value));
-    }
-
-    /// Ends the flight with nothing that is stored or shared: those who wait compute by themselves, side by side.
-    pub(crate) fn release(self) {
-        self.land(false, || Waited::Released);
-    }
-
-    fn land(mut self, counts: bool, waited: impl FnOnce() -> Waited) {
-        self.flights.remove(&self.key, &self.flight, counts);
-        // Off the table nobody can join any more, and who has joined holds the flight.
-        if Arc::strong_count(&self.flight) > 1 {
-            let waited = waited();
-            self.flight.land(waited);
-        }
-        self.landed = true;
-    }
-
-    #[cfg(test)]
-    pub(super) fn flight(&self) -> &Arc<Flight<E>> {
-        &self.flight
-    }
-}
-
-impl<K: Clone + Eq + Hash, E: Send + Sync + 'static> Drop for Lead<K, E> {
-    fn drop(&mut self) {
-        if !self.landed {
-            // It may have stored before it was dropped, so it counts.
-            self.flights.remove(&self.key, &self.flight, true);
-            self.flight.land(Waited::Again);
+    fn deref(&self) -> &Flights<K, E> {
+        match self {
+            Self::Borrowed(flights) => flights,
+            Self::Held(flights) => flights,
         }
     }
 }

@@ -29,7 +29,7 @@ const PATIENCE: usize = 2;
 enum Round<T> {
     /// A stored value, or somebody's who computed it meanwhile.
     Value(T),
-    Compute(Option<Flight>),
+    Compute(Option<Flight<'static>>),
     /// The store changed; look again.
     Again,
 }
@@ -41,8 +41,8 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
     {
         match self.at_once() {
-            Ok(ticket) => Lead::Compute(ticket),
-            Err(this) => ready(this.lead_over(SyncIo, policy)),
+            Some(flight) => Lead::Compute(Ticket::new(self.call, Some(flight))),
+            None => ready(self.lead_over(SyncIo, policy)),
         }
     }
 
@@ -52,28 +52,28 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
     {
         match self.at_once() {
-            Ok(ticket) => Lead::Compute(ticket),
-            Err(this) => this.lead_over(AsyncIo, policy).await,
+            Some(flight) => Lead::Compute(Ticket::new(self.call, Some(flight))),
+            None => self.lead_over(AsyncIo, policy).await,
         }
     }
 
     /// The common miss in process: nobody computes the key, nor has since it was looked for. Short, because a function that
     /// is cheap to compute is judged by it.
-    // What comes back is what went in.
-    #[allow(clippy::result_large_err)]
-    fn at_once(self) -> Result<Ticket, Self> {
+    fn at_once(&self) -> Option<Flight<'static>> {
         let call = &self.call;
         let (Way::Local(key), Some(since), true) = (&call.way, self.since, call.single_flight) else {
-            return Err(self);
+            return None;
         };
         let inner = call.inner();
         // After the look that missed, but before the computation, which is what counts.
         let evidence =
             Evidence::Birth { function: call.function.number, instance: key.instance, at: inner.local.now() };
-        let Some(flight) = inner.flights.lead_at_once(&key.key, evidence, since) else { return Err(self) };
-        call.note_use();
-        call.count(Event::Miss);
-        Ok(Ticket::new(self.call, Some(flight)))
+        let flight = inner.flights.lead_at_once(&key.key, evidence, since);
+        if flight.is_some() {
+            // Makes the function known as one of the cache, too.
+            call.function.count(inner, Event::Miss);
+        }
+        flight
     }
 
     async fn lead_over<R, D: Io>(self, io: D, policy: &Policy<R>) -> Lead<R>
@@ -156,7 +156,7 @@ async fn shared_round<R, D: Io>(
                     Opened::Unreadable => call.count(Event::Error),
                 }
             }
-            token(io, call, link, key, fetched.token).await.map(|token| Seen { generation, token })
+            token(io, call, link, key, fetched.token).await.map(|token| Seen::new(generation, token))
         }
         Err(error) => {
             gone_on(call, link, &error);

@@ -23,7 +23,7 @@ use crate::flight;
 
 pub use named::delete_memoized_named;
 
-pub(crate) type Lead = flight::Lead<Evidence>;
+pub(crate) type Lead<'a> = flight::Lead<'a, Evidence>;
 pub(crate) type Flights = flight::Flights<Evidence>;
 
 /// What a computation's leader saw before it began. A later caller may wait for it only if nothing was deleted since.
@@ -38,8 +38,23 @@ pub(crate) enum Evidence {
 /// What a backend's answer says about the validity of what is computed after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    pub(crate) generation: u128,
-    pub(crate) token: Token,
+    // Bytes, for two numbers of 128 bits would align, and so widen, whatever holds the evidence of a call in process.
+    generation: [u8; 16],
+    token: [u8; 16],
+}
+
+impl Seen {
+    pub(crate) fn new(generation: u128, token: Token) -> Self {
+        Self { generation: generation.to_ne_bytes(), token: token.0.to_ne_bytes() }
+    }
+
+    pub(crate) fn generation(self) -> u128 {
+        u128::from_ne_bytes(self.generation)
+    }
+
+    pub(crate) fn token(self) -> Token {
+        Token(u128::from_ne_bytes(self.token))
+    }
 }
 
 impl Evidence {

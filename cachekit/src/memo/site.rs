@@ -10,7 +10,7 @@ use cachekit_backends::{Error, ErrorKind, Result};
 use parking_lot::{Mutex, RwLock};
 
 use crate::cache::{Cache, Inner};
-use crate::stats::Counters;
+use crate::stats::{Counters, Event};
 
 /// What the attribute said, as a constant.
 pub struct Spec {
@@ -43,7 +43,7 @@ pub(crate) struct Function {
     pub(crate) version: &'static str,
     pub(crate) local: bool,
     scope: TypeId,
-    /// The first cache it was called with, by address, and the counter of its hits there.
+    /// The first cache it was called with, by address, and the number of its counters there.
     counter: OnceLock<(usize, u32)>,
 }
 
@@ -174,18 +174,34 @@ impl Function {
     /// Counts a hit.
     #[inline]
     pub(crate) fn count_hit(&self, inner: &Arc<Inner>) {
-        let number = match self.counter.get() {
-            // A cache that is gone may have left its address to another one, and its counts with it; functions refer to
-            // caches that live as long as the program.
+        self.count(inner, Event::Hit);
+    }
+
+    /// Counts. The first time it notes that the function is called with the cache.
+    #[inline(always)]
+    // A hit is mostly this.
+    #[allow(clippy::inline_always)]
+    pub(crate) fn count(&self, inner: &Arc<Inner>, event: Event) {
+        Counters::count_as(self.counter(inner), event, || &inner.functions.get(self.number).counters);
+    }
+
+    /// The number of its counters in a cache.
+    #[inline]
+    fn counter(&self, inner: &Arc<Inner>) -> u32 {
+        match self.counter.get() {
+            // The cache stays, for it is registered, and so its address is no other one's.
             Some((cache, number)) if *cache == Arc::as_ptr(inner).addr() => *number,
             _ => self.counter_in(inner),
-        };
-        Counters::count_hit(number, || &inner.functions.get(self.number).counters);
+        }
     }
 
     #[cold]
     fn counter_in(&self, inner: &Arc<Inner>) -> u32 {
-        let number = inner.functions.get(self.number).counters.number();
+        let used = inner.functions.get(self.number);
+        if used.first_time() {
+            self.used_with(&Cache::from(Arc::clone(inner)));
+        }
+        let number = used.counters.number();
         self.counter.get_or_init(|| (Arc::as_ptr(inner).addr(), number));
         number
     }

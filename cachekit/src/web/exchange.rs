@@ -97,7 +97,7 @@ pub(super) struct Exchange {
 struct Making {
     spot: PageSpot,
     evidence: Evidence,
-    lead: Option<Lead>,
+    lead: Option<Lead<'static>>,
     previous: Option<Arc<Page>>,
     /// The response that may be validated.
     stale: Option<Variant>,

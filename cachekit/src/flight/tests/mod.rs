@@ -1,6 +1,7 @@
 //! What single flight promises, one test each. Threads meet at barriers and channels, tasks are polled by hand.
 
 mod nesting;
+mod reuse;
 mod roles;
 mod waiting;
 
@@ -11,8 +12,9 @@ use std::thread::yield_now;
 
 use parking_lot::Mutex;
 
+use super::lead::Lead;
 use super::state::{Shared, Wait, Waited};
-use super::table::{Flights, Lead, Role};
+use super::table::{Flights, Role};
 
 /// The evidence is a version here.
 type Numbered = Flights<u64, u32>;
@@ -22,12 +24,12 @@ fn flights() -> Arc<Numbered> {
 }
 
 /// Joins with version 0, which every flight of these tests has unless it says otherwise.
-fn join(flights: &Arc<Numbered>, key: u64) -> Role<u64, u32> {
+fn join(flights: &Numbered, key: u64) -> Role<'_, u64, u32> {
     flights.join(&key, 0, |theirs, ours| theirs == ours, None, false)
 }
 
 #[track_caller]
-fn lead(role: Role<u64, u32>) -> Lead<u64, u32> {
+fn lead(role: Role<'_, u64, u32>) -> Lead<'_, u64, u32> {
     match role {
         Role::Lead(lead) => lead,
         other => panic!("{} instead of a lead", name(&other)),
@@ -35,14 +37,14 @@ fn lead(role: Role<u64, u32>) -> Lead<u64, u32> {
 }
 
 #[track_caller]
-fn wait(role: Role<u64, u32>) -> Wait {
+fn wait(role: Role<'_, u64, u32>) -> Wait {
     match role {
         Role::Wait(wait) => wait,
         other => panic!("{} instead of a wait", name(&other)),
     }
 }
 
-fn name(role: &Role<u64, u32>) -> &'static str {
+fn name(role: &Role<'_, u64, u32>) -> &'static str {
     match role {
         Role::Lead(_) => "a lead",
         Role::Wait(_) => "a wait",
@@ -84,7 +86,7 @@ fn poll<F: Future + Unpin>(future: &mut F, bell: &Arc<Bell>) -> Poll<F::Output> 
 }
 
 /// Returns when that many wait for a flight.
-fn until_waiting(lead: &Lead<u64, u32>, count: usize) {
+fn until_waiting(lead: &Lead<'_, u64, u32>, count: usize) {
     while lead.flight().waiting() != count {
         yield_now();
     }
@@ -131,7 +133,7 @@ impl Memo {
         }
     }
 
-    fn compute(&self, key: u64, lead: Lead<u64, u32>) -> u64 {
+    fn compute(&self, key: u64, lead: Lead<'_, u64, u32>) -> u64 {
         let value = {
             let _entered = lead.enter();
             (self.0.body)(self, key)

@@ -6,19 +6,19 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Barrier, OnceLock};
 use std::thread;
 
-use super::super::nesting::{current, recorded};
+use super::super::nesting::{current, enter, recorded};
 use super::super::state::{Flight, Node};
 use super::*;
 
 #[track_caller]
-fn alone(role: Role<u64, u32>) -> Lead<u64, u32> {
+fn alone(role: Role<'_, u64, u32>) -> Lead<'_, u64, u32> {
     match role {
         Role::Alone(lead) => lead,
         other => panic!("{} instead of a lead of its own", name(&other)),
     }
 }
 
-fn node(lead: &Lead<u64, u32>) -> Node {
+fn node(lead: &Lead<'_, u64, u32>) -> Node {
     lead.flight().clone()
 }
 
@@ -83,7 +83,7 @@ fn two_threads_in_mutual_recursion_do_not_wait_for_each_other() {
 fn a_circle_of_three_is_seen_through_the_computations_around_the_waits() {
     let flights = flights();
     let [one, two, three] = [1, 2, 3].map(|key| lead(join(&flights, key)));
-    let inside = |around: &Lead<u64, u32>, key: u64, target: u64| {
+    let inside = |around: &Lead<'_, u64, u32>, key: u64, target: u64| {
         let _around = around.enter();
         let inner = lead(join(&flights, key));
         let role = {
@@ -148,7 +148,7 @@ fn a_scope_is_entered_when_polled_and_when_cancelled() {
             self.0.set(current()).ok().unwrap();
         }
     }
-    let is = |node: &Option<Node>, lead: &Lead<u64, u32>| {
+    let is = |node: &Option<Node>, lead: &Lead<'_, u64, u32>| {
         node.as_ref().is_some_and(|node| std::ptr::addr_eq(Arc::as_ptr(node), Arc::as_ptr(lead.flight())))
     };
     let flights = flights();
@@ -232,7 +232,8 @@ fn a_circle_is_seen_at_any_depth() {
         .map(|_| ())
         .scan(Vec::new(), |entered: &mut Vec<Node>, ()| {
             let key = entered.len() as u64;
-            let _around = entered.last().cloned().map(super::super::nesting::enter);
+            let home = Cell::new(None);
+            let _around = entered.last().cloned().map(|node| enter(node, &home));
             let lead = lead(join(&flights, key));
             entered.push(node(&lead));
             Some(lead)
@@ -247,7 +248,7 @@ fn a_circle_is_seen_at_any_depth() {
 fn a_long_chain_of_parents_ends_without_recursion() {
     let small_stack = thread::Builder::new().stack_size(64 * 1024);
     let chain = small_stack.spawn(|| {
-        let chain = (0..200_000).fold(None, |parent, _| Some(Arc::new(Flight::new((), parent)) as Node));
+        let chain = (0..200_000).fold(None, |parent, _| Some(Arc::new(Flight::new(parent)) as Node));
         drop(chain);
     });
     chain.unwrap().join().unwrap();

@@ -50,7 +50,7 @@ fn threads_and_tasks_wait_for_the_same_flight() {
 #[test]
 fn a_panic_hands_over_to_one_of_those_who_wait() {
     let flights = flights();
-    let leader = lead(join(&flights, 1));
+    let leader = lead(join(&flights, 1)).holding(&flights);
     let waiters: Vec<_> = (0..4)
         .map(|_| {
             let flights = flights.clone();
@@ -178,7 +178,7 @@ fn wakers_run_with_no_lock_held() {
     let flights = flights();
     let leader = lead(join(&flights, 1));
     let mut waiter = wait(join(&flights, 1));
-    let busybody = Arc::new(Busybody(Mutex::new(None), flights));
+    let busybody = Arc::new(Busybody(Mutex::new(None), flights.clone()));
     let waker = Waker::from(busybody.clone());
     assert!(std::pin::Pin::new(&mut waiter).poll(&mut Context::from_waker(&waker)).is_pending());
     *busybody.0.lock() = Some(waiter);
