@@ -33,8 +33,9 @@ pub type Lifetime = Option<Duration>;
 
 /// A lifetime in whole milliseconds, rounded up and at least one.
 pub fn lifetime_millis(life: Duration) -> u64 {
-    let up = life.as_nanos().div_ceil(1_000_000).max(1);
-    u64::try_from(up).unwrap_or(u64::MAX)
+    // By parts: a division of 128 bits takes longer than a hit.
+    let part = u64::from(life.subsec_nanos().div_ceil(1_000_000));
+    life.as_secs().saturating_mul(1000).saturating_add(part).max(1)
 }
 
 impl From<Duration> for Timeout {

@@ -111,6 +111,7 @@ impl Hasher for Recorder<'_> {
     fn finish(&self) -> u64 {
         0
     }
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
