@@ -1,6 +1,6 @@
 //! Names, modes and errors: everything that is said to the operating system about a path.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,14 @@ impl Layout {
     }
 
     pub(super) fn entry(&self, id: Id) -> PathBuf {
-        self.0.join(format!("{:02x}/{id:032x}", stripe_of(id)))
+        // Each look needs it, and `format!` takes three times as long.
+        let mut name = String::with_capacity(32);
+        id.to_be_bytes().into_iter().for_each(|byte| push_hex(&mut name, byte));
+        let mut path = PathBuf::with_capacity(self.0.as_os_str().len() + 36);
+        path.push(&self.0);
+        path.push(&name[..2]);
+        path.push(&name);
+        path
     }
 
     pub(super) fn temp(&self, stripe: u8, stamp: u128) -> PathBuf {
@@ -82,6 +89,12 @@ pub(super) fn parse_name(stripe: u8, name: &std::ffi::OsStr) -> Name {
     }
 }
 
+fn push_hex(text: &mut String, byte: u8) {
+    for digit in [byte >> 4, byte & 15] {
+        text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+    }
+}
+
 /// Exactly the 32 lower-case digits that we write.
 fn parse_hex(digits: &str) -> Option<u128> {
     let ours = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -105,31 +118,45 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
-/// Opens a regular file. `None` if there is none: nothing at all, or something else, which could block or mislead (a
-/// pipe, a link, a directory).
-fn open_regular(path: &Path) -> io::Result<Option<(File, u64)>> {
-    match std::fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() => {}
-        Ok(_) => return Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
-    }
-    match File::open(path) {
-        // The length of what was opened, which a rename may have put there since.
-        Ok(file) => file.metadata().map(|meta| Some((file, meta.len()))),
+/// What has that name; `None` if nothing has.
+pub(super) fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    found(std::fs::symlink_metadata(path))
+}
+
+/// The same if it is a regular file; anything else could block or mislead (a pipe, a link, a directory).
+pub(super) fn look_regular(path: &Path) -> io::Result<Option<Metadata>> {
+    Ok(look(path)?.filter(Metadata::is_file))
+}
+
+/// Opens a file. What is said about it is of what was opened, which a rename may have put there since the last look.
+pub(super) fn open(path: &Path, options: &OpenOptions) -> io::Result<Option<(File, Metadata)>> {
+    let Some(file) = found(options.open(path))? else { return Ok(None) };
+    let meta = file.metadata()?;
+    Ok(Some((file, meta)))
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
 }
 
-/// All bytes of a regular file; none at all if it is cut short meanwhile.
-pub(super) fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some((mut file, len)) = open_regular(path)? else { return Ok(None) };
-    let Ok(len) = usize::try_from(len) else { return Ok(None) };
+fn open_regular(path: &Path) -> io::Result<Option<(File, Metadata)>> {
+    if look_regular(path)?.is_none() {
+        return Ok(None);
+    }
+    open(path, File::options().read(true))
+}
+
+/// All bytes of a file of that length; none at all if it is shorter.
+pub(super) fn read_all(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let Ok(len) = usize::try_from(len) else { return Ok(Vec::new()) };
     let mut bytes = vec![0; len];
-    match file.read_exact(&mut bytes) {
-        Ok(()) => Ok(Some(bytes)),
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(Vec::new())),
+    match read_at(file, &mut bytes, 0) {
+        Ok(()) => Ok(bytes),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
         Err(e) => Err(e),
     }
 }
@@ -141,7 +168,7 @@ pub(super) fn peek_file(path: &Path) -> io::Result<Option<Peek>> {
 
 /// The same, and the bytes of the key if they are wanted and the file is an entry.
 pub(super) fn peek_key(path: &Path, want_key: bool) -> io::Result<Option<(Peek, Vec<u8>)>> {
-    let Some((mut file, len)) = open_regular(path)? else { return Ok(None) };
+    let Some((mut file, meta)) = open_regular(path)? else { return Ok(None) };
     let mut start = [0; HEAD_LEN];
     let mut got = 0;
     while got < HEAD_LEN {
@@ -152,7 +179,7 @@ pub(super) fn peek_key(path: &Path, want_key: bool) -> io::Result<Option<(Peek, 
             Err(e) => return Err(e),
         }
     }
-    let mut found = peek(&start[..got], len);
+    let mut found = peek(&start[..got], meta.len());
     let mut key = Vec::new();
     if let (Peek::Entry { key_len, .. }, true) = (found, want_key) {
         // Not longer than the file, which `peek` has checked.
@@ -175,11 +202,7 @@ pub(super) fn remove(path: &Path) -> crate::Result<bool> {
 
 /// Whether anything has that name.
 pub(super) fn exists(path: &Path) -> crate::Result<bool> {
-    match std::fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(failed("look at", path, e)),
-    }
+    look(path).map(|meta| meta.is_some()).map_err(|e| failed("look at", path, e))
 }
 
 /// Fills the buffer from a place in a file, without a cursor, so that threads can share the descriptor.

@@ -1,26 +1,35 @@
 //! The frame of an entry in its file: what it is, until when, for which key, and a checksum over all of it.
+//!
+//! A file has room for two values if its entry was overwritten before: the next value is written beside the present one, and
+//! then the head, which says where the value is. So a reader or a crash finds the one or the other.
 
-use xxhash_rust::xxh3::xxh3_64;
+use std::ops::Range;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The first bytes of each file of ours.
 pub(super) const MAGIC: [u8; 8] = *b"cachekit";
 /// The layout below. Files of another layout are misses.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Bytes before the key. All numbers are little-endian:
 ///
 /// | at | bytes | |
 /// |---|---|---|
 /// | 0 | 8 | magic |
-/// | 8 | 8 | XXH3-64 of all that follows |
+/// | 8 | 8 | XXH3-64 of the value, seeded with that of the head from 16 on and the key |
 /// | 16 | 4 | format |
 /// | 20 | 4 | length of the key |
 /// | 24 | 8 | length of the value |
 /// | 32 | 8 | expiry |
 /// | 40 | 8 | moment of writing |
 /// | 48 | 16 | stamp |
-pub(super) const HEAD_LEN: usize = 64;
+/// | 64 | 8 | place of the value |
+/// | 72 | 8 | length of the file |
+pub(super) const HEAD_LEN: usize = 80;
 /// Where the checksummed part starts.
 const BODY: usize = 16;
+/// Files with room for two values are filled up to a multiple of this, the block of most file systems.
+pub(super) const BLOCK: usize = 4096;
 
 /// What a frame says about its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,42 +52,85 @@ impl Head {
 /// What the first bytes of a file show it to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peek {
-    /// An entry, as far as its head tells; the key's length is within the file.
-    Entry { head: Head, key_len: usize },
+    /// An entry, as far as its head tells; the key and the value are within the file.
+    Entry { head: Head, key_len: usize, place: Place },
     /// A file of ours that holds no entry: cut short, damaged, or of another format.
     Broken,
     /// Not a file of ours.
     Foreign,
 }
 
-/// The file's content for an entry; `None` if the key is 4 GiB long.
-pub(super) fn encode(key: &str, value: &[u8], head: &Head) -> Option<Vec<u8>> {
-    let key_len = u32::try_from(key.len()).ok()?;
-    let mut file = Vec::with_capacity(HEAD_LEN + key.len() + value.len());
-    file.extend_from_slice(&MAGIC);
-    file.extend_from_slice(&[0; 8]);
-    file.extend_from_slice(&FORMAT.to_le_bytes());
-    file.extend_from_slice(&key_len.to_le_bytes());
-    file.extend_from_slice(&(value.len() as u64).to_le_bytes());
-    file.extend_from_slice(&head.expiry.to_le_bytes());
-    file.extend_from_slice(&head.written.to_le_bytes());
-    file.extend_from_slice(&head.stamp.to_le_bytes());
+/// Where the value is in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    at: u64,
+    len: u64,
+    file_len: u64,
+}
+
+impl Place {
+    /// Where another value fits beside this one: right behind the key, or at the end of the file.
+    pub(super) fn beside(self, key: &str, len: usize) -> Option<Self> {
+        let len = len as u64;
+        let first = (HEAD_LEN + key.len()) as u64;
+        let last = self.file_len.checked_sub(len)?;
+        let at = if first.checked_add(len)? <= self.at { first } else { last };
+        (at == first || self.at + self.len <= last).then_some(Self { at, len, ..self })
+    }
+
+    /// The first byte of the value.
+    pub(super) fn at(self) -> u64 {
+        self.at
+    }
+
+    fn range(self) -> Option<Range<usize>> {
+        Some(usize::try_from(self.at).ok()?..usize::try_from(self.at + self.len).ok()?)
+    }
+}
+
+/// The file's content for an entry, followed by room for another value if it is `roomy`; `None` if the key is 4 GiB long.
+pub(super) fn encode(key: &str, value: &[u8], head: &Head, roomy: bool) -> Option<Vec<u8>> {
+    let at = HEAD_LEN + key.len();
+    let len = at + value.len();
+    let file_len = if roomy { (len + value.len()).next_multiple_of(BLOCK) } else { len };
+    let place = Place { at: at as u64, len: value.len() as u64, file_len: file_len as u64 };
+    let mut file = Vec::with_capacity(file_len);
+    file.extend_from_slice(&encode_head(key, value, head, place)?);
     file.extend_from_slice(key.as_bytes());
     file.extend_from_slice(value);
-    let sum = xxh3_64(&file[BODY..]);
-    file[8..BODY].copy_from_slice(&sum.to_le_bytes());
+    file.resize(file_len, 0);
     Some(file)
 }
 
+/// The head alone of a file in which the value has that place.
+pub(super) fn encode_head(key: &str, value: &[u8], head: &Head, place: Place) -> Option<[u8; HEAD_LEN]> {
+    let mut bytes = [0; HEAD_LEN];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[16..20].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[20..24].copy_from_slice(&u32::try_from(key.len()).ok()?.to_le_bytes());
+    bytes[24..32].copy_from_slice(&place.len.to_le_bytes());
+    bytes[32..40].copy_from_slice(&head.expiry.to_le_bytes());
+    bytes[40..48].copy_from_slice(&head.written.to_le_bytes());
+    bytes[48..64].copy_from_slice(&head.stamp.to_le_bytes());
+    bytes[64..72].copy_from_slice(&place.at.to_le_bytes());
+    bytes[72..].copy_from_slice(&place.file_len.to_le_bytes());
+    let sum = checksum(&bytes, key.as_bytes(), value);
+    bytes[8..BODY].copy_from_slice(&sum.to_le_bytes());
+    Some(bytes)
+}
+
+fn checksum(head: &[u8], key: &[u8], value: &[u8]) -> u64 {
+    xxh3_64_with_seed(value, xxh3_64_with_seed(key, xxh3_64(&head[BODY..])))
+}
+
 /// The head and the value in a whole file, if it is an undamaged entry of this key.
-pub(super) fn decode(mut file: Vec<u8>, key: &str) -> Option<(Head, Vec<u8>)> {
-    let Peek::Entry { head, key_len } = peek(&file, file.len() as u64) else { return None };
-    let value = HEAD_LEN + key_len;
-    if &file[HEAD_LEN..value] != key.as_bytes() || u64_at(&file, 8)? != xxh3_64(&file[BODY..]) {
-        return None;
-    }
-    file.drain(..value);
-    Some((head, file))
+pub(super) fn decode<'a>(file: &'a [u8], key: &str) -> Option<(Head, &'a [u8])> {
+    let Peek::Entry { head, key_len, place } = peek(file, file.len() as u64) else { return None };
+    let value = file.get(place.range()?)?;
+    let (start, rest) = file.split_at_checked(HEAD_LEN)?;
+    let undamaged =
+        rest.get(..key_len)? == key.as_bytes() && u64_at(start, 8)? == checksum(start, key.as_bytes(), value);
+    undamaged.then_some((head, value))
 }
 
 /// Judges a file by its first bytes, [`HEAD_LEN`] of them if it has as many, and its length. No checksum is looked at.
@@ -96,11 +148,13 @@ pub(super) fn peek(start: &[u8], file_len: u64) -> Peek {
 fn entry(start: &[u8], file_len: u64) -> Option<Peek> {
     let head = Head { expiry: u64_at(start, 32)?, written: u64_at(start, 40)?, stamp: u128_at(start, 48)? };
     let key_len = u32_at(start, 20)?;
-    let len = (HEAD_LEN as u64).checked_add(key_len.into())?.checked_add(u64_at(start, 24)?)?;
-    if u32_at(start, 16)? != FORMAT || len != file_len {
+    let place = Place { at: u64_at(start, 64)?, len: u64_at(start, 24)?, file_len: u64_at(start, 72)? };
+    let fits =
+        HEAD_LEN as u64 + u64::from(key_len) <= place.at && place.at.checked_add(place.len)? <= file_len;
+    if u32_at(start, 16)? != FORMAT || place.file_len != file_len || !fits {
         return None;
     }
-    Some(Peek::Entry { head, key_len: usize::try_from(key_len).ok()? })
+    Some(Peek::Entry { head, key_len: usize::try_from(key_len).ok()?, place })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

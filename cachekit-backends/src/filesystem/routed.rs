@@ -24,8 +24,10 @@ impl FileSystem {
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
         let dir = dir.into();
         let few = if options.threshold == 0 { 0 } else { options.threshold.max(VERSIONS) };
-        let versions = Folder::open(dir.join("versions"), options.clone().threshold(few))?;
-        Ok(Self { entries: Folder::open(dir, options)?, versions })
+        let versions = options.clone().threshold(few);
+        // Who comes first gets more open files.
+        let entries = Folder::open(&dir, options)?;
+        Ok(Self { entries, versions: Folder::open(dir.join("versions"), versions)? })
     }
 
     fn of(&self, key: &str) -> &Folder {

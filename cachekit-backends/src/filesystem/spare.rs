@@ -16,8 +16,8 @@ use crate::random::random_u128;
 
 /// How many spare files one process keeps.
 const SPARES: usize = 8;
-/// Larger files are removed, not kept: they hold too much of the disk.
-const LARGEST: u64 = 64 * 1024;
+/// Larger files are removed, not kept or given room for a second value: they hold too much of the disk.
+pub(super) const LARGEST: u64 = 64 * 1024;
 
 /// A written file without an entry's name, removed if it doesn't get one.
 #[must_use]
@@ -84,7 +84,7 @@ impl Folder {
 
     fn wants_spare(&self, entry: &Path) -> bool {
         self.spares.lock().len() < SPARES
-            && std::fs::symlink_metadata(entry).is_ok_and(|meta| can_be_spare(&meta))
+            && std::fs::symlink_metadata(entry).is_ok_and(|meta| can_be_written(&meta))
     }
 
     /// Removes the spare files.
@@ -98,14 +98,14 @@ impl Folder {
 
 /// Whether it is a file that may be written into: nobody else has a name for it (a backup made of links), or a right.
 #[cfg(unix)]
-fn can_be_spare(meta: &std::fs::Metadata) -> bool {
+pub(super) fn can_be_written(meta: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     meta.is_file() && meta.len() <= LARGEST && meta.nlink() == 1 && meta.mode() & 0o7777 == 0o600
 }
 
 /// A file that a reader has open can't be renamed or replaced everywhere.
 #[cfg(not(unix))]
-fn can_be_spare(_: &std::fs::Metadata) -> bool {
+pub(super) fn can_be_written(_: &std::fs::Metadata) -> bool {
     false
 }
 

@@ -130,6 +130,7 @@ impl Stripe<'_> {
 
     fn gone(&self, id: Id, counted: bool) -> Result<()> {
         self.fs.index.lock().forget(id);
+        self.fs.held.forget(id);
         if counted { self.count_by(-1) } else { Ok(()) }
     }
 

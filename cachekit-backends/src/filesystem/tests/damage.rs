@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::super::frame::{HEAD_LEN, Head, MAGIC, Peek, decode, encode, peek};
+use super::super::frame::{HEAD_LEN, Head, MAGIC, Peek, decode, encode, encode_head, peek};
 use super::*;
 
 const HEAD: Head = Head { expiry: 0, written: 7, stamp: 9 };
@@ -53,7 +53,7 @@ fn the_file_of_another_key_is_a_miss() {
 
 #[test]
 fn lengths_that_lie_are_noticed_before_anything_is_allocated() {
-    let mut file = encode("k", b"v", &HEAD).unwrap();
+    let mut file = encode("k", b"v", &HEAD, false).unwrap();
     file[20..24].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(peek(&file, file.len() as u64), Peek::Broken);
     file[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
@@ -140,12 +140,35 @@ fn a_damaged_state_file_costs_nothing_but_void_tokens() {
 
 proptest! {
     #[test]
-    fn any_entry_survives_its_frame(key in ".{0,40}", value: Vec<u8>, expiry: u64, written: u64, stamp: u128) {
+    fn any_entry_survives_its_frame(
+        key in ".{0,40}", value: Vec<u8>, expiry: u64, written: u64, stamp: u128, roomy: bool
+    ) {
         let head = Head { expiry, written, stamp };
-        let file = encode(&key, &value, &head).unwrap();
-        let start = &file[..HEAD_LEN];
-        prop_assert_eq!(peek(start, file.len() as u64), Peek::Entry { head, key_len: key.len() });
-        prop_assert_eq!(decode(file, &key), Some((head, value)));
+        let file = encode(&key, &value, &head, roomy).unwrap();
+        let Peek::Entry { head: seen, key_len, .. } = peek(&file[..HEAD_LEN], file.len() as u64) else { panic!() };
+        prop_assert_eq!((seen, key_len), (head, key.len()));
+        prop_assert_eq!(decode(&file, &key), Some((head, &value[..])));
+    }
+
+    #[test]
+    fn a_value_beside_another_is_seen_when_the_head_says_so_and_not_before(
+        key in ".{0,40}", values in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..3000), 2..9)
+    ) {
+        let mut file = encode(&key, &values[0], &HEAD, true).unwrap();
+        for (old, new) in values.iter().zip(&values[1..]) {
+            let head = Head { stamp: 10, ..HEAD };
+            let Peek::Entry { place, head: before, .. } = peek(&file, file.len() as u64) else { panic!() };
+            let room = file.len() - HEAD_LEN - key.len();
+            let Some(place) = place.beside(&key, new.len()) else {
+                prop_assert!(old.len() + new.len() > room, "two values that fit, in any order of their lengths");
+                break;
+            };
+            let at = usize::try_from(place.at()).unwrap();
+            file[at..at + new.len()].copy_from_slice(new);
+            prop_assert_eq!(decode(&file, &key), Some((before, &old[..])));
+            file[..HEAD_LEN].copy_from_slice(&encode_head(&key, new, &head, place).unwrap());
+            prop_assert_eq!(decode(&file, &key), Some((head, &new[..])));
+        }
     }
 
     #[test]
@@ -153,6 +176,6 @@ proptest! {
         if ours {
             bytes.splice(..0, MAGIC);
         }
-        prop_assert_eq!(decode(bytes, "key"), None);
+        prop_assert_eq!(decode(&bytes, "key"), None);
     }
 }

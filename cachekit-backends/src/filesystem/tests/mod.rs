@@ -2,7 +2,9 @@
 
 mod damage;
 mod evict;
+mod held;
 mod races;
+mod rewrite;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
