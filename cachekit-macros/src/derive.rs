@@ -63,7 +63,6 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
         impl #impl_generics #krate::CacheKey for #ident #type_generics #where_clause {
             #[allow(unused_imports, unused_variables)]
             fn cache_key<__CachekitWriter: #krate::KeyWriter>(&self, __cachekit_writer: &mut __CachekitWriter) {
-                use #krate::__private::{PartDebug as _, PartHash as _, PartKey as _, PartNone as _};
                 #body
             }
         }
@@ -98,7 +97,7 @@ impl Bound {
 fn feed(krate: &Path, (name, span): &(syn::Ident, Span)) -> TokenStream {
     let method = syn::Ident::new("__cachekit_part", *span);
     quote_spanned! {*span=>
-        #krate::__private::KeyPart::feed(&(&&&&#krate::__private::Arg(#name)).#method(), __cachekit_writer);
+        #krate::__private::KeyPart::feed(&#krate::__private::arg(#name).#method(), __cachekit_writer);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Second stage: the function and its options as one of the legal forms. Later stages never look at the attribute.
 
-use proc_macro2::{Group, Ident, Span, TokenStream};
-use quote::{ToTokens as _, format_ident, quote};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Expr, FnArg, Pat, Path, Signature, Type, Visibility};
@@ -16,8 +16,7 @@ use crate::options::Flavor;
 /// A function to cache.
 pub(crate) struct Model {
     pub(crate) flavor: Flavor,
-    /// The path of `cachekit::__private`.
-    pub(crate) private: TokenStream,
+    pub(crate) private: Private,
     pub(crate) placement: Placement,
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
@@ -37,6 +36,16 @@ pub(crate) struct Model {
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
     pub(crate) cache: Option<Path>,
+}
+
+/// The path of `cachekit::__private`. As single tokens, because the compiler is asked whenever one stream of tokens goes into
+/// another, and this one does fifty times.
+pub(crate) struct Private(Vec<TokenTree>);
+
+impl ToTokens for Private {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.0.iter().cloned());
+    }
 }
 
 /// Where the function stands, which decides where its hidden siblings can stand.
@@ -119,6 +128,7 @@ impl Model {
         } else {
             quote!(::cachekit::__private)
         };
+        let private = Private(private.into_iter().collect());
         let key = key_source(flavor, &attr, errors);
         Self {
             flavor,

@@ -6,29 +6,17 @@ use std::time::Duration;
 pub use crate::Timeout;
 pub use crate::cache::Cache;
 pub use crate::memo::Op;
-pub use crate::memo::finish::Ticket;
-pub use crate::memo::lead::Lead;
-pub use crate::memo::parts::{
-    Arg, Cons, KeyPart, Nil, PartDebug, PartHash, PartKey, PartNone, of_type, of_val,
+pub use crate::memo::parts::{ArgDebug, ArgHash, ArgKey, ArgNone, KeyPart, arg, of_type, of_val};
+pub use crate::memo::policy::{Policy, Returns, local, portable};
+pub use crate::memo::probe::{
+    Computed, Fixed, Options, Pending, found, keep, keep_all, no, plain, predicate, probe, result,
 };
-pub use crate::memo::policy::{
-    Policy, PolicyArc, PolicyOkArc, PolicyOption, PolicyPlain, PolicyResult, PolicySomeArc, Returns, local,
-    portable,
-};
-pub use crate::memo::probe::{Computed, Fixed, Options, Probe, keep, keep_all, no, predicate, probe};
-pub use crate::memo::site::{Async, Handle, Site, Spec, Sync};
-pub use crate::memo::surface::Key;
+pub use crate::memo::site::{Async, Handle, Site, Sync};
+pub use crate::memo::surface::{Key, Narrowed};
 pub use crate::memo::view::{ViewKey, ViewPath};
 
 use crate::memo::site::Scope;
 use crate::memo::view;
-
-/// The scope of a free function, by its companion.
-#[inline]
-#[must_use]
-pub fn scope_free<C: 'static>() -> Scope {
-    Scope::free::<C>()
-}
 
 /// The scope of a method.
 #[inline]
@@ -148,6 +136,3 @@ pub fn taking_part<M>(handle: Handle<M>) -> Handle<M> {
     crate::memo::part::takes_part(handle.function, handle.cache);
     handle
 }
-
-/// Chooses what of a response is stored, and makes it ready for that; before the choices of `policy`.
-pub use view::{PolicyView, Ready, ReadyView};

@@ -9,18 +9,6 @@ use syn::{Expr, GenericParam, Pat, Token, Type};
 
 use crate::model::{Argument, KeySource, Model, Placement, Receiver, located};
 
-/// The traits that choose, by type, how an argument enters a key and what of a value is stored.
-pub(super) fn imports(model: &Model) -> TokenStream {
-    let private = &model.private;
-    quote! {
-        #[allow(unused_imports)]
-        use #private::{
-            PartDebug as _, PartHash as _, PartKey as _, PartNone as _, PolicyArc as _, PolicyOkArc as _,
-            PolicyOption as _, PolicyPlain as _, PolicyResult as _, PolicySomeArc as _, PolicyView as _, Ready as _, ReadyView as _,
-        };
-    }
-}
-
 /// What of the returned value is stored, by its type.
 pub(super) fn policy(model: &Model) -> TokenStream {
     let Model { private, returns, .. } = model;
@@ -28,10 +16,11 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     let choose =
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
-    quote_spanned!(span=> #private::#reach((&&&&#private::Returns::<#returns>::NEW).#choose()))
+    // The parentheses have the span of the type, which an error about it is to point at.
+    quote_spanned!(span=> #private::#reach((#private::Returns::<#returns>::NEW).#choose()))
 }
 
-/// All parts of the key, in a nested list.
+/// All parts of the key.
 pub(super) fn parts(model: &Model) -> TokenStream {
     let private = &model.private;
     let mut parts = Vec::new();
@@ -69,16 +58,17 @@ pub(super) fn parts(model: &Model) -> TokenStream {
             parts.push(part(model, &quote!(&#private::request_key()), located(model.sig.ident.span())));
         }
     }
-    list(model, parts)
+    list(&parts)
 }
 
 /// The part that tells instances apart, for deletion by instance; of a view, the path, for deletion by path.
 pub(super) fn instance(model: &Model) -> TokenStream {
     let private = &model.private;
     if matches!(model.key, KeySource::View(_) | KeySource::Constant) {
-        return list(model, vec![quote!(#private::request_path())]);
+        return list(&[quote!(#private::request_path())]);
     }
-    list(model, model.keyed_receiver().map(|receiver| receiver_part(model, receiver)).into_iter().collect())
+    let part = model.keyed_receiver().map(|receiver| receiver_part(model, receiver));
+    list(part.as_slice())
 }
 
 /// The same where `self` is `&self`, whatever the function takes.
@@ -86,29 +76,34 @@ pub(super) fn instance_by_reference(model: &Model) -> TokenStream {
     let by_reference =
         |receiver: &Receiver| Receiver { token: receiver.token.clone(), reference: true, ignored: false };
     let part = model.keyed_receiver().map(|receiver| receiver_part(model, &by_reference(receiver)));
-    list(model, part.into_iter().collect())
+    list(part.as_slice())
 }
 
-fn list(model: &Model, parts: Vec<TokenStream>) -> TokenStream {
-    let private = &model.private;
-    parts.into_iter().rev().fold(quote!(#private::Nil), |rest, part| quote!(#private::Cons(#part, #rest)))
+/// A tuple, or a tuple of them: there is a limit to the length of one that is a part.
+fn list(parts: &[TokenStream]) -> TokenStream {
+    const LONGEST: usize = 8;
+    if parts.len() <= LONGEST {
+        return quote!((#(#parts,)*));
+    }
+    let nested: Vec<_> = parts.chunks(LONGEST).map(list).collect();
+    list(&nested)
 }
 
 /// A part made of a borrowed value, by what its type can do.
 fn part(model: &Model, reference: &TokenStream, span: proc_macro2::Span) -> TokenStream {
     let private = &model.private;
     let method = syn::Ident::new("__cachekit_part", span);
-    quote_spanned!(span=> (&&&&#private::Arg(#reference)).#method())
+    quote_spanned!(span=> #private::arg(#reference).#method())
 }
 
-/// `Arg::<Self>` makes one of `self`, `Box<Self>`, `Arc<Self>` and the like by deref coercion.
+/// `arg::<Self>` makes one of `self`, `Box<Self>`, `Arc<Self>` and the like by deref coercion.
 fn receiver_part(model: &Model, receiver: &Receiver) -> TokenStream {
     let Model { private, .. } = model;
     let token = &receiver.token;
     let span = located(token.span());
     let method = syn::Ident::new("__cachekit_part", span);
     let reference = if receiver.reference { quote!(#token) } else { quote!(&#token) };
-    quote_spanned!(span=> (&&&&#private::Arg::<Self>(#reference)).#method())
+    quote_spanned!(span=> #private::arg::<Self>(#reference).#method())
 }
 
 fn argument_parts(model: &Model, argument: &Argument, parts: &mut Vec<TokenStream>) {

@@ -7,17 +7,15 @@ use syn::{Expr, Ident};
 
 use super::key;
 use crate::attr::TimeoutOption;
-use crate::model::{KeySource, Model, located};
+use crate::model::{Conditions, KeySource, Model, located};
 use crate::options::Flavor;
 
 /// The statements of the function that has the user's body. `handle` is an expression for its handle, `operation` one
 /// for what this call does.
 pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream) -> TokenStream {
     let Model { private, returns, .. } = model;
-    let [rules, pending, keep, ticket, value, done] =
-        ["policy", "pending", "cache_if", "ticket", "value", "done"]
-            .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
-    let imports = key::imports(model);
+    let [rules, pending, found] = ["policy", "pending", "found"]
+        .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
     let references = if has_expressions(model) { key::pattern_references(model) } else { TokenStream::new() };
     let parts = key::parts(model);
     let instance = key::instance(model);
@@ -28,41 +26,30 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
     } else {
         quote!(#private::keep_all::<#returns>)
     };
-    let compute = compute(model, &ticket);
+    let compute = compute(model);
     let handle = match model.flavor {
         Flavor::Cached => quote!(#private::taking_part(#handle)),
         Flavor::Memoize => handle.clone(),
     };
-    let (lead, finish) = if model.is_async() {
-        (quote!(lead_async(#rules).await), quote!(finish_async(#rules, #value, #keep).await))
-    } else {
-        (quote!(lead(#rules)), quote!(finish(#rules, #value, #keep)))
-    };
-    // A handler's response: its body must be read before it can be stored.
-    let ready = (model.flavor == Flavor::Cached)
-        .then(|| quote!(let #value = (&&#private::Returns::<#returns>::NEW).__cachekit_ready(#value);));
+    let finish = if model.is_async() { quote!(finish_async) } else { quote!(finish) };
+    let wait = model.is_async().then(|| quote!(.await));
     quote! {
-        #imports
         #references
         let #rules = #policy;
-        let #pending = match #private::probe(#handle, #rules, &#parts, &#instance, #operation, #options) {
-            #private::Probe::Done(#done) => return #done,
-            #private::Probe::Pending(#pending) => #pending,
+        let #pending = {
+            let mut #found = ::core::option::Option::None;
+            match #private::probe(#handle, #rules, &#parts, &#instance, #operation, #options, &mut #found) {
+                ::core::option::Option::None => return #private::found(#found),
+                ::core::option::Option::Some(#pending) => #pending,
+            }
         };
-        let #keep = #cache_if;
-        let #ticket = match #pending.#lead {
-            #private::Lead::Done(#done) => return #done,
-            #private::Lead::Compute(#ticket) => #ticket,
-        };
-        let #value: #returns = #compute;
-        #ready
-        #ticket.#finish
+        #pending.#finish(#rules, #cache_if, #compute) #wait
     }
 }
 
-/// The user's body, run under the ticket.
-fn compute(model: &Model, ticket: &Ident) -> TokenStream {
-    let Model { body, returns, .. } = model;
+/// The user's body, as a closure or a future.
+fn compute(model: &Model) -> TokenStream {
+    let Model { private, body, returns, .. } = model;
     let bindings: Vec<TokenStream> = model
         .arguments
         .iter()
@@ -74,15 +61,40 @@ fn compute(model: &Model, ticket: &Ident) -> TokenStream {
     let body = if bindings.is_empty() { body.to_token_stream() } else { quote!({ #(#bindings)* #body }) };
     // The body owns the arguments, unless `cache_if` may look at them afterwards.
     let capture = model.conditions.cache_if.is_none().then(|| quote!(move));
-    if model.is_async() {
-        quote!(#ticket.run_async::<#returns, _>(async #capture #body).await)
+    // A handler's response: its body must be read before it can be stored.
+    let ready = |value: TokenStream| quote!(#private::Returns::<#returns>::NEW.__cachekit_ready(#value));
+    if model.flavor == Flavor::Memoize {
+        if model.is_async() { quote!(async #capture #body) } else { quote!(#capture || -> #returns #body) }
+    } else if model.is_async() {
+        let body = ready(quote!((async #capture #body).await));
+        quote!(async #capture { #body })
     } else {
-        quote!(#ticket.run(#capture || -> #returns #body))
+        let body = ready(quote!(#private::result(#capture || -> #returns #body)));
+        quote!(#capture || -> #returns { #body })
     }
 }
 
 fn options(model: &Model) -> TokenStream {
     let Model { private, returns, single_flight, conditions, .. } = model;
+    let timeout = match &model.timeout {
+        None => Ok(quote!(#private::Timeout::Default)),
+        Some(TimeoutOption::Millis(0)) => Ok(quote!(#private::Timeout::Never)),
+        Some(TimeoutOption::Millis(millis)) => {
+            Ok(quote!(#private::Timeout::After(#private::millis(#millis))))
+        }
+        Some(TimeoutOption::Computed(expression)) => {
+            let span = located(expression.span());
+            let expression = quote_spanned!(span=> ::core::convert::From::from(#expression));
+            Err(quote!(#private::Computed(|| -> #private::Timeout { #expression })))
+        }
+    };
+    let Conditions { unless, refresh_if, stale_if, .. } = conditions;
+    if let (Ok(timeout), None, None, None, false) =
+        (&timeout, unless, refresh_if, stale_if, matches!(model.key, KeySource::View(_)))
+    {
+        return quote!(#private::plain::<#returns>(#timeout, #single_flight));
+    }
+    let timeout = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
     let condition = |expression: &Option<Expr>| {
         if let Some(expression) = expression {
             quote!(|| -> bool { #expression })
@@ -90,27 +102,16 @@ fn options(model: &Model) -> TokenStream {
             quote!(#private::no)
         }
     };
-    let unless = match (&model.key, &conditions.unless) {
+    let unless = match (&model.key, unless) {
         (KeySource::View(_), None) => quote!(|| -> bool { !#private::in_request() }),
         (KeySource::View(_), Some(unless)) => quote!(|| -> bool { !#private::in_request() || { #unless } }),
-        (_, unless) => condition(unless),
+        (_, _) => condition(unless),
     };
-    let refresh_if = condition(&conditions.refresh_if);
-    let stale_if = if let Some(closure) = &conditions.stale_if {
+    let refresh_if = condition(refresh_if);
+    let stale_if = if let Some(closure) = stale_if {
         quote!(#private::predicate::<#returns, _>(#closure))
     } else {
         quote!(#private::keep::<#returns>)
-    };
-    let fixed = |timeout: TokenStream| quote!(#private::Fixed(#private::Timeout::#timeout));
-    let timeout = match &model.timeout {
-        None => fixed(quote!(Default)),
-        Some(TimeoutOption::Millis(0)) => fixed(quote!(Never)),
-        Some(TimeoutOption::Millis(millis)) => fixed(quote!(After(#private::millis(#millis)))),
-        Some(TimeoutOption::Computed(expression)) => {
-            let span = located(expression.span());
-            let expression = quote_spanned!(span=> ::core::convert::From::from(#expression));
-            quote!(#private::Computed(|| -> #private::Timeout { #expression }))
-        }
     };
     quote! {
         #private::Options {

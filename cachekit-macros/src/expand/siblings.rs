@@ -2,7 +2,9 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
-use syn::{Attribute, FnArg, GenericParam, Ident, Signature};
+use syn::{
+    Attribute, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, ReturnType, Signature, Token, Type,
+};
 
 use super::{key, run};
 use crate::model::{Argument, KeySource, Model, Placement, located};
@@ -56,7 +58,7 @@ pub(super) fn companion(model: &Model, name: &Ident) -> TokenStream {
 pub(super) fn outer(model: &Model) -> TokenStream {
     let Model { vis, sig, private, .. } = model;
     let attrs = model.attrs.iter().map(expect_as_allow);
-    let signature = signature(model, sig.clone(), Bindings::Outer, &[]);
+    let signature = signature(model, sig.clone(), Bindings::Outer, None);
     let run = path(model, "run");
     let generics = turbofish(sig);
     let receiver = model.receiver.as_ref().map(|receiver| {
@@ -81,16 +83,14 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let hidden = hidden(model);
     let mode = mode(model);
     let handle_name = sibling(model, "handle");
-    let handle = handle(model, &scope(model));
+    let handle = handle(model);
     let instance = model.keyed_receiver().map(|_| {
         let name = sibling(model, "instance");
         let path = path(model, "handle");
-        let imports = key::imports(model);
         let parts = key::instance_by_reference(model);
         quote! {
             #hidden
-            #vis fn #name(&self) -> #private::Handle<#mode> {
-                #imports
+            #vis fn #name(&self) -> #private::Narrowed<#mode> {
                 #path().instance(&#parts)
             }
         }
@@ -115,9 +115,8 @@ fn key_sibling(model: &Model) -> TokenStream {
     let mut plain = sig.clone();
     plain.asyncness = None;
     plain.ident = sibling(model, "key");
-    plain.output = syn::parse_quote!(-> #private::Key<#returns, #mode>);
-    let signature = signature(model, plain, Bindings::Outer, &[]);
-    let imports = key::imports(model);
+    plain.output = returning(quote!(#private::Key<#returns, #mode>));
+    let signature = signature(model, plain, Bindings::Outer, None);
     let references = match &model.key {
         KeySource::Expression(_) => key::pattern_references(model),
         _ => TokenStream::new(),
@@ -128,7 +127,6 @@ fn key_sibling(model: &Model) -> TokenStream {
         #hidden
         #[allow(unused_variables, clippy::needless_pass_by_value)]
         #vis #signature {
-            #imports
             #references
             #private::Key::new(#handle(), #policy, &#parts, &#instance)
         }
@@ -142,7 +140,7 @@ fn run_sibling(model: &Model) -> TokenStream {
     let operation = Ident::new("__cachekit_op", Span::mixed_site());
     let mut inner = sig.clone();
     inner.ident = sibling(model, "run");
-    let signature = signature(model, inner, Bindings::Inner, &[quote!(#operation: #private::Op)]);
+    let signature = signature(model, inner, Bindings::Inner, Some((operation.clone(), quote!(#private::Op))));
     let handle = path(model, "handle");
     let body = run::body(model, &quote!(#handle()), &quote!(#operation));
     quote! {
@@ -157,8 +155,8 @@ fn run_sibling(model: &Model) -> TokenStream {
 /// A method of a trait: everything in its own body.
 pub(super) fn inline(model: &Model) -> TokenStream {
     let Model { attrs, vis, sig, private, .. } = model;
-    let signature = signature(model, sig.clone(), Bindings::Inner, &[]);
-    let handle = handle(model, &scope(model));
+    let signature = signature(model, sig.clone(), Bindings::Inner, None);
+    let handle = handle(model);
     let body = run::body(model, &quote!({ #handle }), &quote!(#private::Op::Call));
     let names = underscored(model);
     quote! {
@@ -181,7 +179,7 @@ pub(super) fn stubs(model: &Model) -> TokenStream {
     let handle = sibling(model, "handle");
     let instance = model.keyed_receiver().map(|_| {
         let name = sibling(model, "instance");
-        quote!(#[doc(hidden)] #[allow(dead_code)] #vis fn #name(&self) -> #private::Handle<#mode> { loop {} })
+        quote!(#[doc(hidden)] #[allow(dead_code)] #vis fn #name(&self) -> #private::Narrowed<#mode> { loop {} })
     });
     let mut plain = sig.clone();
     plain.constness = None;
@@ -189,8 +187,8 @@ pub(super) fn stubs(model: &Model) -> TokenStream {
     plain.safety = syn::Safety::Default;
     plain.abi = None;
     plain.ident = sibling(model, "key");
-    plain.output = syn::parse_quote!(-> #private::Key<#returns, #mode>);
-    let key = signature(model, plain, Bindings::Outer, &[]);
+    plain.output = returning(quote!(#private::Key<#returns, #mode>));
+    let key = signature(model, plain, Bindings::Outer, None);
     quote! {
         #[doc(hidden)]
         #[allow(dead_code)]
@@ -220,45 +218,36 @@ fn underscored(model: &Model) -> Option<TokenStream> {
     found.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
 }
 
-fn scope(model: &Model) -> TokenStream {
-    let private = &model.private;
-    match &model.placement {
-        Placement::Free { .. } => quote!(#private::scope_free::<Self>()),
-        Placement::Method => quote!(#private::scope_method::<Self>()),
-        Placement::Inline => quote!({
-            fn __cachekit_here() {}
-            #private::scope_inline::<Self>(__cachekit_here)
-        }),
-    }
-}
-
 /// The statements that make a handle of the function.
-fn handle(model: &Model, scope: &TokenStream) -> TokenStream {
-    let Model { private, version, local, sig, .. } = model;
+fn handle(model: &Model) -> TokenStream {
+    let Model { private, version, local, .. } = model;
     let function = model.function();
     let mode = mode(model);
-    let parameters = sig.inputs.len();
     let name = if let Some(name) = &model.name {
         quote!(::core::option::Option::Some(#name))
     } else {
         quote!(::core::option::Option::None)
     };
     // The companion of a free function is one type; a method may be one of many types.
-    let new = if matches!(model.placement, Placement::Free { .. }) { quote!(of_one) } else { quote!(new) };
+    let (new, which) = match &model.placement {
+        Placement::Free { .. } => (quote!(free), quote!(::core::any::type_name::<Self>)),
+        Placement::Method => (quote!(new), quote!(#private::scope_method::<Self>())),
+        Placement::Inline => (
+            quote!(new),
+            quote!({
+                fn __cachekit_here() {}
+                #private::scope_inline::<Self>(__cachekit_here)
+            }),
+        ),
+    };
     let cache = if let Some(path) = &model.cache {
         quote!(#private::as_cache(&#path))
     } else {
         quote!(#private::default_cache())
     };
     quote! {
-        static __CACHEKIT_SITE: #private::Site = #private::Site::new(#private::Spec {
-            function: #function,
-            name: #name,
-            version: #version,
-            local: #local,
-            parameters: #parameters,
-        });
-        #private::Handle::<#mode>::#new(&__CACHEKIT_SITE, #scope, #cache)
+        static __CACHEKIT_SITE: #private::Site = #private::Site::new(#function, #name, #version, #local);
+        #private::Handle::<#mode>::#new(&__CACHEKIT_SITE, #which, #cache)
     }
 }
 
@@ -270,8 +259,13 @@ enum Bindings {
     Inner,
 }
 
-/// The signature with the arguments' names in place of their patterns, and `more` arguments at its end.
-fn signature(model: &Model, mut signature: Signature, bindings: Bindings, more: &[TokenStream]) -> Signature {
+/// The signature with the arguments' names in place of their patterns, and one more at its end.
+fn signature(
+    model: &Model,
+    mut signature: Signature,
+    bindings: Bindings,
+    more: Option<(Ident, TokenStream)>,
+) -> Signature {
     let mut arguments = model.arguments.iter();
     for input in &mut signature.inputs {
         match (input, bindings) {
@@ -279,14 +273,31 @@ fn signature(model: &Model, mut signature: Signature, bindings: Bindings, more: 
             (FnArg::Receiver(_), _) => {}
             (FnArg::Typed(typed), _) => {
                 let Some(Argument { name, mutable, attrs, .. }) = arguments.next() else { continue };
-                let mutability = (*mutable && matches!(bindings, Bindings::Inner)).then(|| quote!(mut));
+                let mutability = *mutable && matches!(bindings, Bindings::Inner);
                 typed.attrs.clone_from(attrs);
-                *typed.pat = syn::parse_quote!(#mutability #name);
+                *typed.pat = binding(name.clone(), mutability.then(<Token![mut]>::default));
             }
         }
     }
-    signature.inputs.extend(more.iter().map(|argument| -> FnArg { syn::parse_quote!(#argument) }));
+    signature.inputs.extend(more.map(|(name, ty)| {
+        FnArg::Typed(PatType {
+            attrs: Vec::new(),
+            pat: Box::new(binding(name, None)),
+            colon_token: <Token![:]>::default(),
+            ty: Box::new(Type::Verbatim(ty)),
+        })
+    }));
     signature
+}
+
+// Put together by hand: to parse them takes a tenth of an expansion's time.
+
+fn binding(ident: Ident, mutability: Option<Token![mut]>) -> Pat {
+    Pat::Ident(PatIdent { attrs: Vec::new(), by_ref: None, mutability, ident, subpat: None })
+}
+
+fn returning(ty: TokenStream) -> ReturnType {
+    ReturnType::Type(<Token![->]>::default(), Box::new(Type::Verbatim(ty)))
 }
 
 /// The generic arguments that can't always be inferred from the others.

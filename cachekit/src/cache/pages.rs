@@ -9,7 +9,7 @@ use cachekit_backends::{Lifetime, Matcher, Token, Unsealed, combine, seal_value,
 use super::Inner;
 use crate::flight::Role;
 use crate::link::{AsyncIo, Fetch, Io, PutIf, TokenOf};
-use crate::memo::parts::{Cons, KeyPart, Nil};
+use crate::memo::parts::KeyPart;
 use crate::memo::policy::Storable;
 use crate::memo::site::Function;
 use crate::memo::target::{LocalKey, SharedKey};
@@ -59,7 +59,7 @@ impl Inner {
         path: &str,
         parts: &impl KeyPart,
     ) -> PageSpot {
-        let instance = Cons(Path(path), Nil);
+        let instance = (Path(path),);
         let digest = function.digest(&self.local, parts);
         PageSpot {
             function,

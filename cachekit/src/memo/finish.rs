@@ -9,6 +9,7 @@ use super::policy::{Place, Policy};
 use super::probe::{Call, Way};
 use super::target::{LocalKey, SharedKey};
 use super::{Evidence, Lead};
+use crate::flight::Shared;
 use crate::flight::scope;
 use crate::link::{AsyncIo, Delete, Io, PutIf, SyncIo, ready};
 use crate::stats::Event;
@@ -92,9 +93,14 @@ impl Ticket {
     #[inline]
     fn land<R>(&mut self, policy: &Policy<R>, output: &R) {
         if let Some(flight) = &mut self.flight {
-            flight.end(|| policy.share(output));
+            end(flight, &mut || policy.share(output));
         }
     }
+}
+
+/// Ends a flight. Without the type of the value, so that it is compiled with cachekit and not in each program.
+fn end(flight: &mut Lead<'static>, value: &mut dyn FnMut() -> Option<Shared>) {
+    flight.end(value);
 }
 
 /// Stores on the backend.

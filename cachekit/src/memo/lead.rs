@@ -8,6 +8,7 @@ use super::policy::{Opened, Place, Policy};
 use super::probe::{Call, Pending, Way, look_again};
 use super::target::{LocalKey, SharedKey};
 use super::{Evidence, Lead as Flight, Seen};
+use crate::cache::Inner;
 use crate::flight::{Key, Role, Waited};
 use crate::link::{AsyncIo, Fetch, Io, Link, SyncIo, TokenOf, ready};
 use crate::memo::finish::Ticket;
@@ -206,12 +207,9 @@ async fn join<R, D: Io>(
         if !call.refresh {
             call.count(Event::Miss);
         }
-        return Round::Compute(Some(inner.flights.register(key, evidence)));
+        return Round::Compute(Some(register(inner, key, evidence)));
     }
-    let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &inner.local);
-    // Who has waited for a backend in vain doesn't wait for it again.
-    let since = (!matches!(evidence, Evidence::Seen(None))).then_some(since);
-    match inner.flights.join(key, evidence, joinable, since, patient) {
+    match role(inner, key, evidence, since, patient) {
         Role::Recheck => Round::Again,
         Role::Lead(flight) | Role::Alone(flight) => {
             call.count(Event::Miss);
@@ -229,9 +227,28 @@ async fn join<R, D: Io>(
             // It failed or isn't to be stored: everybody for himself. Still registered, so that a deletion is seen.
             Waited::Released => {
                 call.count(Event::Miss);
-                Round::Compute(Some(inner.flights.register(key, evidence)))
+                Round::Compute(Some(register(inner, key, evidence)))
             }
             Waited::Again => Round::Again,
         },
     }
+}
+
+// Without the type of the value, these and all that they need are compiled with cachekit, and not in each program.
+
+fn register(inner: &'static Inner, key: &Key, evidence: Evidence) -> Flight<'static> {
+    inner.flights.register(key, evidence)
+}
+
+fn role(
+    inner: &'static Inner,
+    key: &Key,
+    evidence: Evidence,
+    since: u64,
+    patient: bool,
+) -> Role<'static, Evidence> {
+    let joinable = |theirs: &Evidence, ours: &Evidence| theirs.serves(ours, &inner.local);
+    // Who has waited for a backend in vain doesn't wait for it again.
+    let since = (!matches!(evidence, Evidence::Seen(None))).then_some(since);
+    inner.flights.join(key, evidence, joinable, since, patient)
 }

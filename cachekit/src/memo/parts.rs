@@ -1,12 +1,14 @@
 //! The parts of a call's key, each by the first of `CacheKey`, `Hash` and `Debug` that its type has.
 //!
-//! The choice is made by autoref: `(&&&&Arg(&x)).__cachekit_part()` finds the trait that is implemented at the outermost
-//! reference whose bounds hold. In a generic function only the declared bounds count.
+//! The choice is made by autoderef: `arg(&x).__cachekit_part()` is the method of the first type on the way [`ArgKey`] →
+//! [`ArgHash`] → [`ArgDebug`] → [`ArgNone`] whose bounds hold. In a generic function only the declared bounds count. Methods
+//! of types need no import, and are found with less work than those of traits.
 
 use std::any::type_name;
 use std::fmt::{Debug, Write};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use cachekit_backends::{CacheKey, KeyWriter};
 
@@ -24,37 +26,33 @@ pub trait KeyPart {
     fn feed<W: KeyWriter>(&self, writer: &mut W);
 }
 
-/// No part.
-#[derive(Clone, Copy, Debug)]
-pub struct Nil;
+/// The parts of a key, one after another. The attribute nests tuples where there are more.
+macro_rules! tuples {
+    ($($first:ident $($part:ident)*;)*) => {$(
+        impl<$first: KeyPart, $($part: KeyPart),*> KeyPart for ($first, $($part,)*) {
+            const TRUSTED: bool = $first::TRUSTED $(&& $part::TRUSTED)*;
+            const VIEW: bool = $first::VIEW;
+            #[inline]
+            fn view_path(&self) -> Option<&str> {
+                self.0.view_path()
+            }
+            #[inline]
+            fn feed<W: KeyWriter>(&self, writer: &mut W) {
+                #[allow(non_snake_case)]
+                let ($first, $($part,)*) = self;
+                $first.feed(writer);
+                $($part.feed(writer);)*
+            }
+        }
+    )*};
+}
+tuples! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
 
-/// A part before others.
-#[derive(Clone, Copy, Debug)]
-pub struct Cons<H, T>(pub H, pub T);
-
-impl KeyPart for Nil {
+impl KeyPart for () {
     const TRUSTED: bool = true;
     #[inline]
     fn feed<W: KeyWriter>(&self, _: &mut W) {}
 }
-
-impl<H: KeyPart, T: KeyPart> KeyPart for Cons<H, T> {
-    const TRUSTED: bool = H::TRUSTED && T::TRUSTED;
-    const VIEW: bool = H::VIEW;
-    #[inline]
-    fn view_path(&self) -> Option<&str> {
-        self.0.view_path()
-    }
-    #[inline]
-    fn feed<W: KeyWriter>(&self, writer: &mut W) {
-        self.0.feed(writer);
-        self.1.feed(writer);
-    }
-}
-
-/// An argument whose way into the key is to be chosen.
-#[derive(Debug)]
-pub struct Arg<'a, T: ?Sized>(pub &'a T);
 
 /// An argument that goes in by `CacheKey`.
 #[derive(Debug)]
@@ -101,52 +99,7 @@ impl<T: Debug + ?Sized> KeyPart for ByDebug<'_, T> {
     }
 }
 
-/// First choice.
-pub trait PartKey<'a> {
-    /// The part.
-    type Part;
-    /// Chooses.
-    fn __cachekit_part(&self) -> Self::Part;
-}
-impl<'a, T: CacheKey + ?Sized> PartKey<'a> for &&&Arg<'a, T> {
-    type Part = ByKey<'a, T>;
-    #[inline]
-    fn __cachekit_part(&self) -> ByKey<'a, T> {
-        ByKey(self.0)
-    }
-}
-
-/// Second choice.
-pub trait PartHash<'a> {
-    /// The part.
-    type Part;
-    /// Chooses.
-    fn __cachekit_part(&self) -> Self::Part;
-}
-impl<'a, T: Hash + ?Sized> PartHash<'a> for &&Arg<'a, T> {
-    type Part = ByHash<'a, T>;
-    #[inline]
-    fn __cachekit_part(&self) -> ByHash<'a, T> {
-        ByHash(self.0)
-    }
-}
-
-/// Third choice.
-pub trait PartDebug<'a> {
-    /// The part.
-    type Part;
-    /// Chooses.
-    fn __cachekit_part(&self) -> Self::Part;
-}
-impl<'a, T: Debug + ?Sized> PartDebug<'a> for &Arg<'a, T> {
-    type Part = ByDebug<'a, T>;
-    #[inline]
-    fn __cachekit_part(&self) -> ByDebug<'a, T> {
-        ByDebug(self.0)
-    }
-}
-
-/// An argument that has no way in. It is a part, so that the bound of [`PartNone`] is the only error.
+/// An argument that has no way in. It is a part, so that the bound of [`ArgNone`] is the only error.
 #[derive(Debug)]
 pub struct Refused(());
 
@@ -155,20 +108,69 @@ impl KeyPart for Refused {
     fn feed<W: KeyWriter>(&self, _: &mut W) {}
 }
 
-/// No choice: its bound makes the one error.
-pub trait PartNone<T: ?Sized> {
-    /// Refuses.
-    fn __cachekit_part(&self) -> Refused
-    where
-        T: CacheKey;
+macro_rules! copied {
+    ($($name:ident)*) => {$(
+        impl<T: ?Sized> Clone for $name<'_, T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+        impl<T: ?Sized> Copy for $name<'_, T> {}
+    )*};
 }
-impl<T: ?Sized> PartNone<T> for Arg<'_, T> {
-    fn __cachekit_part(&self) -> Refused
+copied!(ArgKey ArgHash ArgDebug ArgNone);
+
+/// Declares a choice, and what is tried when its bound doesn't hold.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident: $bound:ident => $part:ident(|$arg:ident| $value:expr), else $next:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<'a, T: ?Sized>($next<'a, T>);
+        impl<'a, T: ?Sized> Deref for $name<'a, T> {
+            type Target = $next<'a, T>;
+            #[inline]
+            fn deref(&self) -> &$next<'a, T> {
+                &self.0
+            }
+        }
+        impl<'a, T: $bound + ?Sized> $name<'a, T> {
+            /// Chooses.
+            #[inline]
+            pub fn __cachekit_part(self) -> $part<'a, T> {
+                let $arg = self;
+                $part($value)
+            }
+        }
+    )*};
+}
+
+choices! {
+    /// First choice.
+    ArgKey: CacheKey => ByKey(|arg| arg.0.0.0.0), else ArgHash;
+    /// Second choice.
+    ArgHash: Hash => ByHash(|arg| arg.0.0.0), else ArgDebug;
+    /// Third choice.
+    ArgDebug: Debug => ByDebug(|arg| arg.0.0), else ArgNone;
+}
+
+/// No choice: its bound makes the one error.
+#[derive(Debug)]
+pub struct ArgNone<'a, T: ?Sized>(&'a T);
+
+impl<T: ?Sized> ArgNone<'_, T> {
+    /// Refuses.
+    pub fn __cachekit_part(self) -> Refused
     where
         T: CacheKey,
     {
         Refused(())
     }
+}
+
+/// An argument whose way into the key is to be chosen.
+#[inline]
+pub fn arg<T: ?Sized>(value: &T) -> ArgKey<'_, T> {
+    ArgKey(ArgHash(ArgDebug(ArgNone(value))))
 }
 
 /// A type that is part of a key: by its id in the process, by its name elsewhere.

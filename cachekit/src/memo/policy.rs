@@ -3,6 +3,7 @@
 
 use std::any::{Any, TypeId};
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
@@ -34,15 +35,6 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Storable f
 pub trait Keepable: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Keepable for T {}
-
-/// A return type whose policy is to be chosen, by autoref as in `parts`.
-#[derive(Debug)]
-pub struct Returns<R>(PhantomData<fn() -> R>);
-
-impl<R> Returns<R> {
-    /// The one value.
-    pub const NEW: Self = Self(PhantomData);
-}
 
 /// How a return value and the stored value relate.
 pub trait Shape: Copy {
@@ -76,6 +68,9 @@ macro_rules! shapes {
             }
         }
         impl<$($p),*> Copy for $name<$($p),*> {}
+        impl<$($p),*> $name<$($p),*> {
+            const NEW: Self = Self(PhantomData);
+        }
         impl<$($p),*> Shape for $name<$($p),*> {
             type Output = $out;
             type Stored = $stored;
@@ -115,49 +110,65 @@ shapes! {
     WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s, PLAIN = is_plain::<T>(), QUIET = true;
 }
 
-/// Declares a trait by which one kind of return type chooses its shape; the number of `&` orders them.
+/// Declares a type for each kind of return type that chooses its shape by itself, and what is tried when it is of no such
+/// kind. A type each, and not one with a number: the compiler looks at all methods of a type.
 macro_rules! choices {
-    ($($(#[$doc:meta])* $choice:ident for $at:ty, $name:ident<$($p:ident),*> $(, $all:ident)?;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $(=> $next:ident)?:
+        $([$($p:ident),*] $at:ty => $shape:ty $(, $all:ident)?;)*)*) => {$(
         $(#[$doc])*
-        pub trait $choice {
-            /// The shape.
-            type Shape;
-            /// Chooses.
-            fn __cachekit_policy(&self) -> Self::Shape;
-            $(
-                /// Chooses, when `None` is stored too.
-                fn $all(&self) -> Self::Shape;
-            )?
-        }
-        impl<$($p),*> $choice for $at {
-            type Shape = $name<$($p),*>;
-            #[inline]
-            fn __cachekit_policy(&self) -> Self::Shape {
-                $name(PhantomData)
-            }
-            $(
+        #[derive(Debug)]
+        pub struct $name<R>(PhantomData<fn() -> R>);
+        $(
+            impl<R> Deref for $name<R> {
+                type Target = $next<R>;
                 #[inline]
-                fn $all(&self) -> Self::Shape {
-                    $name(PhantomData)
+                fn deref(&self) -> &$next<R> {
+                    &$next(PhantomData)
                 }
-            )?
-        }
+            }
+        )?
+        $(
+            impl<$($p),*> $name<$at> {
+                /// Chooses.
+                #[inline]
+                pub fn __cachekit_policy(&self) -> $shape {
+                    <$shape>::NEW
+                }
+                $(
+                    /// Chooses, when `None` is stored too.
+                    #[inline]
+                    pub fn $all(&self) -> $shape {
+                        <$shape>::NEW
+                    }
+                )?
+            }
+        )*
     )*};
 }
 
 choices! {
-    /// A `Result` of an `Arc`.
-    PolicyOkArc for &&&Returns<Result<Arc<T>, E>>, OkArc<T, E>, __cachekit_policy_all;
-    /// A `Result`.
-    PolicyResult for &&Returns<Result<T, E>>, OkOnly<T, E>, __cachekit_policy_all;
-    /// An `Option` of an `Arc`.
-    PolicySomeArc for &&Returns<Option<Arc<T>>>, SomeArc<T>;
-    /// An `Option`.
-    PolicyOption for &Returns<Option<T>>, SomeOnly<T>;
-    /// An `Arc`.
-    PolicyArc for &Returns<Arc<T>>, WholeArc<T>, __cachekit_policy_all;
-    /// Anything else.
-    PolicyPlain for Returns<R>, Whole<R>, __cachekit_policy_all;
+    /// A return type whose policy is to be chosen, by autoderef as in `parts`. The first choice is of types that say
+    /// themselves what of them is stored: see `web::View`.
+    Returns => ReturnsOkArc:
+    /// Second choice.
+    ReturnsOkArc => ReturnsInner:
+        [T, E] Result<Arc<T>, E> => OkArc<T, E>, __cachekit_policy_all;
+    /// Third choice.
+    ReturnsInner => ReturnsOuter:
+        [T, E] Result<T, E> => OkOnly<T, E>, __cachekit_policy_all;
+        [T] Option<Arc<T>> => SomeArc<T>;
+    /// Fourth choice.
+    ReturnsOuter => ReturnsAny:
+        [T] Option<T> => SomeOnly<T>;
+        [T] Arc<T> => WholeArc<T>, __cachekit_policy_all;
+    /// Last choice.
+    ReturnsAny:
+        [R] R => Whole<R>, __cachekit_policy_all;
+}
+
+impl<R> Returns<R> {
+    /// The one value.
+    pub const NEW: Self = Self(PhantomData);
 }
 
 /// What became of stored bytes.
@@ -191,7 +202,7 @@ pub struct Policy<R> {
     stores: fn(&R) -> bool,
     keep: fn(Draft, &R) -> Option<Arc<Entry>>,
     share: fn(&R) -> Option<Shared>,
-    take: fn(&(dyn Any + Send + Sync)) -> Option<R>,
+    take: fn(&(dyn Any + Send + Sync), &mut Option<R>) -> bool,
     seal: fn(&Place<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
     open: fn(&Place<'_>, &[u8]) -> Opened<R>,
     /// Whether all that a thread may keep of it is small: see [`Shape::PLAIN`].
@@ -281,12 +292,13 @@ where
     S::stored(output).map(|stored| Arc::new(stored) as Shared)
 }
 
-#[inline]
-fn take<S: Shape>(value: &(dyn Any + Send + Sync)) -> Option<S::Output>
+fn take<S: Shape>(value: &(dyn Any + Send + Sync), slot: &mut Option<S::Output>) -> bool
 where
     S::Stored: Keepable,
 {
-    value.downcast_ref::<S::Stored>().cloned().map(S::output)
+    let Some(stored) = value.downcast_ref::<S::Stored>() else { return false };
+    *slot = Some(S::output(stored.clone()));
+    true
 }
 
 #[cold]
@@ -311,9 +323,17 @@ impl<R> Policy<R> {
     }
 
     /// The return value of a stored one; none if it has another type.
-    #[inline]
     pub(crate) fn take(&self, value: &(dyn Any + Send + Sync)) -> Option<R> {
-        (self.take)(value)
+        let mut slot = None;
+        self.take_into(value, &mut slot);
+        slot
+    }
+
+    /// Puts the return value of a stored one into a slot; false if it has another type. Large values are copied once on this
+    /// way, where each return of an `Option` copies them again.
+    #[inline]
+    pub(crate) fn take_into(&self, value: &(dyn Any + Send + Sync), slot: &mut Option<R>) -> bool {
+        (self.take)(value, slot)
     }
 
     /// The bytes of what is stored of a return value.

@@ -1,12 +1,16 @@
 //! The first look: a hit ends here, without a lock that serializes readers, without an allocation and without a clock.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::hash::Hasher;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{Entry, SimpleStore};
 use cachekit_backends::{Lifetime, Matcher, Timeout};
 
 use super::Op;
+use super::lead::Lead;
 use super::parts::KeyPart;
 use super::policy::Policy;
 use super::site::{Function, Handle};
@@ -27,6 +31,16 @@ pub struct Options<U, Q, F, T> {
     pub timeout: T,
     /// Wait for a computation of the same call that is under way.
     pub single_flight: bool,
+}
+
+/// Options without expressions.
+#[inline]
+#[must_use]
+pub fn plain<R>(
+    timeout: Timeout,
+    single_flight: bool,
+) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, impl Fn(&R) -> bool, Fixed> {
+    Options { unless: no, refresh_if: no, stale_if: keep::<R>, timeout: Fixed(timeout), single_flight }
 }
 
 /// How long an entry is to live; asked after a miss.
@@ -53,14 +67,6 @@ impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
     fn timeout(self) -> Timeout {
         self.0()
     }
-}
-
-/// What a first look gave.
-pub enum Probe<R, F> {
-    /// The value.
-    Done(R),
-    /// It takes more than a look.
-    Pending(Pending<F>),
 }
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
@@ -106,7 +112,7 @@ impl Call {
     }
 }
 
-/// Looks a call up.
+/// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or gives what it takes to go on.
 #[inline]
 // The handle is made for this call.
 #[allow(clippy::needless_pass_by_value)]
@@ -117,7 +123,8 @@ pub fn probe<M, R, K, I, U, Q, F, T>(
     instance: &I,
     op: Op,
     options: Options<U, Q, F, T>,
-) -> Probe<R, F>
+    found: &mut Option<R>,
+) -> Option<Pending<F>>
 where
     K: KeyPart,
     I: KeyPart,
@@ -129,11 +136,11 @@ where
     let Handle { function, cache, .. } = handle;
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || (options.unless)() {
-        return bypass(function, cache, options.stale_if);
+        return Some(bypass(function, cache, options.stale_if));
     }
     let inner = cache.inner();
     if inner.discards {
-        return bypass(function, cache, options.stale_if);
+        return Some(bypass(function, cache, options.stale_if));
     }
     let refresh = op == Op::Refresh || (options.refresh_if)();
     let (mut known, mut since) = (None, None);
@@ -141,13 +148,10 @@ where
         let digest = function.digest(&inner.local, parts);
         known = Some(digest);
         if !refresh {
-            match look(inner, digest, function, policy, parts) {
-                Ok(output) if (options.stale_if)(&output) => {}
-                Ok(output) => {
-                    function.count_hit(inner);
-                    return Probe::Done(output);
-                }
-                Err(before) => since = Some(before),
+            since = look(inner, digest, function, policy, parts, found);
+            if since.is_none() && !found.as_ref().is_some_and(&options.stale_if) {
+                function.count_hit(inner);
+                return None;
             }
         }
     }
@@ -159,13 +163,89 @@ where
         refresh,
         single_flight: options.single_flight,
     };
-    Probe::Pending(Pending { call, stale_if: options.stale_if, since })
+    Some(Pending { call, stale_if: options.stale_if, since })
+}
+
+/// The body of a function, for one call.
+trait Body<R> {
+    fn run(&mut self) -> R;
+}
+
+struct Once<B>(Option<B>);
+
+impl<R, B: FnOnce() -> R> Body<R> for Once<B> {
+    fn run(&mut self) -> R {
+        match self.0.take() {
+            Some(body) => body(),
+            None => unreachable!("a body runs once"),
+        }
+    }
+}
+
+/// The value that a look which left nothing to do has put into its slot.
+#[inline]
+pub fn found<R>(slot: Option<R>) -> R {
+    slot.unwrap_or_else(|| unreachable!("`probe` gives a value or what it takes to go on"))
+}
+
+impl<F> Pending<F> {
+    /// The rest of a call that missed: leaves the computation to somebody else, or runs the body and stores what it gives.
+    /// Blocks the thread.
+    #[inline]
+    pub fn finish<R>(
+        self,
+        policy: &Policy<R>,
+        cache_if: impl FnOnce(&R) -> bool,
+        body: impl FnOnce() -> R,
+    ) -> R
+    where
+        F: Fn(&R) -> bool,
+    {
+        self.finish_by(policy, cache_if, &mut Once(Some(body)))
+    }
+
+    /// One function for all memoized functions of a return type, so that each adds little code to the program.
+    #[inline(never)]
+    fn finish_by<R>(self, policy: &Policy<R>, cache_if: impl FnOnce(&R) -> bool, body: &mut dyn Body<R>) -> R
+    where
+        F: Fn(&R) -> bool,
+    {
+        match self.lead(policy) {
+            Lead::Done(output) => output,
+            Lead::Compute(ticket) => {
+                let output = ticket.run(|| body.run());
+                ticket.finish(policy, output, cache_if)
+            }
+        }
+    }
+
+    /// The same as a task. In a box, so that the future of a call, which most of the time is a hit, is small to move.
+    pub fn finish_async<R, B>(
+        self,
+        policy: &Policy<R>,
+        cache_if: impl FnOnce(&R) -> bool,
+        body: B,
+    ) -> Pin<Box<impl Future<Output = R>>>
+    where
+        F: Fn(&R) -> bool,
+        B: Future<Output = R>,
+    {
+        Box::pin(async move {
+            match self.lead_async(policy).await {
+                Lead::Done(output) => output,
+                Lead::Compute(ticket) => {
+                    let output = ticket.run_async(body).await;
+                    ticket.finish_async(policy, output, cache_if).await
+                }
+            }
+        })
+    }
 }
 
 #[cold]
-fn bypass<R, F>(function: &'static Function, cache: &'static Cache, stale_if: F) -> Probe<R, F> {
+fn bypass<F>(function: &'static Function, cache: &'static Cache, stale_if: F) -> Pending<F> {
     let call = Call { function, cache, way: Way::Bypass, life: None, refresh: false, single_flight: false };
-    Probe::Pending(Pending { call, stale_if, since: None })
+    Pending { call, stale_if, since: None }
 }
 
 /// Where the entry is; with a digest, in process.
@@ -193,20 +273,18 @@ fn look<R, K>(
     function: &Function,
     policy: &Policy<R>,
     parts: &K,
-) -> Result<R, u64>
+    found: &mut Option<R>,
+) -> Option<u64>
 where
     K: KeyPart,
 {
     let store = &*inner.local;
     let feed = |m: &mut Matcher<'_>| feed_local(function, parts, m);
-    let take = |entry: &Entry| policy.take(entry.any());
-    if policy.may_be_near()
-        && let Some(output) = store.read_near(digest, feed, take).flatten()
-    {
-        return Ok(output);
+    if policy.may_be_near() && store.read_near(digest, feed, take(policy, found)) == Some(true) {
+        return None;
     }
     let since = inner.flights.completions(&digest);
-    look_far(store, digest, policy, K::TRUSTED, feed).ok_or(since)
+    (!look_far(store, digest, policy, K::TRUSTED, feed, found)).then_some(since)
 }
 
 /// Looks into the shared tables.
@@ -217,15 +295,23 @@ fn look_far<R>(
     policy: &Policy<R>,
     trusted: bool,
     feed: impl Fn(&mut Matcher<'_>),
-) -> Option<R> {
-    let take = |entry: &Entry| policy.take(entry.any());
+    found: &mut Option<R>,
+) -> bool {
     let small = |entry: &Entry| policy.may_be_near() && policy.is_small(entry.any());
-    if trusted && policy.is_quiet() {
-        store.read_far(digest, feed, take, small).flatten()
+    let taken = if trusted && policy.is_quiet() {
+        store.read_far(digest, feed, take(policy, found), small)
     } else {
         // The clone of a key or of a value is the user's code.
-        store.read_far_foreign(digest, feed, take, small, trusted).flatten()
-    }
+        store.read_far_foreign(digest, feed, take(policy, found), small, trusted)
+    };
+    taken == Some(true)
+}
+
+/// Takes the value of an entry into a slot. The store asks for a closure that could be called again; it isn't.
+#[inline]
+fn take<R>(policy: &Policy<R>, slot: &mut Option<R>) -> impl Fn(&Entry) -> bool {
+    let slot = Cell::new(Some(slot));
+    move |entry| slot.take().is_some_and(|slot| policy.take_into(entry.any(), slot))
 }
 
 /// Looks a recorded key up again.
@@ -233,6 +319,12 @@ pub(super) fn look_again<R>(store: &SimpleStore, policy: &Policy<R>, key: &Key) 
     let feed = |m: &mut Matcher<'_>| m.write(key.bytes.as_slice());
     let entry = store.read(key.digest, feed, Arc::clone)?;
     policy.take(entry.any())
+}
+
+/// What a body gives.
+#[inline]
+pub fn result<R>(body: impl FnOnce() -> R) -> R {
+    body()
 }
 
 /// The default of `unless` and `refresh_if`.

@@ -12,23 +12,16 @@ use parking_lot::{Mutex, RwLock};
 use crate::cache::{Cache, Inner};
 use crate::stats::{Counters, Event};
 
-/// What the attribute said, as a constant.
-pub struct Spec {
-    /// The function's own name.
-    pub function: &'static str,
-    /// The identity that the user gave.
-    pub name: Option<&'static str>,
-    /// `version` and the digest of `source_check`.
-    pub version: &'static str,
-    /// Values never leave the process.
-    pub local: bool,
-    /// How many parameters it has.
-    pub parameters: usize,
-}
-
-/// One annotated function in the program's text.
+/// One annotated function in the program's text, with what the attribute said.
 pub struct Site {
-    spec: Spec,
+    /// The function's own name.
+    function: &'static str,
+    /// The identity that the user gave.
+    name: Option<&'static str>,
+    /// `version` and the digest of `source_check`.
+    version: &'static str,
+    /// Values never leave the process.
+    local: bool,
     /// The first function of this text; the only one but in generic impls and in traits.
     first: OnceLock<&'static Function>,
     others: RwLock<Option<HashMap<TypeId, &'static Function>>>,
@@ -54,13 +47,6 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A free function, by its companion.
-    #[inline]
-    #[must_use]
-    pub fn free<C: 'static>() -> Self {
-        Self { id: TypeId::of::<C>(), path: free_path::<C> }
-    }
-
     /// A method of `T`.
     #[inline]
     #[must_use]
@@ -79,9 +65,8 @@ impl Scope {
 /// Makes a sized type of any.
 struct PhantomOf<T: ?Sized>(PhantomData<T>);
 
-fn free_path<C>(function: &'static str) -> String {
-    // The companion may have another name than the function; the path before it is the function's.
-    let companion = std::any::type_name::<C>();
+/// The companion may have another name than the function; the path before it is the function's.
+fn free_path(companion: &str, function: &str) -> String {
     match companion.rsplit_once("::") {
         Some((module, _)) => format!("{module}::{function}"),
         None => function.to_string(),
@@ -102,24 +87,31 @@ fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
 }
 
 impl Site {
-    /// A site.
+    /// The site of a function of this name, with the identity that the user gave, its version, and whether its values
+    /// never leave the process.
     #[must_use]
-    pub const fn new(spec: Spec) -> Self {
-        Self { spec, first: OnceLock::new(), others: RwLock::new(None) }
+    pub const fn new(
+        function: &'static str,
+        name: Option<&'static str>,
+        version: &'static str,
+        local: bool,
+    ) -> Self {
+        Self { function, name, version, local, first: OnceLock::new(), others: RwLock::new(None) }
     }
 
     #[inline]
     fn function(&'static self, scope: &Scope) -> &'static Function {
         match self.first.get() {
-            Some(function) if function.scope == scope.id || self.spec.name.is_some() => function,
+            Some(function) if function.scope == scope.id || self.name.is_some() => function,
             _ => self.other_function(scope),
         }
     }
 
     #[cold]
     fn other_function(&'static self, scope: &Scope) -> &'static Function {
-        let first = self.first.get_or_init(|| Function::register(&self.spec, scope));
-        if first.scope == scope.id || self.spec.name.is_some() {
+        let register = || Function::register(self, scope.id, |function| (scope.path)(function));
+        let first = self.first.get_or_init(register);
+        if first.scope == scope.id || self.name.is_some() {
             // Under a name of its own, the type is in the key, and one deletion reaches all.
             return first;
         }
@@ -127,10 +119,14 @@ impl Site {
             return function;
         }
         let mut others = self.others.write();
-        others
-            .get_or_insert_default()
-            .entry(scope.id)
-            .or_insert_with(|| Function::register(&self.spec, scope))
+        others.get_or_insert_default().entry(scope.id).or_insert_with(register)
+    }
+
+    /// The function of a site that has no other.
+    #[cold]
+    fn only_function(&'static self, companion: fn() -> &'static str) -> &'static Function {
+        let path = |function| free_path(companion(), function);
+        self.first.get_or_init(|| Function::register(self, TypeId::of::<Self>(), path))
     }
 }
 
@@ -143,18 +139,18 @@ struct Registered {
 }
 
 impl Function {
-    fn register(spec: &Spec, scope: &Scope) -> &'static Self {
+    fn register(site: &Site, scope: TypeId, path: impl FnOnce(&'static str) -> String) -> &'static Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let name = spec.name.map_or_else(|| (scope.path)(spec.function), str::to_string);
+        let name = site.name.map_or_else(|| path(site.function), str::to_string);
         let mut registry = REGISTRY.lock();
         let same = registry.get_or_insert_default().entry(name.clone()).or_default();
-        let clash = !spec.local && same.iter().any(|one| !one.function.local);
+        let clash = !site.local && same.iter().any(|one| !one.function.local);
         let function: &'static Self = Box::leak(Box::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
-            version: spec.version,
-            local: spec.local || clash,
-            scope: scope.id,
+            version: site.version,
+            local: site.local || clash,
+            scope,
             counter: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
@@ -255,29 +251,27 @@ pub struct Async;
 pub struct Handle<M> {
     pub(crate) function: &'static Function,
     pub(crate) cache: &'static Cache,
-    pub(crate) narrowed: Option<super::target::Instance>,
-    mode: PhantomData<M>,
+    pub(crate) mode: PhantomData<M>,
 }
 
 impl<M> Handle<M> {
-    /// The function of a site that has no other, in a cache.
+    /// A free function, told by the path of its companion, in a cache.
     #[inline]
     #[must_use]
-    #[allow(clippy::needless_pass_by_value)]
-    pub fn of_one(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
+    pub fn free(site: &'static Site, companion: fn() -> &'static str, cache: &'static Cache) -> Self {
         let function = match site.first.get() {
             Some(function) => function,
-            None => site.other_function(&scope),
+            None => site.only_function(companion),
         };
-        Self { function, cache, narrowed: None, mode: PhantomData }
+        Self { function, cache, mode: PhantomData }
     }
 
-    /// The function of a site, in a cache.
+    /// A method, of which a site may have many, in a cache.
     #[inline]
     #[must_use]
     #[allow(clippy::needless_pass_by_value)]
     pub fn new(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
-        Self { function: site.function(&scope), cache, narrowed: None, mode: PhantomData }
+        Self { function: site.function(&scope), cache, mode: PhantomData }
     }
 }
 
@@ -309,7 +303,7 @@ mod tests {
         struct companion {}
         let module = module_path!();
         assert_eq!(
-            (Scope::free::<companion>().path)("f"),
+            free_path(std::any::type_name::<companion>(), "f"),
             format!("{module}::identities_read_like_paths::f"),
             "the enclosing function is part of it"
         );

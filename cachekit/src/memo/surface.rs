@@ -113,12 +113,18 @@ impl<R> Key<R, Async> {
     }
 }
 
+/// A method, narrowed to one instance.
+pub struct Narrowed<M> {
+    handle: Handle<M>,
+    instance: Instance,
+}
+
 impl<M> Handle<M> {
     /// The same function, narrowed to one instance.
     #[must_use]
-    pub fn instance(mut self, instance: &impl KeyPart) -> Self {
-        self.narrowed = Some(self.function.instance(self.cache.inner(), instance));
-        self
+    pub fn instance(self, instance: &impl KeyPart) -> Narrowed<M> {
+        let instance = self.function.instance(self.cache.inner(), instance);
+        Narrowed { handle: self, instance }
     }
 
     /// How often the function did what in its cache.
@@ -126,29 +132,57 @@ impl<M> Handle<M> {
     pub fn stats(&self) -> FunctionStats {
         self.cache.inner().functions.get(self.function.number).counters.function()
     }
+
+    async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>, drop_version: bool) -> Result<()> {
+        delete_scope(io, self.function, self.cache.inner().clone(), instance, drop_version).await
+    }
 }
 
 impl Handle<Sync> {
-    /// Deletes every entry of the function, or of the instance.
+    /// Deletes every entry of the function.
     pub fn delete(self) -> Result<()> {
-        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.narrowed, false))
+        ready(self.delete_over(SyncIo, None, false))
     }
 
     /// Drops the version itself; the next call makes a new one.
     pub fn delete_version(self) -> Result<()> {
-        ready(delete_scope(SyncIo, self.function, self.cache.inner().clone(), self.narrowed, true))
+        ready(self.delete_over(SyncIo, None, true))
     }
 }
 
 impl Handle<Async> {
-    /// Deletes every entry of the function, or of the instance.
+    /// Deletes every entry of the function.
     pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
-        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.narrowed, false)
+        self.delete_over(AsyncIo, None, false)
     }
 
     /// Drops the version itself; the next call makes a new one.
     pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
-        delete_scope(AsyncIo, self.function, self.cache.inner().clone(), self.narrowed, true)
+        self.delete_over(AsyncIo, None, true)
+    }
+}
+
+impl Narrowed<Sync> {
+    /// Deletes every entry of the instance.
+    pub fn delete(self) -> Result<()> {
+        ready(self.handle.delete_over(SyncIo, Some(self.instance), false))
+    }
+
+    /// Drops the version of the instance itself; the next call makes a new one.
+    pub fn delete_version(self) -> Result<()> {
+        ready(self.handle.delete_over(SyncIo, Some(self.instance), true))
+    }
+}
+
+impl Narrowed<Async> {
+    /// Deletes every entry of the instance.
+    pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
+        self.handle.delete_over(AsyncIo, Some(self.instance), false)
+    }
+
+    /// Drops the version of the instance itself; the next call makes a new one.
+    pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
+        self.handle.delete_over(AsyncIo, Some(self.instance), true)
     }
 }
 

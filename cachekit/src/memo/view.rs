@@ -8,8 +8,8 @@ use std::sync::Arc;
 use cachekit_backends::{CacheKey, KeyWriter, Result, StableWriter, Version, version_key};
 use parking_lot::RwLock;
 
-use super::parts::{Cons, KeyPart, Nil};
-use super::policy::Returns;
+use super::parts::KeyPart;
+use super::policy::ReturnsOkArc;
 use super::site::Function;
 use crate::cache::Inner;
 use crate::link::{Io, Set};
@@ -148,36 +148,13 @@ impl KeyPart for Path<'_> {
     }
 }
 
-/// First choice of a policy: a type that says itself what of it is stored.
-pub trait PolicyView {
-    /// The shape.
-    type Shape;
-    /// Chooses.
-    fn __cachekit_policy(&self) -> Self::Shape;
-    /// Chooses, when `None` is stored too.
-    fn __cachekit_policy_all(&self) -> Self::Shape;
-}
-
-/// First choice of what happens to a value before it is stored: see `web::View::ready`.
-pub trait ReadyView {
-    /// The value.
-    type Value;
-    /// Makes it ready.
-    fn __cachekit_ready(&self, value: Self::Value) -> Self::Value;
-}
-
-/// Last choice: nothing.
-pub trait Ready {
-    /// The value.
-    type Value;
+// Last choice of what happens to a value before it is stored: nothing. The first one is `web::View::ready`.
+// Found by the type of `self`.
+#[allow(clippy::unused_self)]
+impl<R> ReturnsOkArc<R> {
     /// Gives it back.
-    fn __cachekit_ready(&self, value: Self::Value) -> Self::Value;
-}
-
-impl<R> Ready for Returns<R> {
-    type Value = R;
     #[inline]
-    fn __cachekit_ready(&self, value: R) -> R {
+    pub fn __cachekit_ready(&self, value: R) -> R {
         value
     }
 }
@@ -209,7 +186,7 @@ pub(crate) async fn delete_view<D: Io>(io: D, inner: Arc<Inner>, path: String) -
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let functions = VIEWS.read().clone();
     for function in functions {
-        let digest = function.instance_digest(&inner, &Cons(Path(path), Nil));
+        let digest = function.instance_digest(&inner, &(Path(path),));
         inner.local.delete_instance(function.number, digest);
     }
     let Some(link) = &inner.link else { return Ok(()) };

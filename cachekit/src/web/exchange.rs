@@ -26,7 +26,7 @@ use super::rfc9111::{
     served, storable,
 };
 use super::scope::Target;
-use crate::__private::{Async, Handle, Site, Spec, scope_free};
+use crate::__private::{Async, Handle, Site};
 use crate::cache::{Inner, PageLook, PageSpot};
 use crate::flight::{Role, Waited};
 use crate::link::AsyncIo;
@@ -45,14 +45,8 @@ const PATIENCE: usize = 2;
 /// One for all responses of all layers: deletion is by path.
 fn pages() -> &'static Function {
     struct Pages;
-    static SITE: Site = Site::new(Spec {
-        function: "pages",
-        name: Some("cachekit::web::pages"),
-        version: "2",
-        local: false,
-        parameters: 0,
-    });
-    Handle::<Async>::new(&SITE, scope_free::<Pages>(), crate::default_cache()).function
+    static SITE: Site = Site::new("pages", Some("cachekit::web::pages"), "2", false);
+    Handle::<Async>::free(&SITE, std::any::type_name::<Pages>, crate::default_cache()).function
 }
 
 /// What tells the pages of one path apart.

@@ -14,7 +14,6 @@ use super::layer::CacheFor;
 use super::page::StoredResponse;
 use super::rfc9111::{ResponseControl, is_storable, kept};
 use crate::memo::policy::{Returns, Shape, Storable};
-use crate::memo::view::{PolicyView, ReadyView};
 
 /// The most bytes of a response's content that a cached function keeps.
 const MOST: usize = 1_000_000;
@@ -248,22 +247,21 @@ impl<V: View> Shape for ViewShape<V> {
     }
 }
 
-impl<V: View> PolicyView for &&&Returns<V> {
-    type Shape = ViewShape<V>;
-
-    fn __cachekit_policy(&self) -> ViewShape<V> {
+// Found by the type of `self`.
+#[allow(clippy::unused_self)]
+impl<V: View> Returns<V> {
+    /// Chooses: first of all policies.
+    pub fn __cachekit_policy(&self) -> ViewShape<V> {
         ViewShape(PhantomData)
     }
 
-    fn __cachekit_policy_all(&self) -> ViewShape<V> {
+    /// Chooses, when `None` is stored too.
+    pub fn __cachekit_policy_all(&self) -> ViewShape<V> {
         ViewShape(PhantomData)
     }
-}
 
-impl<V: View> ReadyView for &Returns<V> {
-    type Value = V;
-
-    fn __cachekit_ready(&self, value: V) -> V {
+    /// Makes a value ready to be stored.
+    pub fn __cachekit_ready(&self, value: V) -> V {
         value.ready()
     }
 }

@@ -45,6 +45,13 @@ async fn kept(name: String) -> usize {
     name.len()
 }
 
+#[memoize]
+async fn large(n: u8) -> u8 {
+    let page = [n; 4096];
+    tokio::task::yield_now().await;
+    page[usize::from(n)]
+}
+
 #[derive(Hash)]
 struct Store;
 
@@ -100,6 +107,10 @@ async fn main() {
     assert_eq!(send(factorial(5)).await, 120);
     assert_eq!(send(generic(5_u8)).await, 5);
     assert_eq!(send(kept("x".to_owned())).await, 1);
+    // What a hit moves holds the arguments; what only a miss needs is elsewhere.
+    let future = large(5);
+    assert!(size_of_val(&future) <= 64, "a future of {} bytes", size_of_val(&future));
+    assert_eq!(send(future).await, 5);
     let store = Store;
     assert_eq!(send(store.get(1)).await, 1);
     send(delete_memoized!(store.get)).await.expect("deleted");
