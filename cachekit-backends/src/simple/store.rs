@@ -175,7 +175,7 @@ impl SimpleStore {
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Entry) -> R,
+        read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         near::look(self, digest, feed, read)
     }
@@ -186,7 +186,7 @@ impl SimpleStore {
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Entry) -> R,
+        read: impl FnOnce(&Entry) -> R,
         small: impl Fn(&Entry) -> bool,
     ) -> Option<R> {
         let shard = self.shard(digest).read_recursive();
@@ -210,7 +210,7 @@ impl SimpleStore {
         &self,
         digest: u64,
         feed: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Entry) -> R,
+        read: impl FnOnce(&Entry) -> R,
         small: impl Fn(&Entry) -> bool,
         trusted: bool,
     ) -> Option<R> {

@@ -1,6 +1,5 @@
 //! The first look: a hit ends here, without a lock that serializes readers, without an allocation and without a clock.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::hash::Hasher;
 use std::pin::Pin;
@@ -96,6 +95,7 @@ pub(super) enum Way {
 }
 
 impl Call {
+    #[inline]
     pub(super) fn inner(&self) -> &'static Arc<Inner> {
         self.cache.inner()
     }
@@ -307,11 +307,10 @@ fn look_far<R>(
     taken == Some(true)
 }
 
-/// Takes the value of an entry into a slot. The store asks for a closure that could be called again; it isn't.
+/// Takes the value of an entry into a slot.
 #[inline]
-fn take<R>(policy: &Policy<R>, slot: &mut Option<R>) -> impl Fn(&Entry) -> bool {
-    let slot = Cell::new(Some(slot));
-    move |entry| slot.take().is_some_and(|slot| policy.take_into(entry.any(), slot))
+fn take<R>(policy: &Policy<R>, slot: &mut Option<R>) -> impl FnOnce(&Entry) -> bool {
+    |entry| policy.take_into(entry.any(), slot)
 }
 
 /// Looks a recorded key up again.
