@@ -19,7 +19,7 @@ const WAYS: usize = 3;
 const LONGEST_KEY: usize = 1024;
 /// At one visit in so many, a key that finds its set full gets another one's place: keys that are more than there is room
 /// for would displace each other all the time else, which costs more than a look into the shared tables.
-const PATIENCE: u8 = 4;
+const PATIENCE: u8 = 16;
 
 #[derive(Default)]
 #[repr(align(64))]
