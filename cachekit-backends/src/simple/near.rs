@@ -141,21 +141,22 @@ fn empty() -> Option<Table> {
 }
 
 impl Set {
-    /// The way for a key: its former one, a free one, or one that wasn't used lately.
+    /// The way for a key: its former one, an empty one, or now and then one that is of no use any more.
     fn way_for(&mut self, digest: u64) -> Option<usize> {
-        let is_free = |way: &Option<Arc<Entry>>| way.as_ref().is_none_or(|entry| entry.is_gone());
         let former = self.tags.iter().position(|known| *known == tag(digest));
-        if let Some(way) = former.or_else(|| self.ways.iter().position(is_free)) {
+        if let Some(way) = former.or_else(|| self.ways.iter().position(Option::is_none)) {
             return Some(way);
         }
+        // Only now and then: to look at the entries themselves would cost more than the search in the shared table.
         self.visits = self.visits.wrapping_add(1);
         if !self.visits.is_multiple_of(PATIENCE) {
             return None;
         }
-        let unused = self.used.iter().position(|used| !used);
-        if unused.is_none() {
+        let is_gone = |way: &Option<Arc<Entry>>| way.as_ref().is_some_and(|entry| entry.is_gone());
+        let useless = self.ways.iter().position(is_gone).or_else(|| self.used.iter().position(|used| !used));
+        if useless.is_none() {
             self.used = [false; WAYS];
         }
-        unused
+        useless
     }
 }
