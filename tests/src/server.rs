@@ -163,6 +163,7 @@ impl Server {
         let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'));
         while !std::fs::read_to_string(&stat).is_ok_and(stopped) {
             assert!(Instant::now() < end, "{} does not stop", self.program);
+            // The kernel tells nobody when the process has stopped: ask again.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

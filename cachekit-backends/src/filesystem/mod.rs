@@ -11,8 +11,10 @@
 //! Readers take no lock. A writer fills a temporary file, locks the subfolder, and renames. An entry that was overwritten
 //! before has room for a second value in its file: there a writer locks, writes the new value beside the present one, and then
 //! the head that says which is which. Either way a reader sees the old value or the new one, and a crash leaves at most a
-//! temporary file, which a later sweep removes. Locks are waited for until the operation timeout. Nothing is flushed to the disk: after a power loss the last values may be missing or damaged, and
-//! damaged ones are misses; a deletion of the last seconds may be undone.
+//! temporary file, which a later sweep removes. Locks are waited for until the operation timeout.
+//!
+//! Nothing is flushed to the disk: after a power loss the last values may be missing or damaged, and damaged ones are misses; a
+//! deletion of the last seconds may be undone.
 //!
 //! The directory should be on a local disk. On a network file system a hung server blocks in the kernel, where no timeout
 //! reaches, and locks may not work among machines.

@@ -1,4 +1,5 @@
-//! A thread's own first look at its hot keys, in front of the shared tables: no lock, no write to shared memory.
+//! A thread's own first look at its hot keys, in front of the shared tables: no lock, and no write to shared memory but the
+//! mark of a use, which an entry in steady use has already.
 //!
 //! It holds entries by reference count and believes nothing: an entry that was removed, replaced or evicted carries a mark
 //! that is set before the removal returns, and deletions of functions and instances and the expiry are checked as ever. So

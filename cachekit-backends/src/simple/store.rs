@@ -142,7 +142,7 @@ impl SimpleStore {
                 && self.instances.is_deleted(function, InstanceNumber::of(instance), birth))
     }
 
-    /// Whether an entry has these bytes for a key, and counts. Then it is used.
+    /// Whether an entry still counts. If it does, this is a use of it, which the eviction policy hears of.
     #[inline]
     fn serves(&self, entry: &Entry) -> bool {
         let lives = self.is_live(entry);

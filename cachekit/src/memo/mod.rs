@@ -79,9 +79,12 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    /// True once.
-    pub(crate) fn first_time(&self) -> bool {
-        !self.registered.load(Ordering::Relaxed) && !self.registered.swap(true, Ordering::Relaxed)
+    /// Runs `register` unless it has run. Two threads at once may both run it; none goes on before it has.
+    pub(crate) fn registered_by(&self, register: impl FnOnce()) {
+        if !self.registered.load(Ordering::Acquire) {
+            register();
+            self.registered.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -104,5 +107,32 @@ impl From<u8> for Op {
             2 => Self::Uncached,
             _ => Self::Call,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Used;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn nobody_goes_on_before_a_use_is_noted() {
+        let used = Used::default();
+        let ((entered, is_in), (go, goes)) = (channel(), channel());
+        std::thread::scope(|scope| {
+            let used = &used;
+            scope.spawn(move || {
+                used.registered_by(|| {
+                    entered.send(()).unwrap();
+                    goes.recv().unwrap();
+                });
+            });
+            is_in.recv().unwrap();
+            let mut noted = false;
+            used.registered_by(|| noted = true);
+            go.send(()).unwrap();
+            assert!(noted, "another thread had begun to note it, and had not ended");
+        });
+        used.registered_by(|| panic!("it is noted"));
     }
 }

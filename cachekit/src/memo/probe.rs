@@ -106,9 +106,7 @@ impl Call {
 
     /// Makes the function known as one of the cache, for deletions by name.
     pub(super) fn note_use(&self) {
-        if self.inner().functions.get(self.function.number).first_time() {
-            self.function.used_with(self.cache);
-        }
+        self.function.note_use(self.inner());
     }
 }
 

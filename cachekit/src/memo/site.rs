@@ -193,24 +193,25 @@ impl Function {
 
     #[cold]
     fn counter_in(&self, inner: &Arc<Inner>) -> u32 {
-        let used = inner.functions.get(self.number);
-        if used.first_time() {
-            self.used_with(&Cache::from(Arc::clone(inner)));
-        }
-        let number = used.counters.number();
+        self.note_use(inner);
+        let number = inner.functions.get(self.number).counters.number();
         self.counter.get_or_init(|| (Arc::as_ptr(inner).addr(), number));
         number
     }
 
-    /// Notes that a function is called with a cache, for deletion by name.
-    pub(crate) fn used_with(&self, cache: &Cache) {
+    /// Notes that the function is called with a cache, for deletion by name: before anything is computed, or a deletion
+    /// could miss what is stored.
+    pub(crate) fn note_use(&self, inner: &Arc<Inner>) {
+        inner.functions.get(self.number).registered_by(|| self.used_with(inner));
+    }
+
+    fn used_with(&self, inner: &Arc<Inner>) {
         let mut registry = REGISTRY.lock();
         let same = registry.get_or_insert_default().entry(self.name.clone()).or_default();
-        if let Some(mine) = same.iter_mut().find(|one| one.function.number == self.number) {
-            let inner = cache.inner();
-            if !mine.caches.iter().any(|known| std::sync::Arc::ptr_eq(known.inner(), inner)) {
-                mine.caches.push(cache.clone());
-            }
+        if let Some(mine) = same.iter_mut().find(|one| one.function.number == self.number)
+            && !mine.caches.iter().any(|known| Arc::ptr_eq(known.inner(), inner))
+        {
+            mine.caches.push(Cache::from(Arc::clone(inner)));
         }
     }
 }

@@ -54,6 +54,7 @@ impl Source for Random {
     async fn compute_as_task(&self, key: Key) -> Value {
         let value = self.read(key);
         if let Some(time) = Self::pause(value) {
+            // As above.
             tokio::time::sleep(time).await;
         }
         self.done(value)

@@ -26,7 +26,8 @@ fn prefix() -> String {
     format!("test {}:", cachekit_backends::base32(&random))
 }
 
-/// The suite on servers, which count in ticks of a second; a second is added so that none is short.
+/// The suite on servers, which count in ticks of a second; a second is added so that none is short. The time of a real server
+/// can't be moved, so what is to be over is slept for.
 fn suite(config: Config) -> Suite {
     let config = patient(config.key_prefix(prefix()));
     Suite::new(move |_| backend(&config)).wait_past(std::thread::sleep).granularity(Duration::from_secs(2))

@@ -4,41 +4,20 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use cachekit::{Cache, Config};
+use cachekit::Config;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 
 use super::server::Server;
 use super::{CALLERS, Call, KEYS, LIFE_SECS, Load, POOL, Way, fresh, known, outage, payload, row};
 use crate::report::Row;
-use crate::rows::hits::triple;
 
 const BARE: &str = "get, a socket for each caller";
 const BARE_MISS: &str = "get and set, a socket for each caller";
 const CLIENT: &str = "memcache client";
 const REFERENCES: [&str; 2] = [BARE, BARE_MISS];
 
-static OURS: Cache = Cache::new();
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-fn ours(n: u64) -> String {
-    payload(n)
-}
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-async fn ours_async(n: u64) -> String {
-    payload(n)
-}
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-fn small(n: u64) -> u64 {
-    triple(n)
-}
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-async fn small_async(n: u64) -> u64 {
-    triple(n)
-}
+ours!();
 
 /// The least that a client can do: a command, and its answer.
 struct Bare(BufReader<TcpStream>);

@@ -1,6 +1,33 @@
 //! Values that a server of this machine keeps: what a hit and a miss cost beside a bare client, with one caller and with
 //! many; and what is left of them when the server is gone.
 
+/// Our entrants, over a cache of their own for each server: 1 KiB, and a number.
+macro_rules! ours {
+    () => {
+        static OURS: cachekit::Cache = cachekit::Cache::new();
+
+        #[cachekit::memoize(cache = OURS, timeout = 3600)]
+        fn ours(n: u64) -> String {
+            super::payload(n)
+        }
+
+        #[cachekit::memoize(cache = OURS, timeout = 3600)]
+        async fn ours_async(n: u64) -> String {
+            super::payload(n)
+        }
+
+        #[cachekit::memoize(cache = OURS, timeout = 3600)]
+        fn small(n: u64) -> u64 {
+            crate::rows::hits::triple(n)
+        }
+
+        #[cachekit::memoize(cache = OURS, timeout = 3600)]
+        async fn small_async(n: u64) -> u64 {
+            crate::rows::hits::triple(n)
+        }
+    };
+}
+
 mod flask;
 mod load;
 mod memcached;

@@ -5,14 +5,13 @@ use std::sync::{Mutex, OnceLock};
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, Commands, Connection};
 use cached::macros::concurrent_cached;
-use cachekit::{Cache, Config};
+use cachekit::Config;
 use tokio::runtime::Runtime;
 
 use super::flask::Flask;
 use super::server::Server;
 use super::{CALLERS, Call, KEYS, LIFE_SECS, Load, POOL, Way, flask, fresh, known, outage, payload, row};
 use crate::report::{Check, Row};
-use crate::rows::hits::triple;
 
 const HELD: &str = "GET, a connection for each thread";
 const POOLED: &str = "GET, r2d2 pool";
@@ -20,29 +19,10 @@ const SHARED: &str = "GET, multiplexed connection";
 const CACHED: &str = "cached redis_store";
 const REFERENCES: [&str; 3] = [HELD, POOLED, SHARED];
 
-static OURS: Cache = Cache::new();
 /// Where `cached` finds the server.
 static URL: OnceLock<String> = OnceLock::new();
 
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-fn ours(n: u64) -> String {
-    payload(n)
-}
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-async fn ours_async(n: u64) -> String {
-    payload(n)
-}
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-fn small(n: u64) -> u64 {
-    triple(n)
-}
-
-#[cachekit::memoize(cache = OURS, timeout = 3600)]
-async fn small_async(n: u64) -> u64 {
-    triple(n)
-}
+ours!();
 
 #[concurrent_cached(
     ty = "cached::RedisCache<u64, String>",
