@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     delete_memoized!(ann.has_role)?;
     expect(2, "after delete_memoized!(ann.has_role): ann's alone", || _ = ask());
     delete_memoized!(Person::has_role)?;
-    expect(3, "after delete_memoized!(Person::has_role): everybody's", || _ = ask());
+    expect(3, "after delete_memoized!(Person::has_role): every person's", || _ = ask());
 
     println!("Without self:");
     expect(1, "Person::count, twice", || assert_eq!(Person::count("sales"), Person::count("sales")));

@@ -45,7 +45,7 @@ mod tests {
     fn a_price_is_looked_up_once_a_minute() {
         scoped(Config::simple(), |test| {
             assert_eq!((price(1), price(1), lookups()), (10, 10, 1));
-            // Nobody sleeps: the clock stands still until the test moves it.
+            // No test sleeps: the clock stands still until the test moves it.
             test.advance(Duration::from_secs(59));
             assert_eq!((price(1), lookups()), (10, 0), "the last second of it");
             test.advance(Duration::from_secs(1));

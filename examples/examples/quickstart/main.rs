@@ -1,4 +1,4 @@
-//! The main job of cachekit on real input: who has which role, from a database of ten thousand users.
+//! The main job of cachekit on real input: the roles of users, from a database of ten thousand.
 //!
 //! ```text
 //! cargo run -p cachekit-examples --example quickstart

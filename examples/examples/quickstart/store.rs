@@ -1,4 +1,4 @@
-//! The data: users in groups, groups in groups, and roles that a group gives to everybody in it.
+//! The data: users in groups, groups in groups, and roles that a group gives to its members.
 
 use std::cell::Cell;
 use std::path::Path;

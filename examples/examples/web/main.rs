@@ -197,7 +197,7 @@ fn visit(client: &mut Client) -> Result<(), Box<dyn Error + Send + Sync>> {
     let changed = client.get("/layer/owner")?;
     assert!(changed.body.contains("user 200"), "the POST has deleted the page");
     println!("the layer's page is new: {}", changed.field("cache-status").unwrap_or("-"));
-    assert_eq!(client.get("/handler/owner")?.body, plain.body, "nobody has told this one yet");
+    assert_eq!(client.get("/handler/owner")?.body, plain.body, "no deletion has reached this one yet");
     cachekit::cache().delete_view("/handler/owner")?;
     assert_eq!(client.get("/handler/owner")?.body, changed.body);
     let key = make_template_fragment_key("members", &["owner"]);
