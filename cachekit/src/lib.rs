@@ -23,20 +23,18 @@
 //! | feature | adds |
 //! |---|---|
 //! | `filesystem` (default) | one file per entry in a directory, shared by processes |
-//! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and others |
 //! | `redis` | a Redis server; `redis-cluster` and `redis-sentinel` add theirs |
 //! | `memcached` | memcached servers, with SASL and large values |
-//! | `tower` | cached views: layers for axum and whatever else speaks tower |
+//! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and other tower services |
 //! | `minijinja` | cached template fragments |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
 //! | `conformance` | the suite that every backend passes, for backends of your own |
 //! | `full` | everything |
 
 mod cache;
-mod flight;
-mod link;
+mod call;
+mod engine;
 mod memo;
-mod stats;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -65,9 +63,9 @@ pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats,
     uncached,
 };
+pub use call::policy::{Keepable, Storable};
+pub use engine::stats::{CacheStats, FunctionStats};
 pub use memo::delete_memoized_named;
-pub use memo::policy::{Keepable, Storable};
-pub use stats::{CacheStats, FunctionStats};
 #[cfg(feature = "tower")]
 pub use web::{CacheLayer, RequestScopeLayer};
 

@@ -1,22 +1,22 @@
-//! What generated code names, and nothing else does. No part of the public interface.
+//! The names of generated code. No part of the public interface.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use crate::Timeout;
 pub use crate::cache::Cache;
+pub use crate::call::arguments::{ArgDebug, ArgHash, ArgKey, ArgNone, KeyPart, arg, of_type, of_val};
+pub use crate::call::policy::{Policy, Returns, local, portable};
 pub use crate::memo::Op;
-pub use crate::memo::parts::{ArgDebug, ArgHash, ArgKey, ArgNone, KeyPart, arg, of_type, of_val};
-pub use crate::memo::policy::{Policy, Returns, local, portable};
-pub use crate::memo::probe::{
+pub use crate::memo::function::{Async, Handle, Site, Sync};
+pub use crate::memo::handle::{Key, Narrowed};
+pub use crate::memo::lookup::{
     Computed, Fixed, Options, Pending, found, keep, keep_all, no, plain, predicate, probe, result,
 };
-pub use crate::memo::site::{Async, Handle, Site, Sync};
-pub use crate::memo::surface::{Key, Narrowed};
 pub use crate::memo::view::{ViewKey, ViewPath};
 
-use crate::memo::site::Scope;
-use crate::memo::view;
+use crate::call::request;
+use crate::memo::function::Scope;
 
 /// The scope of a method.
 #[inline]
@@ -94,7 +94,7 @@ pub const fn millis(millis: u64) -> Duration {
 #[must_use]
 pub fn in_request() -> bool {
     static SAID: std::sync::Once = std::sync::Once::new();
-    if let Some(request) = view::current() {
+    if let Some(request) = request::current() {
         return request.keeps;
     }
     SAID.call_once(|| {
@@ -128,11 +128,15 @@ pub fn request_path() -> ViewPath {
     ViewPath::current()
 }
 
-/// Tells whoever makes a response that a cached function takes part in it.
+/// Records that a cached function takes part in the response that is being made.
 #[inline]
 #[must_use]
 pub fn taking_part<M>(handle: Handle<M>) -> Handle<M> {
     #[cfg(feature = "tower")]
-    crate::memo::part::takes_part(handle.function, handle.cache);
+    if crate::call::dependencies::is_active()
+        && let Some(engine) = handle.cache.bound()
+    {
+        crate::call::dependencies::takes_part(handle.function.number, handle.function.local, engine);
+    }
     handle
 }

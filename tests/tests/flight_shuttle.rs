@@ -7,20 +7,20 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the included modules show more than is needed here")]
 
-#[path = "../../cachekit/src/flight/lead.rs"]
+#[path = "../../cachekit/src/engine/flight/lead.rs"]
 mod lead;
-#[path = "../../cachekit/src/flight/nesting.rs"]
+#[path = "../../cachekit/src/engine/flight/nesting.rs"]
 mod nesting;
-#[path = "../../cachekit/src/flight/seat.rs"]
+#[path = "../../cachekit/src/engine/flight/seat.rs"]
 mod seat;
-#[path = "../../cachekit/src/flight/slots.rs"]
+#[path = "../../cachekit/src/engine/flight/slots.rs"]
 mod slots;
-#[path = "../../cachekit/src/flight/state.rs"]
+#[path = "../../cachekit/src/engine/flight/state.rs"]
 mod state;
-#[path = "../../cachekit/src/flight/table.rs"]
+#[path = "../../cachekit/src/engine/flight/table.rs"]
 mod table;
 
-/// The primitives of `cachekit/src/flight/sync.rs`, from shuttle.
+/// The primitives of `cachekit/src/engine/flight/sync.rs`, from shuttle.
 mod sync {
     use std::sync::PoisonError;
 
@@ -214,7 +214,7 @@ impl Memo {
     fn store(&self, key: u64, value: usize, lead: Lead<'_, u64, ()>) -> usize {
         {
             let mut store = self.0.store.lock();
-            if !lead.doomed() {
+            if !lead.invalidated() {
                 store.insert(key, value);
             }
         }
@@ -223,7 +223,7 @@ impl Memo {
     }
 
     fn delete(&self, key: u64) {
-        self.0.flights.doom(&key);
+        self.0.flights.invalidate(&key);
         self.0.store.lock().remove(&key);
     }
 
@@ -358,7 +358,7 @@ fn no_value_from_before_a_clear_is_stored_after_it() {
             let memo = memo.clone();
             boxed(move || {
                 memo.0.world.fetch_add(1, Ordering::SeqCst);
-                memo.0.flights.doom_all();
+                memo.0.flights.invalidate_all();
                 memo.0.store.lock().clear();
             })
         };

@@ -3,16 +3,16 @@ use std::sync::Arc;
 
 use cachekit_backends::{Result, Timeout};
 
-use super::Inner;
-use crate::link::AsyncIo;
-use crate::memo::policy::Storable;
-use crate::stats::CacheStats;
+use crate::call::policy::Storable;
+use crate::engine::Engine;
+use crate::engine::remote::AsyncIo;
+use crate::engine::stats::CacheStats;
 
 /// A [`Cache`](crate::Cache)'s methods as futures, on any executor; made by [`Cache::aio`](crate::Cache::aio). Cheap to
 /// clone.
 #[derive(Clone)]
 pub struct AsyncCache {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<Engine>,
 }
 
 impl std::fmt::Debug for AsyncCache {
@@ -22,16 +22,16 @@ impl std::fmt::Debug for AsyncCache {
 }
 
 impl AsyncCache {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
+    pub(super) fn new(inner: Arc<Engine>) -> Self {
         Self { inner }
     }
 
-    /// What this cache did in this process since it was bound.
+    /// The counters of this cache in this process since it was bound.
     pub fn stats(&self) -> CacheStats {
         self.inner.stats()
     }
 
-    /// The value under a key, unless it is absent, over, or of another type.
+    /// The value under a key, unless it is absent, expired, or of another type.
     ///
     /// # Errors
     /// The backend's.
@@ -67,7 +67,7 @@ impl AsyncCache {
         self.inner.set_many(AsyncIo, items, timeout.into()).await
     }
 
-    /// Stores a value unless one is there; true exactly for the one that stored.
+    /// Stores a value unless one is there; returns true exactly to the caller that stored.
     ///
     /// # Errors
     /// The backend's.
@@ -75,7 +75,7 @@ impl AsyncCache {
         self.inner.add(AsyncIo, key, value, timeout.into()).await
     }
 
-    /// Removes a key; whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.
+    /// Removes a key; returns whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.
     ///
     /// # Errors
     /// The backend's.
@@ -83,7 +83,7 @@ impl AsyncCache {
         self.inner.delete(AsyncIo, key).await
     }
 
-    /// Removes several keys; how many were there.
+    /// Removes several keys; returns how many were there.
     ///
     /// # Errors
     /// The backend's.
@@ -117,7 +117,7 @@ impl AsyncCache {
         self.inner.clear(AsyncIo).await
     }
 
-    /// The value under a key, or what the future gives, which is stored. One computation at a time per key: other threads
+    /// The value under a key, or the output of the future, which is stored. One computation at a time per key: other threads
     /// and tasks of this process wait for it. If the backend fails, the value is computed and returned all the same.
     pub async fn get_or_insert_with<T, F>(
         &self,

@@ -1,31 +1,21 @@
-//! The cache object: what is bound to a configuration, and what every entry goes through.
+//! The cache object: a handle to an engine, with the operations on single keys.
 
 mod aio;
-mod bind;
-mod core;
-#[cfg(feature = "minijinja")]
-mod fragment;
 mod integer;
-#[cfg(feature = "tower")]
-mod pages;
+mod object;
 mod sync;
 mod views;
 
 use std::sync::{Arc, OnceLock};
 
-use cachekit_backends::simple::{SimpleStore, SlotTable};
-use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, KeyBytes, Result, Timeout};
+use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
 
 pub use aio::AsyncCache;
 #[cfg(feature = "minijinja")]
-pub(crate) use fragment::{FragmentClaim, FragmentFound};
-#[cfg(feature = "tower")]
-pub(crate) use pages::{PageLook, PageSpot};
+pub(crate) use object::policy;
 
-use crate::flight::Key;
-use crate::link::Link;
-use crate::memo::{Flights, Used};
-use crate::stats::{CacheStats, Counters, Event};
+use crate::engine::Engine;
+use crate::engine::stats::CacheStats;
 
 /// A cache: a backend, a prefix and a default timeout, behind one handle that is cheap to clone.
 ///
@@ -43,28 +33,10 @@ use crate::stats::{CacheStats, Counters, Event};
 /// # }
 /// ```
 pub struct Cache {
-    bound: OnceLock<Arc<Inner>>,
+    bound: OnceLock<Arc<Engine>>,
 }
 
-pub(crate) struct Inner {
-    /// What stands before each key.
-    pub(crate) prefix: String,
-    allow_flush: bool,
-    pub(crate) default_timeout: Timeout,
-    pub(crate) clock: Clock,
-    /// The in-process entries: all of them for `simple`, those of `local` functions for other backends.
-    pub(crate) local: Arc<SimpleStore>,
-    /// The way to the backend; none for `simple`.
-    pub(crate) link: Option<Arc<Link>>,
-    /// Nothing is ever kept (`null`).
-    pub(crate) discards: bool,
-    pub(crate) flights: Arc<Flights>,
-    pub(crate) functions: SlotTable<Used>,
-    pub(crate) own: Counters,
-}
-
-// A configuration is spent on the cache that it describes.
-#[allow(clippy::needless_pass_by_value)]
+#[expect(clippy::needless_pass_by_value, reason = "a configuration is spent on the cache that it describes")]
 impl Cache {
     /// An unbound cache, for a `static`.
     pub const fn new() -> Self {
@@ -80,7 +52,7 @@ impl Cache {
         if self.bound.get().is_some() {
             return Err(already());
         }
-        let inner = Inner::open(&config, &Clock::system())?;
+        let inner = Engine::open(&config, &Clock::system())?;
         self.bound.set(inner).map_err(|_| already())
     }
 
@@ -89,17 +61,17 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Config`] names what is wrong with the configuration.
     pub fn open(config: Config) -> Result<Self> {
-        Ok(Inner::open(&config, &Clock::system())?.into())
+        Ok(Engine::open(&config, &Clock::system())?.into())
     }
 
     /// A cache over a backend of your own, with the default configuration.
     pub fn with_backend(backend: impl Backend) -> Self {
-        Inner::over(Arc::new(backend), &Config::default(), &Clock::system()).into()
+        Engine::over(Arc::new(backend), &Config::default(), &Clock::system()).into()
     }
 
     /// A cache over a backend of your own, with the prefix, timeouts and limits of a configuration.
     pub fn with_backend_and_config(backend: impl Backend, config: &Config) -> Self {
-        Inner::over(Arc::new(backend), config, &Clock::system()).into()
+        Engine::over(Arc::new(backend), config, &Clock::system()).into()
     }
 
     /// A cache whose entries live by a clock that a test moves.
@@ -108,7 +80,7 @@ impl Cache {
     /// As [`open`](Self::open).
     #[cfg(feature = "testing")]
     pub fn open_with_clock(config: Config, clock: &Clock) -> Result<Self> {
-        Ok(Inner::open(&config, clock)?.into())
+        Ok(Engine::open(&config, clock)?.into())
     }
 
     /// The same methods as futures.
@@ -116,28 +88,28 @@ impl Cache {
         AsyncCache::new(Arc::clone(self.inner()))
     }
 
-    /// What this cache did in this process since it was bound.
+    /// The counters of this cache in this process since it was bound.
     pub fn stats(&self) -> CacheStats {
         self.inner().stats()
     }
 
     #[inline]
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<Engine> {
         match self.bound.get() {
             Some(inner) => inner,
             None => self.bind_to_default(),
         }
     }
 
-    /// What it is bound to, if it is.
+    /// The engine, if this cache is bound.
     #[cfg(feature = "tower")]
-    pub(crate) fn bound(&self) -> Option<&Arc<Inner>> {
+    pub(crate) fn bound(&self) -> Option<&Arc<Engine>> {
         self.bound.get()
     }
 
     #[cold]
-    fn bind_to_default(&self) -> &Arc<Inner> {
-        self.bound.get_or_init(Inner::in_process)
+    fn bind_to_default(&self) -> &Arc<Engine> {
+        self.bound.get_or_init(Engine::in_process)
     }
 }
 
@@ -149,7 +121,7 @@ fn already() -> Error {
     )
 }
 
-// What is bound is bound as a whole, and what it guards is never left half done.
+// A cache is bound as a whole, and no operation leaves it half done.
 impl std::panic::UnwindSafe for Cache {}
 impl std::panic::RefUnwindSafe for Cache {}
 
@@ -159,8 +131,8 @@ impl Default for Cache {
     }
 }
 
-impl From<Arc<Inner>> for Cache {
-    fn from(inner: Arc<Inner>) -> Self {
+impl From<Arc<Engine>> for Cache {
+    fn from(inner: Arc<Engine>) -> Self {
         Self { bound: OnceLock::from(inner) }
     }
 }
@@ -178,37 +150,5 @@ impl std::fmt::Debug for Cache {
             Some(inner) => f.debug_struct("Cache").field("prefix", &inner.prefix).finish_non_exhaustive(),
             None => f.write_str("Cache(unbound)"),
         }
-    }
-}
-
-impl Inner {
-    /// The key of the computations of a shared entry.
-    pub(crate) fn flight_key(&self, key: &str) -> Key {
-        let digest = self.local.digest(|w| std::hash::Hasher::write(w, key.as_bytes()));
-        Key { digest, bytes: KeyBytes::new(key.as_bytes()) }
-    }
-
-    pub(crate) fn count(&self, event: Event) {
-        self.own.count(event);
-    }
-
-    fn stats(&self) -> CacheStats {
-        let mut stats = CacheStats {
-            deletions: self.own.sum(Event::Deletion),
-            entries: self.local.len() as u64,
-            evictions: self.local.evictions(),
-            ..CacheStats::default()
-        };
-        for counters in
-            std::iter::once(&self.own).chain(self.functions.iter().map(|(_, used)| &used.counters))
-        {
-            let one = counters.function();
-            stats.hits += one.hits;
-            stats.misses += one.misses;
-            stats.stores += one.stores;
-            stats.errors += one.errors;
-            stats.coalesced += one.coalesced;
-        }
-        stats
     }
 }

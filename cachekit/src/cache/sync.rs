@@ -1,18 +1,18 @@
 use cachekit_backends::{Result, Timeout};
 
 use super::Cache;
-use crate::link::{SyncIo, ready};
-use crate::memo::policy::Storable;
+use crate::call::policy::Storable;
+use crate::engine::remote::{BlockingIo, ready};
 
 /// Keys are any text; each gets the cache's prefix. Values are told apart by their type: what another type stored is a
 /// miss, but integers of every width are one type as far as they fit.
 impl Cache {
-    /// The value under a key, unless it is absent, over, or of another type.
+    /// The value under a key, unless it is absent, expired, or of another type.
     ///
     /// # Errors
     /// The backend's.
     pub fn get<T: Storable>(&self, key: &str) -> Result<Option<T>> {
-        ready(self.inner().get(SyncIo, key))
+        ready(self.inner().get(BlockingIo, key))
     }
 
     /// The values under several keys, in their order. One round trip.
@@ -20,7 +20,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn get_many<T: Storable>(&self, keys: &[&str]) -> Result<Vec<Option<T>>> {
-        ready(self.inner().get_many(SyncIo, keys))
+        ready(self.inner().get_many(BlockingIo, keys))
     }
 
     /// Stores a value, replacing what is there.
@@ -28,7 +28,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn set<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<()> {
-        ready(self.inner().set(SyncIo, key, value, timeout.into()))
+        ready(self.inner().set(BlockingIo, key, value, timeout.into()))
     }
 
     /// Stores several values with one timeout. All are encoded before any is stored.
@@ -36,31 +36,31 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn set_many<T: Storable>(&self, items: &[(&str, T)], timeout: impl Into<Timeout>) -> Result<()> {
-        ready(self.inner().set_many(SyncIo, items, timeout.into()))
+        ready(self.inner().set_many(BlockingIo, items, timeout.into()))
     }
 
-    /// Stores a value unless one is there; true exactly for the one that stored.
+    /// Stores a value unless one is there; returns true exactly to the caller that stored.
     ///
     /// # Errors
     /// The backend's.
     pub fn add<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<bool> {
-        ready(self.inner().add(SyncIo, key, value, timeout.into()))
+        ready(self.inner().add(BlockingIo, key, value, timeout.into()))
     }
 
-    /// Removes a key; whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.
+    /// Removes a key; returns whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.
     ///
     /// # Errors
     /// The backend's.
     pub fn delete(&self, key: &str) -> Result<bool> {
-        ready(self.inner().delete(SyncIo, key))
+        ready(self.inner().delete(BlockingIo, key))
     }
 
-    /// Removes several keys; how many were there.
+    /// Removes several keys; returns how many were there.
     ///
     /// # Errors
     /// The backend's.
     pub fn delete_many(&self, keys: &[&str]) -> Result<u64> {
-        ready(self.inner().delete_many(SyncIo, keys))
+        ready(self.inner().delete_many(BlockingIo, keys))
     }
 
     /// Whether a value is there.
@@ -68,7 +68,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn contains(&self, key: &str) -> Result<bool> {
-        ready(self.inner().contains(SyncIo, key))
+        ready(self.inner().contains(BlockingIo, key))
     }
 
     /// Adds to an integer and returns the sum. Atomic; keeps the time left. An absent key counts as 0 and gets the default
@@ -78,7 +78,7 @@ impl Cache {
     /// [`ErrorKind::Type`](crate::ErrorKind::Type) if the value is no integer or the sum overflows; the value is left as
     /// it is.
     pub fn incr(&self, key: &str, by: i64) -> Result<i64> {
-        ready(self.inner().incr(SyncIo, key, by))
+        ready(self.inner().incr(BlockingIo, key, by))
     }
 
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.
@@ -86,10 +86,10 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn clear(&self) -> Result<()> {
-        ready(self.inner().clear(SyncIo))
+        ready(self.inner().clear(BlockingIo))
     }
 
-    /// The value under a key, or what `compute` gives, which is stored. One computation at a time per key: other threads
+    /// The value under a key, or the output of `compute`, which is stored. One computation at a time per key: other threads
     /// and tasks of this process wait for it. If the backend fails, the value is computed and returned all the same.
     pub fn get_or_insert_with<T: Storable>(
         &self,
@@ -97,6 +97,6 @@ impl Cache {
         timeout: impl Into<Timeout>,
         compute: impl FnOnce() -> T,
     ) -> T {
-        ready(self.inner().get_or_insert_over(SyncIo, key, timeout.into(), || async { compute() }))
+        ready(self.inner().get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cachekit_backends::Result;
 
 use super::{AsyncCache, Cache};
-use crate::link::{AsyncIo, SyncIo, ready};
-use crate::memo::view::delete_view;
+use crate::call::path::delete_path;
+use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 
 impl Cache {
     /// Deletes all that is stored for a request's path: whole responses of every host, query and variant, and the entries
@@ -25,7 +25,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn delete_view(&self, path: &str) -> Result<()> {
-        ready(delete_view(SyncIo, Arc::clone(self.inner()), path.to_string()))
+        ready(delete_path(BlockingIo, Arc::clone(self.inner()), path.to_string()))
     }
 }
 
@@ -35,6 +35,6 @@ impl AsyncCache {
     /// # Errors
     /// The backend's.
     pub async fn delete_view(&self, path: &str) -> Result<()> {
-        delete_view(AsyncIo, Arc::clone(&self.inner), path.to_string()).await
+        delete_path(AsyncIo, Arc::clone(&self.inner), path.to_string()).await
     }
 }

@@ -1,8 +1,8 @@
 use cachekit_backends::Result;
 
-use super::site::named;
-use super::surface::delete_scope;
-use crate::link::{SyncIo, ready};
+use super::function::named;
+use crate::call::delete::delete_all;
+use crate::engine::remote::{BlockingIo, ready};
 
 /// Deletes every entry of the function that is registered under a name, in each cache of this process that it was called
 /// with: the name given by `name = "…"`, or its path.
@@ -16,7 +16,7 @@ use crate::link::{SyncIo, ready};
 pub fn delete_memoized_named(name: &str) -> Result<()> {
     for (function, caches) in named(name)? {
         for cache in caches {
-            ready(delete_scope(SyncIo, function, cache.inner().clone(), None, false))?;
+            ready(delete_all(BlockingIo, function.identity(), cache.inner().clone(), None, false))?;
         }
     }
     Ok(())

@@ -9,10 +9,11 @@ use minijinja::value::{Object, ObjectRepr, Rest, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 use parking_lot::Mutex;
 
+use super::fragment::{FragmentClaim as Claim, FragmentFound as Found};
 use super::key::Key;
 use super::rewrite::{BEGIN, END};
 use super::text::Text;
-use crate::cache::{Cache, FragmentClaim as Claim, FragmentFound as Found};
+use crate::cache::Cache;
 
 /// Gives an environment the function and the filter that rewritten blocks call.
 pub(super) fn install(env: &mut Environment<'_>, cache: &Cache) {

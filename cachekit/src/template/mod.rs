@@ -50,6 +50,7 @@
 
 mod args;
 mod check;
+mod fragment;
 mod gate;
 mod key;
 mod loader;

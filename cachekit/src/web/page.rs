@@ -10,7 +10,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::rfc9111::Selecting;
-use crate::memo::part::Dependency;
+use crate::call::dependencies::Dependency;
 
 /// A response that is kept: its status, its fields and its content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

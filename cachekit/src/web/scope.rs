@@ -13,7 +13,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::rfc9111::{asks_more, has_credentials};
-use crate::memo::view::{self, enter};
+use crate::call::request::{self as view, enter};
 
 /// A `tower` layer that tells functions called under it which request is being handled: `#[cached(view)]`, `%s` in a
 /// `key_prefix`, and `#[cached]` without a key use it.

@@ -9,4 +9,5 @@ mod kinds;
 mod memory;
 mod strangers;
 mod subject;
+mod surfaces;
 mod watch;

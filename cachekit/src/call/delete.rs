@@ -1,0 +1,55 @@
+//! Deletions: of one entry, and of all entries of a function or an instance.
+
+use std::sync::Arc;
+
+use cachekit_backends::{Result, Version};
+
+use super::{Identity, Instance, Place};
+use crate::engine::Engine;
+use crate::engine::remote::{Delete, Io, Set};
+use crate::engine::stats::Event;
+
+impl Place {
+    /// Deletes the entry; whether one was there. Not counted.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub(crate) async fn delete<D: Io>(self, io: D, engine: &Engine) -> Result<bool> {
+        // The computations under way are marked before the entry is removed: see `SimpleStore::insert`.
+        engine.flights.invalidate(self.key());
+        match (self, &engine.remote) {
+            (Self::Local { key, .. }, _) => Ok(engine.local.remove(key.digest, key.bytes.as_slice())),
+            (Self::Remote { entry, .. }, Some(remote)) => io.call(remote, Delete { key: entry }).await,
+            (Self::Remote { .. }, None) => Ok(false),
+        }
+    }
+}
+
+/// Deletes the entries of a function or of an instance of it: one write, however many entries there are. With
+/// `drop_version` the version itself is removed; the next call makes a new one.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn delete_all<D: Io>(
+    io: D,
+    function: Identity<'_>,
+    engine: Arc<Engine>,
+    instance: Option<Instance>,
+    drop_version: bool,
+) -> Result<()> {
+    engine.count(Event::Deletion);
+    // The in-process store first, whatever the backend is: it costs nothing and can't fail.
+    match &instance {
+        Some(instance) => engine.local.delete_instance(function.number, instance.digest),
+        None => engine.local.delete_function(function.number),
+    }
+    let Some(remote) = engine.remote.as_ref().filter(|_| !function.local) else { return Ok(()) };
+    let key = match &instance {
+        Some(instance) => function.instance_version_key(&engine, &instance.text),
+        None => function.version_key(&engine),
+    };
+    if drop_version {
+        return io.call(remote, Delete { key }).await.map(drop);
+    }
+    io.call(remote, Set { key, value: Version::fresh().to_bytes().to_vec(), life: None }).await
+}

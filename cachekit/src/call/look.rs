@@ -1,0 +1,163 @@
+//! A look at an entry, and the state that it saw.
+
+use std::sync::Arc;
+
+use cachekit_backends::simple::SimpleStore;
+use cachekit_backends::{Error, Fetched, Matcher, Result, combine};
+
+use super::inputs::Call;
+use super::place::Place;
+use super::policy::{Envelope, Opened, Policy};
+use crate::engine::flight::Key;
+use crate::engine::remote::{Fetch, Io, Remote, TokenOf};
+use crate::engine::stats::Event;
+use crate::engine::{Engine, RemoteState, Snapshot};
+
+/// The state of a store at a look.
+pub(super) struct Look {
+    /// How many computations of the entry had ended before.
+    pub(super) since: u64,
+    seen: Seen,
+}
+
+enum Seen {
+    All(Snapshot),
+    /// The backend told the versions, but not the token: not every look needs it.
+    Generation(u128),
+}
+
+impl Look {
+    /// Looks for the stored value. A backend that fails is a miss, counted and logged.
+    pub(super) async fn new<R, D: Io>(
+        io: D,
+        call: &Call<'_>,
+        place: &Place,
+        policy: &Policy<R>,
+    ) -> (Option<R>, Self) {
+        let engine = &*call.engine;
+        // Both before the look: an end, or a deletion, in between must not be missed.
+        let since = engine.flights.completions(place.key());
+        match place {
+            Place::Local { key, instance } => {
+                let snapshot = local_snapshot(call, *instance);
+                let value = if call.refresh { None } else { stored_locally(&engine.local, policy, key) };
+                (value, Self { since, seen: Seen::All(snapshot) })
+            }
+            Place::Remote { entry, versions, .. } => {
+                let (value, seen) = look_remotely(io, call, policy, entry, versions).await;
+                (value, Self { since, seen })
+            }
+        }
+    }
+
+    /// Returns what the look says about the validity of a value that is computed after it. Asks the backend for the token,
+    /// if the look did not bring it.
+    pub(super) async fn snapshot<D: Io>(&self, io: D, call: &Call<'_>, place: &Place) -> Snapshot {
+        let generation = match self.seen {
+            Seen::All(snapshot) => return snapshot,
+            Seen::Generation(generation) => generation,
+        };
+        let (Place::Remote { entry, .. }, Some(remote)) = (place, &call.engine.remote) else {
+            return Snapshot::Remote(None);
+        };
+        Snapshot::Remote(match io.call(remote, TokenOf { key: entry.clone() }).await {
+            Ok(token) => Some(RemoteState::new(generation, token)),
+            Err(error) => {
+                survived(call, remote, &error);
+                None
+            }
+        })
+    }
+}
+
+/// The state of the in-process store.
+pub(super) fn local_snapshot(call: &Call<'_>, instance: u64) -> Snapshot {
+    Snapshot::Local { function: call.function, instance, at: call.engine.local.now() }
+}
+
+async fn look_remotely<R, D: Io>(
+    io: D,
+    call: &Call<'_>,
+    policy: &Policy<R>,
+    entry: &str,
+    versions: &[String],
+) -> (Option<R>, Seen) {
+    let down = Seen::All(Snapshot::Remote(None));
+    let Some(remote) = &call.engine.remote else { return (None, down) };
+    let fetched = fetch(io, remote, entry, versions).await;
+    #[cfg(feature = "tower")]
+    if let Some(key) = versions.first() {
+        let version = fetched.as_ref().ok().and_then(|fetched| fetched.versions.first().copied());
+        super::dependencies::saw(call.function, &call.engine, key, version);
+    }
+    let fetched = match fetched {
+        Ok(fetched) => fetched,
+        Err(error) => {
+            survived(call, remote, &error);
+            return (None, down);
+        }
+    };
+    let generation = combine(&fetched.versions);
+    let seen = match fetched.token {
+        Some(token) => Seen::All(Snapshot::Remote(Some(RemoteState::new(generation, token)))),
+        None => Seen::Generation(generation),
+    };
+    if call.refresh {
+        return (None, seen);
+    }
+    let value = match open(&call.engine, policy, entry, &fetched) {
+        Some(Opened::Value(value)) => Some(value),
+        Some(Opened::Unreadable) => {
+            call.count(Event::Error);
+            None
+        }
+        Some(Opened::Gone) | None => None,
+    };
+    (value, seen)
+}
+
+async fn fetch<D: Io>(io: D, remote: &Arc<Remote>, entry: &str, versions: &[String]) -> Result<Fetched> {
+    io.call(remote, Fetch { entry: entry.to_string(), versions: versions.to_vec() }).await
+}
+
+fn open<R>(engine: &Engine, policy: &Policy<R>, entry: &str, fetched: &Fetched) -> Option<Opened<R>> {
+    let generation = combine(&fetched.versions);
+    let envelope = Envelope { key: entry, now: engine.clock.now(), life: None, generation };
+    fetched.entry.as_deref().map(|bytes| (policy.open)(&envelope, bytes))
+}
+
+/// Counts and logs an error that a call survives.
+pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
+    call.count(Event::Error);
+    remote.report("a call goes on", error);
+}
+
+/// Looks a recorded key up in the in-process store.
+pub(crate) fn stored_locally<R>(store: &SimpleStore, policy: &Policy<R>, key: &Key) -> Option<R> {
+    let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, key.bytes.as_slice());
+    let entry = store.read(key.digest, feed, Arc::clone)?;
+    policy.take(entry.any())
+}
+
+/// Returns the stored value of a place. Counts nothing.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn peek<R, D: Io>(
+    io: D,
+    engine: &Engine,
+    place: &Place,
+    policy: &Policy<R>,
+) -> Result<Option<R>> {
+    match (place, &engine.remote) {
+        (Place::Local { key, .. }, _) => Ok(stored_locally(&engine.local, policy, key)),
+        (Place::Remote { entry, versions, .. }, Some(remote)) => {
+            let fetched = fetch(io, remote, entry, versions).await?;
+            Ok(match open(engine, policy, entry, &fetched) {
+                Some(Opened::Value(value)) => Some(value),
+                Some(Opened::Gone | Opened::Unreadable) | None => None,
+            })
+        }
+        (Place::Remote { .. }, None) => Ok(None),
+    }
+}

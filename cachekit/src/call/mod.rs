@@ -1,0 +1,33 @@
+//! The one way of a call, for every surface: attribute, cache object, fragment and page.
+//!
+//! ```text
+//! Place ── where the entry is                          place, arguments, path
+//!   │
+//! Round ── look ► snapshot ► join or wait              round, look
+//!   │        └► Found, Shared: a value
+//!   ▼
+//! Duty ─── compute ► store ► end the flight            store
+//! ```
+//!
+//! [`Round`] is the loop, [`Policy`] the table of operations on a value. A surface asks the round for the next step, takes a
+//! value or runs its code, and settles the [`Duty`]. [`delete`] is the other direction. [`request`] and [`dependencies`]
+//! connect calls with the request under which they are made.
+
+pub(crate) mod arguments;
+pub(crate) mod delete;
+#[cfg(feature = "tower")]
+pub(crate) mod dependencies;
+mod inputs;
+mod look;
+pub(crate) mod path;
+mod place;
+pub(crate) mod policy;
+pub(crate) mod request;
+mod round;
+mod store;
+
+pub(crate) use inputs::Call;
+pub(crate) use look::peek;
+pub(crate) use place::{Identity, Instance, Place, feed_local};
+pub(crate) use round::{Outcome, Round, Source, Step};
+pub(crate) use store::Duty;

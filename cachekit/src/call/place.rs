@@ -1,0 +1,205 @@
+//! Where an entry is: its key in the in-process store or on the backend, and the keys of the versions that it depends on.
+
+use std::cell::Cell;
+
+use cachekit_backends::simple::SimpleStore;
+use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Recorder, StableWriter, version_key};
+
+use super::arguments::KeyPart;
+use super::path;
+use crate::engine::flight::Key;
+use crate::engine::{Engine, OBJECT};
+
+/// Where an entry is.
+pub(crate) enum Place {
+    /// In process.
+    Local {
+        /// The key of the entry and of its flights.
+        key: Key,
+        /// The keyed digest of the instance; 0 for none.
+        instance: u64,
+    },
+    /// On the backend.
+    Remote {
+        /// The key of its flights.
+        key: Key,
+        entry: String,
+        /// The keys of the versions of the function, then of the instance, if there is one.
+        versions: Vec<String>,
+    },
+}
+
+/// The identity of a function, as it is in keys.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    /// The number in this process.
+    pub(crate) number: u32,
+    /// The name on a backend.
+    pub(crate) name: &'a str,
+    pub(crate) version: &'a str,
+    /// Values never leave the process.
+    pub(crate) local: bool,
+}
+
+/// An instance of a method's type.
+#[derive(Clone)]
+pub(crate) struct Instance {
+    /// The keyed digest in the in-process store; 0 for none.
+    pub(crate) digest: u64,
+    /// The text in keys of a backend.
+    pub(crate) text: String,
+}
+
+/// Feeds the key of a call in the in-process store: the function's number, then the arguments.
+#[inline]
+pub(crate) fn feed_local<W: KeyWriter>(function: u32, arguments: &impl KeyPart, writer: &mut W) {
+    writer.write_u32(function);
+    arguments.feed(writer);
+}
+
+/// The most memory that a thread keeps for recording keys.
+const SCRATCH: usize = 1024;
+
+/// Returns the bytes of a key. Short ones cost no allocation.
+pub(crate) fn recorded(feed: impl FnOnce(&mut Recorder<'_>)) -> KeyBytes {
+    thread_local!(static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+    // Feeding may run user code that records a key itself: it finds an empty buffer.
+    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
+    feed(&mut Recorder::new(&mut buffer));
+    let bytes = KeyBytes::new(&buffer);
+    if buffer.capacity() <= SCRATCH {
+        buffer.clear();
+        let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    }
+    bytes
+}
+
+impl Place {
+    /// The place of an entry of the cache object.
+    pub(crate) fn of_object(engine: &Engine, key: &str) -> Self {
+        if engine.remote.is_some() {
+            return Self::remote(engine, format!("{}{key}", engine.prefix), Vec::new());
+        }
+        Self::Local { key: Self::object_key(engine, key), instance: 0 }
+    }
+
+    /// The key of an entry of the cache object in the in-process store.
+    pub(crate) fn object_key(engine: &Engine, key: &str) -> Key {
+        Key {
+            digest: engine.local.digest(|w| Self::feed_object(key, w)),
+            bytes: recorded(|w| Self::feed_object(key, w)),
+        }
+    }
+
+    /// Feeds the key of an entry of the cache object: the number that no function has, then the text.
+    pub(crate) fn feed_object<W: KeyWriter>(key: &str, writer: &mut W) {
+        writer.write_u32(OBJECT);
+        key.cache_key(writer);
+    }
+
+    fn remote(engine: &Engine, entry: String, versions: Vec<String>) -> Self {
+        Self::Remote { key: engine.flight_key(&entry), entry, versions }
+    }
+
+    /// The key of the flights.
+    pub(crate) fn key(&self) -> &Key {
+        match self {
+            Self::Local { key, .. } | Self::Remote { key, .. } => key,
+        }
+    }
+}
+
+impl Identity<'_> {
+    /// Whether the entries of this function are in process.
+    #[inline]
+    pub(crate) fn is_local(&self, engine: &Engine) -> bool {
+        self.local || engine.remote.is_none()
+    }
+
+    /// The place of a call's entry.
+    pub(crate) fn place<I: KeyPart>(&self, engine: &Engine, arguments: &impl KeyPart, instance: &I) -> Place {
+        if self.is_local(engine) {
+            let digest = self.digest(&engine.local, arguments);
+            return self.local_place(engine, digest, arguments, instance);
+        }
+        let mut versions = vec![self.version_key(engine)];
+        if I::VIEW {
+            versions.extend(instance.view_path().map(|path| path::version_key_of(engine, path)));
+        } else if size_of::<I>() != 0 {
+            versions.push(self.instance_version_key(engine, &self.instance_text(instance)));
+        }
+        let entry = format!("{}:{}", self.stem(engine), self.stable("call", arguments));
+        Place::remote(engine, entry, versions)
+    }
+
+    /// The place of a call's entry in process, whose digest is known.
+    pub(crate) fn local_place<I: KeyPart>(
+        &self,
+        engine: &Engine,
+        digest: u64,
+        arguments: &impl KeyPart,
+        instance: &I,
+    ) -> Place {
+        if I::VIEW {
+            path::note(self.number);
+        }
+        let bytes = recorded(|recorder| feed_local(self.number, arguments, recorder));
+        let instance = instance_digest(engine, self.number, instance);
+        Place::Local { key: Key { digest, bytes }, instance }
+    }
+
+    /// The digest of a call's key in the in-process store.
+    #[inline]
+    pub(crate) fn digest(&self, store: &SimpleStore, arguments: &impl KeyPart) -> u64 {
+        store.digest(|w| feed_local(self.number, arguments, w))
+    }
+
+    /// Returns the text that represents some arguments in keys of a backend.
+    fn stable(&self, domain: &str, arguments: &impl KeyPart) -> String {
+        use std::hash::Hasher;
+        let mut writer = StableWriter::new();
+        for text in [domain, self.name, self.version] {
+            writer.write_usize(text.len());
+            writer.write(text.as_bytes());
+        }
+        arguments.feed(&mut writer);
+        writer.to_text()
+    }
+
+    /// `prefix function`, with the version where there is one.
+    fn stem(&self, engine: &Engine) -> String {
+        let Self { name, version, .. } = self;
+        let prefix = &engine.prefix;
+        if version.is_empty() { format!("{prefix}{name}") } else { format!("{prefix}{name}@{version}") }
+    }
+
+    /// The key of the function's version.
+    pub(crate) fn version_key(&self, engine: &Engine) -> String {
+        version_key(&self.stem(engine), None)
+    }
+
+    /// The key of an instance's version.
+    pub(crate) fn instance_version_key(&self, engine: &Engine, text: &str) -> String {
+        version_key(&self.stem(engine), Some(text))
+    }
+
+    fn instance_text(&self, instance: &impl KeyPart) -> String {
+        self.stable("instance", instance)
+    }
+
+    /// An instance of the function's type.
+    pub(crate) fn instance(&self, engine: &Engine, instance: &impl KeyPart) -> Instance {
+        Instance {
+            digest: instance_digest(engine, self.number, instance),
+            text: self.instance_text(instance),
+        }
+    }
+}
+
+/// The keyed digest of an instance; 0 for none.
+pub(crate) fn instance_digest<I: KeyPart>(engine: &Engine, function: u32, instance: &I) -> u64 {
+    if size_of::<I>() == 0 {
+        return 0;
+    }
+    engine.local.digest(|w| feed_local(function, instance, w)).max(1)
+}

@@ -1,0 +1,396 @@
+//! Which part of a value is stored, decided by its type: of a `Result` only `Ok`, of an `Option` only `Some`, of anything
+//! else the whole value.
+
+use std::any::{Any, TypeId};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use cachekit_backends::simple::{Draft, Entry, SimpleStore};
+use cachekit_backends::{
+    Error, ErrorKind, Lifetime, Result as CacheResult, Unsealed, seal_value, unseal_value,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::engine::flight::Shared;
+
+/// A value that can be stored and sent anywhere.
+#[diagnostic::on_unimplemented(
+    message = "a value of `{Self}` can't be stored in a cache",
+    label = "the stored value must be `Clone + Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it, or keep it in this process with the option \
+            `local`, which needs only `Clone + Send + Sync + 'static`"
+)]
+pub trait Storable: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Storable for T {}
+
+/// A value that can be kept in the process.
+#[diagnostic::on_unimplemented(
+    message = "a value of `{Self}` can't be kept in a cache",
+    label = "the kept value must be `Clone + Send + Sync + 'static`",
+    note = "return an owned value; wrap what isn't `Clone` into an `Arc`"
+)]
+pub trait Keepable: Clone + Send + Sync + 'static {}
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> Keepable for T {}
+
+/// The relation of a return value and the stored value.
+pub trait Shape: Copy {
+    /// The return type of the function.
+    type Output;
+    /// The type of the stored part.
+    type Stored;
+    /// Whether every stored value is small, with all that it owns or points to.
+    const ALWAYS_SMALL: bool = is_small_type::<Self::Stored>();
+    /// Whether a clone of the stored value may run user code. `false` is a promise, `true` is not.
+    const CLONE_MAY_RUN_USER_CODE: bool = true;
+    /// Whether any part of this value is stored.
+    fn stores(output: &Self::Output) -> bool;
+    /// Returns the stored part, if this value is stored.
+    fn stored(output: &Self::Output) -> Option<Self::Stored>
+    where
+        Self::Stored: Clone;
+    /// Returns the return value for a stored one.
+    fn output(stored: Self::Stored) -> Self::Output;
+}
+
+macro_rules! shapes {
+    ($($(#[$doc:meta])* $name:ident<$($p:ident),*>: $out:ty => $stored:ty, |$o:ident| $view:expr, |$s:ident| $back:expr
+        $(, $const:ident = $bool:expr)*;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<$($p),*>(PhantomData<fn() -> ($($p,)*)>);
+        impl<$($p),*> Clone for $name<$($p),*> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+        impl<$($p),*> Copy for $name<$($p),*> {}
+        impl<$($p),*> $name<$($p),*> {
+            const NEW: Self = Self(PhantomData);
+        }
+        impl<$($p),*> Shape for $name<$($p),*> {
+            type Output = $out;
+            type Stored = $stored;
+            $(const $const: bool = $bool;)*
+            #[inline]
+            fn stores($o: &$out) -> bool {
+                let view: Option<&$stored> = $view;
+                view.is_some()
+            }
+            #[inline]
+            fn stored($o: &$out) -> Option<$stored>
+            where
+                $stored: Clone,
+            {
+                $view.cloned()
+            }
+            #[inline]
+            fn output($s: $stored) -> $out {
+                $back
+            }
+        }
+    )*};
+}
+
+shapes! {
+    /// Stores `Ok` only.
+    OkOnly<T, E>: Result<T, E> => T, |o| o.as_ref().ok(), |s| Ok(s);
+    /// Stores `Some` only.
+    SomeOnly<T>: Option<T> => T, |o| o.as_ref(), |s| Some(s);
+    /// Stores every value.
+    Whole<R>: R => R, |o| Some(o), |s| s;
+    /// `OkOnly` of a pointer, which is as small as what it points to.
+    OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s), ALWAYS_SMALL = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE = false;
+    /// `SomeOnly` of a pointer.
+    SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s), ALWAYS_SMALL = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE = false;
+    /// `Whole` of a pointer.
+    WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s, ALWAYS_SMALL = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE = false;
+}
+
+/// Declares one type for each kind of return type that has its own shape, with the next type to try. They are separate types,
+/// not one with a number, because the compiler looks at all methods of a type.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident $(=> $next:ident)?:
+        $([$($p:ident),*] $at:ty => $shape:ty $(, $all:ident)?;)*)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<R>(PhantomData<fn() -> R>);
+        $(
+            impl<R> Deref for $name<R> {
+                type Target = $next<R>;
+                #[inline]
+                fn deref(&self) -> &$next<R> {
+                    &$next(PhantomData)
+                }
+            }
+        )?
+        $(
+            impl<$($p),*> $name<$at> {
+                /// Chooses.
+                #[inline]
+                pub fn __cachekit_policy(&self) -> $shape {
+                    <$shape>::NEW
+                }
+                $(
+                    /// Chooses, when `None` is stored too.
+                    #[inline]
+                    pub fn $all(&self) -> $shape {
+                        <$shape>::NEW
+                    }
+                )?
+            }
+        )*
+    )*};
+}
+
+choices! {
+    /// A return type whose policy is to be chosen, by autoderef as in `arguments`. The first choice is for types that declare
+    /// their stored part: see `web::View`.
+    Returns => ReturnsOkArc:
+    /// Second choice.
+    ReturnsOkArc => ReturnsInner:
+        [T, E] Result<Arc<T>, E> => OkArc<T, E>, __cachekit_policy_all;
+    /// Third choice.
+    ReturnsInner => ReturnsOuter:
+        [T, E] Result<T, E> => OkOnly<T, E>, __cachekit_policy_all;
+        [T] Option<Arc<T>> => SomeArc<T>;
+    /// Fourth choice.
+    ReturnsOuter => ReturnsAny:
+        [T] Option<T> => SomeOnly<T>;
+        [T] Arc<T> => WholeArc<T>, __cachekit_policy_all;
+    /// Last choice.
+    ReturnsAny:
+        [R] R => Whole<R>, __cachekit_policy_all;
+}
+
+impl<R> Returns<R> {
+    /// The one value.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+/// The result of reading stored bytes.
+pub(crate) enum Opened<T> {
+    Value(T),
+    /// Expired or deleted.
+    Gone,
+    /// The bytes are no entry of this key and type.
+    Unreadable,
+}
+
+/// The envelope of an entry on a backend, as it is written or expected.
+#[derive(Debug)]
+pub(crate) struct Envelope<'a> {
+    /// The whole key.
+    pub(crate) key: &'a str,
+    /// The wall-clock time in milliseconds.
+    pub(crate) now: u64,
+    /// The time to live of a new entry.
+    pub(crate) life: Lifetime,
+    /// The hash of the versions that it depends on.
+    pub(crate) generation: u128,
+}
+
+/// The operations on values of type `R`.
+///
+/// They are values, not bounds. Only [`portable`] and [`local`] ask for bounds, so that a type without them makes one error
+/// and not one for every step that follows. In a call they are constants, and inlined.
+pub struct Policy<R> {
+    /// Whether any part of a value is stored.
+    pub(crate) stores: fn(&R) -> bool,
+    /// Returns an in-process entry of the stored part.
+    pub(crate) keep: fn(Draft, &R) -> Option<Arc<Entry>>,
+    /// Returns the stored part for the calls that wait for it.
+    pub(crate) share: fn(&R) -> Option<Shared>,
+    /// Puts the value for a stored part into a slot; false if the part has another type.
+    pub(crate) take: fn(&(dyn Any + Send + Sync), &mut Option<R>) -> bool,
+    /// Returns the bytes of the stored part.
+    pub(crate) seal: fn(&Envelope<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
+    /// Returns the value of stored bytes.
+    pub(crate) open: fn(&Envelope<'_>, &[u8]) -> Opened<R>,
+    /// See [`Shape::ALWAYS_SMALL`].
+    pub(crate) always_small: bool,
+    /// Whether a clone may run user code.
+    pub(crate) clone_may_run_user_code: fn() -> bool,
+    /// Whether a thread may keep a stored part for itself.
+    pub(crate) is_small: fn(&(dyn Any + Send + Sync)) -> bool,
+}
+
+impl<R> Clone for Policy<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Policy<R> {}
+
+/// The policy of values that any backend may store.
+#[inline]
+pub fn portable<'p, S: Shape + 'p>(_: S) -> &'p Policy<S::Output>
+where
+    S::Stored: Storable,
+{
+    &Portable::<S>::POLICY
+}
+
+/// The policy of values that stay in the process.
+#[inline]
+pub fn local<'p, S: Shape + 'p>(_: S) -> &'p Policy<S::Output>
+where
+    S::Stored: Keepable,
+{
+    &Local::<S>::POLICY
+}
+
+/// The policy of a type all of whose values are stored as they are.
+pub(crate) const fn whole<T: Storable>() -> Policy<T> {
+    Portable::<Whole<T>>::POLICY
+}
+
+/// Holds a constant, so that a policy is a place in the program and not a value that each call puts together.
+struct Portable<S>(PhantomData<S>);
+struct Local<S>(PhantomData<S>);
+
+impl<S: Shape> Portable<S>
+where
+    S::Stored: Storable,
+{
+    const POLICY: Policy<S::Output> = Policy {
+        seal: |envelope, output| S::stored(output).map(|value| envelope.seal(&value)).transpose(),
+        open: |envelope, bytes| envelope.open(bytes).map(S::output),
+        ..Local::<S>::POLICY
+    };
+}
+
+impl<S: Shape> Local<S>
+where
+    S::Stored: Keepable,
+{
+    const POLICY: Policy<S::Output> = Policy {
+        stores: S::stores,
+        keep: keep::<S>,
+        share: share::<S>,
+        take: take::<S>,
+        seal: |_, _| Err(stays()),
+        open: |_, _| Opened::Unreadable,
+        always_small: S::ALWAYS_SMALL,
+        clone_may_run_user_code: if S::CLONE_MAY_RUN_USER_CODE {
+            clone_may_run_user_code::<S::Stored>
+        } else {
+            || false
+        },
+        is_small: if S::ALWAYS_SMALL { |_| true } else { is_small },
+    };
+}
+
+impl Envelope<'_> {
+    /// Returns the bytes of a value.
+    pub(crate) fn seal<T: Serialize + 'static>(&self, value: &T) -> CacheResult<Vec<u8>> {
+        seal_value(self.key, self.now, self.life, self.generation, value)
+    }
+
+    /// Returns the value of bytes.
+    pub(crate) fn open<T: DeserializeOwned + 'static>(&self, bytes: &[u8]) -> Opened<T> {
+        match unseal_value(self.key, bytes, self.now, self.generation) {
+            Unsealed::Value(value) => Opened::Value(value),
+            Unsealed::Expired | Unsealed::OtherGeneration => Opened::Gone,
+            Unsealed::Unreadable(_) => Opened::Unreadable,
+        }
+    }
+}
+
+impl<T> Opened<T> {
+    pub(crate) fn map<R>(self, to: impl FnOnce(T) -> R) -> Opened<R> {
+        match self {
+            Self::Value(value) => Opened::Value(to(value)),
+            Self::Gone => Opened::Gone,
+            Self::Unreadable => Opened::Unreadable,
+        }
+    }
+}
+
+fn keep<S: Shape>(draft: Draft, output: &S::Output) -> Option<Arc<Entry>>
+where
+    S::Stored: Keepable,
+{
+    S::stored(output).map(|stored| SimpleStore::entry(draft, stored))
+}
+
+fn share<S: Shape>(output: &S::Output) -> Option<Shared>
+where
+    S::Stored: Keepable,
+{
+    S::stored(output).map(|stored| Arc::new(stored) as Shared)
+}
+
+fn take<S: Shape>(value: &(dyn Any + Send + Sync), slot: &mut Option<S::Output>) -> bool
+where
+    S::Stored: Keepable,
+{
+    let Some(stored) = value.downcast_ref::<S::Stored>() else { return false };
+    *slot = Some(S::output(stored.clone()));
+    true
+}
+
+#[cold]
+fn stays() -> Error {
+    Error::new(ErrorKind::Unsupported, "a value of a `local` function does not leave the process")
+}
+
+impl<R> Policy<R> {
+    /// Returns the value for a stored part; none if the part has another type.
+    pub(crate) fn take(&self, value: &(dyn Any + Send + Sync)) -> Option<R> {
+        let mut slot = None;
+        self.take_into(value, &mut slot);
+        slot
+    }
+
+    /// Puts the value for a stored part into a slot; false if the part has another type. Large values are copied once on
+    /// this way, where each return of an `Option` copies them again.
+    #[inline]
+    pub(crate) fn take_into(&self, value: &(dyn Any + Send + Sync), slot: &mut Option<R>) -> bool {
+        (self.take)(value, slot)
+    }
+
+    /// Whether a thread may keep such values for itself.
+    #[inline]
+    pub(crate) fn may_be_near(&self) -> bool {
+        self.always_small || !self.clone_may_run_user_code()
+    }
+
+    /// Whether a clone may run user code, and so must not be made under a lock.
+    #[inline]
+    pub(crate) fn clone_may_run_user_code(&self) -> bool {
+        (self.clone_may_run_user_code)()
+    }
+}
+
+/// The most memory of a small value, in itself or behind it, in bytes.
+const SMALL: usize = 1024;
+
+const fn is_small_type<T>() -> bool {
+    !std::mem::needs_drop::<T>() && size_of::<T>() <= SMALL
+}
+
+macro_rules! known_types {
+    (flat: $($flat:ty),*; heap: $($heap:ty),*) => {
+        /// Whether a clone of `T` may run code that is not the standard library's.
+        #[inline]
+        fn clone_may_run_user_code<T: 'static>() -> bool {
+            let id = TypeId::of::<T>();
+            !($(id == TypeId::of::<$flat>() ||)* $(id == TypeId::of::<$heap>() ||)* false)
+        }
+
+        /// Whether a value of such a type takes little memory beside itself.
+        fn is_small(value: &(dyn Any + Send + Sync)) -> bool {
+            $(value.is::<$flat>() ||)*
+            $(value.downcast_ref::<$heap>().is_some_and(|value| std::mem::size_of_val(&**value) <= SMALL) ||)* false
+        }
+    };
+}
+known_types! {
+    flat: (), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, &'static str,
+          std::time::Duration, Option<u32>, Option<u64>, Option<i32>, Option<i64>, Option<f64>, Option<bool>;
+    heap: String, std::sync::Arc<str>, Vec<u8>, Vec<u32>, Vec<u64>, Vec<i32>, Vec<i64>, Vec<f64>
+}

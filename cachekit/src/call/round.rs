@@ -1,0 +1,203 @@
+//! The round of a call that missed: look, take a snapshot, join the computation under way or start one. Written once, for
+//! every surface, over [`Io`].
+
+use std::time::Instant;
+
+use super::inputs::Call;
+use super::look::{Look, local_snapshot};
+use super::place::Place;
+use super::policy::Policy;
+use super::store::Duty;
+use crate::engine::flight::{Role, Waited};
+use crate::engine::remote::Io;
+use crate::engine::stats::Event;
+use crate::engine::{Lead, Snapshot};
+
+/// How often a call looks again because the computation under way began in another state than its own: that computation may
+/// have stored in between. If it has not, something was deleted, and the call computes anew.
+const PATIENCE: u8 = 2;
+
+/// A call on its way to a value.
+///
+/// [`next`](Self::next) gives one step after another. A surface that takes the value of a step is done. One that does not
+/// asks for the next step: after a look comes the computation of another call, and at last its own.
+pub(crate) struct Round<'a> {
+    call: Call<'a>,
+    place: Place,
+    state: State,
+    patience: u8,
+    /// When the backend was asked first.
+    began: Option<Instant>,
+}
+
+enum State {
+    Start,
+    Looked(Look),
+    /// The value of another call's computation was not taken.
+    Refused(Snapshot),
+}
+
+/// A step of a round.
+pub(crate) enum Step<'a, R> {
+    /// The stored value, if there is one.
+    Looked(Option<R>),
+    /// The value of another call's computation.
+    Shared(R),
+    /// This call computes. The flight goes to [`Round::compute`].
+    Compute(Lead<'a>),
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Store,
+    Flight,
+}
+
+/// The end of a round.
+pub(crate) enum Outcome<'a, R> {
+    Value(R),
+    Compute(Duty<'a>),
+}
+
+impl<'a> Round<'a> {
+    pub(crate) fn new(call: Call<'a>, place: Place) -> Self {
+        Self { call, place, state: State::Start, patience: PATIENCE, began: None }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Makes this call compute without waiting for another one.
+    #[cfg(feature = "tower")]
+    pub(crate) fn go_alone(&mut self) {
+        self.call.single_flight = false;
+    }
+
+    /// The common miss in process: no other call computes the entry, nor has since it was looked for. Short, because it is
+    /// the overhead of a function that is cheap to compute.
+    pub(crate) fn at_once(&self, since: Option<u64>) -> Option<Lead<'a>> {
+        let (Place::Local { key, instance }, Some(since), true) =
+            (&self.place, since, self.call.single_flight)
+        else {
+            return None;
+        };
+        // After the look that missed, but before the computation, which is the one that counts.
+        let flight = self.call.lead_at_once(key, local_snapshot(&self.call, *instance), since);
+        if flight.is_some() {
+            self.call.count(Event::Miss);
+        }
+        flight
+    }
+
+    /// The duty that comes with [`Step::Compute`].
+    pub(crate) fn compute(self, flight: Lead<'a>) -> Duty<'a> {
+        Duty::new(self.call, self.place, flight)
+    }
+
+    /// Goes on to the next value that may be taken, or to this call's own computation.
+    pub(crate) async fn next<R, D: Io>(&mut self, io: D, policy: &Policy<R>) -> Step<'a, R> {
+        loop {
+            let look = match std::mem::replace(&mut self.state, State::Start) {
+                State::Start => {
+                    if matches!(self.place, Place::Remote { .. }) {
+                        self.began.get_or_insert_with(Instant::now);
+                    }
+                    let (value, look) = Look::new(io, &self.call, &self.place, policy).await;
+                    self.state = State::Looked(look);
+                    return Step::Looked(value);
+                }
+                State::Looked(look) => look,
+                State::Refused(snapshot) => return self.alone(snapshot),
+            };
+            let snapshot = look.snapshot(io, &self.call, &self.place).await;
+            let role = match self.role(&look, snapshot) {
+                Ok(role) => role,
+                Err(step) => return step,
+            };
+            match role {
+                Role::Recheck => self.patience = self.patience.saturating_sub(1),
+                Role::Lead(flight) | Role::Alone(flight) => {
+                    self.call.count(Event::Miss);
+                    return Step::Compute(flight);
+                }
+                Role::Wait(wait) => match io.wait(wait).await {
+                    Waited::Again => {}
+                    // It failed or isn't stored: each call computes. Still registered, so that a deletion is seen.
+                    Waited::Released => {
+                        self.call.count(Event::Miss);
+                        return self.alone(snapshot);
+                    }
+                    Waited::Value(value) => {
+                        self.call.count(Event::Miss);
+                        match policy.take(&*value) {
+                            Some(value) => {
+                                self.state = State::Refused(snapshot);
+                                return Step::Shared(value);
+                            }
+                            None => return self.alone(snapshot),
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Joins the computation under way, or returns the step of a call that waits for none.
+    fn role<R>(&self, look: &Look, snapshot: Snapshot) -> Result<Role<'a, Snapshot>, Step<'a, R>> {
+        if self.call.refresh || !self.call.single_flight {
+            if !self.call.refresh {
+                self.call.count(Event::Miss);
+            }
+            return Err(self.alone(snapshot));
+        }
+        let again = self.may_look_again(snapshot);
+        let patient = again && self.patience > 0 && matches!(snapshot, Snapshot::Remote(_));
+        Ok(self.call.join(self.place.key(), snapshot, again.then_some(look.since), patient))
+    }
+
+    /// Whether another look is worth its time. After a look that failed it isn't, nor when the looks together have taken as
+    /// long as one operation may: no call waits longer than that for a backend in trouble.
+    fn may_look_again(&self, snapshot: Snapshot) -> bool {
+        match (snapshot, &self.call.engine.remote, self.began) {
+            (Snapshot::Local { .. }, ..) => true,
+            (Snapshot::Remote(Some(_)), Some(remote), Some(began)) => began.elapsed() < remote.limit(),
+            _ => false,
+        }
+    }
+
+    fn alone<R>(&self, snapshot: Snapshot) -> Step<'a, R> {
+        Step::Compute(self.call.register(self.place.key(), snapshot))
+    }
+
+    /// Counts a value that was taken.
+    pub(crate) fn took(&self, source: Source) {
+        self.call.count(match source {
+            Source::Store => Event::Hit,
+            Source::Flight => Event::Coalesced,
+        });
+    }
+
+    /// Goes on until a value `serves`, or to this call's own computation.
+    pub(crate) async fn run<R, D: Io>(
+        mut self,
+        io: D,
+        policy: &Policy<R>,
+        serves: impl Fn(&R, Source) -> bool,
+    ) -> Outcome<'a, R> {
+        loop {
+            let (value, source) = match self.next(io, policy).await {
+                Step::Looked(None) => continue,
+                Step::Looked(Some(value)) => (value, Source::Store),
+                Step::Shared(value) => (value, Source::Flight),
+                Step::Compute(flight) => return Outcome::Compute(self.compute(flight)),
+            };
+            if serves(&value, source) {
+                self.took(source);
+                return Outcome::Value(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The computation of a call and its end: the value is stored, unless something was deleted since it began.
+
+use std::future::Future;
+
+use cachekit_backends::simple::Draft;
+
+use super::inputs::Call;
+use super::look::survived;
+use super::place::Place;
+use super::policy::{Envelope, Policy};
+use crate::engine::flight::{Key, Shared, scope};
+use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
+use crate::engine::stats::Event;
+use crate::engine::{Lead, Snapshot};
+
+/// The duty to compute. If it is dropped, by a panic or a cancellation, one of the calls that wait takes over.
+pub(crate) struct Duty<'a> {
+    call: Call<'a>,
+    /// None if the value must not be stored.
+    place: Option<Place>,
+    /// None after its end.
+    flight: Option<Lead<'a>>,
+}
+
+/// An operation that stores a value on the backend, or removes the one that it was to replace.
+enum Write {
+    Put(PutIf),
+    Remove(String),
+}
+
+impl<'a> Duty<'a> {
+    pub(super) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
+        Self { call, place: Some(place), flight: Some(flight) }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn call(&self) -> &Call<'a> {
+        &self.call
+    }
+
+    /// Sets the time to live of the new entry.
+    #[cfg(feature = "tower")]
+    pub(crate) fn set_life(&mut self, life: cachekit_backends::Lifetime) {
+        self.call.life = life;
+    }
+
+    /// Runs the body of a function.
+    #[inline]
+    pub(crate) fn run<B>(&self, body: impl FnOnce() -> B) -> B {
+        let _inside = self.flight.as_ref().and_then(Lead::enter);
+        body()
+    }
+
+    /// Runs the body of an async function.
+    pub(crate) fn run_async<B, F: Future<Output = B>>(&self, body: F) -> impl Future<Output = B> + use<B, F> {
+        scope(self.flight.as_ref(), body)
+    }
+
+    /// Makes this the computation that the thread's code belongs to, until [`step_out`](Self::step_out).
+    #[cfg(feature = "minijinja")]
+    pub(crate) fn step_in(&self) {
+        self.flight.iter().for_each(Lead::step_in);
+    }
+
+    /// Ends what [`step_in`](Self::step_in) began.
+    #[cfg(feature = "minijinja")]
+    pub(crate) fn step_out(&self) {
+        self.flight.iter().for_each(Lead::step_out);
+    }
+
+    /// Ends the computation with nothing that is stored or shared: the calls that wait compute, side by side.
+    #[cfg(feature = "tower")]
+    pub(crate) fn release(mut self) {
+        self.release_flight();
+    }
+
+    /// Lets the calls that wait go on by themselves. The computation goes on, and a deletion still keeps it from storing.
+    #[cfg(feature = "tower")]
+    pub(crate) fn release_waiters(&mut self) {
+        let (Some(flight), Some(place)) = (self.flight.take(), &self.place) else { return };
+        // Before the old flight is looked at: a deletion marks one of the two.
+        self.flight = Some(self.call.register(place.key(), *flight.snapshot()));
+        if flight.invalidated() {
+            self.place = None;
+        }
+        flight.release();
+    }
+
+    fn release_flight(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            flight.release();
+        }
+    }
+
+    /// Stores the value if it is to be stored, hands it to the calls that wait, and returns it. Blocks the thread.
+    pub(crate) fn settle_blocking<R>(
+        mut self,
+        policy: &Policy<R>,
+        output: R,
+        keep: impl FnOnce(&R) -> bool,
+    ) -> R {
+        if let Some(write) = self.store(policy, &output, keep) {
+            ready(write.run(BlockingIo, &self.call));
+        }
+        self.land(policy, &output);
+        output
+    }
+
+    /// The same over a driver.
+    pub(crate) async fn settle<R, D: Io>(
+        mut self,
+        io: D,
+        policy: &Policy<R>,
+        output: R,
+        keep: impl FnOnce(&R) -> bool,
+    ) -> R {
+        // The value is not borrowed while the backend is waited for: it need not be `Sync`.
+        let write = self.store(policy, &output, keep);
+        if let Some(write) = write {
+            write.run(io, &self.call).await;
+        }
+        self.land(policy, &output);
+        output
+    }
+
+    /// Stores a value in process, or returns the write to the backend. If the value is not stored, this ends the flight.
+    fn store<R>(&mut self, policy: &Policy<R>, output: &R, keep: impl FnOnce(&R) -> bool) -> Option<Write> {
+        if !((policy.stores)(output) && keep(output)) {
+            self.release_flight();
+            return None;
+        }
+        let flight = self.flight.as_ref()?;
+        match self.place.take()? {
+            Place::Local { key, instance } => {
+                store_locally(&self.call, policy, key, instance, flight, output);
+                None
+            }
+            Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, output),
+        }
+    }
+
+    #[inline]
+    fn land<R>(&mut self, policy: &Policy<R>, output: &R) {
+        if let Some(flight) = &mut self.flight {
+            end(flight, &mut || (policy.share)(output));
+        }
+    }
+}
+
+/// Ends a flight. Without the type of the value, so that it is compiled with cachekit and not in each program.
+fn end(flight: &mut Lead<'_>, value: &mut dyn FnMut() -> Option<Shared>) {
+    flight.end(value);
+}
+
+#[inline]
+fn store_locally<R>(
+    call: &Call<'_>,
+    policy: &Policy<R>,
+    Key { digest, bytes }: Key,
+    instance: u64,
+    flight: &Lead<'_>,
+    output: &R,
+) {
+    let Snapshot::Local { at, .. } = *flight.snapshot() else { return };
+    let local = &call.engine.local;
+    let expiry = local.expiry(call.life);
+    let draft = Draft { digest, bytes, expiry, birth: at, instance, function: call.function };
+    let Some(entry) = (policy.keep)(draft, output) else { return };
+    if call.refresh {
+        flight.supersede();
+    }
+    if local.insert(entry, || !flight.invalidated()) {
+        call.count(Event::Store);
+    }
+}
+
+/// Returns the write to the backend, if the value may be stored.
+fn sealed<R>(
+    call: &Call<'_>,
+    policy: &Policy<R>,
+    entry: String,
+    flight: &Lead<'_>,
+    output: &R,
+) -> Option<Write> {
+    // Without a snapshot it isn't known under which versions the value would be stored.
+    let (Some(remote), Snapshot::Remote(Some(state))) = (&call.engine.remote, *flight.snapshot()) else {
+        return None;
+    };
+    let (now, life, generation) = (call.engine.clock.now(), call.life, state.generation());
+    let sealed = (policy.seal)(&Envelope { key: &entry, now, life, generation }, output);
+    if call.refresh {
+        flight.supersede();
+    }
+    match sealed {
+        Ok(_) if flight.invalidated() => None,
+        Ok(value) => Some(Write::Put(PutIf { key: entry, value: value?, life, token: state.token() })),
+        Err(error) => {
+            survived(call, remote, &error);
+            call.refresh.then_some(Write::Remove(entry))
+        }
+    }
+}
+
+impl Write {
+    async fn run<D: Io>(self, io: D, call: &Call<'_>) {
+        let Some(remote) = &call.engine.remote else { return };
+        let result = match self {
+            Self::Remove(key) => io.call(remote, Delete { key }).await.map(|_| false),
+            Self::Put(put) => {
+                let replaced = call.refresh.then(|| put.key.clone());
+                match (io.call(remote, put).await, replaced) {
+                    // The entry that was stored meanwhile may be older than the refresh that was to replace it.
+                    (Ok(false), Some(key)) => io.call(remote, Delete { key }).await.map(|_| false),
+                    (result, _) => result,
+                }
+            }
+        };
+        match result {
+            Ok(true) => call.count(Event::Store),
+            Ok(false) => {}
+            Err(error) => survived(call, remote, &error),
+        }
+    }
+}

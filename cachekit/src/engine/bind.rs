@@ -1,0 +1,68 @@
+//! From a configuration to an engine.
+
+use std::sync::Arc;
+
+use cachekit_backends::simple::{SimpleStore, SlotTable};
+use cachekit_backends::{Backend, Clock, Config, Opened, Result, open};
+
+use super::remote::Remote;
+use super::stats::Counters;
+use super::{Engine, Flights};
+
+impl Engine {
+    /// Opens the backend that a configuration names.
+    pub(crate) fn open(config: &Config, clock: &Clock) -> Result<Arc<Self>> {
+        Ok(match open(config, clock)? {
+            Opened::Simple => Self::new(None, config, clock),
+            Opened::Shared(backend) => Self::over(backend, config, clock),
+        })
+    }
+
+    /// An engine over a backend.
+    pub(crate) fn over(backend: Arc<dyn Backend>, config: &Config, clock: &Clock) -> Arc<Self> {
+        Self::new(Some(Remote::new(backend, config)), config, clock)
+    }
+
+    /// The default binding.
+    pub(crate) fn in_process() -> Arc<Self> {
+        Self::new(None, &Config::default(), &Clock::system())
+    }
+
+    fn new(remote: Option<Arc<Remote>>, config: &Config, clock: &Clock) -> Arc<Self> {
+        Arc::new(Self {
+            prefix: delimited(&config.key_prefix),
+            allow_flush: config.allow_flush,
+            default_timeout: config.default_timeout,
+            clock: clock.clone(),
+            local: SimpleStore::new(config.threshold, clock.clone()),
+            discards: remote.as_ref().is_some_and(|remote| remote.capabilities().discards),
+            remote,
+            flights: Arc::new(Flights::new()),
+            functions: SlotTable::new(),
+            own: Counters::default(),
+        })
+    }
+}
+
+/// Returns the prefix with a delimiter that no other prefix contains, so that no prefix begins another. Otherwise `clear`
+/// of `app` would remove the entries of `app2_`, whose key `x` would equal the key `2_x` of `app`.
+fn delimited(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { prefix.replace('%', "%25").replace('|', "%7C") + "|" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::delimited;
+
+    #[test]
+    fn no_prefix_begins_another_one() {
+        let prefixes = ["app", "app2_", "app|", "app|x", "app%7C", "app%", "a", "cachekit:", "cachekit::"];
+        for one in prefixes {
+            for other in prefixes.iter().filter(|other| **other != one) {
+                assert!(!delimited(other).starts_with(&delimited(one)), "{one} {other}");
+            }
+        }
+        assert_eq!(delimited("cachekit:"), "cachekit:|");
+        assert_eq!(delimited(""), "");
+    }
+}

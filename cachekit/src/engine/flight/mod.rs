@@ -1,0 +1,73 @@
+//! Single flight: threads and tasks that miss one key together wait for one of them.
+//!
+//! A caller that missed [joins](Flights::join) and gets a role. The leader computes, stores, and [finishes](Lead::finish);
+//! the others wait, as threads or as tasks, for the same flight.
+//!
+//! ```text
+//! loop {
+//!     let since = flights.completions(&key);
+//!     if let Some(value) = look(&key) { return value }            // gathers the snapshot too
+//!     match flights.join(&key, snapshot, joinable, Some(since), patient) {
+//!         Lead(lead) | Alone(lead) => { compute in lead.enter(); store unless lead.invalidated(); lead.finish(…) }
+//!         Wait(wait) => match wait.wait() {                       // or `.await`
+//!             Value(value) => return value,
+//!             Released => compute under flights.register(&key, snapshot),
+//!             Again => continue,
+//!         },
+//!         Recheck => continue,
+//!     }
+//! }
+//! ```
+//!
+//! A leader that is a task and isn't polled, held back while its own task awaits the same key for instance, makes the others
+//! wait for as long; dropped, it hands over.
+//!
+//! - [`table`] finds the flight of a key, and lets a deletion invalidate it.
+//! - [`slots`] is a shard of that table.
+//! - [`lead`] is the right to compute, [`seat`] a leader's hold on its flight, which the thread's next leader uses again.
+//! - [`state`] is one flight and those who wait for it.
+//! - [`nesting`] keeps computations inside computations from waiting in a circle.
+
+mod lead;
+mod nesting;
+mod seat;
+mod slots;
+mod state;
+mod sync;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use cachekit_backends::KeyBytes;
+
+pub(crate) use lead::scope;
+pub(crate) use state::{Shared, Wait, Waited};
+use table::Digested;
+
+/// What is computed: the bytes of its key, and their digest under a secret of the process, by which it is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) digest: u64,
+    pub(crate) bytes: KeyBytes,
+}
+
+impl Digested for Key {
+    fn digest(&self) -> u64 {
+        self.digest
+    }
+}
+
+/// The flights of one cache.
+pub(crate) type Flights<E> = table::Flights<Key, E>;
+/// What a caller of that cache who missed has to do.
+pub(crate) type Role<'a, E> = table::Role<'a, Key, E>;
+/// The right to compute for that cache.
+pub(crate) type Lead<'a, E> = lead::Lead<'a, Key, E>;
+
+/// Whether this thread runs the body of a computation.
+#[cfg(test)]
+#[allow(dead_code, reason = "for templates, which are a feature")]
+pub(crate) fn is_inside() -> bool {
+    nesting::current().is_some()
+}

@@ -1,0 +1,206 @@
+//! One flight: who waits for it, and how it ended.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::nesting::Edge;
+use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park};
+
+/// A value on its way from the leader to those who wait, whatever its type.
+pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
+
+/// A flight, as its leader, its waiters, the table and the computations inside it hold it.
+pub(super) type Node = Arc<Flight>;
+
+/// How a wait ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Waited {
+    /// The leader's value.
+    Value(Shared),
+    /// The leader had nothing to share: compute, without waiting for anybody else ([`register`] the computation).
+    ///
+    /// [`register`]: super::table::Flights::register
+    Released,
+    /// The leader panicked or was cancelled: look and join again. One of those who were waiting leads then.
+    Again,
+}
+
+/// The state of one computation.
+pub(super) struct Flight {
+    invalidated: AtomicBool,
+    parent: Option<Node>,
+    /// The last search of the wait graph that came by. Read and written only under that graph's lock, so it is no
+    /// matter for a model checker either.
+    visited: std::sync::atomic::AtomicU64,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Most flights land before anybody waits.
+    Running {
+        wakers: Option<BTreeMap<u64, Waker>>,
+        next: u64,
+    },
+    Landed(Waited),
+}
+
+impl Flight {
+    pub(super) fn new(parent: Option<Node>) -> Self {
+        Self {
+            invalidated: AtomicBool::new(false),
+            parent,
+            visited: std::sync::atomic::AtomicU64::new(0),
+            state: Mutex::new(State::Running { wakers: None, next: 0 }),
+        }
+    }
+
+    /// The flight whose body started this one.
+    pub(super) fn parent(&self) -> Option<&Node> {
+        self.parent.as_ref()
+    }
+
+    /// Whether nothing tells it from a new one at top level, provided that nobody holds it but its leader.
+    #[inline]
+    pub(super) fn is_as_new(&self) -> bool {
+        self.parent.is_none() && !self.invalidated()
+    }
+
+    /// Marks the flight as visited by a search; false if it was already. Only under the wait graph's lock.
+    pub(super) fn visit(&self, search: u64) -> bool {
+        use std::sync::atomic::Ordering::Relaxed;
+        let fresh = self.visited.load(Relaxed) != search;
+        self.visited.store(search, Relaxed);
+        fresh
+    }
+
+    // A leader that stores under a lock which the deletion takes too needs no ordering here: the lock gives it. One that
+    // stores first and looks at the flag afterwards, while the deletion raises the flag and then removes, has the two
+    // halves of a store-load race, which only sequential consistency decides. Both are rare enough not to care.
+    pub(super) fn invalidate(&self) {
+        self.invalidated.store(true, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(super) fn invalidated(&self) -> bool {
+        self.invalidated.load(Ordering::SeqCst)
+    }
+
+    /// Ends the flight and wakes everybody, in the order of arrival, with no lock held.
+    pub(super) fn land(&self, waited: Waited) {
+        let state = mem::replace(&mut *self.state.lock(), State::Landed(waited));
+        if let State::Running { wakers: Some(wakers), .. } = state {
+            wakers.into_values().for_each(Waker::wake);
+        }
+    }
+
+    /// Whether it has ended, which may not be known of one that nobody waited for.
+    pub(super) fn has_landed(&self) -> bool {
+        matches!(*self.state.lock(), State::Landed(_))
+    }
+
+    fn poll(&self, ticket: &mut Option<u64>, waker: &Waker) -> Poll<Waited> {
+        // Wakers are foreign code: cloned before the lock is taken, and the one that is replaced dropped after it.
+        let waker = waker.clone();
+        let _replaced = match &mut *self.state.lock() {
+            State::Landed(waited) => return Poll::Ready(waited.clone()),
+            State::Running { wakers, next } => {
+                let ticket = *ticket.get_or_insert_with(|| {
+                    *next += 1;
+                    *next
+                });
+                wakers.get_or_insert_default().insert(ticket, waker)
+            }
+        };
+        Poll::Pending
+    }
+
+    fn leave(&self, ticket: u64) {
+        let _waker = match &mut *self.state.lock() {
+            State::Running { wakers, .. } => wakers.as_mut().and_then(|wakers| wakers.remove(&ticket)),
+            State::Landed(_) => None,
+        };
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        match &*self.state.lock() {
+            State::Running { wakers, .. } => wakers.as_ref().map_or(0, BTreeMap::len),
+            State::Landed(_) => 0,
+        }
+    }
+}
+
+impl Drop for Flight {
+    /// Takes a chain of parents apart one by one: a deep recursion would overflow the stack otherwise.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut flight) = next {
+            next = Arc::get_mut(&mut flight).and_then(|last| last.parent.take());
+        }
+    }
+}
+
+/// A place among those who wait for a flight. A task awaits it, a thread calls [`wait`](Self::wait); dropping it gives the
+/// place up.
+#[must_use]
+pub(crate) struct Wait {
+    flight: Node,
+    ticket: Option<u64>,
+    /// The entry in the wait graph, if this is a wait inside another computation.
+    edge: Option<Edge>,
+}
+
+impl Wait {
+    pub(super) fn new(flight: Node, edge: Option<Edge>) -> Self {
+        Self { flight, ticket: None, edge }
+    }
+
+    /// Blocks the thread until the flight ends.
+    pub(crate) fn wait(mut self) -> Waited {
+        let waker = Waker::from(Arc::new(Unpark(current_thread())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match Pin::new(&mut self).poll(&mut context) {
+                Poll::Ready(waited) => return waited,
+                Poll::Pending => park(),
+            }
+        }
+    }
+}
+
+impl Future for Wait {
+    type Output = Waited;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
+        let this = &mut *self;
+        let waited = this.flight.poll(&mut this.ticket, context.waker());
+        if waited.is_ready() {
+            this.ticket = None;
+            this.edge = None;
+        }
+        waited
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        // An edge names its target by address, so it goes while the flight is held.
+        self.edge = None;
+        if let Some(ticket) = self.ticket.take() {
+            self.flight.leave(ticket);
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,141 @@
+//! What a cache is bound to: the in-process store, the backend, the table of flights and the counters.
+//!
+//! The lowest floor. It knows keys, bytes and numbers; functions, requests and templates are above it.
+
+mod bind;
+pub(crate) mod flight;
+mod hold;
+pub(crate) mod remote;
+mod snapshot;
+pub(crate) mod stats;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cachekit_backends::simple::{SimpleStore, SlotTable};
+use cachekit_backends::{Clock, KeyBytes, Timeout};
+
+pub(crate) use hold::Hold;
+pub(crate) use snapshot::{RemoteState, Snapshot};
+
+use flight::Key;
+use remote::Remote;
+use stats::{CacheStats, Counters, Event};
+
+/// The right to compute an entry of an engine.
+pub(crate) type Lead<'a> = flight::Lead<'a, Snapshot>;
+/// The computations under way of an engine.
+pub(crate) type Flights = flight::Flights<Snapshot>;
+
+/// The number of the cache object among the functions.
+pub(crate) const OBJECT: u32 = 0;
+/// The number of the whole responses that `web::CacheLayer` stores.
+#[cfg(feature = "tower")]
+pub(crate) const PAGES: u32 = 1;
+/// The number of the first memoized function of the process.
+pub(crate) const FIRST_FUNCTION: u32 = 2;
+
+/// A bound cache.
+pub(crate) struct Engine {
+    /// Precedes each key on the backend.
+    pub(crate) prefix: String,
+    pub(crate) allow_flush: bool,
+    pub(crate) default_timeout: Timeout,
+    pub(crate) clock: Clock,
+    /// The in-process entries: all of them for `simple`, those of `local` functions for other backends.
+    pub(crate) local: Arc<SimpleStore>,
+    /// The backend; none for `simple`.
+    pub(crate) remote: Option<Arc<Remote>>,
+    /// The backend keeps nothing (`null`).
+    pub(crate) discards: bool,
+    pub(crate) flights: Arc<Flights>,
+    /// The counters of each function, by its number.
+    pub(crate) functions: SlotTable<Used>,
+    /// The counters of the cache object.
+    pub(crate) own: Counters,
+}
+
+/// A function's use of one engine.
+#[derive(Default)]
+pub(crate) struct Used {
+    pub(crate) counters: Counters,
+    registered: AtomicBool,
+}
+
+impl Used {
+    /// Runs `register` unless it has run. Two threads at once may both run it; neither returns before it has.
+    pub(crate) fn registered_by(&self, register: impl FnOnce()) {
+        if !self.registered.load(Ordering::Acquire) {
+            register();
+            self.registered.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Engine {
+    /// The key of the flights of an entry on the backend.
+    pub(crate) fn flight_key(&self, entry: &str) -> Key {
+        let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));
+        Key { digest, bytes: KeyBytes::new(entry.as_bytes()) }
+    }
+
+    /// Counts an event of the cache object.
+    pub(crate) fn count(&self, event: Event) {
+        self.own.count(event);
+    }
+
+    /// Counts an event of a function, or of the cache object.
+    pub(crate) fn count_of(&self, function: u32, event: Event) {
+        match function {
+            OBJECT => self.own.count(event),
+            function => self.functions.get(function).counters.count(event),
+        }
+    }
+
+    /// The sums of all counters.
+    pub(crate) fn stats(&self) -> CacheStats {
+        let mut stats = CacheStats {
+            deletions: self.own.sum(Event::Deletion),
+            entries: self.local.len() as u64,
+            evictions: self.local.evictions(),
+            ..CacheStats::default()
+        };
+        let functions = self.functions.iter().map(|(_, used)| &used.counters);
+        for counters in std::iter::once(&self.own).chain(functions) {
+            let one = counters.function();
+            stats.hits += one.hits;
+            stats.misses += one.misses;
+            stats.stores += one.stores;
+            stats.errors += one.errors;
+            stats.coalesced += one.coalesced;
+        }
+        stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Used;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn no_thread_goes_on_before_a_use_is_registered() {
+        let used = Used::default();
+        let ((entered, is_in), (go, goes)) = (channel(), channel());
+        std::thread::scope(|scope| {
+            let used = &used;
+            scope.spawn(move || {
+                used.registered_by(|| {
+                    entered.send(()).unwrap();
+                    goes.recv().unwrap();
+                });
+            });
+            is_in.recv().unwrap();
+            let mut registered = false;
+            used.registered_by(|| registered = true);
+            go.send(()).unwrap();
+            assert!(registered, "another thread had begun to register it, and had not ended");
+        });
+        used.registered_by(|| panic!("it is registered"));
+    }
+}

@@ -1,0 +1,93 @@
+//! The way to a backend that stores bytes. Each operation passes a circuit breaker and has a time limit. It runs on the
+//! caller's thread where the backend keeps the limit itself, else on the threads of this cache.
+
+mod alarm;
+mod io;
+mod ops;
+mod pool;
+mod waiting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cachekit_backends::layers::ProcessConditional;
+use cachekit_backends::{Backend, Breaker, Capabilities, Clock, Config, Error, Result};
+
+pub(crate) use io::{AsyncIo, BlockingIo, Io, ready};
+pub(crate) use ops::{
+    Add, Clear, Delete, DeleteMany, Fetch, GetMany, Operation, PutIf, Set, SetMany, TokenOf,
+};
+
+use pool::Pool;
+
+/// At least as many as there are kinds of errors.
+const KINDS: usize = 16;
+
+/// A bound backend with its breaker, its time limit and its threads.
+pub(crate) struct Remote {
+    backend: Arc<dyn Backend>,
+    capabilities: Capabilities,
+    breaker: Breaker,
+    limit: Duration,
+    pool: Arc<Pool>,
+    /// One for each kind of error.
+    logs: [RateLimit; KINDS],
+}
+
+impl Remote {
+    pub(crate) fn new(backend: Arc<dyn Backend>, config: &Config) -> Arc<Self> {
+        backend.set_operation_timeout(config.operation_timeout);
+        let capabilities = backend.capabilities();
+        let backend: Arc<dyn Backend> = if capabilities.conditional || capabilities.discards {
+            backend
+        } else {
+            Arc::new(ProcessConditional::new(backend, config.operation_timeout))
+        };
+        Arc::new(Self {
+            backend,
+            capabilities,
+            breaker: Breaker::new(config.breaker_threshold, config.probe_interval),
+            limit: config.operation_timeout,
+            pool: Pool::new(config.pool_size),
+            logs: Default::default(),
+        })
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// The longest that one operation may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Logs an error that a call survived, at most one of a kind in a second.
+    pub(crate) fn report(&self, doing: &str, error: &Error) {
+        if self.logs[error.kind() as usize % KINDS].admits() {
+            tracing::warn!(target: "cachekit", kind = ?error.kind(), "{doing} without the cache: {error}");
+        }
+    }
+
+    /// Tells the breaker how an operation ended.
+    fn settle<R>(&self, result: Result<R>) -> Result<R> {
+        match &result {
+            Ok(_) => self.breaker.succeeded(),
+            Err(error) => self.breaker.failed(error),
+        }
+        result
+    }
+}
+
+/// Admits one event a second.
+#[derive(Default)]
+struct RateLimit(AtomicU64);
+
+impl RateLimit {
+    fn admits(&self) -> bool {
+        let now = Clock::system().monotonic();
+        let next = self.0.load(Ordering::Relaxed);
+        now >= next && self.0.compare_exchange(next, now + 1000, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}

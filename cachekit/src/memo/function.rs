@@ -1,0 +1,316 @@
+//! Which function a call is of: its identity, its number in this process, its cache.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use cachekit_backends::{Error, ErrorKind, Result};
+use parking_lot::{Mutex, RwLock};
+
+use crate::cache::Cache;
+use crate::engine::stats::{Counters, Event};
+use crate::engine::{Engine as Inner, FIRST_FUNCTION};
+
+/// One annotated function in the program's text, with what the attribute said.
+pub struct Site {
+    /// The function's own name.
+    function: &'static str,
+    /// The identity that the user gave.
+    name: Option<&'static str>,
+    /// `version` and the digest of `source_check`.
+    version: &'static str,
+    /// Values never leave the process.
+    local: bool,
+    /// The first function of this text; the only one but in generic impls and in traits.
+    first: OnceLock<&'static Function>,
+    others: RwLock<Option<HashMap<TypeId, &'static Function>>>,
+}
+
+/// One function: a site and, for a method, the type that it is a method of.
+pub(crate) struct Function {
+    /// Counts functions in this process from 1; 0 is the cache object.
+    pub(crate) number: u32,
+    /// The identity, as it reads in a key.
+    pub(crate) name: String,
+    pub(crate) version: &'static str,
+    pub(crate) local: bool,
+    scope: TypeId,
+    /// The first cache it was called with, by address, and the number of its counters there.
+    counter: OnceLock<(usize, u32)>,
+}
+
+/// The type that tells the functions of one site apart, and how the identity reads.
+pub struct Scope {
+    id: TypeId,
+    path: fn(&'static str) -> String,
+}
+
+impl Scope {
+    /// A method of `T`.
+    #[inline]
+    #[must_use]
+    pub fn method<T: ?Sized>() -> Self {
+        Self { id: typeid::of::<T>(), path: |function| format!("{}::{function}", std::any::type_name::<T>()) }
+    }
+
+    /// A method of `T` by a trait, and a function that stands in its body.
+    #[inline]
+    #[must_use]
+    pub fn inline<T: ?Sized, H: Copy>(_: H) -> Self {
+        Self { id: typeid::of::<(PhantomOf<T>, PhantomData<H>)>(), path: inline_path::<T, H> }
+    }
+}
+
+/// Makes a sized type of any.
+struct PhantomOf<T: ?Sized>(PhantomData<T>);
+
+/// The companion may have another name than the function; the path before it is the function's.
+fn free_path(companion: &str, function: &str) -> String {
+    match companion.rsplit_once("::") {
+        Some((module, _)) => format!("{module}::{function}"),
+        None => function.to_string(),
+    }
+}
+
+/// `<Type as Trait>::function`, from the path of an item in the function's body.
+fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
+    let owner = std::any::type_name::<T>();
+    // "<shop::Person as shop::Roles>::has_role::here" in an impl, "shop::Roles::has_role::here" in a trait.
+    let here = std::any::type_name::<H>();
+    let path = here.rsplit_once(&format!("::{function}::")).map_or(here, |(path, _)| path);
+    let name = match path.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+        Some(inner) => inner.split_once(" as ").map_or(inner, |(_, name)| name),
+        None => path,
+    };
+    format!("<{owner} as {name}>::{function}")
+}
+
+impl Site {
+    /// The site of a function of this name, with the identity that the user gave, its version, and whether its values
+    /// never leave the process.
+    #[must_use]
+    pub const fn new(
+        function: &'static str,
+        name: Option<&'static str>,
+        version: &'static str,
+        local: bool,
+    ) -> Self {
+        Self { function, name, version, local, first: OnceLock::new(), others: RwLock::new(None) }
+    }
+
+    #[inline]
+    fn function(&'static self, scope: &Scope) -> &'static Function {
+        match self.first.get() {
+            Some(function) if function.scope == scope.id || self.name.is_some() => function,
+            _ => self.other_function(scope),
+        }
+    }
+
+    #[cold]
+    fn other_function(&'static self, scope: &Scope) -> &'static Function {
+        let register = || Function::register(self, scope.id, |function| (scope.path)(function));
+        let first = self.first.get_or_init(register);
+        if first.scope == scope.id || self.name.is_some() {
+            // Under a name of its own, the type is in the key, and one deletion reaches all.
+            return first;
+        }
+        if let Some(function) = self.others.read().as_ref().and_then(|others| others.get(&scope.id)) {
+            return function;
+        }
+        let mut others = self.others.write();
+        others.get_or_insert_default().entry(scope.id).or_insert_with(register)
+    }
+
+    /// The function of a site that has no other.
+    #[cold]
+    fn only_function(&'static self, companion: fn() -> &'static str) -> &'static Function {
+        let path = |function| free_path(companion(), function);
+        self.first.get_or_init(|| Function::register(self, TypeId::of::<Self>(), path))
+    }
+}
+
+/// The functions by their identity, and the caches that they were called with.
+static REGISTRY: Mutex<Option<HashMap<String, Vec<Registered>>>> = Mutex::new(None);
+
+struct Registered {
+    function: &'static Function,
+    caches: Vec<Cache>,
+}
+
+impl Function {
+    fn register(site: &Site, scope: TypeId, path: impl FnOnce(&'static str) -> String) -> &'static Self {
+        static NEXT: AtomicU32 = AtomicU32::new(FIRST_FUNCTION);
+        let name = site.name.map_or_else(|| path(site.function), str::to_string);
+        let mut registry = REGISTRY.lock();
+        let same = registry.get_or_insert_default().entry(name.clone()).or_default();
+        let clash = !site.local && same.iter().any(|one| !one.function.local);
+        let function: &'static Self = Box::leak(Box::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            version: site.version,
+            local: site.local || clash,
+            scope,
+            counter: OnceLock::new(),
+        }));
+        same.push(Registered { function, caches: Vec::new() });
+        // Whoever listens may call memoized functions.
+        drop(registry);
+        if clash {
+            tracing::error!(
+                target: "cachekit",
+                "two memoized functions have the identity `{}`; the second one is kept in this process, as if it were \
+                 `local`, so that they don't share entries: give one of them another `name = \"…\"`",
+                function.name,
+            );
+        }
+        function
+    }
+
+    /// Counts a hit.
+    #[inline]
+    pub(crate) fn count_hit(&self, inner: &Arc<Inner>) {
+        self.count(inner, Event::Hit);
+    }
+
+    /// Counts. The first time it notes that the function is called with the cache.
+    #[inline(always)]
+    // A hit is mostly this.
+    #[allow(clippy::inline_always)]
+    pub(crate) fn count(&self, inner: &Arc<Inner>, event: Event) {
+        Counters::count_as(self.counter(inner), event, || &inner.functions.get(self.number).counters);
+    }
+
+    /// The number of its counters in a cache.
+    #[inline]
+    fn counter(&self, inner: &Arc<Inner>) -> u32 {
+        match self.counter.get() {
+            // The cache stays, for it is registered, and so its address is no other one's.
+            Some((cache, number)) if *cache == Arc::as_ptr(inner).addr() => *number,
+            _ => self.counter_in(inner),
+        }
+    }
+
+    #[cold]
+    fn counter_in(&self, inner: &Arc<Inner>) -> u32 {
+        self.note_use(inner);
+        let number = inner.functions.get(self.number).counters.number();
+        self.counter.get_or_init(|| (Arc::as_ptr(inner).addr(), number));
+        number
+    }
+
+    /// Notes that the function is called with a cache, for deletion by name: before anything is computed, or a deletion
+    /// could miss what is stored.
+    pub(crate) fn note_use(&self, inner: &Arc<Inner>) {
+        inner.functions.get(self.number).registered_by(|| self.used_with(inner));
+    }
+
+    fn used_with(&self, inner: &Arc<Inner>) {
+        let mut registry = REGISTRY.lock();
+        let same = registry.get_or_insert_default().entry(self.name.clone()).or_default();
+        if let Some(mine) = same.iter_mut().find(|one| one.function.number == self.number)
+            && !mine.caches.iter().any(|known| Arc::ptr_eq(known.inner(), inner))
+        {
+            mine.caches.push(Cache::from(Arc::clone(inner)));
+        }
+    }
+}
+
+/// The functions that are registered under a name, with the caches that they were called with.
+pub(crate) fn named(name: &str) -> Result<Vec<(&'static Function, Vec<Cache>)>> {
+    let registry = REGISTRY.lock();
+    let known = registry.as_ref();
+    if let Some(found) = known.and_then(|known| known.get(name)) {
+        return Ok(found.iter().map(|one| (one.function, one.caches.clone())).collect());
+    }
+    let mut near: Vec<_> = known
+        .into_iter()
+        .flat_map(HashMap::keys)
+        .filter(|one| name.rsplit("::").next() == one.rsplit("::").next())
+        .map(|one| format!("`{one}`"))
+        .collect();
+    near.sort();
+    let hint = match near.as_slice() {
+        [] => "a function is registered at its first call".to_string(),
+        near => format!("there is {}", near.join(", ")),
+    };
+    Err(Error::new(
+        ErrorKind::UnknownFunction,
+        format!("no memoized function called `{name}` was called in this process: {hint}"),
+    ))
+}
+
+/// The marker of a function that blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Sync;
+
+/// The marker of a function that is async.
+#[derive(Clone, Copy, Debug)]
+pub struct Async;
+
+/// A function with its cache.
+pub struct Handle<M> {
+    pub(crate) function: &'static Function,
+    pub(crate) cache: &'static Cache,
+    pub(crate) mode: PhantomData<M>,
+}
+
+impl<M> Handle<M> {
+    /// A free function, told by the path of its companion, in a cache.
+    #[inline]
+    #[must_use]
+    pub fn free(site: &'static Site, companion: fn() -> &'static str, cache: &'static Cache) -> Self {
+        let function = match site.first.get() {
+            Some(function) => function,
+            None => site.only_function(companion),
+        };
+        Self { function, cache, mode: PhantomData }
+    }
+
+    /// A method, of which a site may have many, in a cache.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn new(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
+        Self { function: site.function(&scope), cache, mode: PhantomData }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Person;
+    trait Roles {
+        fn default_method(&self) -> String
+        where
+            Self: Sized,
+        {
+            fn here() {}
+            (Scope::inline::<Self, _>(here).path)("default_method")
+        }
+        fn of_impl() -> String;
+    }
+    impl Roles for Person {
+        fn of_impl() -> String {
+            fn here() {}
+            (Scope::inline::<Self, _>(here).path)("of_impl")
+        }
+    }
+
+    #[test]
+    fn identities_read_like_paths() {
+        #[allow(non_camel_case_types)]
+        struct companion {}
+        let module = module_path!();
+        assert_eq!(
+            free_path(std::any::type_name::<companion>(), "f"),
+            format!("{module}::identities_read_like_paths::f"),
+            "the enclosing function is part of it"
+        );
+        assert_eq!((Scope::method::<Person>().path)("m"), format!("{module}::Person::m"));
+        assert_eq!(Person::of_impl(), format!("<{module}::Person as {module}::Roles>::of_impl"));
+        assert_eq!(Person.default_method(), format!("<{module}::Person as {module}::Roles>::default_method"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The calls of `delete_memoized!`, `peek!` and `stats!`.
+
+use std::future::Future;
+use std::marker::PhantomData;
+
+use cachekit_backends::Result;
+
+use super::function::{Async, Function, Handle, Sync};
+use crate::cache::Cache;
+use crate::call::arguments::KeyPart;
+use crate::call::delete::delete_all;
+use crate::call::policy::Policy;
+use crate::call::{Identity, Instance, Place, peek};
+use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
+use crate::engine::stats::{Event, FunctionStats};
+
+impl Function {
+    /// The identity of the function, as it is in keys.
+    #[inline]
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        Identity { number: self.number, name: &self.name, version: self.version, local: self.local }
+    }
+}
+
+/// One call of a function: the place of its entry, and its policy.
+pub struct Key<R, M> {
+    cache: Cache,
+    place: Place,
+    policy: Policy<R>,
+    mode: PhantomData<M>,
+}
+
+impl<R, M> Key<R, M> {
+    /// The key of a call.
+    #[expect(clippy::needless_pass_by_value, reason = "a handle is made for this call")]
+    pub fn new(
+        handle: Handle<M>,
+        policy: &Policy<R>,
+        arguments: &impl KeyPart,
+        instance: &impl KeyPart,
+    ) -> Self {
+        let place = handle.function.identity().place(handle.cache.inner(), arguments, instance);
+        Self { cache: handle.cache.clone(), place, policy: *policy, mode: PhantomData }
+    }
+
+    async fn delete_over<D: Io>(self, io: D) -> Result<()> {
+        let engine = self.cache.inner();
+        engine.count(Event::Deletion);
+        self.place.delete(io, engine).await.map(drop)
+    }
+
+    async fn peek_over<D: Io>(self, io: D) -> Result<Option<R>> {
+        peek(io, self.cache.inner(), &self.place, &self.policy).await
+    }
+}
+
+impl<R> Key<R, Sync> {
+    /// Deletes the entry of this call.
+    pub fn delete(self) -> Result<()> {
+        ready(self.delete_over(BlockingIo))
+    }
+
+    /// Returns the stored value of this call.
+    pub fn peek(self) -> Result<Option<R>> {
+        ready(self.peek_over(BlockingIo))
+    }
+}
+
+impl<R> Key<R, Async> {
+    /// Deletes the entry of this call.
+    pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
+        self.delete_over(AsyncIo)
+    }
+
+    /// Returns the stored value of this call.
+    pub fn peek(self) -> impl Future<Output = Result<Option<R>>> + Send {
+        self.peek_over(AsyncIo)
+    }
+}
+
+/// A method, narrowed to one instance.
+pub struct Narrowed<M> {
+    handle: Handle<M>,
+    instance: Instance,
+}
+
+impl<M> Handle<M> {
+    /// The same function, narrowed to one instance.
+    #[must_use]
+    pub fn instance(self, instance: &impl KeyPart) -> Narrowed<M> {
+        let instance = self.function.identity().instance(self.cache.inner(), instance);
+        Narrowed { handle: self, instance }
+    }
+
+    /// The counters of the function in its cache.
+    #[must_use]
+    pub fn stats(&self) -> FunctionStats {
+        self.cache.inner().functions.get(self.function.number).counters.function()
+    }
+
+    async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>, drop_version: bool) -> Result<()> {
+        delete_all(io, self.function.identity(), self.cache.inner().clone(), instance, drop_version).await
+    }
+}
+
+impl Handle<Sync> {
+    /// Deletes every entry of the function.
+    pub fn delete(self) -> Result<()> {
+        ready(self.delete_over(BlockingIo, None, false))
+    }
+
+    /// Removes the version itself; the next call makes a new one.
+    pub fn delete_version(self) -> Result<()> {
+        ready(self.delete_over(BlockingIo, None, true))
+    }
+}
+
+impl Handle<Async> {
+    /// Deletes every entry of the function.
+    pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
+        self.delete_over(AsyncIo, None, false)
+    }
+
+    /// Removes the version itself; the next call makes a new one.
+    pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
+        self.delete_over(AsyncIo, None, true)
+    }
+}
+
+impl Narrowed<Sync> {
+    /// Deletes every entry of the instance.
+    pub fn delete(self) -> Result<()> {
+        ready(self.handle.delete_over(BlockingIo, Some(self.instance), false))
+    }
+
+    /// Removes the version of the instance itself; the next call makes a new one.
+    pub fn delete_version(self) -> Result<()> {
+        ready(self.handle.delete_over(BlockingIo, Some(self.instance), true))
+    }
+}
+
+impl Narrowed<Async> {
+    /// Deletes every entry of the instance.
+    pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
+        self.handle.delete_over(AsyncIo, Some(self.instance), false)
+    }
+
+    /// Removes the version of the instance itself; the next call makes a new one.
+    pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
+        self.handle.delete_over(AsyncIo, Some(self.instance), true)
+    }
+}

@@ -1,0 +1,319 @@
+//! The first look: a hit ends here, without a lock that serializes readers, without an allocation and without a clock.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use cachekit_backends::simple::{Entry, SimpleStore};
+use cachekit_backends::{Matcher, Timeout};
+
+use super::Op;
+use super::function::{Function, Handle};
+use crate::call::arguments::KeyPart;
+use crate::call::policy::Policy;
+use crate::call::{Call, Outcome, Place, Round, Source, feed_local};
+use crate::engine::remote::{AsyncIo, BlockingIo, ready};
+use crate::engine::{Engine, Hold};
+
+/// The options of a call, as the attribute's expressions.
+pub struct Options<U, Q, F, T> {
+    /// True: neither read nor write.
+    pub unless: U,
+    /// True: compute and overwrite.
+    pub refresh_if: Q,
+    /// Asked on a hit; true: compute and overwrite.
+    pub stale_if: F,
+    /// The time to live of an entry.
+    pub timeout: T,
+    /// Wait for a computation of the same call that is under way.
+    pub single_flight: bool,
+}
+
+/// Options without expressions.
+#[inline]
+#[must_use]
+pub fn plain<R>(
+    timeout: Timeout,
+    single_flight: bool,
+) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, impl Fn(&R) -> bool, Fixed> {
+    Options { unless: no, refresh_if: no, stale_if: keep::<R>, timeout: Fixed(timeout), single_flight }
+}
+
+/// The time to live of an entry; asked after a miss.
+pub trait Lifespan {
+    /// The timeout.
+    fn timeout(self) -> Timeout;
+}
+
+/// The same for each call. A value and not a closure, so that functions of one signature share their code.
+#[derive(Debug)]
+pub struct Fixed(pub Timeout);
+
+impl Lifespan for Fixed {
+    fn timeout(self) -> Timeout {
+        self.0
+    }
+}
+
+/// The result of an expression.
+#[derive(Debug)]
+pub struct Computed<F>(pub F);
+
+impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
+    fn timeout(self) -> Timeout {
+        self.0()
+    }
+}
+
+/// A call that missed; owns all it needs, so that the arguments are free for the body.
+pub struct Pending<F> {
+    /// None for a call that only computes.
+    round: Option<Round<'static>>,
+    stale_if: F,
+    /// How many computations of the key had ended before it was looked for in vain; unknown if it wasn't.
+    since: Option<u64>,
+}
+
+/// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
+#[inline]
+#[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
+pub fn probe<M, R, K, I, U, Q, F, T>(
+    handle: Handle<M>,
+    policy: &Policy<R>,
+    arguments: &K,
+    instance: &I,
+    op: Op,
+    options: Options<U, Q, F, T>,
+    found: &mut Option<R>,
+) -> Option<Pending<F>>
+where
+    K: KeyPart,
+    I: KeyPart,
+    U: FnOnce() -> bool,
+    Q: FnOnce() -> bool,
+    F: Fn(&R) -> bool,
+    T: Lifespan,
+{
+    let Handle { function, cache, .. } = handle;
+    // Before the cache is looked at, which would bind it.
+    if op == Op::Uncached || (options.unless)() {
+        return Some(bypass(options.stale_if));
+    }
+    let engine = cache.inner();
+    if engine.discards {
+        return Some(bypass(options.stale_if));
+    }
+    let refresh = op == Op::Refresh || (options.refresh_if)();
+    let (mut known, mut since) = (None, None);
+    if engine.remote.is_none() || function.local {
+        let digest = function.identity().digest(&engine.local, arguments);
+        known = Some(digest);
+        if !refresh {
+            since = look(engine, digest, function, policy, arguments, found);
+            if since.is_none() && !found.as_ref().is_some_and(&options.stale_if) {
+                function.count_hit(engine);
+                return None;
+            }
+        }
+    }
+    // Before a value is computed: a deletion by name must know this cache.
+    function.note_use(engine);
+    let call = Call {
+        engine: Hold::Borrowed(engine),
+        function: function.number,
+        life: options.timeout.timeout().resolve(engine.default_timeout),
+        refresh,
+        single_flight: options.single_flight,
+    };
+    let round = Round::new(call, place(engine, function, arguments, instance, known));
+    Some(Pending { round: Some(round), stale_if: options.stale_if, since })
+}
+
+/// The body of a function, for one call.
+trait Body<R> {
+    fn run(&mut self) -> R;
+}
+
+struct Once<B>(Option<B>);
+
+impl<R, B: FnOnce() -> R> Body<R> for Once<B> {
+    fn run(&mut self) -> R {
+        match self.0.take() {
+            Some(body) => body(),
+            None => unreachable!("a body runs once"),
+        }
+    }
+}
+
+/// Returns the value that a hit has put into its slot.
+#[inline]
+pub fn found<R>(slot: Option<R>) -> R {
+    slot.unwrap_or_else(|| unreachable!("`probe` gives a value or the rest of the call"))
+}
+
+impl<F> Pending<F> {
+    /// The rest of a call that missed: waits for another call's computation, or runs the body and stores its value. Blocks
+    /// the thread.
+    #[inline]
+    pub fn finish<R>(
+        self,
+        policy: &Policy<R>,
+        cache_if: impl FnOnce(&R) -> bool,
+        body: impl FnOnce() -> R,
+    ) -> R
+    where
+        F: Fn(&R) -> bool,
+    {
+        self.finish_by(policy, cache_if, &mut Once(Some(body)))
+    }
+
+    /// One function for all memoized functions of a return type, so that each adds little code to the program.
+    #[inline(never)]
+    fn finish_by<R>(self, policy: &Policy<R>, cache_if: impl FnOnce(&R) -> bool, body: &mut dyn Body<R>) -> R
+    where
+        F: Fn(&R) -> bool,
+    {
+        let Self { round, stale_if, since } = self;
+        let Some(round) = round else { return body.run() };
+        let duty = match round.at_once(since) {
+            Some(flight) => round.compute(flight),
+            None => match ready(round.run(BlockingIo, policy, unless_stale(stale_if))) {
+                Outcome::Value(output) => return output,
+                Outcome::Compute(duty) => duty,
+            },
+        };
+        let output = duty.run(|| body.run());
+        duty.settle_blocking(policy, output, cache_if)
+    }
+
+    /// The same as a task. In a box, so that the future of a call, which is a hit most of the time, is small to move.
+    pub fn finish_async<R, B>(
+        self,
+        policy: &Policy<R>,
+        cache_if: impl FnOnce(&R) -> bool,
+        body: B,
+    ) -> Pin<Box<impl Future<Output = R>>>
+    where
+        F: Fn(&R) -> bool,
+        B: Future<Output = R>,
+    {
+        Box::pin(async move {
+            let Self { round, stale_if, since } = self;
+            let Some(round) = round else { return body.await };
+            let duty = match round.at_once(since) {
+                Some(flight) => round.compute(flight),
+                None => match round.run(AsyncIo, policy, unless_stale(stale_if)).await {
+                    Outcome::Value(output) => return output,
+                    Outcome::Compute(duty) => duty,
+                },
+            };
+            let output = duty.run_async(body).await;
+            duty.settle(AsyncIo, policy, output, cache_if).await
+        })
+    }
+}
+
+/// Whether a value serves: a stored one unless it is stale, a computed one always.
+fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> bool {
+    move |value, source| source == Source::Flight || !stale_if(value)
+}
+
+#[cold]
+fn bypass<F>(stale_if: F) -> Pending<F> {
+    Pending { round: None, stale_if, since: None }
+}
+
+/// The place of the entry; with a digest, in process.
+#[cold]
+fn place(
+    engine: &Engine,
+    function: &Function,
+    arguments: &impl KeyPart,
+    instance: &impl KeyPart,
+    digest: Option<u64>,
+) -> Place {
+    match digest {
+        Some(digest) => function.identity().local_place(engine, digest, arguments, instance),
+        None => function.identity().place(engine, arguments, instance),
+    }
+}
+
+/// The hit path. Without a hit, returns how many computations of the key had ended before the look.
+///
+/// One function for all memoized functions of a signature, so that each adds little code to the program.
+#[inline(never)]
+fn look<R, K>(
+    engine: &Engine,
+    digest: u64,
+    function: &Function,
+    policy: &Policy<R>,
+    arguments: &K,
+    found: &mut Option<R>,
+) -> Option<u64>
+where
+    K: KeyPart,
+{
+    let store = &*engine.local;
+    let feed = |m: &mut Matcher<'_>| feed_local(function.number, arguments, m);
+    if policy.may_be_near() && store.read_near(digest, feed, take(policy, found)) == Some(true) {
+        return None;
+    }
+    let since = engine.flights.completions(&digest);
+    (!look_far(store, digest, policy, K::TRUSTED, feed, found)).then_some(since)
+}
+
+/// Looks into the shared tables.
+#[inline(never)]
+fn look_far<R>(
+    store: &SimpleStore,
+    digest: u64,
+    policy: &Policy<R>,
+    trusted: bool,
+    feed: impl Fn(&mut Matcher<'_>),
+    found: &mut Option<R>,
+) -> bool {
+    let small = |entry: &Entry| policy.may_be_near() && (policy.is_small)(entry.any());
+    let taken = if trusted && !policy.clone_may_run_user_code() {
+        store.read_far(digest, feed, take(policy, found), small)
+    } else {
+        // The comparison of a key or the clone of a value may run user code.
+        store.read_far_foreign(digest, feed, take(policy, found), small, trusted)
+    };
+    taken == Some(true)
+}
+
+/// Takes the value of an entry into a slot.
+#[inline]
+fn take<R>(policy: &Policy<R>, slot: &mut Option<R>) -> impl FnOnce(&Entry) -> bool {
+    |entry| policy.take_into(entry.any(), slot)
+}
+
+/// Returns the value of a body.
+#[inline]
+pub fn result<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
+/// The default of `unless` and `refresh_if`.
+#[inline]
+#[must_use]
+pub fn no() -> bool {
+    false
+}
+
+/// The default of `stale_if`.
+#[inline]
+pub fn keep<R>(_: &R) -> bool {
+    false
+}
+
+/// The default of `cache_if`.
+#[inline]
+pub fn keep_all<R>(_: &R) -> bool {
+    true
+}
+
+/// Tells the compiler the type of a predicate's argument.
+#[inline]
+pub fn predicate<R, F: Fn(&R) -> bool>(f: F) -> F {
+    f
+}

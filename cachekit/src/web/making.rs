@@ -1,0 +1,301 @@
+//! The making of a response: the handler runs, and the response is stored if the rules allow it.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cachekit_backends::{CacheKey, Lifetime, StableWriter};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::answer::answer;
+use super::body::{CacheBody, ReadAhead};
+use super::cache_status::CacheStatus;
+use super::exchange::Exchange;
+use super::layer::CacheFor;
+use super::page::{Page, StoredResponse, Variant};
+use super::place::policy;
+use super::rfc9111::{
+    Freshness, Rules, Selecting, Unstorable, Validators, Vary, freshen, initial_age, kept, lifetime,
+    revalidates, storable,
+};
+use crate::call::Duty;
+use crate::call::dependencies::{self, Dependency, DependencyRecorder};
+use crate::engine::remote::AsyncIo;
+
+/// How long a response that can be validated is kept at least after it went stale, in milliseconds.
+const STALE_LEAST: u64 = 60_000;
+
+/// A response that is to be made.
+pub(super) struct Making {
+    duty: Duty<'static>,
+    digest: u64,
+    /// The page that the response joins.
+    previous: Option<Arc<Page>>,
+    /// The response that may be validated.
+    stale: Option<Variant>,
+    /// Why the request is forwarded.
+    why: &'static str,
+}
+
+impl Making {
+    pub(super) fn new(
+        duty: Duty<'static>,
+        digest: u64,
+        previous: Option<Arc<Page>>,
+        stale: Option<Variant>,
+        why: &'static str,
+    ) -> Self {
+        Self { duty, digest, previous, stale, why }
+    }
+
+    fn status(&self, status: StatusCode, stored: bool) -> CacheStatus {
+        CacheStatus::Forwarded { why: self.why, status: Some(status), stored }
+    }
+
+    /// Stores the response with those that are stored already, and hands it to the requests that wait.
+    async fn store(mut self, variant: Variant, room: usize) {
+        let now = self.duty.call().engine.clock.now();
+        let page = Arc::new(Page::with(self.previous.as_deref(), variant, now, room));
+        let until = page.kept_until();
+        self.duty
+            .set_life((until != u64::MAX).then(|| Duration::from_millis(until.saturating_sub(now).max(1))));
+        self.duty.settle(AsyncIo, &policy(), page, |_| true).await;
+    }
+}
+
+impl Exchange {
+    /// Lets the handler make the response, and stores it if it may be stored.
+    pub(super) async fn make<S, A, B>(
+        self,
+        mut inner: S,
+        mut request: Request<A>,
+        mut making: Making,
+    ) -> Result<Response<CacheBody<B>>, S::Error>
+    where
+        S: Service<Request<A>, Response = Response<B>>,
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let stale = making.stale.take();
+        let validators = stale.as_ref().and_then(Variant::validators);
+        if let Some(validators) = &validators {
+            validators.ask(request.headers_mut());
+        }
+        let requested = self.engine.clock.now();
+        let recorder = DependencyRecorder::new(&self.engine);
+        let called = {
+            let _entered = recorder.enter();
+            inner.call(request)
+        };
+        let called = Recorded { future: called, recorder: Arc::clone(&recorder) };
+        let response = making.duty.run_async(called).await?;
+        let received = self.engine.clock.now();
+        let (parts, body) = response.into_parts();
+        if let (Some(stale), Some(_), StatusCode::NOT_MODIFIED) = (stale, validators, parts.status) {
+            return Ok(self.validated(making, stale, &parts, requested, received, &recorder).await);
+        }
+        let judged = match recorder.dependencies() {
+            Some(depends) => self.judge(&parts, requested, received, depends),
+            None => Err(Unstorable::Unknown),
+        };
+        let mut variant = match judged {
+            Ok(variant) => variant,
+            Err(why) => {
+                // The fault of this request is not one of the page.
+                if !matches!(why, Unstorable::Credentials | Unstorable::Unknown)
+                    && parts.status != StatusCode::NOT_MODIFIED
+                {
+                    self.layer.uncacheable.add(making.digest, received);
+                }
+                let status = making.status(parts.status, false);
+                making.duty.release();
+                return Ok(self.through(parts, CacheBody::through(body), status));
+            }
+        };
+        self.layer.uncacheable.remove(making.digest);
+        let room = self.layer.settings.max_body;
+        let expected = content_length(&parts.headers);
+        let mut body = Some(body);
+        let read = poll_fn(|context| {
+            Poll::Ready(body.take().map(|body| CacheBody::read_ahead(body, room, context)))
+        });
+        let status = making.status(parts.status, true);
+        match read.await {
+            Some(ReadAhead::Complete(bytes))
+                if bytes.len() <= room && expected.is_none_or(|n| n == bytes.len() as u64) =>
+            {
+                variant.fill(bytes);
+                let response = answer(&variant, &self.asked(status), None);
+                making.store(variant, room).await;
+                Ok(response)
+            }
+            Some(ReadAhead::Complete(bytes)) => {
+                let status = making.status(parts.status, false);
+                making.duty.release();
+                Ok(self.through(parts, CacheBody::whole(bytes), status))
+            }
+            Some(ReadAhead::Partly(mut body)) => {
+                // No request waits for a client that may be slow.
+                making.duty.release_waiters();
+                let finish = move |bytes: Bytes| -> super::body::Storing {
+                    Box::pin(async move {
+                        if expected.is_none_or(|n| n == bytes.len() as u64) {
+                            variant.fill(bytes);
+                            making.store(variant, room).await;
+                        }
+                    })
+                };
+                body.keep(room, expected, Box::new(finish));
+                Ok(self.through(parts, body, status))
+            }
+            None => Ok(self.through(parts, CacheBody::default(), status)),
+        }
+    }
+
+    /// The answer after the handler confirmed a stale response.
+    async fn validated<B: Body<Data = Bytes>>(
+        &self,
+        making: Making,
+        mut stale: Variant,
+        parts: &response::Parts,
+        requested: u64,
+        received: u64,
+        recorder: &DependencyRecorder,
+    ) -> Response<CacheBody<B>> {
+        let status = making.status(parts.status, true);
+        if !revalidates(&stale.response.headers, &parts.headers) {
+            making.duty.release();
+            return answer(&stale, &self.asked(status), Some(stale.age(received)));
+        }
+        freshen(&mut stale.response.headers, &parts.headers);
+        let mut merged = response::Response::new(()).into_parts().0;
+        merged.status = stale.response.status;
+        merged.headers.clone_from(&stale.response.headers);
+        merged.extensions = parts.extensions.clone();
+        // Its dependencies stay, and those of the validation are added.
+        let mut depends = stale.depends.clone();
+        let more = recorder.dependencies();
+        let known = more.is_some();
+        dependencies::add(&mut depends, more.unwrap_or_default());
+        let judged = self.judge(&merged, requested, received, depends);
+        let Some(mut variant) = judged.ok().filter(|_| known) else {
+            making.duty.release();
+            return answer(&stale, &self.asked(status), None);
+        };
+        variant.initial_age = initial_age(&parts.headers, requested, received);
+        variant.fill(stale.response.body);
+        let response = answer(&variant, &self.asked(status), Some(variant.initial_age));
+        making.store(variant, self.layer.settings.max_body).await;
+        response
+    }
+
+    /// Returns the response without its content, as it is to be stored; or why it isn't.
+    fn judge(
+        &self,
+        parts: &response::Parts,
+        requested: u64,
+        received: u64,
+        depends: Vec<Dependency>,
+    ) -> Result<Variant, Unstorable> {
+        let settings = &self.layer.settings;
+        let given = settings.timeout.map(|timeout| millis(timeout.resolve(self.engine.default_timeout)));
+        let freshness = match parts.extensions.get::<CacheFor>() {
+            Some(CacheFor(timeout)) => {
+                Freshness::Explicit(millis(timeout.resolve(self.engine.default_timeout)))
+            }
+            None => lifetime(parts.status, &parts.headers, received, given),
+        };
+        let rules = Rules { credentials: settings.with_credentials };
+        storable(rules, &self.method, &self.headers, parts.status, &parts.headers, freshness)?;
+        let initial_age = initial_age(&parts.headers, requested, received);
+        let lifetime = freshness.millis();
+        let validators = Validators::new(&parts.headers);
+        if initial_age >= lifetime && validators.is_none() {
+            return Err(Unstorable::NotFresh);
+        }
+        let selecting: Selecting =
+            Vary::new(&parts.headers).select(&self.headers, &settings.vary).ok_or(Unstorable::VaryStar)?;
+        if settings.cache_if.as_ref().is_some_and(|cache_if| !cache_if(parts)) {
+            return Err(Unstorable::Status);
+        }
+        let fresh_until = received.saturating_add(lifetime.saturating_sub(initial_age));
+        let beyond = validators.map_or(0, |_| lifetime.max(STALE_LEAST));
+        Ok(Variant {
+            response: StoredResponse {
+                status: parts.status,
+                headers: kept(&parts.headers),
+                body: Bytes::new(),
+            },
+            selecting,
+            received,
+            initial_age,
+            lifetime,
+            kept_until: fresh_until.saturating_add(beyond),
+            own_etag: false,
+            depends,
+        })
+    }
+}
+
+impl Variant {
+    /// Completes it with its content, and gives it an `ETag` if it has none.
+    fn fill(&mut self, body: Bytes) {
+        let StoredResponse { status, headers, body: slot } = &mut self.response;
+        if *status == StatusCode::OK && !headers.contains_key(ETAG) {
+            let mut writer = StableWriter::new();
+            for name in [CONTENT_TYPE, CONTENT_ENCODING] {
+                headers.get(name).map(HeaderValue::as_bytes).cache_key(&mut writer);
+            }
+            std::hash::Hasher::write(&mut writer, &body);
+            // Weak: the layers around this one may change the content.
+            if let Ok(etag) = HeaderValue::try_from(format!("W/\"{}\"", writer.to_text())) {
+                headers.insert(ETAG, etag);
+                self.own_etag = true;
+            }
+        }
+        *slot = body;
+    }
+
+    /// Returns the validators that its origin knows.
+    fn validators(&self) -> Option<Validators> {
+        let mut headers = self.response.headers.clone();
+        if self.own_etag {
+            headers.remove(ETAG);
+        }
+        Validators::new(&headers)
+    }
+}
+
+pin_project! {
+    /// The handler's future, polled with its dependency recorder active.
+    struct Recorded<F> {
+        #[pin]
+        future: F,
+        recorder: Arc<DependencyRecorder>,
+    }
+}
+
+impl<F: Future> Future for Recorded<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.recorder.enter();
+        this.future.poll(context)
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A lifetime in milliseconds; the greatest number for one without end.
+fn millis(life: Lifetime) -> u64 {
+    life.map_or(u64::MAX, cachekit_backends::lifetime_millis)
+}

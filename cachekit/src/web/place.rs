@@ -1,0 +1,76 @@
+//! Pages as entries: their keys, and the operations on their values.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use cachekit_backends::simple::SimpleStore;
+use cachekit_backends::{CacheKey, KeyWriter};
+
+use super::page::Page;
+use super::scope::Target;
+use crate::call::arguments::KeyPart;
+use crate::call::path::Path;
+use crate::call::policy::Policy;
+use crate::call::{Identity, Place};
+use crate::engine::flight::Shared;
+use crate::engine::{Engine, PAGES};
+
+/// One identity for all responses of all layers: deletion is by path.
+const IDENTITY: Identity<'static> =
+    Identity { number: PAGES, name: "cachekit::web::pages", version: "2", local: false };
+
+/// Tells the pages of one path apart.
+struct PageKey<'a> {
+    target: &'a Target,
+    query: &'a str,
+    custom: Option<&'a str>,
+}
+
+impl KeyPart for PageKey<'_> {
+    const TRUSTED: bool = true;
+
+    fn feed<W: KeyWriter>(&self, writer: &mut W) {
+        self.target.path.cache_key(writer);
+        self.target.further.cache_key(writer);
+        self.custom.is_some().cache_key(writer);
+        if let Some(custom) = self.custom {
+            custom.cache_key(writer);
+        } else {
+            self.target.host.cache_key(writer);
+            self.query.cache_key(writer);
+        }
+    }
+}
+
+/// The place of the page for a target. `sorted` ignores the order of the query's parameters; `custom` replaces host and
+/// query.
+pub(super) fn place(engine: &Engine, target: &Target, sorted: bool, custom: Option<&str>) -> Place {
+    let sorted_query;
+    let query = if sorted {
+        let mut pairs: Vec<&str> = target.query.split('&').filter(|pair| !pair.is_empty()).collect();
+        pairs.sort_unstable();
+        sorted_query = pairs.join("&");
+        &sorted_query
+    } else {
+        &target.query
+    };
+    IDENTITY.place(engine, &PageKey { target, query, custom }, &(Path(&target.path),))
+}
+
+/// The operations on pages. In process a page is shared by reference count.
+pub(super) const fn policy() -> Policy<Arc<Page>> {
+    Policy {
+        stores: |_| true,
+        keep: |draft, page| Some(SimpleStore::entry(draft, Arc::clone(page))),
+        share: |page| Some(Arc::new(Arc::clone(page)) as Shared),
+        take: |value: &(dyn Any + Send + Sync), slot| {
+            *slot = value.downcast_ref::<Arc<Page>>().cloned();
+            slot.is_some()
+        },
+        seal: |envelope, page| envelope.seal(&**page).map(Some),
+        open: |envelope, bytes| envelope.open(bytes).map(Arc::new),
+        always_small: false,
+        clone_may_run_user_code: || false,
+        is_small: |_| false,
+    }
+}
