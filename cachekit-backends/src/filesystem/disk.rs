@@ -1,18 +1,19 @@
-//! Names, modes and errors: everything that is said to the operating system about a path.
+//! Names, modes, reads and errors: the calls of the operating system.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::frame::{HEAD_LEN, Peek, peek};
+use super::layout::{HEAD_LEN, Head, Peek, is_whole, peek};
+use super::temp;
 use crate::{Error, ErrorKind};
 
 /// How many subfolders ("stripes") there are; each has a lock of its own.
 pub(super) const STRIPES: usize = 256;
 
-/// What an entry is called: the first 128 bits of its key's SHA-256. Two keys that share them would take turns in one
+/// The name of an entry: the first 128 bits of its key's SHA-256. Two keys that share them would take turns in one
 /// file, but never see each other's value, because the file holds the key.
 pub(super) type Id = u128;
 
@@ -27,11 +28,11 @@ pub(super) fn stripe_of(id: Id) -> u8 {
     id.to_be_bytes()[0]
 }
 
-/// Where things are in the directory.
+/// The paths in the directory.
 #[derive(Debug)]
-pub(super) struct Layout(PathBuf);
+pub(super) struct Paths(PathBuf);
 
-impl Layout {
+impl Paths {
     pub(super) fn new(dir: PathBuf) -> Self {
         Self(dir)
     }
@@ -48,7 +49,7 @@ impl Layout {
         self.0.join(format!("{stripe:02x}"))
     }
 
-    /// What is locked: the subfolder itself, or a file in it where the system can't lock one.
+    /// The file to lock: the subfolder itself, or a file in it where the system can't lock one.
     pub(super) fn lock(&self, stripe: u8) -> PathBuf {
         let dir = self.stripe(stripe);
         if cfg!(unix) { dir } else { dir.join("cachekit.lock") }
@@ -70,7 +71,7 @@ impl Layout {
     }
 }
 
-/// What a file in a subfolder is, going by its name.
+/// The kind of a file in a subfolder by its name.
 pub(super) enum Name {
     Entry(Id),
     Temp,
@@ -95,10 +96,10 @@ fn push_hex(text: &mut String, byte: u8) {
     }
 }
 
-/// Exactly the 32 lower-case digits that we write.
+/// Exactly 32 lower-case digits, as this store writes.
 fn parse_hex(digits: &str) -> Option<u128> {
-    let ours = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if ours { u128::from_str_radix(digits, 16).ok() } else { None }
+    let written = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if written { u128::from_str_radix(digits, 16).ok() } else { None }
 }
 
 /// Makes a directory that only its owner can enter, and its parents.
@@ -118,7 +119,7 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
-/// What has that name; `None` if nothing has.
+/// The properties of the file with that name; `None` if there is none.
 pub(super) fn look(path: &Path) -> io::Result<Option<Metadata>> {
     found(std::fs::symlink_metadata(path))
 }
@@ -128,7 +129,7 @@ pub(super) fn look_regular(path: &Path) -> io::Result<Option<Metadata>> {
     Ok(look(path)?.filter(Metadata::is_file))
 }
 
-/// Opens a file. What is said about it is of what was opened, which a rename may have put there since the last look.
+/// Opens a file; its properties are asked of the open file, because a rename may have replaced it since the last look.
 pub(super) fn open(path: &Path, options: &OpenOptions) -> io::Result<Option<(File, Metadata)>> {
     let Some(file) = found(options.open(path))? else { return Ok(None) };
     let meta = file.metadata()?;
@@ -150,44 +151,64 @@ fn open_regular(path: &Path) -> io::Result<Option<(File, Metadata)>> {
     open(path, File::options().read(true))
 }
 
-/// All bytes of a file of that length; none at all if it is shorter.
-pub(super) fn read_all(file: &File, len: u64) -> io::Result<Vec<u8>> {
-    let Ok(len) = usize::try_from(len) else { return Ok(Vec::new()) };
-    let mut bytes = vec![0; len];
-    match read_at(file, &mut bytes, 0) {
-        Ok(()) => Ok(bytes),
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
-        Err(e) => Err(e),
-    }
-}
-
-/// The judgement on a regular file by its head.
-pub(super) fn peek_file(path: &Path) -> io::Result<Option<Peek>> {
-    Ok(peek_key(path, false)?.map(|(peek, _)| peek))
-}
-
-/// The same, and the bytes of the key if they are wanted and the file is an entry.
-pub(super) fn peek_key(path: &Path, want_key: bool) -> io::Result<Option<(Peek, Vec<u8>)>> {
-    let Some((mut file, meta)) = open_regular(path)? else { return Ok(None) };
-    let mut start = [0; HEAD_LEN];
+/// Bytes of a file; fewer where it ends. Fails where the memory doesn't suffice.
+fn read_up_to(file: &File, at: u64, len: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(len, 0);
     let mut got = 0;
-    while got < HEAD_LEN {
-        match file.read(&mut start[got..]) {
+    while got < len {
+        match read_some_at(file, &mut bytes[got..], at + got as u64) {
             Ok(0) => break,
             Ok(n) => got += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
-    let mut found = peek(&start[..got], meta.len());
-    let mut key = Vec::new();
-    if let (Peek::Entry { key_len, .. }, true) = (found, want_key) {
-        // Not longer than the file, which `peek` has checked.
-        file.take(key_len as u64).read_to_end(&mut key)?;
-        if key.len() != key_len {
-            found = Peek::Broken;
-        }
+    bytes.truncate(got);
+    Ok(bytes)
+}
+
+/// The head and the value in a file of that length, if it is an undamaged entry of the key.
+///
+/// The first read is of at most 64 KiB and the key; a longer value is read once the head has told its length and the file
+/// has as many bytes. A file that can be overwritten is therefore read at once.
+pub(super) fn read_entry(file: &File, file_len: u64, key: &str) -> io::Result<Option<(Head, Vec<u8>)>> {
+    let first = (HEAD_LEN as u64 + key.len() as u64).max(temp::LARGEST);
+    let start = read_up_to(file, 0, file_len.min(first))?;
+    let Peek::Entry { head, key_len, place } = peek(&start, file_len) else { return Ok(None) };
+    if key_len != key.len() {
+        return Ok(None);
     }
+    let value = match place.within(&start) {
+        Some(value) => value.to_vec(),
+        None => read_up_to(file, place.at(), place.len())?,
+    };
+    Ok(is_whole(&start, key, &value).then_some((head, value)))
+}
+
+/// The judgement on an open file of that length by its head.
+pub(super) fn peek_open(file: &File, file_len: u64) -> io::Result<Peek> {
+    Ok(peek(&read_up_to(file, 0, file_len.min(HEAD_LEN as u64))?, file_len))
+}
+
+/// The judgement on a regular file by its head.
+pub(super) fn peek_file(path: &Path) -> io::Result<Option<Peek>> {
+    Ok(peek_key(path, 0)?.map(|(peek, _)| peek))
+}
+
+/// The same, and the first bytes of the key, at most so many, if the file is an entry.
+pub(super) fn peek_key(path: &Path, wanted: usize) -> io::Result<Option<(Peek, Vec<u8>)>> {
+    let Some((file, meta)) = open_regular(path)? else { return Ok(None) };
+    let mut start = read_up_to(&file, 0, meta.len().min(HEAD_LEN as u64 + wanted as u64))?;
+    let found = peek(&start, meta.len());
+    let key = if let Peek::Entry { key_len, .. } = found {
+        start.truncate(HEAD_LEN + key_len);
+        start.split_off(HEAD_LEN)
+    } else {
+        Vec::new()
+    };
     Ok(Some((found, key)))
 }
 
@@ -217,6 +238,14 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()>
     };
 }
 
+/// Reads once from a place in a file; 0 bytes are its end.
+fn read_some_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, buffer, at);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, buffer, at);
+}
+
 /// Writes the bytes at a place in a file.
 pub(super) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     #[cfg(unix)]
@@ -229,7 +258,7 @@ pub(super) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     };
 }
 
-/// An error of the operating system: what was tried, where, and what to do.
+/// An error of the operating system: the operation, the path, and advice.
 pub(super) fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     let advice = match e.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -245,7 +274,7 @@ pub(super) fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     Error::new(kind, message).with_source(e)
 }
 
-/// A lock that somebody else held for too long.
+/// A lock that another writer held for too long.
 pub(super) fn timed_out(path: &Path, after: std::time::Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,

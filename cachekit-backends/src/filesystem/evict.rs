@@ -1,40 +1,31 @@
-//! Room for new entries: the threshold, victims, and the sweep.
+//! Room for new entries: victims and the sweep.
 //!
-//! - A new file needs a [`Slot`]. There is one while the shared count, plus the slots given out here, is below the
-//!   threshold; otherwise a victim goes first. So one process keeps the threshold exactly. Others that write at the same
-//!   moment may each add one file more, for that moment.
-//! - After a write, up to four known entries whose time is over are removed, and, now and then, one subfolder is swept: files
+//! - A new entry is counted before it gets its name, in [`State::admit`](super::state::State::admit). Where it isn't admitted,
+//!   a victim goes first, and the writer tries again.
+//! - After a write, up to four known entries that are expired are removed, and, now and then, one subfolder is swept: files
 //!   that other processes wrote become known, expired and broken ones and old temporary ones go, the count is corrected.
 //!   The sweep's pace is such that a write pays for about one file of it.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use super::Folder;
 use super::disk::{Id, Name, STRIPES, exists, failed, parse_name, peek_file, remove, stripe_of};
-use super::frame::Peek;
+use super::layout::Peek;
 use super::stripe::Stripe;
+use super::temp::Temp;
 use crate::{Error, ErrorKind, Result};
 
 /// How many expired entries one write removes: more than it adds, so that they become fewer.
 const RECLAIM: usize = 4;
 /// How long a subfolder is waited for when there are others to turn to.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// A temporary file of this age belongs to nobody: a write takes less than a second, or fails.
+/// A temporary file of this age is a leftover: a write takes less than a second, or fails. One that was an entry's file
+/// before may look as old; its writer then makes another.
 const TEMP_AGE: Duration = Duration::from_secs(60);
 /// How many files opening looks at before it leaves the rest to the sweep; about 5 µs each.
 const OPENING: usize = 16_384;
-
-/// Room for one new file, until dropped.
-#[derive(Debug)]
-pub(super) struct Slot<'a>(&'a Folder);
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.0.index.lock().pending -= 1;
-        self.0.freed.notify_one();
-    }
-}
 
 /// Where the sweep is, and how many writes it waits before the next subfolder.
 #[derive(Debug, Default)]
@@ -43,47 +34,29 @@ pub(super) struct Pace {
     wait: usize,
 }
 
-/// What a sweep of one subfolder found.
+/// The result of the sweep of one subfolder.
 struct Swept {
     listed: usize,
     examined: usize,
 }
 
 impl Folder {
-    /// Room for one new file, made by removing victims if need be.
-    pub(super) fn reserve(&self) -> Result<Slot<'_>> {
-        let deadline = Instant::now() + self.limit();
-        loop {
-            let mut index = self.index.lock();
-            if self.threshold == 0 || self.total()? + index.pending < self.threshold {
-                index.pending += 1;
-                return Ok(Slot(self));
-            }
-            let victim = index.victim(self.clock.now());
-            if victim.is_none() && index.pending > 0 {
-                // What fills the directory is being written by other threads: theirs will be the victims.
-                self.freed.wait_for(&mut index, PATIENCE);
-            }
-            let waited = victim.is_none() && index.pending > 0;
-            drop(index);
-            match victim {
-                Some(id) => self.evict(id)?,
-                None if waited => {}
-                None => self.sweep_next()?,
-            }
-            if Instant::now() >= deadline {
-                return Err(self.no_room());
-            }
+    /// Removes a victim, or looks for one in a further subfolder; the victim's file, if the new entry may be written into it.
+    pub(super) fn make_room(&self) -> Result<Option<Temp>> {
+        let victim = self.index.lock().victim(self.clock.now());
+        match victim {
+            Some(id) => self.evict(id),
+            None => self.sweep_next().map(|()| None),
         }
     }
 
-    fn no_room(&self) -> Error {
+    pub(super) fn no_room(&self) -> Error {
         Error::new(
             ErrorKind::Full,
             format!(
                 "{} holds more than CACHE_THRESHOLD = {} entries, and they could not be removed within the operation \
                  timeout; open it with a higher threshold, or empty it",
-                self.layout.dir().display(),
+                self.paths.dir().display(),
                 self.threshold
             ),
         )
@@ -93,29 +66,31 @@ impl Folder {
         self.state.total()
     }
 
-    /// Removes a known entry, unless it is no longer what it was when it became known.
-    fn evict(&self, id: Id) -> Result<()> {
+    /// Removes a known entry, unless it was written again since it became known.
+    fn evict(&self, id: Id) -> Result<Option<Temp>> {
         let stripe = match self.lock_within(stripe_of(id), PATIENCE.min(self.limit())) {
             Err(e) if e.kind() == ErrorKind::Timeout => {
-                // Somebody is stuck there. The sweep will find the file again.
+                // Another writer is stuck there. The sweep will find the file again.
                 self.index.lock().forget(id);
-                return Ok(());
+                return Ok(None);
             }
             locked => locked?,
         };
-        let path = self.layout.entry(id);
+        let path = self.paths.entry(id);
         match peek_file(&path).map_err(|e| failed("read", &path, e))? {
-            Some(Peek::Entry { head, .. })
-                if !head.is_past(self.clock.now()) && self.index.lock().written(id) != Some(head.written) =>
-            {
-                // Somebody has written it anew.
-                self.index.lock().note(id, &head);
-                Ok(())
+            Some(Peek::Entry { head, .. }) if !head.is_past(self.clock.now()) => {
+                if self.index.lock().written(id) != Some(head.written) {
+                    // The order of eviction has changed.
+                    self.index.lock().note(id, &head);
+                    return Ok(None);
+                }
+                self.evictions.fetch_add(1, Ordering::Relaxed);
+                stripe.recycle(id)
             }
             Some(Peek::Entry { .. } | Peek::Broken) => stripe.recycle(id),
             Some(Peek::Foreign) | None => {
                 self.index.lock().forget(id);
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -130,9 +105,9 @@ impl Folder {
     fn try_tidy(&self) -> Result<()> {
         for _ in 0..RECLAIM {
             let Some(id) = self.index.lock().expired(self.clock.now()) else { break };
-            self.evict(id)?;
+            drop(self.evict(id)?);
         }
-        // Another thread that is at it does it for this one.
+        // One thread at a time is enough.
         let Some(mut pace) = self.pace.try_lock() else { return Ok(()) };
         if pace.wait > 0 {
             pace.wait -= 1;
@@ -157,7 +132,7 @@ impl Folder {
         self.sweep(stripe).map(drop)
     }
 
-    /// The sweep at the opening: gets to know what is there, and brings it down to the threshold.
+    /// The sweep at the opening: notes the entries, and brings them down to the threshold.
     pub(super) fn sweep_all(&self) -> Result<()> {
         let mut examined = 0;
         for stripe in 0..=u8::MAX {
@@ -171,7 +146,7 @@ impl Folder {
         while self.threshold > 0 && self.total()? > self.threshold && swept < STRIPES {
             let victim = self.index.lock().victim(self.clock.now());
             if let Some(id) = victim {
-                self.evict(id)?;
+                drop(self.evict(id)?);
             } else {
                 self.sweep_next()?;
                 swept += 1;
@@ -182,13 +157,13 @@ impl Folder {
 
     /// Goes through one subfolder. Costs its listing, and a look at each file that is not known or is expired.
     fn sweep(&self, number: u8) -> Result<Swept> {
-        let dir = self.layout.stripe(number);
+        let dir = self.paths.stripe(number);
         let nothing = Swept { listed: 0, examined: 0 };
         if !exists(&dir)? && self.state.count(number)? == 0 {
             return Ok(nothing);
         }
         let stripe = match self.lock_within(number, PATIENCE.min(self.limit())) {
-            // Somebody is at work there, or stuck. Next time.
+            // Another writer is at work there, or stuck. Next time.
             Err(e) if e.kind() == ErrorKind::Timeout => return Ok(nothing),
             locked => locked?,
         };
@@ -205,8 +180,8 @@ impl Folder {
                         present.push(id);
                     }
                 }
-                Name::Temp if !self.spares.lock().contains(&file.path()) => remove_old_temp(file)?,
-                Name::Temp | Name::Other => {}
+                Name::Temp => remove_old_temp(file)?,
+                Name::Other => {}
             }
             Ok(())
         })?;
@@ -218,7 +193,7 @@ impl Folder {
 
     /// Looks at a file that is not known; whether a live entry is there afterwards.
     fn examine(&self, stripe: &Stripe<'_>, id: Id, now: u64) -> Result<bool> {
-        let path = self.layout.entry(id);
+        let path = self.paths.entry(id);
         match peek_file(&path).map_err(|e| failed("read", &path, e))? {
             Some(Peek::Entry { head, .. }) if !head.is_past(now) => {
                 self.note(id, &head);
@@ -235,7 +210,7 @@ impl Folder {
         number: u8,
         mut each: impl FnMut(Name, &std::fs::DirEntry) -> Result<()>,
     ) -> Result<()> {
-        let dir = self.layout.stripe(number);
+        let dir = self.paths.stripe(number);
         let files = match std::fs::read_dir(&dir) {
             Ok(files) => files,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -251,10 +226,10 @@ impl Folder {
     }
 }
 
-/// Removes what a crashed writer left, if it is ours and nobody can be writing it.
+/// Removes the file of a crashed writer, if it is of this store and too old to be in use.
 fn remove_old_temp(file: &std::fs::DirEntry) -> Result<()> {
     let path = file.path();
-    // Who can't be asked for its age may have been renamed just now.
+    // A file without an age may have been renamed just now.
     let Ok(modified) = file.metadata().and_then(|meta| meta.modified()) else { return Ok(()) };
     let old = SystemTime::now().duration_since(modified).is_ok_and(|age| age > TEMP_AGE);
     if old && !matches!(peek_file(&path), Ok(None | Some(Peek::Foreign)) | Err(_)) {

@@ -1,4 +1,4 @@
-//! What this process knows of the entries in the directory: enough to find the next victim in logarithmic time.
+//! The entries of the directory that this process knows: enough to find the next victim in logarithmic time.
 //!
 //! Its own writes are noted at once, those of other processes when the sweep comes by. It may be wrong about others'
 //! files, so a victim is looked at again, under its lock, before it goes.
@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::disk::Id;
-use super::frame::Head;
+use super::layout::Head;
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -21,8 +21,6 @@ pub(super) struct Index {
     by_age: BTreeSet<(u64, Id)>,
     /// Only those that expire.
     by_expiry: BTreeSet<(u64, Id)>,
-    /// New files that are promised room and don't count yet.
-    pub(super) pending: usize,
 }
 
 impl Index {
@@ -44,12 +42,12 @@ impl Index {
         }
     }
 
-    /// The entry to give up for a new one: one whose time is over, else the one written longest ago.
+    /// The entry to give up for a new one: an expired one, else the one written longest ago.
     pub(super) fn victim(&self, now: u64) -> Option<Id> {
         self.expired(now).or_else(|| self.by_age.first().map(|&(_, id)| id))
     }
 
-    /// An entry whose time is over.
+    /// An expired entry.
     pub(super) fn expired(&self, now: u64) -> Option<Id> {
         self.by_expiry.first().filter(|(expiry, _)| now >= *expiry).map(|&(_, id)| id)
     }

@@ -1,15 +1,20 @@
 //! One file that all processes share: how many entries each subfolder has, and the nonces that make tokens void.
 //!
-//! The numbers of a subfolder are written only by who holds its lock, so the file needs no lock of its own. A crash can
-//! leave a count too high, never too low; the sweep counts anew.
+//! The count of a subfolder is written only under the subfolder's lock, and raised only under the lock of this file, so that
+//! the sum is never above the threshold. A crash can leave a count too high, never too low; the sweep counts anew.
+//!
+//! The file is written out when it is made: a removal overwrites a nonce, and must not need a free block for it.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::disk::{Id, STRIPES, create_dir, failed, look, private, read_at, stripe_of, write_at};
-use super::held::Held;
+use super::disk::{Id, STRIPES, create_dir, failed, look, private, read_at, stripe_of, timed_out, write_at};
+use super::open_files::OpenFile;
+use super::stripe::lock_until;
 use crate::Result;
 use crate::random::random_u128;
 
@@ -17,84 +22,105 @@ use crate::random::random_u128;
 const COUNT: usize = 8;
 const COUNTS: usize = STRIPES * COUNT;
 
-/// Nonces of one subfolder: 65,536 in all, so that the removal of one key seldom disturbs another.
-const SLOTS: usize = 256;
+/// Nonces of one subfolder: 16,384 in all, so that the removal of one key seldom disturbs another.
+const SLOTS: usize = 64;
 const NONCE: usize = size_of::<u128>();
-/// Where the nonces start, and how many bytes a subfolder has of them: one block of most file systems.
+/// How many bytes of nonces a subfolder has.
 const BLOCK: usize = SLOTS * NONCE;
-const LEN: u64 = ((1 + STRIPES) * BLOCK) as u64;
+/// Where the nonces start: the counts have a block of the file system for themselves.
+const NONCES: usize = 4096;
+pub(super) const LEN: usize = NONCES + STRIPES * BLOCK;
 
 /// The shared file.
 #[derive(Debug)]
 pub(super) struct State {
     path: PathBuf,
     /// For the counts a file that lost its name does no harm: the sweep would correct the new one.
-    kept: RwLock<Held>,
+    kept: RwLock<OpenFile>,
+    /// Taken before the file's lock, which all threads of a process share.
+    admitting: Mutex<()>,
 }
 
 impl State {
     /// Opens the file, making it if it is missing or of the wrong size.
     pub(super) fn open(path: PathBuf) -> Result<Self> {
         let kept = RwLock::new(open(&path).map_err(|e| failed("open", &path, e))?);
-        Ok(Self { path, kept })
+        Ok(Self { path, kept, admitting: Mutex::default() })
     }
 
-    /// Opens the file again if its name is gone, as after somebody emptied the directory.
+    /// Opens the file again if its name is gone, as after the directory was emptied.
     pub(super) fn heal(&self) -> Result<()> {
         self.current().map(drop)
     }
 
     /// All entries. One read of 2 KiB.
     pub(super) fn total(&self) -> Result<usize> {
-        let mut bytes = [0; COUNTS];
-        read_at(&self.kept.read().file, &mut bytes, 0).map_err(|e| failed("read", &self.path, e))?;
-        let (counts, _) = bytes.as_chunks::<COUNT>();
-        Ok(counts.iter().map(|&count| parse(count) as usize).sum())
+        self.counts(&self.kept.read(), total)
     }
 
     /// The entries of one subfolder.
     pub(super) fn count(&self, stripe: u8) -> Result<u32> {
-        let mut count = [0; COUNT];
-        let at = u64::from(stripe) * COUNT as u64;
-        read_at(&self.kept.read().file, &mut count, at).map_err(|e| failed("read", &self.path, e))?;
-        Ok(parse(count))
+        self.counts(&self.kept.read(), |file| count(file, stripe))
     }
 
     /// Sets the count of one subfolder. The caller holds its lock.
     pub(super) fn set_count(&self, stripe: u8, count: u32) -> Result<()> {
-        let bytes = (u64::from(count) | u64::from(!count) << 32).to_le_bytes();
-        let at = u64::from(stripe) * COUNT as u64;
-        write_at(&self.kept.read().file, &bytes, at).map_err(|e| failed("write", &self.path, e))
+        self.counts(&self.kept.read(), |file| set_count(file, stripe, count))
     }
 
-    /// The nonce of a key; `None` if it has none yet.
-    pub(super) fn nonce(&self, id: Id) -> Result<Option<u128>> {
+    /// Counts one more entry of a subfolder, whose lock the caller holds; false if there are as many as the threshold
+    /// allows. A threshold of 0 is none.
+    pub(super) fn admit(&self, stripe: u8, threshold: usize, limit: Duration) -> Result<bool> {
+        let increment = |file: &File| set_count(file, stripe, count(file, stripe)?.saturating_add(1));
+        if threshold == 0 {
+            return self.counts(&self.kept.read(), increment).map(|()| true);
+        }
+        let deadline = Instant::now() + limit;
+        let Some(_admitting) = self.admitting.try_lock_until(deadline) else {
+            return Err(timed_out(&self.path, limit));
+        };
+        let kept = self.kept.read();
+        if !lock_until(&kept.file, deadline).map_err(|e| failed("lock", &self.path, e))? {
+            return Err(timed_out(&self.path, limit));
+        }
+        let admitted = self.counts(&kept, |file| {
+            let room = total(file)? < threshold;
+            if room { increment(file).map(|()| true) } else { Ok(false) }
+        });
+        kept.file.unlock().map_err(|e| failed("unlock", &self.path, e))?;
+        admitted
+    }
+
+    fn counts<T>(&self, kept: &OpenFile, access: impl Fn(&File) -> io::Result<T>) -> Result<T> {
+        access(&kept.file).map_err(|e| failed("access", &self.path, e))
+    }
+
+    /// The nonce of a key.
+    pub(super) fn nonce(&self, id: Id) -> Result<u128> {
         let mut nonce = [0; NONCE];
-        read_at(&self.current()?.file, &mut nonce, place(id)).map_err(|e| failed("read", &self.path, e))?;
-        Ok(Some(u128::from_le_bytes(nonce)).filter(|&nonce| nonce != 0))
+        read_at(&self.current()?.file, &mut nonce, nonce_at(id))
+            .map_err(|e| failed("read", &self.path, e))?;
+        Ok(u128::from_le_bytes(nonce))
     }
 
-    /// Gives a key a new nonce. The caller holds the lock of its subfolder.
-    pub(super) fn renew(&self, id: Id) -> Result<u128> {
-        let nonce = random_u128();
-        write_at(&self.current()?.file, &nonce.to_le_bytes(), place(id))
-            .map_err(|e| failed("write", &self.path, e))?;
-        Ok(nonce)
+    /// Gives a key a new nonce.
+    pub(super) fn renew(&self, id: Id) -> Result<()> {
+        write_at(&self.current()?.file, &random_u128().to_le_bytes(), nonce_at(id))
+            .map_err(|e| failed("write", &self.path, e))
     }
 
-    /// Gives all keys of a subfolder new nonces. The caller holds its lock.
+    /// Gives all keys of a subfolder new nonces.
     pub(super) fn renew_all(&self, stripe: u8) -> Result<()> {
-        // They need not differ from each other, only from what they were.
-        let nonces = random_u128().to_le_bytes().repeat(SLOTS);
-        write_at(&self.current()?.file, &nonces, block(stripe)).map_err(|e| failed("write", &self.path, e))
+        write_at(&self.current()?.file, &nonces(SLOTS), block(stripe))
+            .map_err(|e| failed("write", &self.path, e))
     }
 
-    /// The file that has the name now, for the nonces: a deletion must reach those who opened the directory before somebody
-    /// emptied it. A new file has new nonces, which is the safe side.
-    fn current(&self) -> Result<RwLockReadGuard<'_, Held>> {
+    /// The file that has the name now, for the nonces: a deletion must reach processes that opened the directory before it
+    /// was emptied. A new file has new nonces, which is the safe side.
+    fn current(&self) -> Result<RwLockReadGuard<'_, OpenFile>> {
         let found = look(&self.path).map_err(|e| failed("look at", &self.path, e))?;
         let kept = self.kept.read();
-        if found.as_ref().is_some_and(|meta| kept.is(meta)) {
+        if found.as_ref().is_some_and(|meta| kept.is(meta) && meta.len() == LEN as u64) {
             return Ok(kept);
         }
         drop(kept);
@@ -107,13 +133,41 @@ impl State {
     }
 }
 
+fn total(file: &File) -> io::Result<usize> {
+    let mut bytes = [0; COUNTS];
+    read_at(file, &mut bytes, 0)?;
+    let (counts, _) = bytes.as_chunks::<COUNT>();
+    Ok(counts.iter().map(|&count| parse(count) as usize).sum())
+}
+
+fn count(file: &File, stripe: u8) -> io::Result<u32> {
+    let mut bytes = [0; COUNT];
+    read_at(file, &mut bytes, count_at(stripe))?;
+    Ok(parse(bytes))
+}
+
+fn set_count(file: &File, stripe: u8, count: u32) -> io::Result<()> {
+    let bytes = (u64::from(count) | u64::from(!count) << 32).to_le_bytes();
+    write_at(file, &bytes, count_at(stripe))
+}
+
+fn count_at(stripe: u8) -> u64 {
+    u64::from(stripe) * COUNT as u64
+}
+
 fn block(stripe: u8) -> u64 {
-    (1 + u64::from(stripe)) * BLOCK as u64
+    NONCES as u64 + u64::from(stripe) * BLOCK as u64
 }
 
 /// The slot is chosen by the byte after the one that chose the subfolder.
-fn place(id: Id) -> u64 {
-    block(stripe_of(id)) + u64::from(id.to_be_bytes()[1]) * NONCE as u64
+fn nonce_at(id: Id) -> u64 {
+    let slot = u64::from(id.to_be_bytes()[1]) % SLOTS as u64;
+    block(stripe_of(id)) + slot * NONCE as u64
+}
+
+/// New nonces. They need not differ from each other, only from those before.
+fn nonces(slots: usize) -> Vec<u8> {
+    random_u128().to_le_bytes().repeat(slots)
 }
 
 fn parse(count: [u8; COUNT]) -> u32 {
@@ -122,12 +176,37 @@ fn parse(count: [u8; COUNT]) -> u32 {
     if both >> 32 == count ^ u64::from(u32::MAX) { u32::try_from(count).unwrap_or(0) } else { 0 }
 }
 
-fn open(path: &std::path::Path) -> io::Result<Held> {
-    let file = private().read(true).write(true).create(true).truncate(false).open(path)?;
-    let meta = file.metadata()?;
-    if meta.len() != LEN {
-        // Zeros are no counts, until the sweep has been there, and no nonces. They take no room on the disk.
-        file.set_len(LEN)?;
+fn open(path: &Path) -> io::Result<OpenFile> {
+    match open_present(path)? {
+        Some(file) if file.len() == LEN as u64 => return Ok(file),
+        found => make(path, found.is_some())?,
     }
-    Ok(Held::new(file, meta))
+    open_present(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn open_present(path: &Path) -> io::Result<Option<OpenFile>> {
+    let found = super::disk::open(path, private().read(true).write(true))?;
+    Ok(found.map(|(file, meta)| OpenFile::new(file, meta)))
+}
+
+/// Makes the file whole under another name first. The counts are none until the sweep has been there.
+fn make(path: &Path, replace: bool) -> io::Result<()> {
+    let temp = path.with_extension(format!("tmp-{:032x}", random_u128()));
+    let mut bytes = vec![0; NONCES];
+    bytes.extend(nonces(STRIPES * SLOTS));
+    let mut file = private().write(true).create_new(true).open(&temp)?;
+    let named = file.write_all(&bytes).and_then(|()| {
+        if !replace {
+            match std::fs::hard_link(&temp, path) {
+                Ok(()) => return Ok(()),
+                // Another process has made it: its file stays.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+                // This file system has no links.
+                Err(_) => {}
+            }
+        }
+        std::fs::rename(&temp, path)
+    });
+    let _ = std::fs::remove_file(&temp);
+    named
 }

@@ -1,7 +1,7 @@
 //! A subfolder, locked for a change.
 //!
-//! A removal replaces the nonce of its key before the file goes, so that a [`Token`](crate::Token) of before is worth
-//! nothing afterwards, although the file that it knew, or the absence of one, may come back.
+//! A removal replaces the nonce of its key before the file goes, so that a [`Token`](crate::Token) of before is void
+//! afterwards, although the file that it knew, or the absence of one, may come back.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use parking_lot::MutexGuard;
 
 use super::Folder;
-use super::disk::{Id, create_dir, failed, remove, stripe_of, timed_out};
-use super::spare::Temp;
+use super::disk::{Id, create_dir, exists, failed, look, remove, timed_out};
+use super::temp::{Temp, can_be_written};
 use crate::Result;
+use crate::random::random_u128;
 
 /// The longest pause between two looks at a lock that another process holds.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(super) struct Stripe<'a> {
     fs: &'a Folder,
     number: u8,
-    // Closing the descriptor releases the lock; before the threads of this process are let in.
+    // Closing the descriptor releases the lock; before other threads of this process are let in.
     _file: File,
     _thread: MutexGuard<'a, ()>,
 }
@@ -34,65 +35,64 @@ impl Folder {
         self.lock_within(number, self.limit())
     }
 
-    /// Locks a subfolder, waiting at most for so long.
+    /// Locks a subfolder, making it if needed; waits at most for so long.
     pub(super) fn lock_within(&self, number: u8, limit: Duration) -> Result<Stripe<'_>> {
-        let path = self.layout.lock(number);
+        loop {
+            if let Some(stripe) = self.lock_present(number, limit)? {
+                return Ok(stripe);
+            }
+            self.make_stripe(number)?;
+        }
+    }
+
+    /// Locks a subfolder to remove from it, or voids tokens by `void` alone if there is none. Makes nothing, so a full disk
+    /// is no obstacle.
+    pub(super) fn lock_for_removal(
+        &self,
+        number: u8,
+        void: impl Fn() -> Result<()>,
+    ) -> Result<Option<Stripe<'_>>> {
+        loop {
+            if let Some(stripe) = self.lock_present(number, self.limit())? {
+                return Ok(Some(stripe));
+            }
+            void()?;
+            // A writer that makes the subfolder after this look reads the new nonce under its lock.
+            if !exists(&self.paths.stripe(number))? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn lock_present(&self, number: u8, limit: Duration) -> Result<Option<Stripe<'_>>> {
+        let path = self.paths.lock(number);
         let deadline = Instant::now() + limit;
         // Threads queue here, where they are woken; the file's lock can only be polled with a limit.
         let Some(thread) = self.threads[usize::from(number)].try_lock_until(deadline) else {
             return Err(timed_out(&path, limit));
         };
         let file = match open(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.make_stripe(number)?;
-                open(&path)
-            }
-            other => other,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|e| failed("open", &path, e))?,
         };
-        let file = file.map_err(|e| failed("open", &path, e))?;
-        let mut pause = Duration::from_micros(20);
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Stripe { fs: self, number, _file: file, _thread: thread }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    // There is no wait for a file's lock that ends at a deadline: look again, less and less often.
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(PAUSE);
-                }
-                Err(TryLockError::WouldBlock) => return Err(timed_out(&path, limit)),
-                Err(TryLockError::Error(e)) => return Err(failed("lock", &path, e)),
-            }
+        if !lock_until(&file, deadline).map_err(|e| failed("lock", &path, e))? {
+            return Err(timed_out(&path, limit));
         }
+        Ok(Some(Stripe { fs: self, number, _file: file, _thread: thread }))
     }
 
-    /// Makes a subfolder that is missing, because it is new or because somebody emptied the directory.
+    /// Makes a subfolder that is missing, because it is new or because the directory was emptied.
     pub(super) fn make_stripe(&self, number: u8) -> Result<()> {
-        let path = self.layout.stripe(number);
+        let path = self.paths.stripe(number);
         create_dir(&path).map_err(|e| failed("create", &path, e))?;
         self.state.heal()
-    }
-
-    /// The nonce of a key, read without the lock where it exists already.
-    pub(super) fn nonce(&self, id: Id) -> Result<u128> {
-        match self.state.nonce(id)? {
-            Some(nonce) => Ok(nonce),
-            None => self.lock(stripe_of(id))?.nonce(id),
-        }
     }
 }
 
 impl Stripe<'_> {
-    /// The nonce of a key.
-    pub(super) fn nonce(&self, id: Id) -> Result<u128> {
-        match self.fs.state.nonce(id)? {
-            Some(nonce) => Ok(nonce),
-            None => self.fs.state.renew(id),
-        }
-    }
-
     /// Makes the tokens of a key void; before its file goes.
     pub(super) fn void(&self, id: Id) -> Result<()> {
-        self.fs.state.renew(id).map(drop)
+        self.fs.state.renew(id)
     }
 
     /// Makes all tokens of the subfolder void.
@@ -100,43 +100,48 @@ impl Stripe<'_> {
         self.fs.state.renew_all(self.number)
     }
 
-    /// Gives a written file its entry's name; false if the file was lost.
-    pub(super) fn place(&self, temp: Temp<'_>, id: Id, new: bool) -> Result<bool> {
-        if !new {
-            return temp.replace(&self.fs.layout.entry(id));
-        }
-        // Counted first: a crash in between leaves the count too high, and the bound holds.
-        self.count_by(1)?;
-        let placed = temp.rename(&self.fs.layout.entry(id));
-        if !matches!(placed, Ok(true)) {
-            self.count_by(-1)?;
-        }
-        placed
+    /// Counts one more entry; false if there is no room for it. To be called before the entry gets its name: a crash in
+    /// between leaves the count too high, and the bound holds.
+    pub(super) fn admit(&self) -> Result<bool> {
+        self.fs.state.admit(self.number, self.fs.threshold, self.fs.limit())
+    }
+
+    /// Takes back an [`admit`](Self::admit), or counts a removal.
+    pub(super) fn uncount(&self) -> Result<()> {
+        let count = self.fs.state.count(self.number)?;
+        self.fs.state.set_count(self.number, count.saturating_sub(1))
     }
 
     /// Removes an entry.
     pub(super) fn unlink(&self, id: Id) -> Result<()> {
         self.void(id)?;
-        let gone = remove(&self.fs.layout.entry(id))?;
+        let gone = remove(&self.fs.paths.entry(id))?;
         self.gone(id, gone)
     }
 
-    /// Removes an entry to make room for another, which may be written into its file.
-    pub(super) fn recycle(&self, id: Id) -> Result<()> {
+    /// Removes an entry to make room for another; its file, if another entry may be written into it.
+    pub(super) fn recycle(&self, id: Id) -> Result<Option<Temp>> {
+        let entry = self.fs.paths.entry(id);
+        let usable = look(&entry).map_err(|e| failed("look at", &entry, e))?;
+        if !usable.as_ref().is_some_and(can_be_written) {
+            return self.unlink(id).map(|()| None);
+        }
         self.void(id)?;
-        let gone = self.fs.make_spare(&self.fs.layout.entry(id), self.number)?;
-        self.gone(id, gone)
+        let path = self.fs.paths.temp(self.number, random_u128());
+        match std::fs::rename(&entry, &path) {
+            Ok(()) => {
+                self.gone(id, true)?;
+                Ok(Some(Temp::recycled(path)))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.gone(id, false).map(|()| None),
+            Err(e) => Err(failed("remove", &entry, e)),
+        }
     }
 
     fn gone(&self, id: Id, counted: bool) -> Result<()> {
         self.fs.index.lock().forget(id);
-        self.fs.held.forget(id);
-        if counted { self.count_by(-1) } else { Ok(()) }
-    }
-
-    fn count_by(&self, change: i32) -> Result<()> {
-        let count = self.fs.state.count(self.number)?;
-        self.fs.state.set_count(self.number, count.saturating_add_signed(change))
+        self.fs.open_files.forget(id);
+        if counted { self.uncount() } else { Ok(()) }
     }
 
     /// Corrects the number of entries.
@@ -147,6 +152,23 @@ impl Stripe<'_> {
             return Ok(());
         }
         self.fs.state.set_count(self.number, count)
+    }
+}
+
+/// Locks a file among all processes; false if another one still holds it at the deadline.
+pub(super) fn lock_until(file: &File, deadline: Instant) -> io::Result<bool> {
+    let mut pause = Duration::from_micros(20);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                // There is no wait for a file's lock that ends at a deadline: look again, less and less often.
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
     }
 }
 

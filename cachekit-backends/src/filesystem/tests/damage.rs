@@ -4,8 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::super::frame::{HEAD_LEN, Head, MAGIC, Peek, decode, encode, encode_head, peek};
+use super::super::layout::{HEAD_LEN, Head, LONGEST, MAGIC, Peek, encode, encode_head, is_whole, peek};
 use super::*;
+
+/// The head and the value in a whole file, as a reader finds them.
+fn decode<'a>(file: &'a [u8], key: &str) -> Option<(Head, &'a [u8])> {
+    let Peek::Entry { head, key_len, place } = peek(file, file.len() as u64) else { return None };
+    let value = place.within(file)?;
+    (key_len == key.len() && is_whole(file, key, value)).then_some((head, value))
+}
 
 const HEAD: Head = Head { expiry: 0, written: 7, stamp: 9 };
 
@@ -131,14 +138,158 @@ fn a_damaged_state_file_costs_nothing_but_void_tokens() {
     }
     let token = store.fs.token("k0").unwrap();
     for bytes in [vec![], vec![0xFF; 100], vec![0x5A; 300 * 4096]] {
-        std::fs::write(store.fs.layout.state(), bytes).unwrap();
+        std::fs::write(store.fs.paths.state(), bytes).unwrap();
         let fs = store.another();
         assert_eq!((fs.total().unwrap(), store.entries()), (15, 15));
         assert!(!fs.put_if("k0", b"old", None, token).unwrap());
     }
 }
 
+/// Runs with a limit to the address space, so that a length that is believed is an abort.
+fn with_little_memory(test: &str) {
+    let run = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 2000000 && exec \"$0\" --exact --test-threads 1 \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .env("CACHEKIT_TEST_CHILD_DIR", "little memory")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+}
+
+#[test]
+fn a_file_made_longer_is_a_miss_and_not_read() {
+    with_little_memory("filesystem::tests::damage::child_with_long_files");
+}
+
+/// Not a test: what `a_file_made_longer_is_a_miss_and_not_read` runs.
+#[test]
+fn child_with_long_files() {
+    if std::env::var_os("CACHEKIT_TEST_CHILD_DIR").is_none() {
+        return;
+    }
+    let store = Store::with_threshold(10);
+    let set_len = |path: &Path, len: u64| {
+        std::fs::File::options().write(true).open(path).unwrap().set_len(len).unwrap();
+    };
+    for len in [1 << 33, 1 << 40] {
+        store.fs.set("key", b"the value", None).unwrap();
+        set_len(&store.path("key"), len);
+        assert_eq!(store.fs.get("key").unwrap(), None);
+        store.fs.token("key").unwrap();
+        assert!(!store.another().delete("key").unwrap());
+        // Lengths in the head that fit such a file.
+        store.fs.set("key", b"the value", None).unwrap();
+        let mut head = std::fs::read(store.path("key")).unwrap();
+        head[20..24].copy_from_slice(&u32::MAX.to_le_bytes());
+        head[64..72].copy_from_slice(&(len - 9).to_le_bytes());
+        head[72..80].copy_from_slice(&len.to_le_bytes());
+        std::fs::write(store.path("key"), &head).unwrap();
+        set_len(&store.path("key"), len);
+        assert_eq!(store.fs.get("key").unwrap(), None);
+        store.fs.token("key").unwrap();
+        store.fs.clear("key").unwrap();
+        set_len(&store.fs.paths.state(), len);
+        drop(store.another());
+        store.fs.token("key").unwrap();
+    }
+    // A value of 3 GiB in a sparse file needs more memory than there is: an error, not an abort.
+    store.fs.set("key", b"the value", None).unwrap();
+    let mut head = std::fs::read(store.path("key")).unwrap();
+    let len = 3_u64 << 30;
+    head[24..32].copy_from_slice(&(len - 100).to_le_bytes());
+    head[72..80].copy_from_slice(&len.to_le_bytes());
+    std::fs::write(store.path("key"), &head).unwrap();
+    set_len(&store.path("key"), len);
+    assert!(store.fs.get("key").is_err());
+    drop(store.another());
+    store.fs.clear("").unwrap();
+    assert_eq!(store.entries(), 0);
+}
+
+#[test]
+fn lengths_beyond_that_of_any_entry_are_no_entry() {
+    let file = encode("k", b"v", &HEAD, false).unwrap();
+    for len in [LONGEST, LONGEST + 1] {
+        let mut file = file.clone();
+        file[72..80].copy_from_slice(&len.to_le_bytes());
+        assert_eq!(matches!(peek(&file, len), Peek::Entry { .. }), len == LONGEST);
+    }
+}
+
+#[test]
+fn numbers_at_their_ends_are_no_fault() {
+    let store = Store::with_threshold(2);
+    for (expiry, written) in [(1, u64::MAX), (u64::MAX, 0), (u64::MAX, u64::MAX), (0, u64::MAX)] {
+        let head = Head { expiry, written, stamp: u128::MAX };
+        std::fs::create_dir_all(store.path("k").parent().unwrap()).unwrap();
+        std::fs::write(store.path("k"), encode("k", b"v", &head, true).unwrap()).unwrap();
+        let other = store.another();
+        assert_eq!(other.get("k").unwrap().is_some(), expiry != 1);
+        let token = other.token("k").unwrap();
+        assert_eq!(other.put_if("k", b"w", secs(u64::MAX), token).unwrap(), true);
+        for i in 0..3 {
+            other.set(&i.to_string(), b"v", None).unwrap();
+            assert!(store.entries() <= 2);
+        }
+        other.clear("").unwrap();
+    }
+}
+
 proptest! {
+    #[test]
+    fn any_bytes_in_an_entrys_file_are_a_miss_and_can_be_written_anew(
+        mut bytes: Vec<u8>, ours: bool, longer in 0u64..10_000
+    ) {
+        if ours {
+            bytes.splice(..0, MAGIC);
+        }
+        let store = Store::with_threshold(3);
+        store.fs.set("key", b"v", None).unwrap();
+        std::fs::write(store.path("key"), &bytes).unwrap();
+        let len = bytes.len() as u64 + longer;
+        std::fs::File::options().write(true).open(store.path("key")).unwrap().set_len(len).unwrap();
+        prop_assert_eq!(store.fs.get("key").unwrap(), None);
+        store.fs.token("key").unwrap();
+        drop(store.another());
+        store.fs.set("key", b"anew", None).unwrap();
+        prop_assert_eq!(store.fs.get("key").unwrap(), Some(b"anew".to_vec()));
+    }
+
+    #[test]
+    fn any_changed_head_is_the_entry_a_miss_or_an_error(at in 0..HEAD_LEN, with: [u8; 8], roomy: bool) {
+        let store = Store::with_threshold(3);
+        store.fs.set("key", b"v", None).unwrap();
+        let mut bytes = encode("key", b"v", &HEAD, roomy).unwrap();
+        let end = (at + 8).min(HEAD_LEN);
+        bytes[at..end].copy_from_slice(&with[..end - at]);
+        std::fs::write(store.path("key"), &bytes).unwrap();
+        prop_assert!(store.fs.get("key").unwrap().is_none_or(|value| value == b"v"));
+        store.fs.token("key").unwrap();
+        drop(store.another());
+        store.fs.clear("key").unwrap();
+    }
+
+    #[test]
+    fn any_state_file_is_taken_or_made_anew(bytes: Vec<u8>, at in 0..super::super::state::LEN, whole: bool) {
+        let store = Store::with_threshold(3);
+        store.fs.set("key", b"v", None).unwrap();
+        let path = store.fs.paths.state();
+        if whole {
+            let mut state = std::fs::read(&path).unwrap();
+            let end = state.len().min(at + bytes.len());
+            state[at..end].copy_from_slice(&bytes[..end - at]);
+            std::fs::write(&path, state).unwrap();
+        } else {
+            std::fs::write(&path, bytes).unwrap();
+        }
+        store.fs.token("key").unwrap();
+        let other = store.another();
+        prop_assert_eq!(other.total().unwrap(), store.entries());
+        other.set("other", b"v", None).unwrap();
+        prop_assert!(store.entries() <= 3);
+    }
+
     #[test]
     fn any_entry_survives_its_frame(
         key in ".{0,40}", value: Vec<u8>, expiry: u64, written: u64, stamp: u128, roomy: bool

@@ -2,7 +2,8 @@
 
 mod damage;
 mod evict;
-mod held;
+mod full;
+mod open_files;
 mod races;
 mod rewrite;
 
@@ -15,6 +16,36 @@ use tempfile::TempDir;
 use super::disk::{Name, id_of, parse_name};
 use super::{Folder, Options};
 use crate::{Backend, ErrorKind, ManualClock};
+
+/// A point in an operation at which a test can hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Point {
+    /// A reader has found the entry's file, and has not read it.
+    Looked,
+    /// A writer is about to take the lock of its subfolder.
+    BeforeLock,
+}
+
+/// A function that is called when a thread is at a point.
+type Hook = Box<dyn Fn(Point) + Send + Sync>;
+
+/// The hook of a store.
+#[derive(Default)]
+pub(super) struct Hooks(std::sync::OnceLock<Hook>);
+
+impl Hooks {
+    pub(super) fn reach(&self, point: Point) {
+        if let Some(hook) = self.0.get() {
+            hook(point);
+        }
+    }
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hooks")
+    }
+}
 
 /// A store in a directory of its own, on a clock of its own.
 struct Store {
@@ -41,7 +72,7 @@ impl Store {
     }
 
     fn path(&self, key: &str) -> PathBuf {
-        self.fs.layout.entry(id_of(key))
+        self.fs.paths.entry(id_of(key))
     }
 
     fn entries(&self) -> usize {
@@ -125,7 +156,7 @@ fn any_text_is_a_key_and_none_of_it_is_in_a_name() {
         assert_eq!(store.fs.get(key).unwrap(), Some(vec![u8::try_from(i).unwrap()]), "{key}");
     }
     assert_eq!(store.entries(), keys.len());
-    let state = store.fs.layout.state();
+    let state = store.fs.paths.state();
     assert!(files(store.dir.path()).iter().all(|path| is_entry(path) || *path == state));
 }
 
@@ -214,7 +245,7 @@ fn files_are_private_to_their_owner() {
     }
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode(&dir), 0o700);
-    assert_eq!(mode(&fs.layout.stripe(super::disk::stripe_of(id_of("k")))), 0o700);
+    assert_eq!(mode(&fs.paths.stripe(super::disk::stripe_of(id_of("k")))), 0o700);
     assert!(files(&dir).len() >= 2);
     for file in files(&dir) {
         assert_eq!(mode(&file), 0o600, "{}", file.display());

@@ -1,4 +1,8 @@
-//! Tokens and locks: who may store, whatever comes in between.
+//! Tokens and locks: which writes are allowed, and what readers see of the others.
+
+use std::sync::mpsc;
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::Version;
@@ -130,7 +134,7 @@ fn a_lock_that_is_held_is_an_error_at_the_timeout_and_stops_no_reader() {
     drop(held);
     assert!(other.delete("k").unwrap());
     assert!(
-        files(store.dir.path()).iter().all(|path| *path == store.fs.layout.state()),
+        files(store.dir.path()).iter().all(|path| *path == store.fs.paths.state()),
         "no temporary file stays"
     );
 }
@@ -144,4 +148,116 @@ fn a_version_is_made_once_and_seen_by_all() {
     let second: Vec<Version> = store.fs.fetch("entry", &["v1", "v2"]).unwrap().versions;
     assert_ne!(second[0], first[0]);
     assert_eq!(second[1], first[1]);
+}
+
+/// Holds the thread that arrives at a point, once, until the test goes on.
+struct Hold {
+    arrived: mpsc::Receiver<()>,
+    go_on: mpsc::Sender<()>,
+}
+
+impl Hold {
+    /// Holds the next thread named `thread` at the point.
+    fn at(fs: &Folder, holds: &[(Point, &'static str)]) -> Vec<Self> {
+        let (ours, theirs): (Vec<_>, Vec<_>) = holds
+            .iter()
+            .map(|&(point, thread)| {
+                let ((arrive, arrived), (go_on, wait)) = (mpsc::channel(), mpsc::channel());
+                (Self { arrived, go_on }, (point, thread, Mutex::new(Some((arrive, wait)))))
+            })
+            .unzip();
+        let hook = move |point| {
+            for (at, name, hold) in &theirs {
+                if *at == point && std::thread::current().name() == Some(name) {
+                    let taken: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)> = hold.lock().take();
+                    if let Some((arrive, wait)) = taken {
+                        arrive.send(()).unwrap();
+                        wait.recv().unwrap();
+                    }
+                }
+            }
+        };
+        assert!(fs.hooks.0.set(Box::new(hook)).is_ok());
+        ours
+    }
+
+    fn wait(&self) {
+        self.arrived.recv().unwrap();
+    }
+
+    fn release(&self) {
+        self.go_on.send(()).unwrap();
+    }
+}
+
+fn named<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> std::thread::ScopedJoinHandle<'scope, T> {
+    std::thread::Builder::new().name(name.into()).spawn_scoped(scope, work).unwrap()
+}
+
+/// A slow writer of a value from before a deletion, and a reader that has found the entry's file and has not read it, while
+/// the entry is evicted and its file may be filled again.
+fn a_reader_and_a_refused_writer(store: &Store, write: impl Fn() -> bool + Send + Sync) {
+    let holds = Hold::at(&store.fs, &[(Point::BeforeLock, "writer"), (Point::Looked, "reader")]);
+    let [writer, reader] = &holds[..] else { unreachable!() };
+    std::thread::scope(|scope| {
+        let write = named(scope, "writer", &write);
+        writer.wait();
+        store.fs.delete("k").unwrap();
+        store.fs.set("k", b"new", None).unwrap();
+        let read = named(scope, "reader", || store.fs.get("k").unwrap());
+        reader.wait();
+        for other in ["a", "b"] {
+            store.fs.set(other, b"other", None).unwrap();
+        }
+        writer.release();
+        let written = write.join().unwrap();
+        reader.release();
+        let found = read.join().unwrap();
+        assert!(!written, "the writer is refused");
+        assert!(found.is_none() || found.as_deref() == Some(b"new"), "{found:?} is from before the deletion");
+    });
+}
+
+#[test]
+fn a_reader_between_its_look_and_its_read_never_gets_a_value_that_is_refused() {
+    let store = Store::with_threshold(1);
+    let token = store.fs.token("k").unwrap();
+    a_reader_and_a_refused_writer(&store, || store.fs.put_if("k", b"old", None, token).unwrap());
+}
+
+#[test]
+fn a_reader_between_its_look_and_its_read_never_gets_a_value_whose_write_fails() {
+    let store = Store::with_threshold(1);
+    store.fs.set_operation_timeout(Duration::from_millis(50));
+    store.fs.set("k", b"new", None).unwrap();
+    let holds = Hold::at(&store.fs, &[(Point::Looked, "reader")]);
+    std::thread::scope(|scope| {
+        let read = named(scope, "reader", || store.fs.get("k").unwrap());
+        holds[0].wait();
+        store.fs.set("other", b"other", None).unwrap();
+        // Another process has the lock when the write goes for it.
+        let locked = std::fs::File::open(store.path("k").parent().unwrap()).unwrap();
+        locked.lock().unwrap();
+        assert_eq!(store.fs.set("k", b"failed", None).unwrap_err().kind(), ErrorKind::Timeout);
+        holds[0].release();
+        let found = read.join().unwrap();
+        assert!(found.is_none() || found.as_deref() == Some(b"new"), "{found:?} was not stored");
+    });
+}
+
+#[test]
+fn a_clearing_voids_the_tokens_of_a_subfolder_that_is_made_meanwhile() {
+    let store = Store::new();
+    let token = store.fs.token("k").unwrap();
+    let stripe = store.path("k").parent().unwrap().to_owned();
+    store.another().clear("").unwrap();
+    assert!(!stripe.exists(), "a clearing makes nothing");
+    assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
+    let token = store.fs.token("j").unwrap();
+    assert!(!store.another().delete("j").unwrap());
+    assert!(!store.fs.put_if("j", b"old", None, token).unwrap());
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::frame::BLOCK;
+use super::super::layout::BLOCK;
 use super::*;
 use crate::Lifetime;
 

@@ -1,8 +1,11 @@
+//! The store of entries and versions.
+
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Folder, Options};
-use crate::{Backend, Capabilities, Lifetime, Result, Token, is_version_key};
+use crate::{Backend, Capabilities, ErrorKind, Lifetime, Result, Token, is_version_key};
 
 /// The fewest versions that are kept, whatever the threshold is: they are small, and each stands for many entries.
 const VERSIONS: usize = 1024;
@@ -25,9 +28,23 @@ impl FileSystem {
         let dir = dir.into();
         let few = if options.threshold == 0 { 0 } else { options.threshold.max(VERSIONS) };
         let versions = options.clone().threshold(few);
-        // Who comes first gets more open files.
+        // The folder that is opened first may keep more open files.
         let entries = Folder::open(&dir, options)?;
         Ok(Self { entries, versions: Folder::open(dir.join("versions"), versions)? })
+    }
+
+    /// How many entries the directory holds, of all processes together; a crash leaves the number too high until the sweep
+    /// comes by. One read of 2 KiB.
+    ///
+    /// # Errors
+    /// The state file can't be read.
+    pub fn entries(&self) -> Result<usize> {
+        self.entries.total()
+    }
+
+    /// How many live entries this process has evicted, to make room for others.
+    pub fn evictions(&self) -> u64 {
+        self.entries.evictions.load(Ordering::Relaxed)
     }
 
     fn of(&self, key: &str) -> &Folder {
@@ -45,7 +62,13 @@ impl Backend for FileSystem {
     }
 
     fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
-        self.of(key).set(key, value, life)
+        match self.of(key).set(key, value, life) {
+            // A deletion of all that depends on a version must not need space: a version that is gone deletes as well.
+            Err(e) if e.kind() == ErrorKind::Full && is_version_key(key) => {
+                self.versions.delete(key).map(drop)
+            }
+            stored => stored,
+        }
     }
 
     fn delete(&self, key: &str) -> Result<bool> {

@@ -1,9 +1,9 @@
 //! Files that are kept open between looks.
 //!
-//! Opening and closing a file takes 2 µs, more than all else that a hit does. So a look asks what stands under the entry's
-//! name, and if it is the very file that is open here already, reads that one. An open file's number is not given to another
-//! file, so that the answer is exact, whoever removes, replaces or moves files meanwhile; and what is in the file is read
-//! anew each time.
+//! Opening and closing a file takes 2 µs, more than the rest of a hit. So a look asks the system for the properties of the
+//! entry's name, and if they are those of a file that is open here already, reads that one. The inode number of an open file
+//! is not given to another file, so the answer is exact, whichever process removes, replaces or moves files meanwhile; and the
+//! content is read anew each time.
 //!
 //! A process has only so many open files. All stores of a process together hold a quarter of what it may open
 //! (`RLIMIT_NOFILE`) when they are opened.
@@ -16,10 +16,10 @@ use parking_lot::{Mutex, Once};
 
 use super::disk::Id;
 
-/// The most files that one folder holds.
+/// The most files that one folder keeps open.
 const MOST: usize = 1024;
-/// Larger files are not held: reading takes longer than opening, and a removed file keeps its blocks on the disk as long as it
-/// is held, so 16 MB of them at most.
+/// Larger files are closed: reading takes longer than opening, and a removed file keeps its blocks on the disk as long as it
+/// is open, so 16 MB of them at most.
 const LARGEST: u64 = 16 * 1024;
 /// How many places there are for an entry.
 const WAYS: usize = 8;
@@ -28,20 +28,25 @@ const PATIENCE: u8 = 16;
 /// How many open files a process may have, where it can't be found out.
 const USUAL: usize = 256;
 
-/// An open file that knows itself when it sees its name.
+/// An open file, which can be recognised by the properties of its name.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct OpenFile {
     pub(super) file: File,
     /// As it was when it was opened.
     meta: Metadata,
 }
 
-impl Held {
+impl OpenFile {
     pub(super) fn new(file: File, meta: Metadata) -> Self {
         Self { file, meta }
     }
 
-    /// Whether that is what the system says about this very file.
+    /// The length when it was opened.
+    pub(super) fn len(&self) -> u64 {
+        self.meta.len()
+    }
+
+    /// Returns whether `meta` describes this file.
     pub(super) fn is(&self, meta: &Metadata) -> bool {
         is_same(&self.meta, meta)
     }
@@ -54,7 +59,7 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-/// Nobody knows.
+/// The standard library has no number of a file here.
 #[cfg(not(unix))]
 fn is_same(_: &Metadata, _: &Metadata) -> bool {
     false
@@ -63,8 +68,8 @@ fn is_same(_: &Metadata, _: &Metadata) -> bool {
 #[derive(Debug)]
 struct Way {
     id: Id,
-    held: Arc<Held>,
-    /// Whether it was of use since a newcomer wanted its place.
+    file: Arc<OpenFile>,
+    /// Whether it was read since a newcomer wanted its place.
     used: bool,
 }
 
@@ -77,7 +82,7 @@ struct Set {
 }
 
 impl Set {
-    /// Puts an entry in; who has to go for it, perhaps itself.
+    /// Puts an entry in and returns the one that has to go for it, perhaps itself.
     fn put(&mut self, way: Way) -> Option<Way> {
         if let Some(old) = self.ways.iter_mut().find(|old| old.id == way.id) {
             return Some(std::mem::replace(old, way));
@@ -98,7 +103,7 @@ impl Set {
     }
 }
 
-/// A number of files that the others of this process may not hold; given back when dropped.
+/// A number of files that other folders of this process may not keep open; given back when dropped.
 #[derive(Debug, Default)]
 struct Grant(usize);
 
@@ -120,19 +125,19 @@ impl Drop for Grant {
 
 /// The open files of one folder.
 #[derive(Debug)]
-pub(super) struct HeldFiles {
+pub(super) struct OpenFiles {
     sets: Vec<Mutex<Set>>,
     _grant: Grant,
 }
 
-impl HeldFiles {
+impl OpenFiles {
     /// Takes half of what the process has left for it.
     pub(super) fn new() -> Self {
         let grant = Grant::take(MOST);
         Self { sets: empty(grant.0), _grant: grant }
     }
 
-    /// As many as that, whatever the others hold.
+    /// With room for so many, whatever other folders keep open.
     #[cfg(test)]
     pub(super) fn with_room(files: usize) -> Self {
         Self { sets: empty(files), _grant: Grant::default() }
@@ -147,18 +152,18 @@ impl HeldFiles {
         self.sets.get((id as usize).checked_rem(self.sets.len())?)
     }
 
-    /// The entry's file, if it is the one that the system has just said that about.
-    pub(super) fn get(&self, id: Id, meta: &Metadata) -> Option<Arc<Held>> {
+    /// Returns the open file if `meta` still describes it.
+    pub(super) fn get(&self, id: Id, meta: &Metadata) -> Option<Arc<OpenFile>> {
         let mut set = self.set(id)?.lock();
-        let way = set.ways.iter_mut().find(|way| way.id == id && way.held.is(meta))?;
+        let way = set.ways.iter_mut().find(|way| way.id == id && way.file.is(meta))?;
         way.used = true;
-        Some(Arc::clone(&way.held))
+        Some(Arc::clone(&way.file))
     }
 
     /// Keeps an entry's file open, if it is small and there is room or another file that wasn't of use lately.
-    pub(super) fn keep(&self, id: Id, held: &Arc<Held>) {
-        let Some(set) = self.set(id).filter(|_| held.meta.len() <= LARGEST) else { return };
-        let way = Way { id, held: Arc::clone(held), used: false };
+    pub(super) fn keep(&self, id: Id, file: &Arc<OpenFile>) {
+        let Some(set) = self.set(id).filter(|_| file.meta.len() <= LARGEST) else { return };
+        let way = Way { id, file: Arc::clone(file), used: false };
         let closed = set.lock().put(way);
         // After the lock.
         drop(closed);
@@ -178,7 +183,7 @@ fn empty(files: usize) -> Vec<Mutex<Set>> {
     (0..files / WAYS).map(|_| Mutex::default()).collect()
 }
 
-/// How many more files this process is to hold.
+/// How many more files this process may keep open.
 fn left() -> &'static AtomicUsize {
     static LEFT: AtomicUsize = AtomicUsize::new(0);
     static ASKED: Once = Once::new();

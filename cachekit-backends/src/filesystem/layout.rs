@@ -1,15 +1,16 @@
-//! The frame of an entry in its file: what it is, until when, for which key, and a checksum over all of it.
+//! The layout of an entry's file: a head with expiry and lengths, the key, the value, and a checksum over all of them.
 //!
 //! A file has room for two values if its entry was overwritten before: the next value is written beside the present one, and
 //! then the head, which says where the value is. So a reader or a crash finds the one or the other.
-
-use std::ops::Range;
+//!
+//! The lengths in a head are untrusted. [`peek`] checks them against the file's length, and that against [`LONGEST`], before
+//! any of them is used.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// The first bytes of each file of ours.
+/// The first bytes of each file of this store.
 pub(super) const MAGIC: [u8; 8] = *b"cachekit";
-/// The layout below. Files of another layout are misses.
+/// The number of the layout below. Files of another one are misses.
 const FORMAT: u32 = 2;
 /// Bytes before the key. All numbers are little-endian:
 ///
@@ -31,7 +32,11 @@ const BODY: usize = 16;
 /// Files with room for two values are filled up to a multiple of this, the block of most file systems.
 pub(super) const BLOCK: usize = 4096;
 
-/// What a frame says about its entry.
+/// The longest file of an entry: the longest value that the cache encodes, and some room for its envelope and the key. A longer
+/// file is damaged or foreign.
+pub(super) const LONGEST: u64 = (1 << 32) + (1 << 20);
+
+/// The properties of one written entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// Milliseconds since the Unix epoch at which the entry is gone; 0 is never.
@@ -43,20 +48,20 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Whether the entry's time is over.
+    /// Whether the entry is expired.
     pub(super) fn is_past(&self, now: u64) -> bool {
         self.expiry != 0 && now >= self.expiry
     }
 }
 
-/// What the first bytes of a file show it to be.
+/// The kind of a file by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peek {
     /// An entry, as far as its head tells; the key and the value are within the file.
     Entry { head: Head, key_len: usize, place: Place },
-    /// A file of ours that holds no entry: cut short, damaged, or of another format.
+    /// A file of this store that holds no entry: cut short, damaged, or of another format.
     Broken,
-    /// Not a file of ours.
+    /// Not a file of this store.
     Foreign,
 }
 
@@ -83,16 +88,27 @@ impl Place {
         self.at
     }
 
-    fn range(self) -> Option<Range<usize>> {
-        Some(usize::try_from(self.at).ok()?..usize::try_from(self.at + self.len).ok()?)
+    /// The length of the value.
+    pub(super) fn len(self) -> u64 {
+        self.len
+    }
+
+    /// The value in a file's first bytes, if it is among them.
+    pub(super) fn within(self, start: &[u8]) -> Option<&[u8]> {
+        let end = self.at.checked_add(self.len)?;
+        start.get(usize::try_from(self.at).ok()?..usize::try_from(end).ok()?)
     }
 }
 
-/// The file's content for an entry, followed by room for another value if it is `roomy`; `None` if the key is 4 GiB long.
+/// The file's content for an entry, followed by room for another value if it is `roomy`; `None` if it would be longer than
+/// [`LONGEST`].
 pub(super) fn encode(key: &str, value: &[u8], head: &Head, roomy: bool) -> Option<Vec<u8>> {
     let at = HEAD_LEN + key.len();
     let len = at + value.len();
     let file_len = if roomy { (len + value.len()).next_multiple_of(BLOCK) } else { len };
+    if file_len as u64 > LONGEST {
+        return None;
+    }
     let place = Place { at: at as u64, len: value.len() as u64, file_len: file_len as u64 };
     let mut file = Vec::with_capacity(file_len);
     file.extend_from_slice(&encode_head(key, value, head, place)?);
@@ -123,17 +139,13 @@ fn checksum(head: &[u8], key: &[u8], value: &[u8]) -> u64 {
     xxh3_64_with_seed(value, xxh3_64_with_seed(key, xxh3_64(&head[BODY..])))
 }
 
-/// The head and the value in a whole file, if it is an undamaged entry of this key.
-pub(super) fn decode<'a>(file: &'a [u8], key: &str) -> Option<(Head, &'a [u8])> {
-    let Peek::Entry { head, key_len, place } = peek(file, file.len() as u64) else { return None };
-    let value = file.get(place.range()?)?;
-    let (start, rest) = file.split_at_checked(HEAD_LEN)?;
-    let undamaged =
-        rest.get(..key_len)? == key.as_bytes() && u64_at(start, 8)? == checksum(start, key.as_bytes(), value);
-    undamaged.then_some((head, value))
+/// Whether a file that begins so, with the head and all of the key, is an undamaged entry of the key with this value.
+pub(super) fn is_whole(start: &[u8], key: &str, value: &[u8]) -> bool {
+    let Some((head, rest)) = start.split_at_checked(HEAD_LEN) else { return false };
+    rest.starts_with(key.as_bytes()) && u64_at(head, 8) == Some(checksum(head, key.as_bytes(), value))
 }
 
-/// Judges a file by its first bytes, [`HEAD_LEN`] of them if it has as many, and its length. No checksum is looked at.
+/// Judges a file by its length and its first bytes, [`HEAD_LEN`] of them if it has as many. The checksum is not verified.
 pub(super) fn peek(start: &[u8], file_len: u64) -> Peek {
     let Some((magic, _)) = start.split_at_checked(MAGIC.len()) else {
         // A crash of the system can leave a file that was named but not filled.
@@ -151,7 +163,7 @@ fn entry(start: &[u8], file_len: u64) -> Option<Peek> {
     let place = Place { at: u64_at(start, 64)?, len: u64_at(start, 24)?, file_len: u64_at(start, 72)? };
     let fits =
         HEAD_LEN as u64 + u64::from(key_len) <= place.at && place.at.checked_add(place.len)? <= file_len;
-    if u32_at(start, 16)? != FORMAT || place.file_len != file_len || !fits {
+    if u32_at(start, 16)? != FORMAT || place.file_len != file_len || file_len > LONGEST || !fits {
         return None;
     }
     Some(Peek::Entry { head, key_len: usize::try_from(key_len).ok()?, place })

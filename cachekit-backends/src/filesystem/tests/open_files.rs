@@ -3,18 +3,18 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use super::super::held::HeldFiles;
+use super::super::open_files::OpenFiles;
 use super::*;
 
 /// A store that holds files, whatever the other tests hold, and a value that it has read.
 fn store_that_holds(key: &str, value: &[u8]) -> Store {
     let mut store = Store::new();
-    store.fs.held = HeldFiles::with_room(64);
+    store.fs.open_files = OpenFiles::with_room(64);
     store.fs.set(key, value, None).unwrap();
     for _ in 0..3 {
         assert_eq!(store.fs.get(key).unwrap().as_deref(), Some(value));
     }
-    assert_eq!(store.fs.held.len(), 1, "it is held");
+    assert_eq!(store.fs.open_files.len(), 1, "it is held");
     store
 }
 
@@ -24,7 +24,7 @@ fn a_deletion_by_another_is_seen_at_once_and_closes_the_file() {
     let token = store.fs.token("k").unwrap();
     assert!(store.another().delete("k").unwrap());
     assert_eq!(store.fs.get("k").unwrap(), None);
-    assert_eq!(store.fs.held.len(), 0);
+    assert_eq!(store.fs.open_files.len(), 0);
     assert!(!store.fs.put_if("k", b"old", None, token).unwrap());
 }
 
@@ -51,7 +51,7 @@ fn what_another_writes_is_seen_at_once_and_so_is_its_token() {
 #[test]
 fn an_eviction_that_keeps_the_file_for_another_entry_is_seen_at_once() {
     let mut store = Store::with_threshold(1);
-    store.fs.held = HeldFiles::with_room(64);
+    store.fs.open_files = OpenFiles::with_room(64);
     store.fs.set("k", b"old", None).unwrap();
     assert!(store.fs.get("k").unwrap().is_some());
     let other = store.another();
@@ -97,16 +97,16 @@ fn no_more_files_are_held_than_there_is_room_for_and_those_of_use_stay() {
         store.fs.set(&key, b"v", None).unwrap();
         store.fs.get(&key).unwrap();
         store.fs.get("k").unwrap();
-        assert!(store.fs.held.len() <= 64);
+        assert!(store.fs.open_files.len() <= 64);
     }
-    assert_eq!(store.fs.held.len(), 64);
+    assert_eq!(store.fs.open_files.len(), 64);
     let meta = std::fs::symlink_metadata(store.path("k")).unwrap();
-    assert!(store.fs.held.get(id_of("k"), &meta).is_some());
+    assert!(store.fs.open_files.get(id_of("k"), &meta).is_some());
     // Those that are no longer of use make room.
     let meta = std::fs::symlink_metadata(store.path("7")).unwrap();
     for i in 0..1000 {
         store.fs.get("7").unwrap();
-        if store.fs.held.get(id_of("7"), &meta).is_some() {
+        if store.fs.open_files.get(id_of("7"), &meta).is_some() {
             break;
         }
         assert!(i < 999, "asked for often enough");
@@ -114,10 +114,10 @@ fn no_more_files_are_held_than_there_is_room_for_and_those_of_use_stay() {
     store.fs.set("large", &vec![7; 20_000], None).unwrap();
     store.fs.get("large").unwrap();
     let meta = std::fs::symlink_metadata(store.path("large")).unwrap();
-    assert!(store.fs.held.get(id_of("large"), &meta).is_none(), "large files are not held");
+    assert!(store.fs.open_files.get(id_of("large"), &meta).is_none(), "large files are not held");
 }
 
-/// What the other process of `what_another_process_does_is_seen_by_the_next_look` does in a round: the key's value after.
+/// One round of the other process of `what_another_process_does_is_seen_by_the_next_look`; returns the key's value after it.
 fn step(fs: &Folder, round: u32) -> Option<Vec<u8>> {
     let short = round.to_le_bytes().to_vec();
     match round % 8 {
@@ -157,7 +157,7 @@ fn child_that_changes() {
 fn what_another_process_does_is_seen_by_the_next_look() {
     let (store, model) = (store_that_holds("k", b"old"), Store::new());
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "filesystem::tests::held::child_that_changes"])
+        .args(["--exact", "filesystem::tests::open_files::child_that_changes"])
         .env("CACHEKIT_TEST_CHILD_DIR", store.dir.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -1,0 +1,157 @@
+//! Writes: the rule is checked under the lock, before the bytes can be reached.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::Folder;
+use super::disk::{Id, failed, id_of, look, stripe_of};
+use super::layout::{Head, encode};
+use super::rewrite::is_worth_room;
+use super::stripe::Stripe;
+use super::temp::{LARGEST, Temp};
+use crate::random::random_u128;
+use crate::{Error, ErrorKind, Lifetime, Result, Token, is_version_key, lifetime_millis};
+
+/// How often a write starts over when its file was lost.
+const TRIES: usize = 3;
+
+/// The condition of a write.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    Always,
+    /// No live entry is there.
+    IfAbsent,
+    /// The key is as the token saw it.
+    IfToken(Token),
+}
+
+/// One write.
+struct Write<'a> {
+    key: &'a str,
+    value: &'a [u8],
+    head: Head,
+    rule: Rule,
+    id: Id,
+    path: PathBuf,
+}
+
+impl Write<'_> {
+    fn encode(&self, roomy: bool) -> Result<Vec<u8>> {
+        encode(self.key, self.value, &self.head, roomy)
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "an entry of more than 4 GiB can't be stored"))
+    }
+
+    fn stripe(&self) -> u8 {
+        stripe_of(self.id)
+    }
+}
+
+impl Folder {
+    /// Stores a value if the rule allows it; whether it did.
+    pub(super) fn write(&self, key: &str, value: &[u8], life: Lifetime, rule: Rule) -> Result<bool> {
+        let expiry = life.map_or(0, |life| self.clock.now().saturating_add(lifetime_millis(life)));
+        let id = id_of(key);
+        for _ in 0..TRIES {
+            let head = Head { expiry, written: self.moment(), stamp: random_u128() };
+            let write = Write { key, value, head, rule, id, path: self.paths.entry(id) };
+            if let Some(stored) = self.try_write(&write)? {
+                if stored {
+                    self.tidy();
+                }
+                return Ok(stored);
+            }
+        }
+        let message = format!("{} is being emptied while it is written to", self.paths.dir().display());
+        Err(Error::new(ErrorKind::Io, message))
+    }
+
+    /// Writes if the rule allows it; `None` if the file was lost on its way.
+    fn try_write(&self, write: &Write<'_>) -> Result<Option<bool>> {
+        let deadline = Instant::now() + self.limit();
+        let (mut large, mut recycled) = (self.large(write)?, None);
+        loop {
+            #[cfg(test)]
+            self.hooks.reach(super::tests::Point::BeforeLock);
+            let stripe = self.lock(write.stripe())?;
+            if !self.allows(write, &stripe)? {
+                return Ok(Some(false));
+            }
+            let there = look(&write.path).map_err(|e| failed("look at", &write.path, e))?;
+            if let (Some(found), None) = (&there, &large)
+                && self.rewrite(&stripe, (&write.path, found), write.key, write.value, &write.head)?
+            {
+                self.note(write.id, &write.head);
+                return Ok(Some(true));
+            }
+            let new = there.is_none();
+            if !new || stripe.admit()? {
+                let temp = match large.take() {
+                    Some(large) => Ok(large),
+                    None => self.small(write, &stripe, recycled, new),
+                };
+                return self.place(write, &stripe, temp, new);
+            }
+            // Making room takes the locks of other subfolders.
+            drop(stripe);
+            recycled = self.make_room()?.or(recycled);
+            if Instant::now() >= deadline {
+                return Err(self.no_room());
+            }
+        }
+    }
+
+    /// Returns whether the rule allows the write. What it allows stays allowed while the lock is held.
+    fn allows(&self, write: &Write<'_>, _: &Stripe<'_>) -> Result<bool> {
+        match write.rule {
+            Rule::Always => Ok(true),
+            Rule::IfAbsent => Ok(self.read(write.id, &write.path, write.key)?.is_none()),
+            Rule::IfToken(token) => Ok(self.token_with(self.state.nonce(write.id)?, write.id)? == token),
+        }
+    }
+
+    /// Writes a large value before the lock is taken, so that other writers don't wait for it. The file is a new one, which
+    /// no reader can have open.
+    fn large(&self, write: &Write<'_>) -> Result<Option<Temp>> {
+        if write.value.len() as u64 <= LARGEST {
+            return Ok(None);
+        }
+        self.create_temp(write.stripe(), write.head.stamp, &write.encode(false)?).map(Some)
+    }
+
+    /// Writes a small value, into the file of a victim if there is one. Readers may have that open, so the write must be
+    /// allowed.
+    fn small(
+        &self,
+        write: &Write<'_>,
+        stripe: &Stripe<'_>,
+        recycled: Option<Temp>,
+        new: bool,
+    ) -> Result<Temp> {
+        // An entry that is overwritten once will be again. A version is overwritten to delete, which must not need space.
+        let roomy = (!new || is_version_key(write.key)) && is_worth_room(write.key, write.value);
+        let bytes = write.encode(roomy)?;
+        if let Some(temp) = recycled
+            && temp.fill(stripe, &bytes)?
+        {
+            return Ok(temp);
+        }
+        self.create_temp(write.stripe(), write.head.stamp, &bytes)
+    }
+
+    /// Gives a written file its entry's name; `None` if the file was lost.
+    fn place(
+        &self,
+        write: &Write<'_>,
+        stripe: &Stripe<'_>,
+        temp: Result<Temp>,
+        new: bool,
+    ) -> Result<Option<bool>> {
+        let placed = temp.and_then(|temp| temp.rename(&write.path));
+        match placed {
+            Ok(true) => self.note(write.id, &write.head),
+            Ok(false) | Err(_) if new => stripe.uncount()?,
+            Ok(false) | Err(_) => {}
+        }
+        Ok(placed?.then_some(true))
+    }
+}
