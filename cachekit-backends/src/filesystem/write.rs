@@ -85,6 +85,8 @@ impl Folder {
             }
             let new = there.is_none();
             if !new || stripe.admit()? {
+                #[cfg(test)]
+                self.hooks.reach(super::tests::Point::Admitted);
                 let temp = match large.take() {
                     Some(large) => Ok(large),
                     None => self.small(write, &stripe, recycled, new),

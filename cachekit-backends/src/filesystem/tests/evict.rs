@@ -122,6 +122,33 @@ fn threads_keep_the_threshold_together() {
     assert_eq!(store.entries(), store.fs.total().unwrap());
 }
 
+#[test]
+fn writers_between_their_admission_and_their_file_keep_the_threshold_together() {
+    let store = Store::with_threshold(5);
+    for i in 0..4u32 {
+        store.fs.set(&i.to_string(), b"v", None).unwrap();
+    }
+    let others = ["a", "b", "c"].map(|name| (store.another(), name));
+    std::thread::scope(|scope| {
+        let held: Vec<_> = others
+            .iter()
+            .map(|(fs, name)| {
+                let hold = Hold::at(fs, &[(Point::Admitted, name)]).pop().unwrap();
+                let write = named(scope, name, || fs.set(name, b"v", None).unwrap());
+                hold.wait();
+                (hold, write)
+            })
+            .collect();
+        store.fs.set("new", b"v", None).unwrap();
+        for (hold, write) in held {
+            hold.release();
+            write.join().unwrap();
+            assert!(store.entries() <= 5, "{}", store.entries());
+        }
+    });
+    assert_eq!((store.entries(), store.fs.total().unwrap()), (5, 5));
+}
+
 /// Not a test: what `two_processes_share_one_threshold` runs in another process.
 #[test]
 fn child_writer() {

@@ -9,8 +9,10 @@ mod rewrite;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use super::disk::{Name, id_of, parse_name};
@@ -24,6 +26,8 @@ pub(super) enum Point {
     Looked,
     /// A writer is about to take the lock of its subfolder.
     BeforeLock,
+    /// A writer of a new entry has room for it, and has not given it its name.
+    Admitted,
 }
 
 /// A function that is called when a thread is at a point.
@@ -45,6 +49,54 @@ impl std::fmt::Debug for Hooks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Hooks")
     }
+}
+
+/// Holds the thread that arrives at a point, once, until the test goes on.
+struct Hold {
+    arrived: mpsc::Receiver<()>,
+    go_on: mpsc::Sender<()>,
+}
+
+impl Hold {
+    /// Holds the next thread of each name at its point.
+    fn at(fs: &Folder, holds: &[(Point, &'static str)]) -> Vec<Self> {
+        let (ours, theirs): (Vec<_>, Vec<_>) = holds
+            .iter()
+            .map(|&(point, thread)| {
+                let ((arrive, arrived), (go_on, wait)) = (mpsc::channel(), mpsc::channel());
+                (Self { arrived, go_on }, (point, thread, Mutex::new(Some((arrive, wait)))))
+            })
+            .unzip();
+        let hook = move |point| {
+            for (at, name, hold) in &theirs {
+                if *at == point && std::thread::current().name() == Some(name) {
+                    let taken: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)> = hold.lock().take();
+                    if let Some((arrive, wait)) = taken {
+                        arrive.send(()).unwrap();
+                        wait.recv().unwrap();
+                    }
+                }
+            }
+        };
+        assert!(fs.hooks.0.set(Box::new(hook)).is_ok());
+        ours
+    }
+
+    fn wait(&self) {
+        self.arrived.recv().unwrap();
+    }
+
+    fn release(&self) {
+        self.go_on.send(()).unwrap();
+    }
+}
+
+fn named<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> std::thread::ScopedJoinHandle<'scope, T> {
+    std::thread::Builder::new().name(name.into()).spawn_scoped(scope, work).unwrap()
 }
 
 /// A store in a directory of its own, on a clock of its own.

@@ -1,9 +1,5 @@
 //! Tokens and locks: which writes are allowed, and what readers see of the others.
 
-use std::sync::mpsc;
-
-use parking_lot::Mutex;
-
 use super::*;
 use crate::Version;
 
@@ -150,54 +146,6 @@ fn a_version_is_made_once_and_seen_by_all() {
     assert_eq!(second[1], first[1]);
 }
 
-/// Holds the thread that arrives at a point, once, until the test goes on.
-struct Hold {
-    arrived: mpsc::Receiver<()>,
-    go_on: mpsc::Sender<()>,
-}
-
-impl Hold {
-    /// Holds the next thread named `thread` at the point.
-    fn at(fs: &Folder, holds: &[(Point, &'static str)]) -> Vec<Self> {
-        let (ours, theirs): (Vec<_>, Vec<_>) = holds
-            .iter()
-            .map(|&(point, thread)| {
-                let ((arrive, arrived), (go_on, wait)) = (mpsc::channel(), mpsc::channel());
-                (Self { arrived, go_on }, (point, thread, Mutex::new(Some((arrive, wait)))))
-            })
-            .unzip();
-        let hook = move |point| {
-            for (at, name, hold) in &theirs {
-                if *at == point && std::thread::current().name() == Some(name) {
-                    let taken: Option<(mpsc::Sender<()>, mpsc::Receiver<()>)> = hold.lock().take();
-                    if let Some((arrive, wait)) = taken {
-                        arrive.send(()).unwrap();
-                        wait.recv().unwrap();
-                    }
-                }
-            }
-        };
-        assert!(fs.hooks.0.set(Box::new(hook)).is_ok());
-        ours
-    }
-
-    fn wait(&self) {
-        self.arrived.recv().unwrap();
-    }
-
-    fn release(&self) {
-        self.go_on.send(()).unwrap();
-    }
-}
-
-fn named<'scope, T: Send + 'scope>(
-    scope: &'scope std::thread::Scope<'scope, '_>,
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'scope,
-) -> std::thread::ScopedJoinHandle<'scope, T> {
-    std::thread::Builder::new().name(name.into()).spawn_scoped(scope, work).unwrap()
-}
-
 /// A slow writer of a value from before a deletion, and a reader that has found the entry's file and has not read it, while
 /// the entry is evicted and its file may be filled again.
 fn a_reader_and_a_refused_writer(store: &Store, write: impl Fn() -> bool + Send + Sync) {
@@ -242,7 +190,7 @@ fn a_reader_between_its_look_and_its_read_never_gets_a_value_whose_write_fails()
         // Another process has the lock when the write goes for it.
         let locked = std::fs::File::open(store.path("k").parent().unwrap()).unwrap();
         locked.lock().unwrap();
-        assert_eq!(store.fs.set("k", b"failed", None).unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(store.fs.set("k", b"bad", None).unwrap_err().kind(), ErrorKind::Timeout);
         holds[0].release();
         let found = read.join().unwrap();
         assert!(found.is_none() || found.as_deref() == Some(b"new"), "{found:?} was not stored");
