@@ -1,23 +1,25 @@
-//! The envelope around a stored value: what it is, since when, until when, and proof that it is whole.
+//! The envelope around a stored value: its type, its creation and expiry, its generation and a checksum.
 //!
 //! All numbers are little endian:
 //!
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 2 | magic `c1 6b`; no `MessagePack` begins so |
-//! | 2 | 1 | format, 1 |
-//! | 3 | 1 | flags: bit 0, the value is an integer; all others are zero |
+//! | 2 | 1 | format, 2 |
+//! | 3 | 1 | flags: bit 0, the value is an integer; bit 1, reserved: the value is an `Err`; all but bit 0 are written as 0 |
 //! | 4 | 4 | length of the payload |
 //! | 8 | 8 | created, in milliseconds since the Unix epoch |
 //! | 16 | 8 | expiry, in milliseconds since the Unix epoch; 0 is never |
-//! | 24 | 8 | reserved for the time from which a stale entry is refreshed; written as 0 and not read |
+//! | 24 | 8 | end of freshness, in milliseconds since the Unix epoch; written as 0, which is the expiry |
 //! | 32 | 16 | generation |
 //! | 48 | 8 | fingerprint of the value's type; 0 for an integer |
 //! | 56 | n | payload |
 //! | 56 + n | 8 | checksum: XXH3 of all bytes before, seeded with XXH3 of the key |
 //!
 //! A reader refuses a format or a flag that it doesn't know, so that compression, signatures or encryption can be
-//! added without an older build misreading what a newer one stored. The checksum finds damage, not forgery.
+//! added without an older build misreading the entry of a newer one. This build serves nothing stale: an entry with an end of
+//! freshness expires then. An instant after the year 9999 is refused, so that no reader computes with it. The checksum finds
+//! damage, not forgery.
 
 #[cfg(test)]
 #[allow(clippy::option_option)]
@@ -34,25 +36,27 @@ use crate::{Error, ErrorKind, Lifetime, Result, Version, lifetime_millis};
 pub use value::{Unsealed, fingerprint, read_payload, seal_integer, seal_value, unseal_value};
 
 const MAGIC: [u8; 2] = [0xc1, b'k'];
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const FLAG_INTEGER: u8 = 1;
 const HEADER_LEN: usize = 56;
 const CHECKSUM_LEN: usize = 8;
+/// The last millisecond of the year 9999.
+const LATEST: u64 = 253_402_300_799_999;
 
-/// What an entry says about its value.
+/// The properties of an entry's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// When the value was stored, in milliseconds since the Unix epoch.
     pub created: u64,
-    /// From when on the entry is over, in milliseconds since the Unix epoch; `None` is never.
+    /// When the entry expires, in milliseconds since the Unix epoch; `None` is never.
     pub expiry: Option<u64>,
     /// The versions it was stored under, [combined](combine).
     pub generation: u128,
-    /// What the payload is.
+    /// The kind of the payload.
     pub content: Content,
 }
 
-/// What the payload of an entry is; always the value's encoding.
+/// The kind of an entry's payload, which is always the value's encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// A value of the type with this [`fingerprint`].
@@ -92,13 +96,14 @@ impl fmt::Display for Reject {
 impl std::error::Error for Reject {}
 
 impl Header {
-    /// A header for a value that lives for `life` from `created` on.
+    /// A header for a value that lives for `life` from `created` on. An expiry after the year 9999 is none.
     pub fn new(created: u64, life: Lifetime, generation: u128, content: Content) -> Self {
         let expiry = life.map(|life| created.saturating_add(lifetime_millis(life)));
+        let (created, expiry) = (created.min(LATEST), expiry.filter(|expiry| *expiry <= LATEST));
         Self { created, expiry, generation, content }
     }
 
-    /// Whether the entry is over at a moment, in milliseconds since the Unix epoch.
+    /// Whether the entry is expired at a moment, in milliseconds since the Unix epoch.
     pub fn is_expired(&self, now: u64) -> bool {
         self.expiry.is_some_and(|expiry| expiry <= now)
     }
@@ -119,7 +124,7 @@ impl Header {
         bytes[3] = flags;
         bytes[4..8].copy_from_slice(&payload_len.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.created.to_le_bytes());
-        // An entry that was over at the epoch is over at the first millisecond as well.
+        // 0 is never: an entry that expires at the epoch expires a millisecond later.
         bytes[16..24].copy_from_slice(&self.expiry.map_or(0, |expiry| expiry.max(1)).to_le_bytes());
         bytes[32..48].copy_from_slice(&self.generation.to_le_bytes());
         bytes[48..].copy_from_slice(&fingerprint.to_le_bytes());
@@ -162,10 +167,13 @@ pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reje
         FLAG_INTEGER => Content::Integer,
         _ => return Err(Reject::OtherFormat),
     };
-    let expiry = u64::from_le_bytes(field(head, 16));
+    let [created, expiry, fresh] = [8, 16, 24].map(|at| u64::from_le_bytes(field(head, at)));
+    if created.max(expiry).max(fresh) > LATEST {
+        return Err(Reject::Corrupt);
+    }
     let header = Header {
-        created: u64::from_le_bytes(field(head, 8)),
-        expiry: (expiry != 0).then_some(expiry),
+        created,
+        expiry: [expiry, fresh].into_iter().filter(|&end| end != 0).min(),
         generation: u128::from_le_bytes(field(head, 32)),
         content,
     };
@@ -178,7 +186,7 @@ pub fn combine(versions: &[Version]) -> u128 {
         let mut both = [0; 32];
         both[..16].copy_from_slice(&combined.to_le_bytes());
         both[16..].copy_from_slice(&version.to_bytes());
-        // Versions are random and secret enough that nobody can choose them; a hash against accidents will do.
+        // Versions are random and can't be chosen by a client: a hash against accidents suffices.
         xxh3_128(&both)
     })
 }

@@ -46,14 +46,14 @@ fn the_format_does_not_change() {
     let value = seal(KEY, &header, |out| codec::encode(&("ß", 1), out)).unwrap();
     assert_eq!(
         hex(&value),
-        "c16b01000500000000e8665e6f01000060d2675e6f0100000000000000000000000102030405060708090a0b0c0d0e0f\
+        "c16b02000500000000e8665e6f01000060d2675e6f0100000000000000000000000102030405060708090a0b0c0d0e0f\
          887766554433221192a2c39f01022ee93bb4853cc5"
     );
     assert_eq!(unseal(KEY, &value).unwrap().0, header);
     let integer = seal_value(KEY, NOW, None, 0, &300u16).unwrap();
     assert_eq!(
         hex(&integer),
-        "c16b01010300000000e8665e6f01000000000000000000000000000000000000000000000000000000000000000000000000000000000000\
+        "c16b02010300000000e8665e6f01000000000000000000000000000000000000000000000000000000000000000000000000000000000000\
          cd012c6b6de3d8e9d91eb3"
     );
 }
@@ -171,18 +171,41 @@ fn every_cut_and_every_addition_is_refused() {
 
 #[test]
 fn a_later_format_or_flag_is_refused_as_such() {
-    for (at, with) in [(2, 0), (2, 2), (2, 255), (3, 2), (3, 3), (3, 128)] {
+    for (at, with) in [(2, 0), (2, 1), (2, 3), (2, 255), (3, 2), (3, 3), (3, 128)] {
         let mut bytes = sealed(&user());
         bytes[at] = with;
         assert_eq!(unseal(KEY, &resealed(bytes)), Err(Reject::OtherFormat), "{with} at {at}");
     }
 }
 
-#[test]
-fn the_reserved_time_may_be_used_later() {
+/// An entry with a number of its header changed.
+fn with_instant(at: usize, instant: u64) -> Vec<u8> {
     let mut bytes = sealed(&user());
-    bytes[24..32].fill(9);
-    assert_eq!(unsealed(&resealed(bytes)), Unsealed::Value(user()));
+    bytes[at..at + 8].copy_from_slice(&instant.to_le_bytes());
+    resealed(bytes)
+}
+
+#[test]
+fn an_entry_with_an_end_of_freshness_expires_then() {
+    assert!(sealed(&user())[24..32].iter().all(|byte| *byte == 0), "not used yet");
+    let bytes = with_instant(24, NOW + 10_000);
+    assert_eq!(unseal_value(KEY, &bytes, NOW + 9_999, 7), Unsealed::Value(user()));
+    assert_eq!(unseal_value::<User>(KEY, &bytes, NOW + 10_000, 7), Unsealed::Expired);
+    assert_eq!(unseal_value::<User>(KEY, &with_instant(24, NOW + 90_000), NOW + 60_000, 7), Unsealed::Expired);
+}
+
+#[test]
+fn an_instant_after_the_year_9999_is_refused_and_not_written() {
+    for at in [8, 16, 24] {
+        assert!(unseal(KEY, &with_instant(at, LATEST)).is_ok(), "{at}");
+        for instant in [LATEST + 1, u64::MAX] {
+            assert_eq!(unseal(KEY, &with_instant(at, instant)), Err(Reject::Corrupt), "{at}");
+        }
+    }
+    let header = Header::new(u64::MAX, Some(Duration::MAX), 7, Content::Integer);
+    assert_eq!((header.created, header.expiry), (LATEST, None));
+    let last = Header::new(LATEST - 1, Some(Duration::from_millis(1)), 7, Content::Integer);
+    assert_eq!(last.expiry, Some(LATEST));
 }
 
 #[test]
@@ -238,9 +261,25 @@ proptest! {
     }
 
     #[test]
-    fn any_header_and_key_come_back(created: u64, expiry: Option<u64>, generation: u128, print: u64, key: String) {
+    fn any_header_behind_a_right_checksum_has_numbers_to_compute_with(head: [u8; HEADER_LEN - 8], now: u64) {
+        let mut bytes = sealed(&1u8);
+        bytes[8..HEADER_LEN].copy_from_slice(&head);
+        let bytes = resealed(bytes);
+        if let Ok((header, _)) = unseal(KEY, &bytes) {
+            prop_assert!(header.created <= LATEST && header.expiry.is_none_or(|expiry| expiry <= LATEST));
+            prop_assert!(header.life_left(now).is_none_or(|left| left <= Duration::from_millis(LATEST)));
+            let again = seal_integer(KEY, &header, 2).unwrap();
+            prop_assert_eq!(unseal(KEY, &again).unwrap().0.expiry, header.expiry);
+        }
+        let _ = unseal_value::<u8>(KEY, &bytes, now, 7);
+    }
+
+    #[test]
+    fn any_header_and_key_come_back(
+        created in 0..=LATEST, expiry in proptest::option::of(1..=LATEST), generation: u128, print: u64, key: String
+    ) {
         let content = Content::Value(print);
-        let header = Header { created, expiry: expiry.map(|at| at.max(1)), generation, content };
+        let header = Header { created, expiry, generation, content };
         let bytes = seal(&key, &header, |_| Ok(())).unwrap();
         prop_assert_eq!(unseal(&key, &bytes), Ok((header, &[][..])));
         prop_assert!(unseal(&(key + "x"), &bytes).is_err());

@@ -12,16 +12,16 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Content, Header, Reject, seal, unseal};
 use crate::{Lifetime, Result, codec};
 
-/// What bytes under a key turned out to be.
+/// The result of reading the bytes under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsealed<T> {
     /// The value, in time and of the generation asked for.
     Value(T),
-    /// An entry whose time is over.
+    /// An expired entry.
     Expired,
     /// An entry of a generation that was deleted.
     OtherGeneration,
-    /// Something else.
+    /// No entry, or one that can't be read.
     Unreadable(Reject),
 }
 
@@ -77,7 +77,7 @@ pub fn read_payload<T: DeserializeOwned + 'static>(header: &Header, payload: &[u
 }
 
 /// A number for a type: the hash of its full name. All owned and borrowed kinds of text are the same type here, so that
-/// what was stored as a `&str` is read as a `String`.
+/// a stored `&str` is read as a `String`.
 pub fn fingerprint<T: ?Sized + 'static>() -> u64 {
     let name = if is_text(TypeId::of::<T>()) { "str" } else { std::any::type_name::<T>() };
     xxh3_64(name.as_bytes())

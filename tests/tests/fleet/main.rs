@@ -2,6 +2,7 @@
 //!
 //! Each test starts processes of this program, which open the cache by their environment, as real ones do.
 
+mod hot;
 mod mixed;
 mod script;
 mod work;
@@ -124,4 +125,20 @@ fleets! {
     three_memcached_servers: Place::memcached("memcached", (0..3).map(|_| memcached::server(&[])).collect());
     memcached_with_login: Place::sasl();
     spread: Place::spread();
+}
+
+macro_rules! hot {
+    ($($name:ident: $place:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            hot::hot(|| $place, stringify!($name));
+        }
+    )*};
+}
+
+hot! {
+    no_call_of_four_hot_keys_on_filesystem_returns_a_value_from_before_a_deletion: Place::filesystem();
+    no_call_of_four_hot_keys_on_redis_returns_a_value_from_before_a_deletion: Place::redis();
+    no_call_of_four_hot_keys_on_memcached_returns_a_value_from_before_a_deletion:
+        Place::memcached("memcached", vec![memcached::server(&[])]);
 }

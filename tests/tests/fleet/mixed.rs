@@ -20,19 +20,30 @@ const EACH: usize = OPERATIONS.div_ceil(PROCESSES * 2 * WORKERS);
 pub(crate) struct Random {
     process: u16,
     count: AtomicU64,
+    /// The longest that a computation takes, in microseconds.
+    longest: u64,
     computed: Mutex<Vec<(Value, u64)>>,
 }
 
 impl Random {
+    pub(crate) fn new(process: u16, longest: u64) -> Self {
+        Self { process, count: AtomicU64::new(0), longest, computed: Mutex::default() }
+    }
+
+    /// The computations so far.
+    pub(crate) fn take(&self) -> Vec<(Value, u64)> {
+        std::mem::take(&mut self.computed.lock())
+    }
+
     fn read(&self, key: Key) -> Value {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         Value { key, process: self.process, number, read: now() }
     }
 
     /// How long a computation takes.
-    fn pause(value: Value) -> Option<Duration> {
+    fn pause(&self, value: Value) -> Option<Duration> {
         let dice = Dice(value.read).roll();
-        dice.is_multiple_of(2).then(|| Duration::from_micros(dice % 1500))
+        dice.is_multiple_of(2).then(|| Duration::from_micros(dice % self.longest))
     }
 
     fn done(&self, value: Value) -> Value {
@@ -44,7 +55,7 @@ impl Random {
 impl Source for Random {
     fn compute(&self, key: Key) -> Value {
         let value = self.read(key);
-        if let Some(time) = Self::pause(value) {
+        if let Some(time) = self.pause(value) {
             // How long the computation takes: without, no deletion in another process would overtake one.
             std::thread::sleep(time);
         }
@@ -53,7 +64,7 @@ impl Source for Random {
 
     async fn compute_as_task(&self, key: Key) -> Value {
         let value = self.read(key);
-        if let Some(time) = Self::pause(value) {
+        if let Some(time) = self.pause(value) {
             // As above.
             tokio::time::sleep(time).await;
         }
@@ -62,10 +73,10 @@ impl Source for Random {
 }
 
 /// `SplitMix64` by Steele, Lea and Flood.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -73,7 +84,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.roll() % n
     }
 
@@ -99,16 +110,16 @@ impl Dice {
     }
 }
 
-/// What one thread or task does.
+/// The history of one thread or task.
 #[derive(Default)]
-struct Log(History);
+pub(crate) struct Log(pub(crate) History);
 
 impl Log {
-    fn called(&mut self, process: u16, key: Key, start: u64, value: Value) {
+    pub(crate) fn called(&mut self, process: u16, key: Key, start: u64, value: Value) {
         self.0.called.push(Called { key, process, span: Span { start, end: now() }, value });
     }
 
-    fn deleted(&mut self, scope: Scope, start: u64) {
+    pub(crate) fn deleted(&mut self, scope: Scope, start: u64) {
         self.0.deleted.push(Deleted { scope, span: Span { start, end: now() } });
     }
 }
@@ -147,8 +158,7 @@ async fn task(process: u16, mut dice: Dice) -> History {
 
 /// A process of the fleet.
 fn play(process: u16) {
-    let source = Random { process, count: AtomicU64::new(0), computed: Mutex::default() };
-    let Kind::Mixed(source) = work::install(Kind::Mixed(source)) else { unreachable!() };
+    let Kind::Mixed(source) = work::install(Kind::Mixed(Random::new(process, 1500))) else { unreachable!() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     say("ready");
     Child::wait_for_parent();
@@ -167,18 +177,14 @@ fn play(process: u16) {
     for task in tasks {
         history.extend(runtime.block_on(task).unwrap());
     }
-    history.computed = std::mem::take(&mut source.computed.lock());
+    history.computed = source.take();
     let file = std::path::Path::new(&variable("HISTORIES")).join(process.to_string());
     std::fs::write(file, serde_json::to_vec(&history).unwrap()).unwrap();
     say("done");
 }
 
-pub(crate) fn mixed(place: impl Fn() -> Place, test: &str) {
-    if let Some(process) = enlist() {
-        return play(process);
-    }
-    let (place, dir) = (place(), tempfile::tempdir().unwrap());
-    let mut fleet = place.fleet(test, &[("HISTORIES", dir.path().to_str().unwrap())]);
+/// Starts the processes at once, and waits for their ends.
+pub(crate) fn run(mut fleet: Vec<Child>) {
     let all_say = |fleet: &mut [Child], word: &str| {
         for child in fleet {
             assert_eq!(child.hear(), word);
@@ -188,6 +194,15 @@ pub(crate) fn mixed(place: impl Fn() -> Place, test: &str) {
     fleet.iter_mut().for_each(Child::go_on);
     all_say(&mut fleet, "done");
     fleet.into_iter().for_each(Child::finish);
+}
+
+pub(crate) fn mixed(place: impl Fn() -> Place, test: &str) {
+    if let Some(process) = enlist() {
+        return play(process);
+    }
+    let (place, dir) = (place(), tempfile::tempdir().unwrap());
+    let fleet = place.fleet(test, &[("HISTORIES", dir.path().to_str().unwrap())]);
+    run(fleet);
     let mut history = History::default();
     for number in 0..PROCESSES {
         let bytes = std::fs::read(dir.path().join(number.to_string())).unwrap();

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::OnceLock;
 
-use cachekit::{Result, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize};
+use cachekit::{Result, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, refresh};
 use cachekit_tests::history::{Key, Scope, Value};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,12 @@ pub(crate) fn call(key: Key) -> Value {
         _ => unreachable!("a function of tasks"),
     }
     .whole()
+}
+
+/// Computes and stores a call of the function without instances anew.
+pub(crate) fn renew(key: Key) -> Value {
+    assert_eq!(key.function, PLAIN);
+    refresh!(plain, key.argument).whole()
 }
 
 /// Calls the async function.
