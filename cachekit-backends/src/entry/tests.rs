@@ -47,14 +47,14 @@ fn the_format_does_not_change() {
     assert_eq!(
         hex(&value),
         "c16b02000500000000e8665e6f01000060d2675e6f0100000000000000000000000102030405060708090a0b0c0d0e0f\
-         887766554433221192a2c39f01022ee93bb4853cc5"
+         887766554433221192a2c39f012e45e034cae8637c"
     );
     assert_eq!(unseal(KEY, &value).unwrap().0, header);
     let integer = seal_value(KEY, NOW, None, 0, &300u16).unwrap();
     assert_eq!(
         hex(&integer),
         "c16b02010300000000e8665e6f01000000000000000000000000000000000000000000000000000000000000000000000000000000000000\
-         cd012c6b6de3d8e9d91eb3"
+         cd012c847344d9e102c7d1"
     );
 }
 
