@@ -191,7 +191,10 @@ fn an_entry_with_an_end_of_freshness_expires_then() {
     let bytes = with_instant(24, NOW + 10_000);
     assert_eq!(unseal_value(KEY, &bytes, NOW + 9_999, 7), Unsealed::Value(user()));
     assert_eq!(unseal_value::<User>(KEY, &bytes, NOW + 10_000, 7), Unsealed::Expired);
-    assert_eq!(unseal_value::<User>(KEY, &with_instant(24, NOW + 90_000), NOW + 60_000, 7), Unsealed::Expired);
+    assert_eq!(
+        unseal_value::<User>(KEY, &with_instant(24, NOW + 90_000), NOW + 60_000, 7),
+        Unsealed::Expired
+    );
 }
 
 #[test]

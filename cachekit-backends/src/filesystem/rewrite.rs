@@ -8,7 +8,6 @@
 use std::fs::{File, Metadata};
 use std::path::Path;
 
-use super::Folder;
 use super::disk::{failed, open, read_at, write_at};
 use super::layout::{BLOCK, HEAD_LEN, Head, Peek, encode_head, peek};
 use super::stripe::Stripe;
@@ -25,38 +24,36 @@ pub(super) fn is_worth_room(key: &str, value: &[u8]) -> bool {
     (HEAD_LEN + key.len() + 2 * value.len()) as u64 <= LARGEST
 }
 
-impl Folder {
-    /// Overwrites an entry in its file; false if the file is another key's or has no room. The lock is that of its subfolder,
-    /// and the write is allowed.
-    pub(super) fn rewrite(
-        &self,
-        _: &Stripe<'_>,
-        (path, found): (&Path, &Metadata),
-        key: &str,
-        value: &[u8],
-        head: &Head,
-    ) -> Result<bool> {
-        if !may_have_room(found) {
-            return Ok(false);
-        }
-        // An error here occurs again, and is returned, where the file is replaced.
-        let Ok(Some((file, meta))) = open(path, File::options().read(true).write(true)) else {
-            return Ok(false);
-        };
-        let mut start = vec![0; HEAD_LEN + key.len()];
-        if !may_have_room(&meta) || read_at(&file, &mut start, 0).is_err() {
-            return Ok(false);
-        }
-        let (old, found) = start.split_at(HEAD_LEN);
-        let Peek::Entry { key_len, place, .. } = peek(old, meta.len()) else { return Ok(false) };
-        let Some(place) = place.beside(key, value.len()) else { return Ok(false) };
-        let Some(new) = encode_head(key, value, head, place) else { return Ok(false) };
-        if key_len != key.len() || found != key.as_bytes() {
-            return Ok(false);
-        }
-        write_at(&file, value, place.at())
-            .and_then(|()| write_at(&file, &new, 0))
-            .map_err(|e| failed("write", path, e))?;
-        Ok(true)
+/// Overwrites an entry in its file; false if the file is another key's or has no room. The lock is that of its subfolder,
+/// and the write is allowed.
+pub(super) fn rewrite(
+    _: &Stripe<'_>,
+    path: &Path,
+    found: &Metadata,
+    key: &str,
+    value: &[u8],
+    head: &Head,
+) -> Result<bool> {
+    if !may_have_room(found) {
+        return Ok(false);
     }
+    // An error here occurs again, and is returned, where the file is replaced.
+    let Ok(Some((file, meta))) = open(path, File::options().read(true).write(true)) else {
+        return Ok(false);
+    };
+    let mut start = vec![0; HEAD_LEN + key.len()];
+    if !may_have_room(&meta) || read_at(&file, &mut start, 0).is_err() {
+        return Ok(false);
+    }
+    let (old, found) = start.split_at(HEAD_LEN);
+    let Peek::Entry { key_len, place, .. } = peek(old, meta.len()) else { return Ok(false) };
+    let Some(place) = place.beside(key, value.len()) else { return Ok(false) };
+    let Some(new) = encode_head(key, value, head, place) else { return Ok(false) };
+    if key_len != key.len() || found != key.as_bytes() {
+        return Ok(false);
+    }
+    write_at(&file, value, place.at())
+        .and_then(|()| write_at(&file, &new, 0))
+        .map_err(|e| failed("write", path, e))?;
+    Ok(true)
 }

@@ -59,9 +59,9 @@ impl Temp {
             Err(e) => return Err(failed("open", &self.path, e)),
         };
         let len = bytes.len() as u64;
-        let written = file.write_all(bytes).and_then(|()| {
-            if file.metadata()?.len() > len { file.set_len(len) } else { Ok(()) }
-        });
+        let written = file
+            .write_all(bytes)
+            .and_then(|()| if file.metadata()?.len() > len { file.set_len(len) } else { Ok(()) });
         written.map(|()| true).map_err(|e| failed("write", &self.path, e))
     }
 

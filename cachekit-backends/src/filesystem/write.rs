@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Folder;
 use super::disk::{Id, failed, id_of, look, stripe_of};
 use super::layout::{Head, encode};
-use super::rewrite::is_worth_room;
+use super::rewrite::{is_worth_room, rewrite};
 use super::stripe::Stripe;
 use super::temp::{LARGEST, Temp};
 use crate::random::random_u128;
@@ -78,7 +78,7 @@ impl Folder {
             }
             let there = look(&write.path).map_err(|e| failed("look at", &write.path, e))?;
             if let (Some(found), None) = (&there, &large)
-                && self.rewrite(&stripe, (&write.path, found), write.key, write.value, &write.head)?
+                && rewrite(&stripe, &write.path, found, write.key, write.value, &write.head)?
             {
                 self.note(write.id, &write.head);
                 return Ok(Some(true));

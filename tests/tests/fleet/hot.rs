@@ -51,7 +51,9 @@ fn thread(process: u16, mut dice: Dice) -> History {
 
 /// A process of the fleet.
 fn play(process: u16) {
-    let Kind::Mixed(source) = work::install(Kind::Mixed(Random::new(process, LONGEST))) else { unreachable!() };
+    let Kind::Mixed(source) = work::install(Kind::Mixed(Random::new(process, LONGEST))) else {
+        unreachable!()
+    };
     say("ready");
     Child::wait_for_parent();
     let mut dice = Dice(now() ^ u64::from(process));
