@@ -62,7 +62,9 @@ fn play(process: u16) {
         let dice: Vec<_> = (0..THREADS).map(|_| Dice(dice.roll())).collect();
         let threads: Vec<_> =
             dice.into_iter().map(|dice| scope.spawn(move || thread(process, dice))).collect();
-        threads.into_iter().for_each(|thread| history.extend(thread.join().unwrap()));
+        for thread in threads {
+            history.extend(thread.join().unwrap());
+        }
     });
     history.computed = source.take();
     std::fs::write(Path::new(&variable("HISTORIES")).join(process.to_string()), to_bytes(&history)).unwrap();
