@@ -14,7 +14,7 @@ use super::Fault;
 /// For an element type that can't be a `u8` all of it is a constant after inlining.
 pub(super) struct OnlyByte;
 
-/// The refusal; it has no message because nobody sees it.
+/// The refusal; it has no message because no caller sees it.
 #[derive(Debug)]
 pub(super) struct NotByte;
 

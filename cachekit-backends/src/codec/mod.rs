@@ -22,7 +22,7 @@ mod bytes;
 mod de;
 mod ser;
 #[cfg(test)]
-#[allow(clippy::option_option)]
+#[expect(clippy::option_option, reason = "nested options are what the tests are about")]
 mod tests;
 
 use std::fmt;

@@ -128,7 +128,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Serializer<'o> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
         let start = self.out.len();
         self.nested(value)?;
-        // What was written tells whether this `Some` would be lost.
+        // The written bytes tell whether this `Some` would be lost.
         match self.out.get_mut(start..) {
             Some([NIL]) => {
                 self.out.truncate(start);
@@ -214,7 +214,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Serializer<'o> {
     }
 }
 
-/// What kind of head a container has.
+/// The kind of a container's head.
 #[derive(Clone, Copy)]
 enum Form {
     /// A sequence whose first element will tell whether it is one of bytes.

@@ -22,7 +22,7 @@
 //! damage, not forgery.
 
 #[cfg(test)]
-#[allow(clippy::option_option)]
+#[expect(clippy::option_option, reason = "nested options are what the tests are about")]
 mod tests;
 mod value;
 

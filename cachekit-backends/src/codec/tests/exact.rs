@@ -1,4 +1,4 @@
-//! What comes back equals what was stored.
+//! A value that comes back equals the stored one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};

@@ -29,7 +29,7 @@ fn list(depth: usize) -> Any {
     (1..depth).fold(Any::Unit, |inner, _| Any::List(vec![inner]))
 }
 
-/// An element that nobody may ask for.
+/// An element that must not be asked for.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Never;
 

@@ -1,4 +1,4 @@
-//! What is stored under one shape of a type is never misread under another.
+//! A value stored under one shape of a type is never misread under another.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

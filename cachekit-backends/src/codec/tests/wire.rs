@@ -52,7 +52,7 @@ fn by_rmp_serde(value: &impl Serialize) -> Vec<u8> {
 type Sample = (bool, i64, u64, f32, f64, char, String, Vec<Option<u32>>, BTreeMap<i16, Vec<i8>>);
 
 proptest! {
-    /// Apart from our extensions it is the MessagePack that everybody writes.
+    /// Apart from our extensions it is the MessagePack that other libraries write.
     #[test]
     fn what_needs_no_extension_is_plain_messagepack(sample: Sample, n in 0u32..64) {
         let plain = (sample.1 >> n, sample.2 >> n, sample);

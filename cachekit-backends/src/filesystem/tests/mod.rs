@@ -1,4 +1,4 @@
-//! What the file store promises, each promise in a test of its own. `cachekit_backends::conformance` has what all backends promise.
+//! The promises of the file store, each in a test of its own. `cachekit_backends::conformance` has those of all backends.
 
 mod damage;
 mod evict;
