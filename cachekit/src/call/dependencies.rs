@@ -114,7 +114,7 @@ fn each(engine: &Engine, mut note: impl FnMut(&mut Notes)) {
     }
     let current = current();
     let recorders = std::iter::successors(current.as_ref(), |recorder| recorder.outer.as_ref());
-    for recorder in recorders.filter(|recorder| std::ptr::eq(&*recorder.engine, engine)) {
+    for recorder in recorders.filter(|recorder| std::ptr::eq(Arc::as_ptr(&recorder.engine), engine)) {
         note(&mut recorder.notes.lock());
     }
 }

@@ -23,11 +23,10 @@ pub(crate) mod path;
 mod place;
 pub(crate) mod policy;
 pub(crate) mod request;
-mod round;
-mod store;
+pub(crate) mod round;
+pub(crate) mod store;
 
 pub(crate) use inputs::Call;
 pub(crate) use look::peek;
 pub(crate) use place::{Identity, Instance, Place, feed_local};
-pub(crate) use round::{Outcome, Round, Source, Step};
-pub(crate) use store::Duty;
+pub(crate) use round::{Outcome, Round, Source};

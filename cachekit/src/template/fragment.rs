@@ -6,7 +6,8 @@ use cachekit_backends::Timeout;
 
 use crate::cache::{Cache, policy};
 use crate::call::policy::Storable;
-use crate::call::{Call, Duty, Outcome, Place, Round};
+use crate::call::store::Duty;
+use crate::call::{Call, Outcome, Place, Round};
 use crate::engine::remote::{BlockingIo, ready};
 use crate::engine::{Hold, OBJECT};
 
@@ -22,7 +23,7 @@ pub(crate) enum FragmentFound<T> {
 /// It is a flight as every other one: callers that miss the same key wait for it, a deletion of the key keeps it from
 /// storing, and computations of this thread until the store are inside of it. Dropped, it hands over to one of the callers
 /// that wait.
-pub(crate) struct FragmentClaim(Option<Duty<'static>>);
+pub(crate) struct FragmentClaim(Option<Box<Duty<'static>>>);
 
 impl Cache {
     /// Looks for a fragment that serves, or claims to compute it. Blocks, also for another caller's computation.
@@ -48,7 +49,7 @@ impl Cache {
             Outcome::Value(value) => FragmentFound::Value(value),
             Outcome::Compute(duty) => {
                 duty.step_in();
-                FragmentFound::Nothing(Some(FragmentClaim(Some(duty))))
+                FragmentFound::Nothing(Some(FragmentClaim(Some(Box::new(duty)))))
             }
         }
     }

@@ -22,7 +22,8 @@ use super::rfc9111::{
 use super::scope::Target;
 use crate::call::dependencies;
 use crate::call::path::delete_path;
-use crate::call::{Call, Round, Source, Step};
+use crate::call::round::Step;
+use crate::call::{Call, Round, Source};
 use crate::engine::remote::AsyncIo;
 use crate::engine::{Engine, Hold, PAGES};
 

@@ -25,8 +25,8 @@ use super::rfc9111::{
     Freshness, Rules, Selecting, Unstorable, Validators, Vary, freshen, initial_age, kept, lifetime,
     revalidates, storable,
 };
-use crate::call::Duty;
 use crate::call::dependencies::{self, Dependency, DependencyRecorder};
+use crate::call::store::Duty;
 use crate::engine::remote::AsyncIo;
 
 /// How long a response that can be validated is kept at least after it went stale, in milliseconds.
