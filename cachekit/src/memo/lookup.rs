@@ -105,7 +105,7 @@ where
     let refresh = op == Op::Refresh || (options.refresh_if)();
     let (mut known, mut since) = (None, None);
     if engine.remote.is_none() || function.local {
-        let digest = function.identity().digest(&engine.local, arguments);
+        let digest = engine.local.digest(|w| feed_local(function.number, arguments, w));
         known = Some(digest);
         if !refresh {
             since = look(engine, digest, function, policy, arguments, found);

@@ -227,16 +227,22 @@ mod tests {
         let pool = Pool::new(2);
         let (release, hang) = mpsc::channel::<()>();
         let hang = Arc::new(Mutex::new(hang));
-        for _ in 0..500 {
-            let hang = Arc::clone(&hang);
-            let job = move || {
+        let (began, begins) = mpsc::channel();
+        for _ in 0..2 {
+            let (hang, began) = (Arc::clone(&hang), began.clone());
+            let hung = start(&pool, move || {
+                began.send(()).unwrap();
                 let _ = hang.lock().recv();
                 Ok(())
-            };
-            let error = run_blocking(&pool, Duration::ZERO, job).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout);
+            });
+            hung.unwrap();
+            begins.recv().unwrap();
+        }
+        for _ in 0..500 {
+            let late = run_blocking(&pool, Duration::ZERO, || -> Result<()> { panic!("a thread was free") });
+            assert_eq!(late.unwrap_err().kind(), ErrorKind::Timeout);
             let (threads, jobs) = pool.size();
-            assert!(threads <= 2 && jobs <= 64, "{threads} threads, {jobs} jobs");
+            assert!(threads == 2 && jobs <= 64, "{threads} threads, {jobs} jobs");
         }
         assert_eq!(block_on(run(&pool, SHORT, || Ok(7))).unwrap_err().kind(), ErrorKind::Timeout);
         drop(release);
