@@ -20,37 +20,8 @@ mod state;
 #[path = "../../cachekit/src/engine/flight/table.rs"]
 mod table;
 
-/// The primitives of `cachekit/src/engine/flight/sync.rs`, from shuttle.
-mod sync {
-    use std::sync::PoisonError;
-
-    pub(super) use shuttle::sync::MutexGuard;
-    pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-    pub(super) use shuttle::thread::{Thread, current as current_thread, park};
-    pub(super) use shuttle::thread_local;
-
-    pub(super) const COUNTERS: usize = 4;
-
-    #[derive(Default)]
-    pub(super) struct Mutex<T>(shuttle::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(super) const fn new(value: T) -> Self {
-            Self(shuttle::sync::Mutex::new(value))
-        }
-
-        pub(super) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-    }
-
-    macro_rules! process_wide {
-        ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
-            shuttle::lazy_static! { $(#[$meta])* static ref $name: $type = $init; }
-        };
-    }
-    pub(super) use process_wide;
-}
+#[path = "round_shuttle/sync.rs"]
+mod sync;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::{Error, Fetched, Matcher, Result, combine};
 
 use super::inputs::Call;
@@ -11,7 +10,7 @@ use super::policy::{Envelope, Opened, Policy};
 use crate::engine::flight::Key;
 use crate::engine::remote::{Fetch, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
-use crate::engine::{Engine, RemoteState, Snapshot};
+use crate::engine::{Engine, LocalStore, RemoteState, Snapshot};
 
 /// The state of a store at a look.
 pub(super) struct Look {
@@ -133,7 +132,7 @@ pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
 }
 
 /// Looks a recorded key up in the in-process store.
-pub(crate) fn stored_locally<R>(store: &SimpleStore, policy: &Policy<R>, key: &Key) -> Option<R> {
+pub(crate) fn stored_locally<R>(store: &LocalStore, policy: &Policy<R>, key: &Key) -> Option<R> {
     let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, key.bytes.as_slice());
     let entry = store.read(key.digest, feed, Arc::clone)?;
     policy.take(entry.any())

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Recorder, StableWriter, version_key};
 
 use super::arguments::KeyPart;
@@ -119,7 +118,7 @@ impl Identity<'_> {
     /// The place of a call's entry.
     pub(crate) fn place<I: KeyPart>(&self, engine: &Engine, arguments: &impl KeyPart, instance: &I) -> Place {
         if self.is_local(engine) {
-            let digest = self.digest(&engine.local, arguments);
+            let digest = engine.local.digest(|w| feed_local(self.number, arguments, w));
             return self.local_place(engine, digest, arguments, instance);
         }
         let mut versions = vec![self.version_key(engine)];
@@ -146,12 +145,6 @@ impl Identity<'_> {
         let bytes = recorded(|recorder| feed_local(self.number, arguments, recorder));
         let instance = instance_digest(engine, self.number, instance);
         Place::Local { key: Key { digest, bytes }, instance }
-    }
-
-    /// The digest of a call's key in the in-process store.
-    #[inline]
-    pub(crate) fn digest(&self, store: &SimpleStore, arguments: &impl KeyPart) -> u64 {
-        store.digest(|w| feed_local(self.number, arguments, w))
     }
 
     /// Returns the text that represents some arguments in keys of a backend.

@@ -22,6 +22,8 @@ use flight::Key;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
 
+/// The in-process store. The floors above name it by this alias, so that a model checker can put its own in its place.
+pub(crate) type LocalStore = SimpleStore;
 /// The right to compute an entry of an engine.
 pub(crate) type Lead<'a> = flight::Lead<'a, Snapshot>;
 /// The computations under way of an engine.
@@ -43,7 +45,7 @@ pub(crate) struct Engine {
     pub(crate) default_timeout: Timeout,
     pub(crate) clock: Clock,
     /// The in-process entries: all of them for `simple`, those of `local` functions for other backends.
-    pub(crate) local: Arc<SimpleStore>,
+    pub(crate) local: Arc<LocalStore>,
     /// The backend; none for `simple`.
     pub(crate) remote: Option<Arc<Remote>>,
     /// The backend keeps nothing (`null`).

@@ -1,7 +1,8 @@
 //! The state of a store as a call saw it before it computed.
 
 use cachekit_backends::Token;
-use cachekit_backends::simple::SimpleStore;
+
+use super::LocalStore;
 
 /// The state under which a value is computed. It decides whether the value may be stored, and which calls may share it.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ impl RemoteState {
 
 impl Snapshot {
     /// Whether a call with the snapshot `ours` may take a value that is computed under `self`.
-    pub(crate) fn serves(&self, ours: &Self, store: &SimpleStore) -> bool {
+    pub(crate) fn serves(&self, ours: &Self, store: &LocalStore) -> bool {
         match (self, ours) {
             (Self::Local { function, instance, at }, Self::Local { .. }) => {
                 store.is_current(*function, *instance, *at)

@@ -1,0 +1,42 @@
+//! `cachekit/src/engine/flight` over shuttle's primitives.
+
+#[path = "../../../../cachekit/src/engine/flight/lead.rs"]
+mod lead;
+#[path = "../../../../cachekit/src/engine/flight/nesting.rs"]
+mod nesting;
+#[path = "../../../../cachekit/src/engine/flight/seat.rs"]
+mod seat;
+#[path = "../../../../cachekit/src/engine/flight/slots.rs"]
+mod slots;
+#[path = "../../../../cachekit/src/engine/flight/state.rs"]
+mod state;
+#[path = "../sync.rs"]
+mod sync;
+#[path = "../../../../cachekit/src/engine/flight/table.rs"]
+mod table;
+
+use cachekit_backends::KeyBytes;
+
+pub(crate) use lead::scope;
+pub(crate) use state::{Shared, Wait, Waited};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) digest: u64,
+    pub(crate) bytes: KeyBytes,
+}
+
+impl table::Digested for Key {
+    fn digest(&self) -> u64 {
+        self.digest
+    }
+}
+
+pub(crate) type Flights<E> = table::Flights<Key, E>;
+pub(crate) type Role<'a, E> = table::Role<'a, Key, E>;
+pub(crate) type Lead<'a, E> = lead::Lead<'a, Key, E>;
+
+/// How many computations are under way.
+pub(crate) fn under_way<E: Clone>(flights: &Flights<E>) -> usize {
+    flights.size().0
+}

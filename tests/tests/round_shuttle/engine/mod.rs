@@ -1,0 +1,125 @@
+//! An engine over stores of one cell, with shuttle's locks: the same names as `cachekit/src/engine`.
+
+pub(crate) mod flight;
+#[path = "../../../../cachekit/src/engine/hold.rs"]
+mod hold;
+pub(crate) mod remote;
+#[path = "../../../../cachekit/src/engine/snapshot.rs"]
+mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cachekit_backends::simple::Entry;
+use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Lifetime, Matcher};
+
+pub(crate) use hold::Hold;
+pub(crate) use snapshot::{RemoteState, Snapshot};
+
+use flight::Key;
+use remote::Remote;
+use shuttle::sync::Mutex;
+use stats::Event;
+
+pub(crate) type Lead<'a> = flight::Lead<'a, Snapshot>;
+pub(crate) const OBJECT: u32 = 0;
+
+pub(crate) mod stats {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Event {
+        Hit,
+        Miss,
+        Store,
+        Error,
+        Coalesced,
+        Deletion,
+    }
+}
+
+pub(crate) struct Engine {
+    pub(crate) prefix: String,
+    pub(crate) clock: Clock,
+    pub(crate) local: LocalStore,
+    pub(crate) remote: Option<Arc<Remote>>,
+    pub(crate) flights: Arc<flight::Flights<Snapshot>>,
+    /// Not shuttle's: observations must not add schedules.
+    pub(crate) errors: AtomicUsize,
+}
+
+impl Engine {
+    pub(crate) fn new(remote: Option<Arc<Remote>>) -> Arc<Self> {
+        Arc::new(Self {
+            prefix: "p|".into(),
+            clock: Clock::system(),
+            local: LocalStore { secret: KeySecret::new(), cell: Mutex::new(None) },
+            remote,
+            flights: Arc::new(flight::Flights::new()),
+            errors: AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn flight_key(&self, entry: &str) -> Key {
+        let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));
+        Key { digest, bytes: KeyBytes::new(entry.as_bytes()) }
+    }
+
+    pub(crate) fn count(&self, event: Event) {
+        self.count_of(OBJECT, event);
+    }
+
+    pub(crate) fn count_of(&self, _: u32, event: Event) {
+        if event == Event::Error {
+            self.errors.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// An in-process store of one cell.
+pub(crate) struct LocalStore {
+    secret: KeySecret,
+    cell: Mutex<Option<Arc<Entry>>>,
+}
+
+impl LocalStore {
+    pub(crate) fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
+        self.secret.digest(feed)
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        1
+    }
+
+    pub(crate) fn expiry(&self, _: Lifetime) -> u64 {
+        u64::MAX
+    }
+
+    pub(crate) fn is_current(&self, _: u32, _: u64, _: u64) -> bool {
+        true
+    }
+
+    pub(crate) fn read<R>(
+        &self,
+        _: u64,
+        _: impl Fn(&mut Matcher<'_>),
+        read: impl Fn(&Arc<Entry>) -> R,
+    ) -> Option<R> {
+        self.cell.lock().unwrap().as_ref().map(read)
+    }
+
+    pub(crate) fn insert(&self, entry: Arc<Entry>, admit: impl FnOnce() -> bool) -> bool {
+        let mut cell = self.cell.lock().unwrap();
+        let admitted = admit();
+        if admitted {
+            *cell = Some(entry);
+        }
+        admitted
+    }
+
+    pub(crate) fn remove(&self, _: u64, _: &[u8]) -> bool {
+        self.cell.lock().unwrap().take().is_some()
+    }
+
+    pub(crate) fn delete_function(&self, _: u32) {}
+
+    pub(crate) fn delete_instance(&self, _: u32, _: u64) {}
+}
