@@ -4,6 +4,8 @@
 #[cfg(any(doctest, test))]
 mod book;
 mod child;
+#[cfg(test)]
+mod floors;
 pub mod history;
 mod mem;
 pub mod memcached;
