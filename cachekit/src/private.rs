@@ -32,7 +32,7 @@ pub fn scope_inline<T: ?Sized>(here: impl Copy) -> Scope {
     Scope::inline::<T, _>(here)
 }
 
-/// The default cache, or the one that a test has put in its place.
+/// Returns the default cache, or the one that a test has put in its place.
 #[inline]
 #[must_use]
 pub fn default_cache() -> &'static Cache {
@@ -43,7 +43,7 @@ pub fn default_cache() -> &'static Cache {
     crate::default_cache()
 }
 
-/// What `cache = PATH` may name.
+/// The types that `cache = PATH` may name.
 pub trait AsCache {
     /// The cache.
     fn as_cache(&self) -> &Cache;

@@ -1,4 +1,4 @@
-//! What a cache is bound to: the in-process store, the backend, the table of flights and the counters.
+//! A bound cache: the in-process store, the backend, the table of flights and the counters.
 //!
 //! The lowest floor. It knows keys, bytes and numbers; functions, requests and templates are above it.
 

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// How often a memoized function did what, in one cache of this process, since the cache was bound.
+/// The counters of a memoized function in one cache of this process, since the cache was bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionStats {
     /// Calls answered from the cache.
     pub hits: u64,
-    /// Calls that found nothing, those included that waited for another call's computation.
+    /// Calls that found nothing, including those that waited for another call's computation.
     pub misses: u64,
     /// Values stored.
     pub stores: u64,
-    /// Operations of the backend that failed and were gone on without.
+    /// Operations of the backend that failed; the calls went on without them.
     pub errors: u64,
     /// Misses answered by another call's computation.
     pub coalesced: u64,
@@ -25,7 +25,7 @@ impl FunctionStats {
     }
 }
 
-/// What a cache did in this process since it was bound: all its functions and its own methods.
+/// The counters of a cache in this process since it was bound: all its functions and its own methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {
@@ -41,10 +41,10 @@ pub struct CacheStats {
     pub errors: u64,
     /// Misses answered by another call's computation.
     pub coalesced: u64,
-    /// Entries in this process now, those included that are over but not reclaimed yet. Entries of a shared backend
-    /// aren't counted.
+    /// Entries in this process now, including expired ones that are not reclaimed yet. Entries of a shared backend
+    /// are not counted.
     pub entries: u64,
-    /// Entries that the threshold pushed out of this process.
+    /// Entries of this process that were evicted because of the threshold.
     pub evictions: u64,
 }
 
@@ -55,7 +55,7 @@ impl CacheStats {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
 fn rate(hits: u64, misses: u64) -> f64 {
     match hits + misses {
         0 => 0.0,
@@ -63,7 +63,7 @@ fn rate(hits: u64, misses: u64) -> f64 {
     }
 }
 
-/// What is counted.
+/// A counted event.
 #[derive(Clone, Copy)]
 pub(crate) enum Event {
     Hit,
@@ -84,8 +84,8 @@ struct Stripe([AtomicU64; EVENTS]);
 
 /// Counters that many threads add to.
 ///
-/// Hits, misses and stores, which are to cost next to nothing, each thread counts for itself ([`places`]); the rest is
-/// counted in stripes, so that threads seldom write to one line. Exact when read.
+/// Each thread counts hits, misses and stores in memory of its own ([`per_thread`]), because they must cost next to nothing.
+/// The other events are counted in stripes, so that threads seldom write to one line. Exact when read.
 pub(crate) struct Counters {
     stripes: [Stripe; STRIPES],
     number: u32,
@@ -93,20 +93,20 @@ pub(crate) struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { stripes: Default::default(), number: places::number() }
+        Self { stripes: Default::default(), number: per_thread::number() }
     }
 }
 
 impl Counters {
-    /// The number under which threads count for themselves.
+    /// The number of these counters in the memory of each thread.
     pub(crate) fn number(&self) -> u32 {
         self.number
     }
 
-    /// Counts under a number; `counters` are asked for only if the thread has no place for it.
+    /// Counts under a number. `counters` is called only if the thread has no place for it.
     #[inline]
     pub(crate) fn count_as<'a>(number: u32, event: Event, counters: impl FnOnce() -> &'a Self) {
-        if !places::count(number, event) {
+        if !per_thread::count(number, event) {
             counters().count_striped(event);
         }
     }
@@ -127,7 +127,7 @@ impl Counters {
     pub(crate) fn sum(&self, event: Event) -> u64 {
         let striped: u64 =
             self.stripes.iter().map(|stripe| stripe.0[event as usize].load(Ordering::Relaxed)).sum();
-        striped + places::sum(self.number, event)
+        striped + per_thread::sum(self.number, event)
     }
 
     pub(crate) fn function(&self) -> FunctionStats {
@@ -147,8 +147,8 @@ fn stripe() -> usize {
     MINE.try_with(|mine| *mine).unwrap_or(0)
 }
 
-/// What each thread counts in memory that only it writes to: a load and a store instead of an atomic addition.
-mod places {
+/// Counts in memory that only one thread writes to: a load and a store instead of an atomic addition.
+mod per_thread {
     use std::cell::Cell;
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -163,8 +163,8 @@ mod places {
 
     type Block = [[AtomicU64; PLACES]; OWN];
 
-    /// All blocks there are, and those whose threads have ended. A block is never freed: the next thread goes on with it,
-    /// so that its counts stay.
+    /// All blocks, and those whose threads have ended. A block is never freed: the next thread goes on with it, so that its
+    /// counts stay.
     static BLOCKS: Mutex<(Vec<&'static Block>, Vec<&'static Block>)> = Mutex::new((Vec::new(), Vec::new()));
 
     thread_local! {
@@ -214,7 +214,7 @@ mod places {
 
     #[cold]
     fn lease() -> Option<&'static Block> {
-        // Not while the thread ends, when nobody would give the block back.
+        // Not while the thread ends: the block would not be given back.
         LEASE.try_with(|_| ()).ok()?;
         let mut blocks = BLOCKS.lock();
         let block = if let Some(block) = blocks.1.pop() {

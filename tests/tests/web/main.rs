@@ -1,6 +1,7 @@
 //! Cached views: the layer for whole responses, functions cached by the request's path, and the public HTTP cache suite.
 
 mod attacks;
+mod cleared;
 mod conditional;
 mod invalidation;
 mod leaks;

@@ -8,8 +8,8 @@ use super::seat::Seat;
 use super::state::{Shared, Waited};
 use super::table::{Flights, Home};
 
-/// The right, and the duty, to compute. Dropped without [`finish`](Self::finish), by a panic or a cancellation, it hands
-/// over to one of those who wait.
+/// The right, and the duty, to compute. Dropped without an end, by a panic or a cancellation, it hands over to one of the
+/// callers that wait.
 #[must_use]
 pub(crate) struct Lead<'a, K, E: Clone> {
     flights: Home<'a, K, E>,
@@ -24,7 +24,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         Self { flights: Home::Borrowed(flights), digest, snapshot, seat: Some(seat) }
     }
 
-    /// The same, with a hold on the flights that it is of, for who can't borrow them.
+    /// The same, with a share in its table, for holders that can't borrow it.
     #[allow(dead_code, reason = "for templates and the web, which are features")]
     pub(crate) fn holding(mut self, flights: &Arc<Flights<K, E>>) -> Lead<'static, K, E> {
         Lead {
@@ -35,7 +35,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         }
     }
 
-    /// What was known when the computation began.
+    /// The snapshot under which the computation began.
     pub(crate) fn snapshot(&self) -> &E {
         &self.snapshot
     }
@@ -68,7 +68,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     }
 
     /// Makes this the computation that the thread's code belongs to, until [`step_out`](Self::step_out), for a body that is
-    /// no scope of ours.
+    /// neither a function nor a future.
     #[allow(dead_code, reason = "for templates, which are a feature")]
     pub(crate) fn step_in(&self) {
         if let Some(seat) = &self.seat {
@@ -84,8 +84,8 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         }
     }
 
-    /// Ends the flight, and hands a value, if it is one to share, to everybody who waits. It is made only if somebody does.
-    /// Store it before.
+    /// Ends the flight, and hands a value, if there is one to share, to the callers that wait. The closure runs only if there
+    /// are any. Store the value before.
     #[cfg(test)]
     pub(crate) fn finish(mut self, value: impl FnOnce() -> Option<Shared>) {
         self.end(value);
@@ -97,7 +97,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         self.land(true, || value().map_or(Waited::Released, Waited::Value));
     }
 
-    /// Ends the flight with nothing that is stored or shared: those who wait compute by themselves, side by side.
+    /// Ends the flight with nothing that is stored or shared: the callers that wait compute, side by side.
     pub(crate) fn release(mut self) {
         self.land(false, || Waited::Released);
     }

@@ -6,7 +6,7 @@
 //! ```text
 //! loop {
 //!     let since = flights.completions(&key);
-//!     if let Some(value) = look(&key) { return value }            // gathers the snapshot too
+//!     if let Some(value) = look(&key) { return value }            // takes the snapshot too
 //!     match flights.join(&key, snapshot, joinable, Some(since), patient) {
 //!         Lead(lead) | Alone(lead) => { compute in lead.enter(); store unless lead.invalidated(); lead.finish(…) }
 //!         Wait(wait) => match wait.wait() {                       // or `.await`
@@ -25,7 +25,7 @@
 //! - [`table`] finds the flight of a key, and lets a deletion invalidate it.
 //! - [`slots`] is a shard of that table.
 //! - [`lead`] is the right to compute, [`seat`] a leader's hold on its flight, which the thread's next leader uses again.
-//! - [`state`] is one flight and those who wait for it.
+//! - [`state`] is one flight and its waiting callers.
 //! - [`nesting`] keeps computations inside computations from waiting in a circle.
 
 mod lead;
@@ -45,7 +45,7 @@ pub(crate) use lead::scope;
 pub(crate) use state::{Shared, Wait, Waited};
 use table::Digested;
 
-/// What is computed: the bytes of its key, and their digest under a secret of the process, by which it is looked up.
+/// The key of a computation: its bytes, and their digest under a secret of the process, by which it is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) digest: u64,
@@ -60,7 +60,7 @@ impl Digested for Key {
 
 /// The flights of one cache.
 pub(crate) type Flights<E> = table::Flights<Key, E>;
-/// What a caller of that cache who missed has to do.
+/// The role of a caller of that cache that missed.
 pub(crate) type Role<'a, E> = table::Role<'a, Key, E>;
 /// The right to compute for that cache.
 pub(crate) type Lead<'a, E> = lead::Lead<'a, Key, E>;

@@ -2,14 +2,14 @@
 //!
 //! A thread that leads a flight and runs into another one's key, as mutual recursion does, may wait for a flight that waits
 //! for it. So each wait inside a computation is recorded, as an edge from the flight whose body waits to the flight that
-//! it waits for, and a wait that would close a cycle is refused. A wait at top level blocks nobody else and isn't recorded.
+//! it waits for, and a wait that would close a cycle is refused. A wait at top level blocks no other caller and isn't recorded.
 //!
 //! A flight is blocked when its body waits, or when the body of a flight inside it does. Seen from the flight `p` that
 //! wants to wait: `p` and the flights around it can't end before the wait does; neither can the bodies that wait for one
 //! of them, nor the flights around those. If the target is among them, the wait would never end.
 //!
-//! What a computation hands to another thread or to a spawned task starts at top level there: if it waits for that, and
-//! that for its key, nobody can see the cycle.
+//! Work that a computation hands to another thread or to a spawned task starts at top level there: if the computation waits
+//! for that work, and the work for its key, the cycle can't be seen.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

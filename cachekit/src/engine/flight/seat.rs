@@ -1,7 +1,7 @@
 //! A leader's hold on its flight, and the flight that a thread keeps for its next miss.
 //!
 //! A flight is shared by reference count, and counting costs more than the rest of a short flight together. Most flights
-//! are never known to anybody but their leader. So a thread keeps one flight with its three references, those of the
+//! are known to their leader only. So a thread keeps one flight with its three references, those of the
 //! table, the leader and the body; they are handed out and come back without being counted.
 
 use std::cell::Cell;
@@ -56,8 +56,8 @@ impl Seat {
         nesting::enter(self.for_body(), &self.body)
     }
 
-    /// Whether others hold the flight: they wait for it, or began inside of it. To be asked when it is off the table, where
-    /// nobody can join it any more; `listed` is the reference that came from there.
+    /// Whether others hold the flight: they wait for it, or began inside of it. To be called when it is off the table, where
+    /// no caller can join it any more; `listed` is the reference that came from there.
     #[inline]
     pub(super) fn is_known(&self, listed: Option<&Node>) -> bool {
         let body = self.own_body();
@@ -71,11 +71,11 @@ impl Seat {
         self.flight.land(waited);
     }
 
-    /// Keeps a flight that nobody knows for the thread's next miss, if it is as good as new.
+    /// Keeps a flight that only its leader knows for the thread's next miss, if it is as good as new.
     #[inline]
     pub(super) fn keep(self, listed: Node) {
         if self.flight.is_as_new() {
-            // Those who knew it have let go of it: what they did to it comes before what is done to the next one.
+            // Other holders have dropped it: their writes come before those of the next leader.
             fence(Ordering::Acquire);
             let _ = SPARE.try_with(|spare| spare.set(Some((self, listed))));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::state::Node;
 
-/// A table that was larger gives its memory back once it is empty.
+/// A larger table frees its memory once it is empty.
 const KEPT: usize = 64;
 
 /// Flights by digest.
@@ -22,7 +22,7 @@ pub(super) struct Slots<K, E> {
 /// The flights of a digest.
 pub(super) struct Slot<K, E> {
     current: Option<Current<K, E>>,
-    /// Those that nobody joins (any more), by address; here so that a deletion finds them. Seldom any.
+    /// Flights that no caller joins (any more), by address; here so that a deletion finds them. Seldom any.
     others: BTreeMap<usize, Node>,
 }
 
@@ -65,7 +65,7 @@ impl<K, E> Slots<K, E> {
         }
     }
 
-    /// Lets callers join a flight. The one that they joined until now lands for those who have.
+    /// Lets callers join a flight. The flight that they joined until now lands for those callers.
     pub(super) fn replace(&mut self, digest: u64, current: Current<K, E>) {
         if self.is_vacant(digest) {
             return self.begin(digest, current);
@@ -76,7 +76,7 @@ impl<K, E> Slots<K, E> {
         }
     }
 
-    /// Adds a flight that nobody joins.
+    /// Adds a flight that no caller joins.
     pub(super) fn add_other(&mut self, digest: u64, flight: Node) {
         self.slot(digest).add_other(flight);
     }
@@ -91,7 +91,7 @@ impl<K, E> Slots<K, E> {
         slot
     }
 
-    /// Takes out all flights.
+    /// Removes and returns all flights.
     pub(super) fn take(&mut self, digest: u64) -> Option<Slot<K, E>> {
         if let Some((_, current)) = self.first.take_if(|(first, _)| *first == digest) {
             return Some(Slot { current: Some(current), others: BTreeMap::new() });
@@ -101,7 +101,7 @@ impl<K, E> Slots<K, E> {
         slot
     }
 
-    /// Takes a flight out, if it is still there.
+    /// Removes a flight, if it is still there.
     #[inline]
     pub(super) fn remove(&mut self, digest: u64, flight: &Node) -> Option<Node> {
         match &self.first {
@@ -176,7 +176,7 @@ impl<K, E> Slot<K, E> {
     }
 }
 
-/// Takes a digest as it is.
+/// Returns a digest as it is.
 #[derive(Default)]
 pub(super) struct Unhashed(u64);
 

@@ -1,4 +1,4 @@
-//! One flight: who waits for it, and how it ended.
+//! One flight: its waiting callers, and its end.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,22 +11,22 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::nesting::Edge;
 use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park};
 
-/// A value on its way from the leader to those who wait, whatever its type.
+/// A value of any type on its way from the leader to the callers that wait.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 
 /// A flight, as its leader, its waiters, the table and the computations inside it hold it.
 pub(super) type Node = Arc<Flight>;
 
-/// How a wait ended.
+/// The end of a wait.
 #[derive(Clone, Debug)]
 pub(crate) enum Waited {
     /// The leader's value.
     Value(Shared),
-    /// The leader had nothing to share: compute, without waiting for anybody else ([`register`] the computation).
+    /// The leader had nothing to share: compute, without waiting for another caller ([`register`] the computation).
     ///
     /// [`register`]: super::table::Flights::register
     Released,
-    /// The leader panicked or was cancelled: look and join again. One of those who were waiting leads then.
+    /// The leader panicked or was cancelled: look and join again. One of the waiting callers leads then.
     Again,
 }
 
@@ -34,14 +34,14 @@ pub(crate) enum Waited {
 pub(super) struct Flight {
     invalidated: AtomicBool,
     parent: Option<Node>,
-    /// The last search of the wait graph that came by. Read and written only under that graph's lock, so it is no
-    /// matter for a model checker either.
+    /// The last search of the wait graph that visited it. Read and written only under that graph's lock, so a model checker
+    /// needs no access to it.
     visited: std::sync::atomic::AtomicU64,
     state: Mutex<State>,
 }
 
 enum State {
-    /// Most flights land before anybody waits.
+    /// Most flights land before a caller waits.
     Running {
         wakers: Option<BTreeMap<u64, Waker>>,
         next: u64,
@@ -64,7 +64,7 @@ impl Flight {
         self.parent.as_ref()
     }
 
-    /// Whether nothing tells it from a new one at top level, provided that nobody holds it but its leader.
+    /// Whether it equals a new flight at top level, provided that only its leader holds it.
     #[inline]
     pub(super) fn is_as_new(&self) -> bool {
         self.parent.is_none() && !self.invalidated()
@@ -78,9 +78,9 @@ impl Flight {
         fresh
     }
 
-    // A leader that stores under a lock which the deletion takes too needs no ordering here: the lock gives it. One that
-    // stores first and looks at the flag afterwards, while the deletion raises the flag and then removes, has the two
-    // halves of a store-load race, which only sequential consistency decides. Both are rare enough not to care.
+    // A leader that stores under a lock which the deletion takes too needs no ordering here: the lock gives it. A leader that
+    // stores first and reads the flag afterwards, while the deletion raises the flag and then removes, has the two halves of
+    // a store-load race, which only sequential consistency decides. Both are too rare for their cost to matter.
     pub(super) fn invalidate(&self) {
         self.invalidated.store(true, Ordering::SeqCst);
     }
@@ -90,7 +90,7 @@ impl Flight {
         self.invalidated.load(Ordering::SeqCst)
     }
 
-    /// Ends the flight and wakes everybody, in the order of arrival, with no lock held.
+    /// Ends the flight and wakes the waiting callers, in the order of arrival, with no lock held.
     pub(super) fn land(&self, waited: Waited) {
         let state = mem::replace(&mut *self.state.lock(), State::Landed(waited));
         if let State::Running { wakers: Some(wakers), .. } = state {
@@ -98,7 +98,7 @@ impl Flight {
         }
     }
 
-    /// Whether it has ended, which may not be known of one that nobody waited for.
+    /// Whether it has ended. May be false for an ended flight that no caller waited for.
     pub(super) fn has_landed(&self) -> bool {
         matches!(*self.state.lock(), State::Landed(_))
     }
@@ -145,8 +145,7 @@ impl Drop for Flight {
     }
 }
 
-/// A place among those who wait for a flight. A task awaits it, a thread calls [`wait`](Self::wait); dropping it gives the
-/// place up.
+/// A caller's wait for a flight. A task awaits it, a thread calls [`wait`](Self::wait). Dropping it ends the wait.
 #[must_use]
 pub(crate) struct Wait {
     flight: Node,

@@ -12,7 +12,7 @@ use super::sync::{AtomicU64, COUNTERS, Mutex, Ordering};
 
 const SHARDS: usize = 16;
 
-/// What is computed, as the flights tell it apart.
+/// The key of a computation, as the table needs it.
 pub(crate) trait Digested {
     /// A hash of it under a secret of the process. Equal keys have equal ones.
     fn digest(&self) -> u64;
@@ -24,21 +24,21 @@ impl Digested for u64 {
     }
 }
 
-/// What a caller who missed has to do.
+/// The role of a caller that missed.
 #[must_use]
 pub(crate) enum Role<'a, K, E: Clone> {
     /// Compute; others wait.
     Lead(Lead<'a, K, E>),
     /// Wait for the one that computes.
     Wait(Wait),
-    /// Compute, for waiting would never end: the one that computes waits for this caller. Nobody waits for this lead.
+    /// Compute, for waiting would never end: the leader waits for this caller. No caller waits for this lead.
     Alone(Lead<'a, K, E>),
     /// Look into the store again: a flight of this key (or, seldom, of another one) landed since the last look.
     Recheck,
 }
 
 impl<K, E: Clone> Role<'_, K, E> {
-    /// The same, with a hold on the flights that it is of, for who can't borrow them.
+    /// The same, with a share in its table, for holders that can't borrow it.
     #[allow(dead_code, reason = "for the web, which is a feature")]
     pub(crate) fn holding(self, flights: &Arc<Flights<K, E>>) -> Role<'static, K, E> {
         match self {
@@ -50,9 +50,9 @@ impl<K, E: Clone> Role<'_, K, E> {
     }
 }
 
-/// The computations under way, by key: at most one that others join, and any number that nobody waits for.
+/// The computations under way, by key: at most one that other callers join, and any number that they don't.
 ///
-/// `E` is snapshot, what a computation's leader knew when it began; it decides who may join.
+/// `E` is the snapshot under which a computation began; it decides which callers may join.
 ///
 /// No lock is held over a computation, a waker or the drop of a value. Memory: a fixed 10 KB and what is under way.
 pub(crate) struct Flights<K, E> {
@@ -97,7 +97,7 @@ impl<K, E> Flights<K, E> {
         let place = Place::of(digest);
         let mut slots = self.shard(place).lock();
         if counts {
-            // Nobody else writes to it now.
+            // The only writer, under the lock.
             let counter = self.counter(place);
             counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
         }
@@ -129,22 +129,22 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
     /// How many flights of this key have landed that may have stored something, for [`join`](Self::join). Read it before
     /// looking into the store. Asked by the key or by its digest.
     pub(crate) fn completions(&self, key: &impl Digested) -> u64 {
-        // Acquire: who sees a completion, sees what it stored.
+        // Acquire: a caller that sees a completion sees the stored value.
         self.counter(Place::of(key.digest())).load(Ordering::Acquire)
     }
 
     /// Joins the flight of a key, or starts it.
     ///
     /// `joinable(theirs, ours)` says whether a flight's snapshot is good enough for this caller, by the caller's own. If it
-    /// isn't, this caller leads a new flight in the old one's place, and the old one lands for those who have joined it. It
+    /// isn't, this caller leads a new flight in the old one's place, and the old one lands for the callers that have joined it. It
     /// runs under a lock: no user's code in it.
     ///
     /// `since` is what [`completions`](Self::completions) was before the look into the store that missed. If a flight has
-    /// landed in between, its value may be there by now, and the answer is [`Role::Recheck`]. Without it, a caller who was
+    /// landed in between, its value may be there by now, and the answer is [`Role::Recheck`]. Without it, a caller that was
     /// slow between look and join computes once more.
     ///
     /// A `patient` caller is told to look again, too, if there is a flight that it can't join: the flight may have stored
-    /// between the caller's look and the gathering of its snapshot, so that the two don't fit and the value is there.
+    /// between the caller's look and the taking of its snapshot, so that the two don't fit and the value is there.
     pub(crate) fn join(
         &self,
         key: &K,
@@ -209,7 +209,7 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
         }
     }
 
-    /// Starts a computation that nobody waits for. It is known here only so that a deletion can invalidate it.
+    /// Starts a computation that no caller waits for. It is in the table only so that a deletion can invalidate it.
     pub(crate) fn register(&self, key: &K, snapshot: E) -> Lead<'_, K, E> {
         let digest = key.digest();
         let (seat, flight) = Seat::take(nesting::current());

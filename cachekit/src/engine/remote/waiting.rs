@@ -230,12 +230,12 @@ mod tests {
         let (began, begins) = mpsc::channel();
         for _ in 0..2 {
             let (hang, began) = (Arc::clone(&hang), began.clone());
-            let hung = start(&pool, move || {
+            let job = move || {
                 began.send(()).unwrap();
                 let _ = hang.lock().recv();
                 Ok(())
-            });
-            hung.unwrap();
+            };
+            start(&pool, job).unwrap();
             begins.recv().unwrap();
         }
         for _ in 0..500 {

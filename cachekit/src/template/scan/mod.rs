@@ -12,7 +12,7 @@ use minijinja::syntax::SyntaxConfig;
 
 pub(crate) use token::Token;
 
-/// What a tag is.
+/// The kind of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `{{ … }}`.
@@ -71,7 +71,7 @@ pub(crate) struct Tag {
     pub(crate) lead: Range<usize>,
     /// The whole tag, delimiters included; the line break included that a line statement or comment takes.
     pub(crate) all: Range<usize>,
-    /// What is between the delimiters and their signs. Of [`Raw`](Kind::Raw), the text that is printed.
+    /// The text between the delimiters and their signs. Of [`Raw`](Kind::Raw), the text that is printed.
     pub(crate) inner: Range<usize>,
     pub(crate) open: Space,
     pub(crate) close: Space,

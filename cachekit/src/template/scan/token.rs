@@ -1,6 +1,6 @@
 //! Where the tokens of a tag end.
 
-/// What a token of a tag is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Ident,
@@ -45,7 +45,7 @@ fn string(bytes: &[u8], quote: u8) -> Option<usize> {
     None
 }
 
-/// Whatever isn't ASCII counts as a letter: the engine knows better, if it is built to, and refuses the rest itself.
+/// A character outside of ASCII counts as a letter: the engine decides, if it is built to, and refuses the rest itself.
 fn ident(text: &str) -> usize {
     let letter = |(at, c): (usize, char)| {
         let is = match c {
