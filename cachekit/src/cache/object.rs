@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
 use cachekit_backends::{
-    Error, ErrorKind, Lifetime, Matcher, Result, Timeout, Unsealed, seal_value, unseal, unseal_value,
+    Error, ErrorKind, Header, Lifetime, Matcher, Result, Timeout, Unsealed, seal_integer, seal_value, unseal,
+    unseal_value,
 };
 
 use super::integer::{Integer, from_integer, to_integer};
@@ -272,8 +273,11 @@ impl Engine {
             let token = self.answer(io.call(remote, TokenOf { key: key.clone() }).await)?;
             let old =
                 self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
-            let (value, life) = self.raised_bytes(&key, old.as_deref(), by)?;
-            let sealed = self.seal(&key, &value, life)?;
+            let (value, life, before) = self.raised_bytes(&key, old.as_deref(), by)?;
+            let sealed = match before {
+                Some(header) => self.answer(seal_integer(&key, &header, value))?,
+                None => self.seal(&key, &value, life)?,
+            };
             if self.answer(io.call(remote, PutIf { key: key.clone(), value: sealed, life, token }).await)? {
                 return Ok(value);
             }
@@ -310,16 +314,22 @@ impl Engine {
         }
     }
 
-    fn raised_bytes(&self, key: &str, old: Option<&[u8]>, by: i64) -> Result<(i64, Lifetime)> {
+    /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one.
+    fn raised_bytes(
+        &self,
+        key: &str,
+        old: Option<&[u8]>,
+        by: i64,
+    ) -> Result<(i64, Lifetime, Option<Header>)> {
         let now = self.clock.now();
-        let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default)));
+        let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default), None));
         let Some(bytes) = old else { return fresh() };
         let Ok((header, _)) = unseal(key, bytes) else { return fresh() };
         match unseal_value::<i64>(key, bytes, now, 0) {
             Unsealed::Value(from) => {
                 let left =
                     header.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)));
-                Ok((sum(key, i128::from(from), by)?, left))
+                Ok((sum(key, i128::from(from), by)?, left, Some(header)))
             }
             Unsealed::Expired => fresh(),
             _ => Err(not_an_integer(key)),
