@@ -34,11 +34,9 @@ struct Failing {
     bounded: bool,
 }
 
-impl Failing {
-    fn fail<T>(&self) -> Result<T> {
-        sleep(FAILS_AFTER);
-        Err(Error::new(ErrorKind::Unavailable, "broken on command"))
-    }
+fn fail<T>() -> Result<T> {
+    sleep(FAILS_AFTER);
+    Err(Error::new(ErrorKind::Unavailable, "broken on command"))
 }
 
 impl Backend for Failing {
@@ -47,19 +45,19 @@ impl Backend for Failing {
     }
 
     fn get(&self, _: &str) -> Result<Option<Vec<u8>>> {
-        self.fail()
+        fail()
     }
 
     fn set(&self, _: &str, _: &[u8], _: Lifetime) -> Result<()> {
-        self.fail()
+        fail()
     }
 
     fn delete(&self, _: &str) -> Result<bool> {
-        self.fail()
+        fail()
     }
 
     fn clear(&self, _: &str) -> Result<()> {
-        self.fail()
+        fail()
     }
 }
 

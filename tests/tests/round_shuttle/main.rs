@@ -10,7 +10,8 @@
     unused_imports,
     unreachable_pub,
     unexpected_cfgs,
-    reason = "the included modules are made for another crate"
+    clippy::unused_self,
+    reason = "the included modules are made for another crate, and the stubs have the signatures of its own"
 )]
 
 #[path = "../../../cachekit/src/call/mod.rs"]
@@ -47,7 +48,9 @@ fn check(program: impl Fn() + Send + Sync + 'static) {
 
 fn in_threads(programs: impl IntoIterator<Item = Box<dyn FnOnce() + Send>>) {
     let threads: Vec<JoinHandle<()>> = programs.into_iter().map(spawn).collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 fn boxed(program: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
