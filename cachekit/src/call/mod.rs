@@ -9,8 +9,8 @@
 //! Duty ─── compute ► store ► end the flight            store
 //! ```
 //!
-//! [`Round`] is the loop, [`Policy`] the table of operations on a value. A surface asks the round for the next step, takes a
-//! value or runs its code, and settles the [`Duty`]. [`delete`] is the other direction. [`request`] and [`dependencies`]
+//! [`Round`] is the loop, [`Policy`](policy::Policy) the table of operations on a value. A surface asks the round for the next step, takes a
+//! value or runs its code, and settles the [`Duty`](store::Duty). [`delete`] is the other direction. [`request`] and [`dependencies`]
 //! connect calls with the request under which they are made.
 
 pub(crate) mod arguments;

@@ -84,14 +84,14 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         }
     }
 
-    /// Ends the flight, and hands a value, if there is one to share, to the callers that wait. The closure runs only if there
-    /// are any. Store the value before.
+    /// Ends the flight; see [`end`](Self::end).
     #[cfg(test)]
     pub(crate) fn finish(mut self, value: impl FnOnce() -> Option<Shared>) {
         self.end(value);
     }
 
-    /// As [`finish`](Self::finish), in place; dropping the rest does nothing.
+    /// Ends the flight, and hands a value, if there is one to share, to the callers that wait. The closure runs only if there
+    /// are any. Store the value before. Dropping the rest does nothing.
     #[inline]
     pub(crate) fn end(&mut self, value: impl FnOnce() -> Option<Shared>) {
         self.land(true, || value().map_or(Waited::Released, Waited::Value));

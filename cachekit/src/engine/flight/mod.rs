@@ -1,6 +1,6 @@
 //! Single flight: threads and tasks that miss one key together wait for one of them.
 //!
-//! A caller that missed [joins](Flights::join) and gets a role. The leader computes, stores, and [finishes](Lead::finish);
+//! A caller that missed [joins](Flights::join) and gets a role. The leader computes, stores, and [ends](Lead::end) the flight;
 //! the others wait, as threads or as tasks, for the same flight.
 //!
 //! ```text
