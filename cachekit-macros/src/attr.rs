@@ -8,6 +8,7 @@ use syn::{Expr, ExprLit, Lit, LitStr, Path, Token};
 
 use crate::duration;
 use crate::errors::Errors;
+use crate::model::literal;
 use crate::options::{self, Flavor};
 
 /// How long an entry lives.
@@ -42,6 +43,8 @@ pub(crate) struct Attr {
     pub(crate) in_trait: Option<Span>,
     pub(crate) companion: Option<Ident>,
     pub(crate) krate: Option<Path>,
+    /// Options that stand only where the request is the key.
+    of_views: Vec<Ident>,
 }
 
 /// What follows the name of an option.
@@ -75,7 +78,16 @@ impl Attr {
         if let Err(error) = parser.parse2(tokens) {
             errors.push(error);
         }
+        if !attr.is_view() {
+            attr.of_views.iter().for_each(|key| misplaced(flavor, key, errors));
+        }
         attr
+    }
+
+    /// Whether the request is the key: by `view`, or by `%s` in a literal `key_prefix`.
+    pub(crate) fn is_view(&self) -> bool {
+        let text = self.key_prefix.as_ref().and_then(literal);
+        self.view.is_some() || text.is_some_and(|text| text.contains("%s"))
     }
 
     fn item(
@@ -108,11 +120,11 @@ impl Attr {
             return skip_item(input);
         };
         if spec.only.is_some_and(|only| only != flavor) {
-            errors.at(
-                key.span(),
-                format!("`{name}` is not an option of `#[{}]`: {}", flavor.name(), spec.instead),
-            );
-            return skip_item(input);
+            if !spec.of_views {
+                misplaced(flavor, &key, errors);
+                return skip_item(input);
+            }
+            self.of_views.push(key.clone());
         }
         if seen.contains(&name) {
             errors.at(key.span(), format!("`{name}` is given twice: keep one of them"));
@@ -156,6 +168,13 @@ impl Attr {
         }
         Ok(())
     }
+}
+
+/// An option of the other attribute.
+fn misplaced(flavor: Flavor, key: &Ident, errors: &Errors) {
+    let name = key.unraw().to_string();
+    let instead = options::find(&name).map_or("", |spec| spec.instead);
+    errors.at(key.span(), format!("`{name}` is not an option of `#[{}]`: {instead}", flavor.name()));
 }
 
 impl Value {

@@ -14,6 +14,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     mutable_arguments(model, errors);
     returned(model, errors);
     parameters(model, errors);
+    view(model, errors);
     key(model, errors);
     attributes(model, errors);
 }
@@ -205,6 +206,18 @@ fn parameters(model: &Model, errors: &Errors) {
             &model.sig.inputs,
             "`#[cached]` leaves the arguments out of the key, so that every call would return the same \
              value: use `#[memoize]`, or say what the key is with `key_prefix = ..` or `view`",
+        );
+    }
+}
+
+/// The receiver of a view. Its arguments are judged by their types.
+fn view(model: &Model, errors: &Errors) {
+    let (KeySource::View(..), Some(receiver)) = (&model.key, &model.receiver) else { return };
+    if !receiver.ignored && !model.key_mentions(std::slice::from_ref(&receiver.token)) {
+        errors.at(
+            receiver.token.span(),
+            "`self` is not part of the request's key, so that one instance would get the response of another: name it in \
+             `ignore(self)` if the response doesn't depend on it, or put what it depends on into the key with `key = expr`",
         );
     }
 }

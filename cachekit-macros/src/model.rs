@@ -4,6 +4,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, FnArg, Pat, Path, Signature, Type, Visibility};
 
 use crate::attr::{Attr, TimeoutOption};
@@ -84,8 +85,8 @@ pub(crate) enum KeySource {
     Arguments,
     /// One expression, instead of all of them.
     Expression(Expr),
-    /// A text in which `%s` stands for the request's path.
-    View(String),
+    /// The request: a text in which `%s` stands for its path, and an expression beside it.
+    View(String, Option<Expr>),
     /// Nothing.
     Constant,
 }
@@ -167,6 +168,12 @@ impl Model {
         self.sig.asyncness.is_some()
     }
 
+    /// Whether the key of a view has an argument in its expression, by one of these names.
+    pub(crate) fn key_mentions(&self, names: &[Ident]) -> bool {
+        let KeySource::View(_, Some(key)) = &self.key else { return false };
+        names.iter().any(|name| mentions(key.to_token_stream(), name))
+    }
+
     /// Whether `self` alone is a part of the key, so that its entries can be deleted together.
     pub(crate) fn keyed_receiver(&self) -> Option<&Receiver> {
         let by_arguments = matches!(self.key, KeySource::Arguments);
@@ -186,6 +193,24 @@ impl Argument {
             other => (renamed(), Some(other.clone()), false),
         };
         Self { name, pattern, mutable, ty: (*typed.ty).clone(), attrs: typed.attrs.clone(), ignored: false }
+    }
+
+    /// The names that the body has for it or for its parts.
+    pub(crate) fn names(&self) -> Vec<Ident> {
+        struct Names(Vec<Ident>);
+        impl<'ast> Visit<'ast> for Names {
+            fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
+                // A name in capitals is a constant or a unit struct.
+                if !pattern.ident.to_string().starts_with(char::is_uppercase) {
+                    self.0.push(pattern.ident.clone());
+                }
+                visit::visit_pat_ident(self, pattern);
+            }
+        }
+        let Some(pattern) = &self.pattern else { return vec![self.name.clone()] };
+        let mut names = Names(Vec::new());
+        names.visit_pat(pattern);
+        names.0
     }
 }
 
@@ -285,11 +310,15 @@ fn ignore(names: &[Ident], receiver: &mut Option<Receiver>, arguments: &mut [Arg
             argument.ignored = true;
             continue;
         }
-        let in_pattern = arguments
-            .iter()
-            .filter_map(|argument| argument.pattern.as_ref())
-            .any(|pattern| binds(pattern, name));
-        if in_pattern {
+        let whole = |argument: &&mut Argument| {
+            let bound = argument.names();
+            bound.contains(name) && bound.iter().all(|bound| names.contains(bound))
+        };
+        if let Some(argument) = arguments.iter_mut().find(whole) {
+            argument.ignored = true;
+            continue;
+        }
+        if arguments.iter().any(|argument| argument.names().contains(name)) {
             let message = format!(
                 "`{name}` is a part of an argument, and only a whole one can be ignored: take the argument by a name, \
                  or choose what the key is made of with `key = expr`"
@@ -309,17 +338,6 @@ fn ignore(names: &[Ident], receiver: &mut Option<Receiver>, arguments: &mut [Arg
     }
 }
 
-fn binds(pattern: &Pat, name: &Ident) -> bool {
-    fn contains(tokens: TokenStream, name: &Ident) -> bool {
-        tokens.into_iter().any(|token| match token {
-            proc_macro2::TokenTree::Ident(ident) => ident == *name,
-            proc_macro2::TokenTree::Group(group) => contains(group.stream(), name),
-            _ => false,
-        })
-    }
-    contains(pattern.to_token_stream(), name)
-}
-
 fn version(attr: &Attr, sig: &Signature, body: &Group) -> String {
     let written = attr.version.as_ref().map(syn::LitStr::value).unwrap_or_default();
     if !attr.source_check {
@@ -337,7 +355,7 @@ fn key_source(flavor: Flavor, attr: &Attr, errors: &Errors) -> KeySource {
              stands for the request's path",
         );
     }
-    if let (Some(key), false) = (&attr.key, attr.ignore.is_empty()) {
+    if let (Some(key), false, Flavor::Memoize) = (&attr.key, attr.ignore.is_empty(), flavor) {
         errors.over(
             key,
             "`key` stands for all arguments, so there is nothing left to ignore: write one of \
@@ -348,12 +366,25 @@ fn key_source(flavor: Flavor, attr: &Attr, errors: &Errors) -> KeySource {
         (Flavor::Memoize, Some(key), ..) => KeySource::Expression(key.clone()),
         (Flavor::Memoize, None, ..) => KeySource::Arguments,
         (Flavor::Cached, _, Some(prefix), _) => match literal(prefix) {
-            Some(text) if text.contains("%s") => KeySource::View(text),
+            Some(text) if text.contains("%s") => KeySource::View(text, attr.key.clone()),
             _ => KeySource::Expression(prefix.clone()),
         },
-        (Flavor::Cached, _, None, Some(_)) => KeySource::View("%s".to_owned()),
+        (Flavor::Cached, key, None, Some(_)) => KeySource::View("%s".to_owned(), key.clone()),
         (Flavor::Cached, _, None, None) => KeySource::Constant,
     }
+}
+
+/// Whether tokens have a name, on its own or in a text that is formatted (`"{name}"`).
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Literal(text) => {
+            let text = text.to_string();
+            text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:"))
+        }
+        TokenTree::Punct(_) => false,
+    })
 }
 
 /// The text of a string literal.

@@ -23,16 +23,23 @@ pub(crate) struct OptionSpec {
     pub(crate) usage: &'static str,
     /// The only attribute that has it; `None`: both have it.
     pub(crate) only: Option<Flavor>,
+    /// `#[cached]` has it too where the request is the key.
+    pub(crate) of_views: bool,
     /// What to write in the other one.
     pub(crate) instead: &'static str,
 }
 
 const fn both(name: &'static str, usage: &'static str) -> OptionSpec {
-    OptionSpec { name, usage, only: None, instead: "" }
+    OptionSpec { name, usage, only: None, of_views: false, instead: "" }
 }
 
 const fn only(flavor: Flavor, name: &'static str, usage: &'static str, instead: &'static str) -> OptionSpec {
-    OptionSpec { name, usage, only: Some(flavor), instead }
+    OptionSpec { name, usage, only: Some(flavor), of_views: false, instead }
+}
+
+/// Of `#[memoize]`, and of views.
+const fn of_arguments(name: &'static str, usage: &'static str, instead: &'static str) -> OptionSpec {
+    OptionSpec { name, usage, only: Some(Flavor::Memoize), of_views: true, instead }
 }
 
 /// Every option, in the order of the documentation.
@@ -51,15 +58,13 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
         "view",
         "`#[memoize]` makes the key from the arguments: use `#[cached(view)]`",
     ),
-    only(
-        Flavor::Memoize,
+    of_arguments(
         "key",
         "key = expr",
         "`#[cached]` leaves the arguments out of the key: write `key_prefix = expr`, or use `#[memoize(key \
          = ..)]`",
     ),
-    only(
-        Flavor::Memoize,
+    of_arguments(
         "ignore",
         "ignore(argument, self)",
         "`#[cached]` leaves all arguments out of the key: remove it, or use `#[memoize(ignore(..))]`",
@@ -90,7 +95,7 @@ pub(crate) fn find(name: &str) -> Option<&'static OptionSpec> {
 pub(crate) fn unknown(flavor: Flavor, name: &str) -> String {
     let valid: Vec<&str> = OPTIONS
         .iter()
-        .filter(|option| option.only.is_none_or(|only| only == flavor))
+        .filter(|option| option.of_views || option.only.is_none_or(|only| only == flavor))
         .map(|option| option.name)
         .collect();
     let hint = match nearest(name, &valid) {
@@ -147,7 +152,9 @@ mod tests {
         );
         let text = unknown(Flavor::Cached, "vieww");
         assert!(
-            text.contains("`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, name"),
+            text.contains(
+                "`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, key, ignore, name"
+            ),
             "{text}"
         );
     }

@@ -51,8 +51,16 @@ pub(super) fn parts(model: &Model) -> TokenStream {
             let reference = reference_to(expression);
             parts.push(part(model, &reference, located(expression.span())));
         }
-        KeySource::View(text) => {
+        KeySource::View(text, more) => {
             parts.push(part(model, &quote!(&#private::view_key(#text)), located(model.sig.ident.span())));
+            if let Some(expression) = more {
+                parts.push(part(model, &reference_to(expression), located(expression.span())));
+            }
+            for argument in &model.arguments {
+                if !argument.ignored && !model.key_mentions(&argument.names()) {
+                    parts.push(view_part(model, argument));
+                }
+            }
         }
         KeySource::Constant => {
             parts.push(part(model, &quote!(&#private::request_key()), located(model.sig.ident.span())));
@@ -64,7 +72,7 @@ pub(super) fn parts(model: &Model) -> TokenStream {
 /// The part that tells instances apart, for deletion by instance; of a view, the path, for deletion by path.
 pub(super) fn instance(model: &Model) -> TokenStream {
     let private = &model.private;
-    if matches!(model.key, KeySource::View(_) | KeySource::Constant) {
+    if matches!(model.key, KeySource::View(..) | KeySource::Constant) {
         return list(&[quote!(#private::request_path())]);
     }
     let part = model.keyed_receiver().map(|receiver| receiver_part(model, receiver));
@@ -114,6 +122,16 @@ fn argument_parts(model: &Model, argument: &Argument, parts: &mut Vec<TokenStrea
         parts.push(quote!(#private::of_val(&#name)));
     }
     parts.push(part(model, &quote!(&#name), located(ty.span())));
+}
+
+/// A part made of an extractor, by the value that it gave to the function.
+fn view_part(model: &Model, argument: &Argument) -> TokenStream {
+    let Argument { name, ty, .. } = argument;
+    let private = &model.private;
+    // The turbofish has the type's own tokens, so that an error about the type points there.
+    let of_type = (!mentions_impl_trait(ty)).then(|| quote!(::<#ty>));
+    let value = quote_spanned!(located(ty.span())=> &#private::view_argument #of_type (&#name));
+    part(model, &value, located(ty.span()))
 }
 
 fn mentions_impl_trait(ty: &Type) -> bool {

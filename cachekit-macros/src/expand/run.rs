@@ -90,7 +90,7 @@ fn options(model: &Model) -> TokenStream {
     };
     let Conditions { unless, refresh_if, stale_if, .. } = conditions;
     if let (Ok(timeout), None, None, None, false) =
-        (&timeout, unless, refresh_if, stale_if, matches!(model.key, KeySource::View(_)))
+        (&timeout, unless, refresh_if, stale_if, matches!(model.key, KeySource::View(..)))
     {
         return quote!(#private::plain::<#returns>(#timeout, #single_flight));
     }
@@ -103,8 +103,8 @@ fn options(model: &Model) -> TokenStream {
         }
     };
     let unless = match (&model.key, unless) {
-        (KeySource::View(_), None) => quote!(|| -> bool { !#private::in_request() }),
-        (KeySource::View(_), Some(unless)) => quote!(|| -> bool { !#private::in_request() || { #unless } }),
+        (KeySource::View(..), None) => quote!(|| -> bool { !#private::in_request() }),
+        (KeySource::View(..), Some(unless)) => quote!(|| -> bool { !#private::in_request() || { #unless } }),
         (_, _) => condition(unless),
     };
     let refresh_if = condition(refresh_if);
@@ -129,6 +129,6 @@ fn has_expressions(model: &Model) -> bool {
     let expressions =
         [&conditions.unless, &conditions.refresh_if, &conditions.stale_if, &conditions.cache_if];
     expressions.iter().any(|expression| expression.is_some())
-        || matches!(model.key, KeySource::Expression(_))
+        || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
         || matches!(model.timeout, Some(TimeoutOption::Computed(_)))
 }

@@ -118,7 +118,7 @@ fn key_sibling(model: &Model) -> TokenStream {
     plain.output = returning(quote!(#private::Key<#returns, #mode>));
     let signature = signature(model, plain, Bindings::Outer, None);
     let references = match &model.key {
-        KeySource::Expression(_) => key::pattern_references(model),
+        KeySource::Expression(_) | KeySource::View(_, Some(_)) => key::pattern_references(model),
         _ => TokenStream::new(),
     };
     let (handle, policy, parts, instance) =

@@ -7,19 +7,19 @@ use http_body::Body;
 
 use super::body::CacheBody;
 use super::cache_status::CacheStatus;
-use super::page::Variant;
+use super::page::{LAST, Variant};
 use super::rfc9111::{is_not_modified, not_modified};
 
-/// What of a request decides how a stored response answers it.
+/// The parts of a request that decide how a stored response answers it.
 pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
-    /// `Cache-Status`, if it is wanted.
+    /// The `Cache-Status` to add, if the layer adds one.
     pub(super) status: Option<CacheStatus>,
 }
 
-/// A stored response as the answer to a request: with its age, without its content for a `HEAD`, and a 304 for a client that
-/// has it already. `age` in milliseconds is none for a response that was just made.
+/// Returns a stored response as the answer to a request: with its age, without its content for a `HEAD`, and as a 304 for a
+/// client that has it already. `age` is in milliseconds, `None` for a response that was just made.
 pub(super) fn answer<B: Body<Data = Bytes>>(
     variant: &Variant,
     asked: &Asked<'_>,
@@ -29,7 +29,7 @@ pub(super) fn answer<B: Body<Data = Bytes>>(
     let mut headers = stored.headers.clone();
     if let Some(age) = age {
         headers.insert(AGE, HeaderValue::from(age / 1000));
-        if !headers.contains_key(DATE) {
+        if !headers.contains_key(DATE) && variant.received <= LAST {
             let made = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(variant.received);
             if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(made)) {
                 headers.insert(DATE, date);
@@ -54,7 +54,7 @@ pub(super) fn answer<B: Body<Data = Bytes>>(
     response
 }
 
-/// The answer to `only-if-cached` when there is nothing (RFC 9111, 5.2.1.7).
+/// Returns the answer to `only-if-cached` when nothing is stored (RFC 9111, 5.2.1.7).
 pub(super) fn gateway_timeout<B: Body<Data = Bytes>>(asked: &Asked<'_>) -> Response<CacheBody<B>> {
     let mut response = Response::new(CacheBody::default());
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;

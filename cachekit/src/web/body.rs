@@ -6,16 +6,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// What stores a body that is complete.
+/// Frames of fewer bytes than this are copied together. A frame may hold on to a much larger buffer, and its bookkeeping
+/// takes some 100 bytes.
+const SMALL: usize = 4096;
+/// The size that copied frames are collected to.
+const CHUNK: usize = 4 * SMALL;
+/// How many frames are read ahead in one poll.
+const FRAMES: usize = 1024;
+
+/// Stores a complete body.
 pub(super) type Finish = Box<dyn FnOnce(Bytes) -> Storing + Send>;
-/// The storing.
+/// The future of storing it.
 pub(super) type Storing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The body of a response that went through a [`CacheLayer`](super::CacheLayer): what was stored, or the handler's own,
-/// passed through while it is kept.
+/// The body of a response that went through a [`CacheLayer`](super::CacheLayer): a stored one, or the handler's own, which
+/// is passed on while it is copied.
 pub struct CacheBody<B: Body> {
     state: State<B>,
 }
@@ -31,35 +39,89 @@ struct Stream<B: Body> {
     failed: Option<B::Error>,
     inner: Pin<Box<B>>,
     tee: Option<Tee>,
-    /// The last frame, held back while the body is stored, so that whoever has the whole response finds it stored.
+    /// The last frame, held back while the body is stored: a client that has the whole response finds it stored.
     last: Option<Frame<Bytes>>,
     storing: Option<Storing>,
     ended: bool,
 }
 
-/// What keeps a copy of the body.
+/// The copy of a body that passes.
 struct Tee {
-    copy: BytesMut,
+    copy: Vec<u8>,
     limit: usize,
     expected: Option<u64>,
     finish: Finish,
 }
 
-/// How far a body could be read at once.
+/// Data that was read ahead, in few frames.
+#[derive(Default)]
+struct Ahead {
+    frames: VecDeque<Frame<Bytes>>,
+    /// Small frames, not yet one of `frames`.
+    small: Vec<u8>,
+    length: usize,
+}
+
+impl Ahead {
+    fn push(&mut self, data: Bytes) {
+        self.length += data.len();
+        if data.len() >= SMALL {
+            self.flush();
+            self.frames.push_back(Frame::data(data));
+            return;
+        }
+        self.small.extend_from_slice(&data);
+        if self.small.len() >= CHUNK {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.small.is_empty() {
+            self.frames.push_back(Frame::data(std::mem::take(&mut self.small).into()));
+        }
+    }
+
+    fn into_frames(mut self) -> VecDeque<Frame<Bytes>> {
+        self.flush();
+        self.frames
+    }
+
+    /// All of it in one allocation of its own: it is kept, and the handler's buffers may be larger.
+    fn joined(mut self) -> Bytes {
+        if self.frames.is_empty() {
+            return exact(self.small);
+        }
+        self.flush();
+        let mut all = Vec::with_capacity(self.length);
+        for data in self.frames.iter().filter_map(Frame::data_ref) {
+            all.extend_from_slice(data);
+        }
+        exact(all)
+    }
+}
+
+/// Bytes without spare capacity.
+fn exact(mut bytes: Vec<u8>) -> Bytes {
+    bytes.shrink_to_fit();
+    bytes.into()
+}
+
+/// How far a body could be read without waiting.
 pub(super) enum ReadAhead<B: Body> {
     /// To its end.
     Complete(Bytes),
-    /// Not to its end: it is a stream, too long, has trailers, or failed.
+    /// Not to its end: it isn't ready, is too long, comes in too many frames, has trailers, or failed.
     Partly(CacheBody<B>),
 }
 
 impl<B: Body<Data = Bytes>> CacheBody<B> {
-    /// A body that is all here.
+    /// Returns a body that is complete.
     pub(super) fn whole(bytes: Bytes) -> Self {
         Self { state: State::Whole(bytes) }
     }
 
-    /// The handler's body as it is.
+    /// Returns the handler's body as it is.
     pub(super) fn through(body: B) -> Self {
         Self::stream(Box::pin(body), VecDeque::new(), None)
     }
@@ -69,55 +131,46 @@ impl<B: Body<Data = Bytes>> CacheBody<B> {
         Self { state: State::Stream(stream) }
     }
 
-    /// Reads what is there already, without waiting, up to `limit` bytes.
+    /// Reads without waiting, up to `limit` bytes and [`FRAMES`] frames.
     pub(super) fn read_ahead(body: B, limit: usize, context: &mut Context<'_>) -> ReadAhead<B> {
         let mut inner = Box::pin(body);
-        let mut ahead = VecDeque::new();
-        let mut length = 0;
-        loop {
-            let failed = match inner.as_mut().poll_frame(context) {
-                Poll::Ready(None) => return ReadAhead::Complete(joined(&ahead)),
-                Poll::Ready(Some(Ok(frame))) => {
-                    let data = frame.data_ref().map(Bytes::len);
-                    ahead.push_back(frame);
-                    length += data.unwrap_or_default();
-                    match data {
-                        Some(_) if length <= limit => continue,
-                        _ => None,
+        let mut ahead = Ahead::default();
+        let mut trailers = None;
+        let mut failed = None;
+        for _ in 0..FRAMES {
+            match inner.as_mut().poll_frame(context).map_ok(Frame::into_data) {
+                Poll::Ready(None) => return ReadAhead::Complete(ahead.joined()),
+                Poll::Ready(Some(Ok(Ok(data)))) => {
+                    ahead.push(data);
+                    if ahead.length > limit {
+                        break;
                     }
                 }
-                Poll::Ready(Some(Err(error))) => Some(error),
-                Poll::Pending => None,
-            };
-            return ReadAhead::Partly(Self::stream(inner, ahead, failed));
+                Poll::Ready(Some(Ok(Err(other)))) => {
+                    trailers = Some(other);
+                    break;
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    failed = Some(error);
+                    break;
+                }
+                Poll::Pending => break,
+            }
         }
+        let mut frames = ahead.into_frames();
+        frames.extend(trailers);
+        ReadAhead::Partly(Self::stream(inner, frames, failed))
     }
 
-    /// Keeps a copy of what passes, and hands it to `finish` once it is complete. A longer body than `limit` bytes, one with
-    /// trailers, one that fails and one whose client goes away isn't kept.
-    /// `expected` is the length that the response tells, after which nobody may ask for more.
+    /// Copies the frames that pass, and hands the copy to `finish` once it is complete. A body that is longer than `limit`
+    /// bytes, has trailers, fails, or whose client goes away isn't kept. `expected` is the length that the response tells; a
+    /// server may ask for no frame after it.
     pub(super) fn keep(&mut self, limit: usize, expected: Option<u64>, finish: Finish) {
         if let State::Stream(stream) = &mut self.state
             && stream.failed.is_none()
         {
-            stream.tee = Some(Tee { copy: BytesMut::new(), limit, expected, finish });
+            stream.tee = Some(Tee { copy: Vec::new(), limit, expected, finish });
         }
-    }
-}
-
-fn joined(frames: &VecDeque<Frame<Bytes>>) -> Bytes {
-    let mut data = frames.iter().filter_map(Frame::data_ref);
-    match (data.next(), frames.len()) {
-        (None, _) => Bytes::new(),
-        (Some(only), 1) => only.clone(),
-        _ => frames
-            .iter()
-            .filter_map(Frame::data_ref)
-            .fold(BytesMut::new(), |mut all, data| {
-                all.extend_from_slice(data);
-                all
-            })
-            .freeze(),
     }
 }
 
@@ -161,7 +214,7 @@ impl<B: Body<Data = Bytes>> Stream<B> {
             };
             self.ended = true;
             self.last = frame;
-            self.storing = Some((tee.finish)(tee.copy.freeze()));
+            self.storing = Some((tee.finish)(exact(tee.copy)));
         }
         if let Some(storing) = &mut self.storing {
             ready!(storing.as_mut().poll(context));

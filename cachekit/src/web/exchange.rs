@@ -1,6 +1,5 @@
 //! One request on its way through the layer. The rules are in [`rfc9111`](super::rfc9111).
 
-use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use super::making::Making;
 use super::page::{Page, Variant};
 use super::place::{place, policy};
 use super::rfc9111::{
-    RequestControl, ResponseControl, Served, Vary, asks_more, has_credentials, invalidated, is_safe, served,
+    RequestControl, ResponseControl, Served, Vary, asks_more, invalidated, is_safe, served,
 };
 use super::scope::Target;
 use crate::call::dependencies;
@@ -35,7 +34,7 @@ pub(super) struct Exchange {
     pub(super) headers: HeaderMap,
     control: RequestControl,
     pub(super) target: Target,
-    credentials: bool,
+    pub(super) credentials: bool,
     /// It asks for something that no key tells.
     more: bool,
     custom: Option<String>,
@@ -51,16 +50,16 @@ struct Selected {
 }
 
 impl Exchange {
-    pub(super) fn new(layer: Arc<CacheLayer>, parts: &request::Parts, body: &dyn Any) -> Self {
+    pub(super) fn new(layer: Arc<CacheLayer>, parts: &request::Parts, body: &impl Body) -> Self {
         let settings = &layer.settings;
         let asked = Request::from_parts(parts.clone(), ());
         Self {
             engine: Arc::clone(settings.cache.inner()),
             method: parts.method.clone(),
-            headers: parts.headers.clone(),
+            credentials: settings.credentials.has(&parts.headers),
+            headers: settings.credentials.relevant(&parts.headers),
             control: RequestControl::new(&parts.headers),
             target: Target::of(&asked),
-            credentials: has_credentials(&parts.headers),
             more: asks_more(&parts.headers, parts.version, body),
             custom: settings.key.as_ref().map(|key| key(parts)),
             excluded: settings.unless.as_ref().is_some_and(|unless| unless(parts)),
@@ -88,7 +87,7 @@ impl Exchange {
         let (mut previous, mut selected) = (None, Selected::none("uri-miss"));
         loop {
             let (page, source) = match round.next(AsyncIo, &policy()).await {
-                Step::Looked(page) => (page, Source::Store),
+                Step::Looked(page) => (page.filter(|page| !page.is_of_the_future(self.engine.clock.now())), Source::Store),
                 Step::Shared(page) => (Some(page), Source::Flight),
                 Step::Compute(flight) => {
                     let making =

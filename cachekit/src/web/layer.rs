@@ -1,4 +1,4 @@
-//! The layer and its settings.
+//! The layer for whole responses, and its settings.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -9,28 +9,29 @@ use http::header::HeaderName;
 use http::{request, response};
 use tower_layer::Layer;
 
+use super::credentials::Credentials;
 use super::service::CacheService;
 use super::uncacheable::Uncacheable;
 use crate::{Cache, Timeout};
 
+/// A condition on a request or a response.
 type Of<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 type KeyOf = Arc<dyn Fn(&request::Parts) -> String + Send + Sync>;
 
-/// The most bytes of content that are kept of one page, unless [`CacheLayer::max_body`] says otherwise: what every backend
-/// takes.
+/// The default of [`CacheLayer::max_body`]. Every backend takes a value of this size.
 const MAX_BODY: usize = 1_000_000;
 
 /// A `tower` layer that caches whole responses, as a shared HTTP cache (RFC 9111) with safe defaults.
 ///
-/// It stores responses to `GET` whose fields give them a lifetime, and, with [`timeout`](Self::timeout), successful ones
-/// whose fields don't; it answers `GET` and `HEAD`. Not stored is what may be for one person only: responses to requests with
-/// `Authorization` or a `Cookie`, and responses with `Set-Cookie`, `private`, `no-store`, `no-cache` or `Vary: *`.
-/// `Vary` is heeded; host, path and query are in the key. A request that changes something deletes what is stored for
-/// its path. The book's page on HTTP caching lists the rules.
+/// It stores responses to `GET` whose fields give them a lifetime and, with [`timeout`](Self::timeout), successful ones
+/// whose fields don't. It answers `GET` and `HEAD`. Responses that may be for one person are not stored: those to requests
+/// with [credentials](Self::credentials), and those with `Set-Cookie`, `private`, `no-store`, `no-cache` or `Vary: *`.
+/// Host, path, query and the fields that `Vary` names are part of the key. A request that may change something deletes the
+/// stored responses of its path. The book's page on HTTP caching lists the rules.
 ///
-/// Requests that miss together wait for one of them, unless its response turns out not to be storable: then they, and
-/// those that follow, go side by side. Bodies that aren't ready at once are passed through while they are copied. If the
-/// backend fails, the handler answers.
+/// Requests that miss together wait for one of them. If its response turns out not to be storable, they and those that
+/// follow run side by side. A body that isn't ready at once is passed on while it is copied. If the backend fails, the
+/// handler answers.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -64,14 +65,14 @@ pub(super) struct Settings {
     pub(super) max_body: usize,
     pub(super) cache_status: bool,
     pub(super) with_credentials: bool,
+    pub(super) credentials: Credentials,
 }
 
 impl CacheLayer {
-    /// A layer over a cache. It stores only responses that say how long they are fresh, until a
-    /// [`timeout`](Self::timeout) is given.
+    /// Returns a layer over a cache. Without a [`timeout`](Self::timeout) it stores only responses that say how long they are
+    /// fresh.
     #[must_use]
-    // A handle is moved in as well as lent.
-    #[allow(clippy::needless_pass_by_value)]
+    #[expect(clippy::needless_pass_by_value, reason = "a handle may be moved in or lent")]
     pub fn new(cache: impl Borrow<Cache>) -> Self {
         Self {
             settings: Settings {
@@ -85,76 +86,116 @@ impl CacheLayer {
                 max_body: MAX_BODY,
                 cache_status: false,
                 with_credentials: false,
+                credentials: Credentials::new(),
             },
             uncacheable: Arc::default(),
         }
     }
 
-    /// How long a successful response is fresh that doesn't say it itself, by `Cache-Control`, `Expires` or
-    /// [`CacheFor`]. An integer is seconds; `0` never expires.
+    /// Sets how long a successful response is fresh whose `Cache-Control`, `Expires` or [`CacheFor`] doesn't say it. An
+    /// integer is seconds; `0` never expires.
     #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.settings.timeout = Some(timeout.into());
         self
     }
 
-    /// Whether queries of the same parameters are the same, whatever their order; a parameter that is repeated counts as
-    /// often. Without it the query is taken as it is written.
+    /// Sets whether the order of parameters with different names is ignored in the key. The order of the values of one
+    /// repeated name always counts. The default is off: the query is taken as it is written.
     #[must_use]
     pub fn query_string(mut self, sorted: bool) -> Self {
         self.settings.sorted_query = sorted;
         self
     }
 
-    /// Requests that go past the cache: nothing is looked up and nothing stored.
+    /// Lets requests pass by for which this returns true: nothing is looked up and nothing is stored.
     #[must_use]
     pub fn unless(mut self, condition: impl Fn(&request::Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.unless = Some(Arc::new(condition));
         self
     }
 
-    /// Responses that may be stored; asked last, of those that the rules allow.
+    /// Stores only responses for which this returns true. It is called last, for responses that the rules allow.
     #[must_use]
     pub fn cache_if(mut self, condition: impl Fn(&response::Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.cache_if = Some(Arc::new(condition));
         self
     }
 
-    /// What stands for host and query in the key. The path is always part of it, and `Vary` still counts.
+    /// Puts a text of your own into the key instead of host and query. The path is always part of it, and `Vary` still
+    /// counts.
     #[must_use]
     pub fn key(mut self, key: impl Fn(&request::Parts) -> String + Send + Sync + 'static) -> Self {
         self.settings.key = Some(Arc::new(key));
         self
     }
 
-    /// Request fields that responses depend on although their `Vary` doesn't say so.
+    /// Adds request fields that responses depend on although their `Vary` doesn't say so.
     #[must_use]
     pub fn vary(mut self, fields: impl IntoIterator<Item = HeaderName>) -> Self {
         self.settings.vary.extend(fields);
         self
     }
 
-    /// The most bytes of content that are kept of one page, all its variants together. Longer bodies pass through.
-    /// The default is a million.
+    /// Sets how many bytes of content are kept of one page, all its variants together; longer bodies pass through. The
+    /// default is a million. The fields of a page have a limit of their own, 40,000 bytes.
     #[must_use]
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.settings.max_body = bytes;
         self
     }
 
-    /// Whether responses get a `Cache-Status` field (RFC 9211) that says what the layer did.
+    /// Sets whether responses get a `Cache-Status` field (RFC 9211), which says how the layer answered.
     #[must_use]
     pub fn cache_status(mut self, yes: bool) -> Self {
         self.settings.cache_status = yes;
         self
     }
 
-    /// Whether requests with `Authorization` or a `Cookie` take part where a response says that it is for everybody, by
-    /// `public`, `s-maxage` or `must-revalidate` (RFC 9111, 3.5). Off by default: such a request goes past the cache,
-    /// whatever the response says.
+    /// Sets whether requests with credentials take part where a response says that it is for everybody, by `public`,
+    /// `s-maxage` or `must-revalidate` (RFC 9111, 3.5). Off by default: such a request passes by, whatever the response
+    /// says.
     #[must_use]
     pub fn with_credentials(mut self, yes: bool) -> Self {
         self.settings.with_credentials = yes;
+        self
+    }
+
+    /// Adds fields that tell who sent a request, so that the request passes by. A `*` at the end of a name stands for any
+    /// rest.
+    ///
+    /// `Authorization`, `Cookie`, and the usual fields of API keys, tokens, client certificates and authenticating proxies
+    /// (`X-Api-Key`, `X-Forwarded-User`, `Cf-Access-*`, …) are there already. **That list is open**: if your clients or
+    /// gateways tell users apart by another field, name it here, or one user's page goes to another.
+    ///
+    /// ```
+    /// # use cachekit::{CacheLayer, Cache, Config};
+    /// # let cache = Cache::open(Config::simple()).unwrap();
+    /// let layer = CacheLayer::new(&cache).timeout(50).credentials(["x-tenant", "x-acme-*"]);
+    /// # drop(layer);
+    /// ```
+    ///
+    /// # Panics
+    /// If an item isn't the name of a header field.
+    #[must_use]
+    pub fn credentials<N: TryInto<HeaderName>>(mut self, fields: impl IntoIterator<Item = N>) -> Self {
+        self.settings.credentials.add(fields);
+        self
+    }
+
+    /// Names cookies that don't tell who sent a request. A `*` at the end stands for any rest. A request all of whose
+    /// cookies are such counts as one without cookies, for `Vary: Cookie` too. The handler still gets them: name none that
+    /// a response depends on.
+    ///
+    /// ```
+    /// # use cachekit::{CacheLayer, Cache, Config};
+    /// # let cache = Cache::open(Config::simple()).unwrap();
+    /// let layer = CacheLayer::new(&cache).timeout(50).ignore_cookies(["_ga*", "_gid", "_fbp"]);
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn ignore_cookies<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.settings.credentials.ignore_cookies(names);
         self
     }
 }
@@ -179,9 +220,10 @@ impl<S> Layer<S> for CacheLayer {
     }
 }
 
-/// How long one response is fresh, as its handler says: a part of a response, or an extension of one. It beats the
-/// response's `Cache-Control` and the layer's timeout, and it makes a response storable that isn't successful; it makes none
-/// storable that the rules keep out. Clients don't see it.
+/// How long one response is fresh, as its handler says: a part of a response, or an extension of one.
+///
+/// It overrides the response's `Cache-Control` and the layer's timeout, and makes a response storable that isn't successful,
+/// but none that the other rules exclude. Clients don't see it.
 ///
 /// ```
 /// use axum::response::IntoResponse;
@@ -196,7 +238,7 @@ impl<S> Layer<S> for CacheLayer {
 pub struct CacheFor(pub(super) Timeout);
 
 impl CacheFor {
-    /// A time; an integer is seconds, `0` never expires.
+    /// Returns it for a time. An integer is seconds; `0` never expires.
     pub fn new(timeout: impl Into<Timeout>) -> Self {
         Self(timeout.into())
     }

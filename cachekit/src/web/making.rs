@@ -19,7 +19,7 @@ use super::body::{CacheBody, ReadAhead};
 use super::cache_status::CacheStatus;
 use super::exchange::Exchange;
 use super::layer::CacheFor;
-use super::page::{Page, StoredResponse, Variant};
+use super::page::{Excess, LAST, Page, StoredResponse, Variant};
 use super::place::policy;
 use super::rfc9111::{
     Freshness, Rules, Selecting, Unstorable, Validators, Vary, freshen, initial_age, kept, lifetime,
@@ -108,7 +108,7 @@ impl Exchange {
             Ok(variant) => variant,
             Err(why) => {
                 // The fault of this request is not one of the page.
-                if !matches!(why, Unstorable::Credentials | Unstorable::Unknown)
+                if !matches!(why, Unstorable::Credentials | Unstorable::Selecting | Unstorable::Unknown)
                     && parts.status != StatusCode::NOT_MODIFIED
                 {
                     self.layer.uncacheable.add(making.digest, received);
@@ -211,7 +211,7 @@ impl Exchange {
             }
             None => lifetime(parts.status, &parts.headers, received, given),
         };
-        let rules = Rules { credentials: settings.with_credentials };
+        let rules = Rules { credentials: self.credentials, allowed: settings.with_credentials };
         storable(rules, &self.method, &self.headers, parts.status, &parts.headers, freshness)?;
         let initial_age = initial_age(&parts.headers, requested, received);
         let lifetime = freshness.millis();
@@ -226,7 +226,8 @@ impl Exchange {
         }
         let fresh_until = received.saturating_add(lifetime.saturating_sub(initial_age));
         let beyond = validators.map_or(0, |_| lifetime.max(STALE_LEAST));
-        Ok(Variant {
+        let kept_until = fresh_until.saturating_add(beyond);
+        let variant = Variant {
             response: StoredResponse {
                 status: parts.status,
                 headers: kept(&parts.headers),
@@ -236,10 +237,16 @@ impl Exchange {
             received,
             initial_age,
             lifetime,
-            kept_until: fresh_until.saturating_add(beyond),
+            // Later than any date in HTTP is for ever.
+            kept_until: if kept_until > LAST { u64::MAX } else { kept_until },
             own_etag: false,
             depends,
-        })
+        };
+        match variant.excess() {
+            None => Ok(variant),
+            Some(Excess::Head) => Err(Unstorable::Head),
+            Some(Excess::Selecting) => Err(Unstorable::Selecting),
+        }
     }
 }
 
@@ -247,6 +254,9 @@ impl Variant {
     /// Completes it with its content, and gives it an `ETag` if it has none.
     fn fill(&mut self, body: Bytes) {
         let StoredResponse { status, headers, body: slot } = &mut self.response;
+        if headers.contains_key(CONTENT_LENGTH) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
         if *status == StatusCode::OK && !headers.contains_key(ETAG) {
             let mut writer = StableWriter::new();
             for name in [CONTENT_TYPE, CONTENT_ENCODING] {

@@ -5,22 +5,26 @@
 //! - [`Cache::delete_view`](crate::Cache::delete_view) deletes what either stored for a path.
 
 mod answer;
+mod argument;
 mod body;
 mod cache_status;
+mod credentials;
 mod exchange;
 mod layer;
 mod making;
 mod page;
 mod place;
+mod query;
 mod rfc9111;
 mod scope;
 mod service;
 mod uncacheable;
 mod view;
 
+pub use crate::memo::argument::ViewArgument;
 pub use body::CacheBody;
 pub use layer::{CacheFor, CacheLayer};
-pub use page::StoredResponse;
+pub use page::{StoredHead, StoredResponse};
 pub use scope::{CurrentRequest, RequestScope, RequestScopeLayer, ScopedFuture};
 pub use service::{CacheFuture, CacheService};
 pub use view::View;

@@ -7,6 +7,7 @@ use cachekit_backends::simple::SimpleStore;
 use cachekit_backends::{CacheKey, KeyWriter};
 
 use super::page::Page;
+use super::query;
 use super::scope::Target;
 use crate::call::arguments::KeyPart;
 use crate::call::path::Path;
@@ -42,14 +43,12 @@ impl KeyPart for PageKey<'_> {
     }
 }
 
-/// The place of the page for a target. `sorted` ignores the order of the query's parameters; `custom` replaces host and
+/// The place of the page for a target. `sorted` ignores the order of the query's names; `custom` replaces host and
 /// query.
 pub(super) fn place(engine: &Engine, target: &Target, sorted: bool, custom: Option<&str>) -> Place {
     let sorted_query;
     let query = if sorted {
-        let mut pairs: Vec<&str> = target.query.split('&').filter(|pair| !pair.is_empty()).collect();
-        pairs.sort_unstable();
-        sorted_query = pairs.join("&");
+        sorted_query = query::sorted(&target.query);
         &sorted_query
     } else {
         &target.query

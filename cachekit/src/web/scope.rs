@@ -1,4 +1,4 @@
-//! The request as functions under its handler see it.
+//! The request, as functions under its handler see it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::OriginalUri;
+use http::header::{self, HeaderName};
 use http::uri::Scheme;
-use http::{Method, Request, Uri, header};
+use http::{Method, Request, Uri};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::rfc9111::{asks_more, has_credentials};
+use super::credentials::Credentials;
+use super::rfc9111::asks_more;
 use crate::call::request::{self as view, enter};
 
 /// A `tower` layer that tells functions called under it which request is being handled: `#[cached(view)]`, `%s` in a
@@ -21,9 +24,9 @@ use crate::call::request::{self as view, enter};
 /// Put it around the router, or around a nested one: the whole path is used in either case. The request is known to the
 /// handler and all that it calls, across `.await`, but not in spawned tasks, other threads and streamed bodies.
 ///
-/// What is keyed by the request as a whole (`view` and `%s`) is only kept for `GET` and `HEAD`, and not for a request
-/// with `Authorization` or a `Cookie`, whose response may be for one person only: there the function is computed. Say
-/// [`with_credentials`](Self::with_credentials) if no function under this layer depends on who asks.
+/// Entries that are keyed by the whole request (`view` and `%s`) are kept for `GET` and `HEAD` only, and not for requests
+/// with [credentials](Self::credentials), whose response may be for one person: there the function is computed. Call
+/// [`with_credentials`](Self::with_credentials) if no function under this layer depends on the sender.
 ///
 /// ```
 /// use axum::{Router, response::Html, routing::get};
@@ -37,23 +40,43 @@ use crate::call::request::{self as view, enter};
 /// let app: Router = Router::new().route("/{*rest}", get(page)).layer(RequestScopeLayer::new());
 /// # drop(app);
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestScopeLayer {
     with_credentials: bool,
+    credentials: Credentials,
 }
 
 impl RequestScopeLayer {
-    /// The layer.
+    /// Returns the layer.
     #[must_use]
     pub const fn new() -> Self {
-        Self { with_credentials: false }
+        Self { with_credentials: false, credentials: Credentials::new() }
     }
 
-    /// Keeps what is keyed by the request also for requests with credentials. Every such function must give everybody the
-    /// same.
+    /// Sets whether entries that are keyed by the request are kept for requests with credentials too. Every such function
+    /// must then return the same to everybody.
     #[must_use]
     pub const fn with_credentials(mut self, yes: bool) -> Self {
         self.with_credentials = yes;
+        self
+    }
+
+    /// Adds fields that tell who sent a request, as [`CacheLayer::credentials`](crate::CacheLayer::credentials) does. The
+    /// list of known ones is open: name what your gateway sets.
+    ///
+    /// # Panics
+    /// If an item isn't the name of a header field.
+    #[must_use]
+    pub fn credentials<N: TryInto<HeaderName>>(mut self, fields: impl IntoIterator<Item = N>) -> Self {
+        self.credentials.add(fields);
+        self
+    }
+
+    /// Names cookies that don't tell who sent a request, as
+    /// [`CacheLayer::ignore_cookies`](crate::CacheLayer::ignore_cookies) does.
+    #[must_use]
+    pub fn ignore_cookies<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.credentials.ignore_cookies(names);
         self
     }
 }
@@ -62,21 +85,21 @@ impl<S> Layer<S> for RequestScopeLayer {
     type Service = RequestScope<S>;
 
     fn layer(&self, inner: S) -> RequestScope<S> {
-        RequestScope { inner, layer: *self }
+        RequestScope { inner, layer: Arc::new(self.clone()) }
     }
 }
 
 /// The service that [`RequestScopeLayer`] makes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestScope<S> {
     inner: S,
-    layer: RequestScopeLayer,
+    layer: Arc<RequestScopeLayer>,
 }
 
 impl<S, B> Service<Request<B>> for RequestScope<S>
 where
     S: Service<Request<B>>,
-    B: 'static,
+    B: Body,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -89,7 +112,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let target = Target::of(&request);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let known = self.layer.with_credentials || !has_credentials(request.headers());
+        let known = self.layer.with_credentials || !self.layer.credentials.has(request.headers());
         let plain = !asks_more(request.headers(), request.version(), request.body());
         let scope = Arc::new(view::Request {
             method: request.method().as_str().to_string(),
@@ -126,21 +149,21 @@ impl<F: Future> Future for ScopedFuture<F> {
     }
 }
 
-/// What a request asks for.
+/// The resource that a request names.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     /// In lower case; from the request line and the `Host` field, never from a forwarded one.
     pub(super) host: String,
     pub(super) path: String,
     pub(super) query: String,
-    /// What else a handler may see of the URI: a scheme that isn't `http`, and what nested routers and layers around made of
-    /// the path.
+    /// The rest of the URI that a handler may see: a scheme that isn't `http`, and the path as nested routers and layers around
+    /// have rewritten it.
     pub(super) further: String,
 }
 
 impl Target {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
-        // Nested routers strip what they have matched, and keep the whole.
+        // Nested routers strip the part that they have matched, and keep the original here.
         let uri: &Uri =
             request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
         let mut hosts: Vec<String> =
@@ -150,7 +173,7 @@ impl Target {
             let field: String = field.as_bytes().iter().map(|&byte| char::from(byte)).collect();
             hosts.push(field.to_ascii_lowercase());
         }
-        // Where they contradict each other nobody knows which one the handler believes.
+        // Where they differ, the handler may believe either.
         hosts.dedup();
         let scheme = request.uri().scheme().filter(|scheme| **scheme != Scheme::HTTP);
         let rewritten = request.uri().path_and_query().filter(|seen| uri.path_and_query() != Some(seen));
@@ -175,7 +198,7 @@ impl Target {
 pub struct CurrentRequest(Arc<view::Request>);
 
 impl CurrentRequest {
-    /// The request that the running code belongs to, if there is one.
+    /// Returns the request that the running code belongs to, if there is one.
     ///
     /// ```
     /// assert!(cachekit::web::CurrentRequest::get().is_none()); // outside of a request
@@ -185,25 +208,25 @@ impl CurrentRequest {
         view::current().map(Self)
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.0.method
     }
 
-    /// The host that was asked, in lower case, with its port if one was given; empty if none was.
+    /// Returns the host in lower case, with its port if one was given; empty if the request names none.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.0.host
     }
 
-    /// The whole path, escaped.
+    /// Returns the whole path, escaped.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// The query without its question mark; empty if there is none.
+    /// Returns the query without its question mark; empty if there is none.
     #[must_use]
     pub fn query(&self) -> &str {
         &self.0.query

@@ -41,7 +41,7 @@ impl<S, A, B> Service<Request<A>> for CacheService<S>
 where
     S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
-    A: Send + 'static,
+    A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Send,
 {
@@ -54,7 +54,7 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        // The one that was asked whether it is ready is the one to call.
+        // `poll_ready` was called on this one, so this one is called; a clone need not be ready.
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
         let layer = Arc::clone(&self.layer);

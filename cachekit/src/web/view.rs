@@ -6,12 +6,12 @@ use std::task::{Context, Waker};
 
 use axum::body::Body;
 use axum::response::{Html, Json, Response};
-use http::header::SET_COOKIE;
+use http::header::{CONTENT_LENGTH, HeaderValue, SET_COOKIE};
 use http::{HeaderMap, StatusCode, header};
 
 use super::body::{CacheBody, ReadAhead};
 use super::layer::CacheFor;
-use super::page::StoredResponse;
+use super::page::{StoredHead, StoredResponse};
 use super::rfc9111::{ResponseControl, is_storable, kept};
 use crate::call::policy::{Returns, Shape, Storable};
 
@@ -110,23 +110,24 @@ impl<T: View, E> View for Result<T, E> {
 }
 
 impl<T: View> View for (StatusCode, T) {
-    type Stored = (u16, T::Stored);
+    type Stored = (StoredHead, T::Stored);
 
     fn ready(self) -> Self {
         (self.0, self.1.ready())
     }
 
     fn stored(&self) -> Option<Self::Stored> {
-        is_for_all(self.0, &HeaderMap::new()).then(|| Some((self.0.as_u16(), self.1.stored()?)))?
+        let head = head(self.0, &HeaderMap::new())?;
+        Some((head, self.1.stored()?))
     }
 
-    fn from_stored((status, stored): Self::Stored) -> Self {
-        (StatusCode::from_u16(status).unwrap_or_default(), T::from_stored(stored))
+    fn from_stored((head, stored): Self::Stored) -> Self {
+        (head.status, T::from_stored(stored))
     }
 }
 
 impl<T: View> View for (HeaderMap, T) {
-    type Stored = (StoredResponse, T::Stored);
+    type Stored = (StoredHead, T::Stored);
 
     fn ready(self) -> Self {
         (self.0, self.1.ready())
@@ -143,7 +144,7 @@ impl<T: View> View for (HeaderMap, T) {
 }
 
 impl<T: View> View for (StatusCode, HeaderMap, T) {
-    type Stored = (StoredResponse, T::Stored);
+    type Stored = (StoredHead, T::Stored);
 
     fn ready(self) -> Self {
         (self.0, self.1, self.2.ready())
@@ -177,7 +178,10 @@ impl View for Response {
         // What isn't ready at once is asked again by whoever sends it, with a waker of its own.
         match CacheBody::read_ahead(body, MOST, &mut Context::from_waker(Waker::noop())) {
             ReadAhead::Complete(body) => {
-                let headers = kept(&parts.headers);
+                let mut headers = kept(&parts.headers);
+                if headers.contains_key(CONTENT_LENGTH) {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+                }
                 let stored = StoredResponse { status: parts.status, headers, body: body.clone() };
                 parts.extensions.insert(Kept(Arc::new(stored)));
                 Self::from_parts(parts, Body::from(body))
@@ -199,12 +203,12 @@ impl View for Response {
     }
 }
 
-/// Status and fields, if they may be stored.
-fn head(status: StatusCode, headers: &HeaderMap) -> Option<StoredResponse> {
-    is_for_all(status, headers).then(|| StoredResponse {
-        status,
-        headers: kept(headers),
-        body: bytes::Bytes::new(),
+/// Returns status and fields, if they may be stored. The length goes: the content is encoded anew.
+fn head(status: StatusCode, headers: &HeaderMap) -> Option<StoredHead> {
+    is_for_all(status, headers).then(|| {
+        let mut headers = kept(headers);
+        headers.remove(CONTENT_LENGTH);
+        StoredHead { status, headers }
     })
 }
 
@@ -212,7 +216,7 @@ fn head(status: StatusCode, headers: &HeaderMap) -> Option<StoredResponse> {
 fn is_for_all(status: StatusCode, headers: &HeaderMap) -> bool {
     let control = ResponseControl::new(headers);
     status.is_success()
-        && status != StatusCode::PARTIAL_CONTENT
+        && is_storable(status)
         && !headers.contains_key(SET_COOKIE)
         && !headers.contains_key(header::VARY)
         && !(control.private || control.no_store || control.no_cache)

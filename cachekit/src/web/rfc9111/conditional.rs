@@ -6,7 +6,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
-use super::fields::{date, items, kept, text};
+use super::fields::{date, items, text};
+use super::kept::kept;
 
 /// What a stale response can be validated by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! The rules of HTTP caching (RFC 9111) for a shared cache, as pure functions: what may be stored, how long it is fresh,
 //! which stored response answers a request. Times are milliseconds since the Unix epoch; nothing here waits or does I/O.
 //!
-//! `docs/src/http-caching.md` says which rules hold, which don't, and why.
+//! `docs/src/http-caching.md` lists the rules that hold, those that don't, and why.
 
 mod conditional;
 mod control;
 mod fields;
 mod freshness;
 mod invalidate;
+mod kept;
 mod storable;
 mod vary;
 
@@ -16,8 +17,8 @@ mod tests;
 
 pub(super) use conditional::{Validators, freshen, is_not_modified, not_modified, revalidates};
 pub(super) use control::{RequestControl, ResponseControl};
-pub(super) use fields::kept;
 pub(super) use freshness::{Freshness, Served, initial_age, lifetime, served};
 pub(super) use invalidate::{invalidated, is_safe};
-pub(super) use storable::{Rules, Unstorable, asks_more, has_credentials, is_storable, storable};
+pub(super) use kept::{is_of_connection, kept};
+pub(super) use storable::{Rules, Unstorable, asks_more, is_storable, storable};
 pub(super) use vary::{Selecting, Vary};

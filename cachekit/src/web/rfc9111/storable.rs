@@ -1,22 +1,20 @@
-//! What may be stored (RFC 9111, 3), and what is not stored although it might be.
+//! Which responses may be stored (RFC 9111, 3), and which are not stored although they might be.
 
-use std::any::Any;
-
-use axum::body::Body;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version};
-use http_body::Body as _;
+use http_body::Body;
 
 use super::control::{RequestControl, ResponseControl};
 use super::freshness::Freshness;
 use super::vary::Vary;
 
-/// What the layer allows beyond its safe defaults.
+/// What is known of a request's credentials.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::web) struct Rules {
-    /// Requests with credentials are served from, and their responses go into, the cache if these say that they are for
-    /// everybody.
+    /// The request has some.
     pub(in crate::web) credentials: bool,
+    /// The layer lets such requests take part where the response says that it is for everybody.
+    pub(in crate::web) allowed: bool,
 }
 
 /// Why a response isn't stored.
@@ -31,29 +29,26 @@ pub(in crate::web) enum Unstorable {
     SetCookie,
     Credentials,
     NotFresh,
-    /// The backend doesn't tell what it was made from.
+    /// Its fields are longer than a page keeps.
+    Head,
+    /// The fields of the request that it depends on are.
+    Selecting,
+    /// The backend doesn't tell which functions took part.
     Unknown,
 }
 
-/// Whether a request shows who sent it.
-pub(in crate::web) fn has_credentials(headers: &HeaderMap) -> bool {
-    headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE)
-}
-
 /// Whether a request asks for something that its method and URI don't tell: it has content, or a field names another
-/// method. Handlers may heed either.
-pub(in crate::web) fn asks_more(headers: &HeaderMap, version: Version, body: &dyn Any) -> bool {
+/// method. Handlers may read either. A body that doesn't tell whether it is empty counts as content, except in HTTP/1, where
+/// content needs a field.
+pub(in crate::web) fn asks_more<B: Body>(headers: &HeaderMap, version: Version, body: &B) -> bool {
     let told = headers.contains_key(TRANSFER_ENCODING)
         || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0")
         || ["x-http-method-override", "x-http-method", "x-method-override"]
             .iter()
             .any(|name| headers.contains_key(*name));
-    // From HTTP/2 on, content needs no field.
-    let silent = || {
-        body.downcast_ref::<Body>()
-            .is_some_and(|body| !body.is_end_stream() && body.size_hint().exact() != Some(0))
-    };
-    told || (version >= Version::HTTP_2 && silent())
+    let hint = body.size_hint();
+    let empty = body.is_end_stream() || hint.exact() == Some(0);
+    told || !empty && (hint.lower() > 0 || version >= Version::HTTP_2)
 }
 
 /// Whether the response to a request may be stored.
@@ -75,7 +70,7 @@ pub(in crate::web) fn storable(
         (control.private, Unstorable::Private),
         (Vary::new(response) == Vary::Star, Unstorable::VaryStar),
         (response.contains_key(SET_COOKIE), Unstorable::SetCookie),
-        (has_credentials(request) && !(rules.credentials && control.says_shared()), Unstorable::Credentials),
+        (rules.credentials && !(rules.allowed && control.says_shared()), Unstorable::Credentials),
         (freshness.millis() == 0, Unstorable::NotFresh),
     ];
     refused.into_iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(why))
@@ -86,7 +81,7 @@ pub(in crate::web) fn is_storable(status: StatusCode) -> bool {
     is_final(status) && !is_partial(status) && !is_provoked(status)
 }
 
-/// A part of something, or what is new of it. A 200 with `Content-Range` isn't one (RFC 9110, 14.4).
+/// A part of a representation, or a change of it. A 200 with `Content-Range` isn't one (RFC 9110, 14.4).
 fn is_partial(status: StatusCode) -> bool {
     matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED)
 }

@@ -28,7 +28,9 @@ fn is_storable(request: &[(&str, &str)], status: u16, response: &[(&str, &str)])
     let (request, response) = (fields(request), fields(response));
     let status = StatusCode::from_u16(status).unwrap();
     let freshness = lifetime(status, &response, NOW, Some(HOUR));
-    storable(Rules::default(), &Method::GET, &request, status, &response, freshness)
+    let credentials = crate::web::credentials::Credentials::new().has(&request);
+    let rules = Rules { credentials, allowed: false };
+    storable(rules, &Method::GET, &request, status, &response, freshness)
 }
 
 #[test]
