@@ -1,4 +1,4 @@
-//! What a cached block does while its template is rendered.
+//! Cached blocks while their template is rendered.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 use parking_lot::Mutex;
 
 use super::fragment::{FragmentClaim as Claim, FragmentFound as Found};
-use super::key::Key;
+use super::key;
 use super::rewrite::{BEGIN, END};
 use super::text::Text;
 use crate::cache::Cache;
@@ -24,14 +24,15 @@ pub(super) fn install(env: &mut Environment<'_>, cache: &Cache) {
     env.add_filter(END, |text: Value, gate: Value| end(text, &gate));
 }
 
-/// What is known of a block when it begins: its text, or that it is to be rendered.
+/// The state of a block at its beginning.
 enum Gate {
+    /// The stored text.
     Hit(Value),
-    /// With the duty to store it, if it is to be stored.
+    /// The block is to be rendered, and then stored if a claim is there.
     Miss(Mutex<Option<Miss>>),
 }
 
-/// The duty to store what is rendered. Dropped without having stored, it hands over to who waits for this text.
+/// The claim to store the rendered text. Dropped before it has stored, it hands over to a render that waits for this text.
 struct Miss {
     escape: AutoEscape,
     claim: Claim,
@@ -71,11 +72,11 @@ fn begin(cache: &Cache, state: &State<'_, '_>, place: &str, args: &[Value]) -> R
         Some((timeout, parts)) => (timeout_of(timeout)?, parts),
         None => (Some(Timeout::Default), args),
     };
-    let key = if parts.is_empty() { placed(state.name(), place)? } else { Key::of(parts)? };
+    let key = if parts.is_empty() { placed(state.name(), place)? } else { key::fragment_key(parts)? };
     let escape = state.auto_escape().clone();
     let found = match timeout {
         Some(timeout) => cache.find_fragment(&key, timeout, |text: &Text| text.is_of(&escape)),
-        // Loud, as every deletion: the text that was to go would be served on.
+        // Deletion errors propagate; otherwise the stale text would still be served.
         None => cache.delete(&key).map(|_| Found::Nothing(None)).map_err(|error| {
             Error::new(ErrorKind::InvalidOperation, "`cache` could not delete the stored text")
                 .with_source(error)
@@ -97,7 +98,7 @@ fn end(text: Value, gate: &Value) -> Value {
 }
 
 fn placed(template: &str, place: &str) -> Result<String, Error> {
-    // What the engine calls a template that was made of a string.
+    // The engine's name for a template that was made of a string.
     if template.is_empty() || template == "<string>" {
         return Err(Error::new(
             ErrorKind::InvalidOperation,
@@ -105,10 +106,10 @@ fn placed(template: &str, place: &str) -> Result<String, Error> {
              `{% cache timeout, \"key\" %}`, or give the template a name",
         ));
     }
-    Ok(Key::placed(template, place))
+    Ok(key::placed(template, place))
 }
 
-/// How long the text lives; none if it is to be deleted.
+/// Returns how long the text lives; `None` if it is to be deleted.
 fn timeout_of(value: &Value) -> Result<Option<Timeout>, Error> {
     let refused =
         |what: &str| Err(Error::new(ErrorKind::InvalidOperation, format!("the timeout of `cache` {what}")));

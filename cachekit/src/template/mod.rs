@@ -29,11 +29,14 @@
 //!
 //! `{% cache timeout, key1, key2, … %} … {% endcache %}`; the commas may be left out.
 //!
-//! - The timeout is an expression: seconds, with a fraction if need be. `none` and `0` mean no timeout, `'default'` the
-//!   cache's default timeout, and so does leaving it out. `'del'` deletes the stored text, renders, and stores nothing.
-//! - The key is the text of the parts, each printed. [`make_template_fragment_key`] makes the same one. An undefined part
-//!   is an error. Without parts the key is the template's name, the line, a count of the blocks on that line, and a digest
-//!   of the block's source: a block that is edited is another one. A template without a name must give a key.
+//! - The timeout is an expression: seconds, also fractions of one. `none` and `0` mean no timeout. `'default'` is the cache's
+//!   default timeout, and so is a tag without arguments. `'del'` deletes the stored text, renders, and stores nothing.
+//! - The parts of the key are texts, numbers, booleans, `none`, bytes, and lists and maps of these; equal values make equal
+//!   keys. A text that is marked as safe is another part than one that isn't. Other values are an error at the line: an
+//!   undefined one, an iterator, `loop`, an object of the program. [`make_template_fragment_key`] makes the same key of texts
+//!   and numbers, [`fragment_key`] of all.
+//! - Without parts the key is the template's name, the line, a count of the blocks on that line, and a digest of the block's
+//!   source: an edited block is another one. A template without a name must give a key.
 //!
 //! A block is a scope, as `with` is: what is `set` in it doesn't leave it, whether it was rendered or not. Renders that miss
 //! together render it once. If the cache's backend fails, the block is rendered as if it were not cached; only `'del'`
@@ -41,9 +44,9 @@
 //!
 //! # Loading
 //!
-//! The engine has no tags of one's own. So a template's source is rewritten on its way into the environment, by
-//! [`add_template`], [`set_loader`] or [`rewrite`]. What comes in by another way, `render_str` for instance, is refused by
-//! the engine, which knows no `cache`.
+//! The engine has no custom tags, so a template's source is rewritten on its way into the environment, by [`add_template`],
+//! [`set_loader`] or [`rewrite`]. The engine refuses a `cache` tag in sources that are loaded otherwise, by `render_str` for
+//! instance.
 //!
 //! Rendering blocks the thread, also while it looks into the cache and while another render makes the same text. In a task
 //! of an async runtime, render in `spawn_blocking` if the cache's backend is a remote one.
@@ -66,7 +69,7 @@ use minijinja::{Environment, Error, TemplateSource};
 
 use crate::cache::Cache;
 
-pub use key::make_template_fragment_key;
+pub use key::{fragment_key, make_template_fragment_key};
 
 /// Lets an environment's templates store their fragments in a cache.
 ///

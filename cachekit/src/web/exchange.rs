@@ -87,7 +87,9 @@ impl Exchange {
         let (mut previous, mut selected) = (None, Selected::none("uri-miss"));
         loop {
             let (page, source) = match round.next(AsyncIo, &policy()).await {
-                Step::Looked(page) => (page.filter(|page| !page.is_of_the_future(self.engine.clock.now())), Source::Store),
+                Step::Looked(page) => {
+                    (page.filter(|page| !page.is_of_the_future(self.engine.clock.now())), Source::Store)
+                }
                 Step::Shared(page) => (Some(page), Source::Flight),
                 Step::Compute(flight) => {
                     let making =

@@ -1,7 +1,10 @@
 //! Which renderings share a text, and what makes them render again.
 
-use cachekit::template::{add_template, make_template_fragment_key, rewrite};
+use std::sync::Arc;
+
+use cachekit::template::{add_template, fragment_key, make_template_fragment_key, rewrite};
 use cachekit_tests::{World, each_keeping};
+use minijinja::value::{Object, ValueKind};
 use minijinja::{ErrorKind, Value, context};
 
 use super::{environment, render};
@@ -25,23 +28,113 @@ fn a_key_is_deleted_by_the_text_of_its_parts() {
         page("key2".into(), "key3".into());
         assert_eq!(ticks.take(), 1);
 
-        // Printable values of every type, by their printed text.
-        for (value, text) in [
-            (Value::from(7), "7"),
-            (Value::from(-1.5), "-1.5"),
-            (Value::from(true), "True"),
-            (Value::from(()), "None"),
-            (Value::from(vec![1, 2]), "[1, 2]"),
-            (Value::from_safe_string("<é>".into()), "<é>"),
-            (Value::from_bytes(b"bytes".to_vec()), "bytes"),
-            (Value::from_pairs([("k", 1)]), "{'k': 1}"),
-            (Value::from(""), ""),
+        // Values of every kind; of numbers, by their text.
+        for value in [
+            Value::from(7),
+            Value::from(-1.5),
+            Value::from(true),
+            Value::from(()),
+            Value::from(vec![1, 2]),
+            Value::from_safe_string("<é>".into()),
+            Value::from_bytes(b"bytes".to_vec()),
+            Value::from_pairs([("k", 1)]),
+            Value::from(""),
         ] {
             page("k".into(), value.clone());
-            page("k".into(), value);
-            assert_eq!(ticks.take(), 1, "{text}");
-            assert!(cache.delete(&make_template_fragment_key("key1", &["k", text])).unwrap(), "{text}");
+            page("k".into(), value.clone());
+            assert_eq!(ticks.take(), 1, "{value:?}");
+            let key = if value.is_number() {
+                make_template_fragment_key("key1", &["k", &value.to_string()])
+            } else {
+                fragment_key(&["key1".into(), "k".into(), value.clone()]).unwrap()
+            };
+            assert!(cache.delete(&key).unwrap(), "{value:?}");
         }
+    });
+}
+
+/// An object of the program, with as much as the engine gives it by itself.
+#[derive(Debug)]
+struct Account(&'static str);
+
+impl Object for Account {
+    fn get_value_by_str(self: &Arc<Self>, field: &str) -> Option<Value> {
+        (field == "name").then(|| Value::from(self.0))
+    }
+}
+
+#[test]
+fn a_value_whose_text_is_that_of_another_does_not_get_its_fragment() {
+    each_keeping(|world| {
+        let source = "{% cache 60, 'o', u %}{{ tick() }}{{ u }} {{ u is string }}{% endcache %}";
+        let (env, ticks) = environment(world.cache(), &[("page.html", source), ("name.html", "{{ u }}")]);
+        let alike = [
+            [Value::from("<b>"), Value::from_safe_string("<b>".into())],
+            [Value::from("None"), Value::from(())],
+            [Value::from("True"), Value::from(true)],
+            [Value::from(1), Value::from(1.0)],
+            [Value::from(1), Value::from(true)],
+            [Value::from("[1, 2]"), Value::from(vec![1, 2])],
+            [Value::from("x"), Value::from_bytes(b"x".to_vec())],
+            [Value::from(vec!["1"]), Value::from(vec![1])],
+        ];
+        for [one, other] in alike {
+            world.cache().clear().unwrap();
+            let expected = |u: &Value| {
+                format!("{} {}", render(&env, "name.html", context! { u }), u.kind() == ValueKind::String)
+            };
+            for u in [&one, &other, &one] {
+                let text = render(&env, "page.html", context! { u }).to_lowercase();
+                assert_eq!(text, expected(u).to_lowercase(), "{one:?} {other:?}");
+            }
+            assert_eq!(ticks.take(), 2, "{one:?} {other:?}: they stand side by side");
+        }
+    });
+}
+
+#[test]
+fn values_that_have_no_text_of_their_own_are_refused_at_the_line() {
+    let world = World::simple();
+    for (source, u) in [
+        (
+            "\n{% cache 60, 'o', u %}{{ tick() }}{{ u.name }}{% endcache %}",
+            Value::from_object(Account("ann")),
+        ),
+        ("\n{% cache 60, 'o', [u] %}{{ tick() }}{% endcache %}", Value::from_object(Account("ann"))),
+        ("\n{% cache 60, 'o', {'a': u} %}{{ tick() }}{% endcache %}", Value::from_object(Account("ann"))),
+        ("\n{% cache 60, 'o', u %}{{ tick() }}{% endcache %}", Value::make_one_shot_iterator(0..3)),
+        (
+            "\n{% for x in u %}{% cache 60, 'o', loop %}{{ tick() }}{% endcache %}{% endfor %}",
+            Value::from(vec![1]),
+        ),
+        ("\n{% cache 60, 'o', range(u) %}{{ tick() }}{% endcache %}", Value::from(3)),
+        ("\n{% cache 60, 'o', u %}{{ tick() }}{% endcache %}", Value::from_function(|| 1)),
+    ] {
+        let (env, ticks) = environment(world.cache(), &[("page", source)]);
+        let error = env.get_template("page").unwrap().render(context! { u }).unwrap_err();
+        assert_eq!((error.kind(), error.line()), (ErrorKind::InvalidOperation, Some(2)), "{error}");
+        assert!(error.to_string().contains("part 2 of the key"), "{error}");
+        assert_eq!(ticks.get(), 0, "{source}");
+    }
+    let (env, ticks) = environment(
+        world.cache(),
+        &[("page", "{% cache 60, 'o', range(3)|list %}{{ tick() }}{% endcache %}")],
+    );
+    render(&env, "page", context!());
+    assert_eq!(ticks.get(), 1, "the remedy works");
+}
+
+#[test]
+fn a_long_key_is_a_short_one() {
+    each_keeping(|world| {
+        let (env, ticks) = environment(world.cache(), &[("page", PAGE)]);
+        let long = "x".repeat(5_000);
+        for (x, y) in [(&*long, "y"), (&*long, "z"), (&*long, "y")] {
+            render(&env, "page", context! { x, y });
+        }
+        assert_eq!(ticks.take(), 2);
+        let key = make_template_fragment_key("key1", &[&long, "y"]);
+        assert!(key.len() < 100 && world.cache().delete(&key).unwrap());
     });
 }
 
@@ -129,7 +222,7 @@ fn undefined_parts_and_senseless_timeouts_are_errors_at_the_line() {
         ("60, 'k', nobody", ErrorKind::UndefinedError, "part 2 of the key"),
         ("60, nobody", ErrorKind::UndefinedError, "part 1 of the key"),
         ("60, x.nothing, 'k'", ErrorKind::UndefinedError, "part 1 of the key"),
-        ("60, bytes", ErrorKind::InvalidOperation, "bytes"),
+        ("60, 'k', [x.nothing]", ErrorKind::UndefinedError, "part 2 of the key"),
         ("nobody, 'k'", ErrorKind::UndefinedError, "timeout of `cache` is undefined"),
         ("-1, 'k'", ErrorKind::InvalidOperation, "is -1"),
         ("-0.5, 'k'", ErrorKind::InvalidOperation, "is -0.5"),
@@ -139,7 +232,7 @@ fn undefined_parts_and_senseless_timeouts_are_errors_at_the_line() {
     ] {
         let source = format!("\n\n{{% cache {args} %}}{{{{ tick() }}}}{{% endcache %}}");
         add_template(&mut env, "page", source).unwrap();
-        let context = context! { x => context!(), bytes => Value::from_bytes(vec![0xff]) };
+        let context = context! { x => context!() };
         let error = env.get_template("page").unwrap().render(context).unwrap_err();
         assert_eq!((error.kind(), error.line()), (kind, Some(3)), "{args}: {error}");
         assert!(error.to_string().contains(what), "{args}: {error}");

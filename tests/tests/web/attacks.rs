@@ -1,4 +1,9 @@
-//! Clients and handlers that mean ill, or are careless: none of them decides what somebody else gets.
+//! Hostile and careless clients and handlers: none of them decides what another client gets.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
@@ -7,7 +12,9 @@ use axum::http::header::HeaderValue;
 use axum::http::{StatusCode, Uri, Version};
 use axum::routing::get;
 use cachekit::CacheLayer;
-use tower::ServiceExt as _;
+use cachekit_tests::Calls;
+use http_body_util::{BodyExt, Limited};
+use tower::{Layer as _, ServiceExt as _};
 
 use crate::support::{App, each, page, request};
 
@@ -142,6 +149,103 @@ fn a_body_that_a_get_carries_does_not_choose_what_others_get() {
 }
 
 #[test]
+fn a_body_of_any_type_that_is_or_may_be_content_does_not_choose_what_others_get() {
+    /// A body that tells nothing about its length.
+    struct Silent(Body);
+    impl http_body::Body for Silent {
+        type Data = axum::body::Bytes;
+        type Error = axum::Error;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<axum::body::Bytes>, axum::Error>>> {
+            Pin::new(&mut self.0).poll_frame(context)
+        }
+    }
+    /// Asks a layer over a handler that answers with the content that it gets: with content, then without.
+    async fn ask<B>(cache: &cachekit::Cache, path: &str, version: Version, wrap: impl Fn(Body) -> B) -> String
+    where
+        B: http_body::Body<Data = axum::body::Bytes, Error: std::fmt::Debug> + Send + 'static,
+    {
+        let handler = tower::service_fn(async |request: axum::http::Request<B>| {
+            let content = request.into_body().collect().await.unwrap().to_bytes();
+            Ok::<_, Infallible>(axum::http::Response::new(Body::from(content)))
+        });
+        let service = CacheLayer::new(cache).timeout(600).layer(handler);
+        let mut answer = String::new();
+        for content in ["evil", ""] {
+            let mut request = axum::http::Request::get(path).body(wrap(Body::from(content))).unwrap();
+            *request.version_mut() = version;
+            let body = service.clone().oneshot(request).await.unwrap().into_body();
+            answer = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        }
+        answer
+    }
+    each(async |cache, _| {
+        for version in [Version::HTTP_11, Version::HTTP_2, Version::HTTP_3] {
+            let limited =
+                ask(&cache, &format!("/limited/{version:?}"), version, |body| Limited::new(body, 9)).await;
+            let boxed = ask(&cache, &format!("/boxed/{version:?}"), version, BodyExt::boxed_unsync).await;
+            assert_eq!((limited.as_str(), boxed.as_str()), ("", ""), "{version:?}");
+        }
+        assert_eq!(ask(&cache, "/silent", Version::HTTP_2, Silent).await, "");
+    });
+}
+
+#[test]
+fn a_request_without_content_is_answered_whatever_the_type_of_its_body() {
+    each(async |cache, _| {
+        let calls = Arc::new(Calls::new());
+        let counted = Arc::clone(&calls);
+        let handler = tower::service_fn(move |_: axum::http::Request<Limited<Body>>| {
+            counted.hit();
+            async { Ok::<_, Infallible>(page(0, &[])) }
+        });
+        let service = CacheLayer::new(&cache).timeout(600).layer(handler);
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            let mut request = axum::http::Request::get("/").body(Limited::new(Body::empty(), 9)).unwrap();
+            *request.version_mut() = version;
+            service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+        }
+        assert_eq!(calls.get(), 1);
+    });
+}
+
+#[test]
+fn fields_without_end_are_not_stored_and_spoil_nothing() {
+    each(async |cache, _| {
+        let app = App::new(CacheLayer::new(&cache).timeout(600).cache_status(true), |request, number| {
+            let mut page = page(number, &[("vary", "x-user")]);
+            if request.uri().path() == "/many" {
+                for index in 0..2000 {
+                    page.headers_mut().append("x-more", HeaderValue::from(index));
+                }
+            }
+            page
+        });
+        for _ in 0..2 {
+            let answer = app.get("/many", &[]).await;
+            assert_eq!(answer.headers.get_all("x-more").iter().count(), 2000);
+        }
+        assert_eq!(app.ran(), 2, "many fields of a response");
+        let long = "x".repeat(50_000);
+        for _ in 0..2 {
+            let status = app.get("/", &[("x-user", &long)]).await.header("cache-status").unwrap().to_string();
+            assert!(!status.contains("stored"), "{status}");
+        }
+        assert_eq!(app.ran(), 2, "a long field of a request");
+        // One that takes almost all the room leaves one page, and no other user's is lost for long.
+        let almost = "x".repeat(19_000);
+        for user in ["ann", &almost, "bob", "ann", "bob"] {
+            app.get("/", &[("x-user", user)]).await;
+        }
+        assert!(app.ran() <= 4);
+        app.get("/", &[("x-user", "bob")]).await;
+        assert_eq!(app.ran(), 0);
+    });
+}
+
+#[test]
 fn a_method_in_a_field_does_not_choose_what_others_get() {
     each(async |cache, _| {
         let app = plain(&cache, &[]);
@@ -200,7 +304,7 @@ fn a_field_that_a_layer_adds_counts_for_what_was_stored_without_it() {
 }
 
 #[test]
-fn who_waits_gets_no_variant_that_is_over() {
+fn a_waiter_gets_no_variant_that_is_over() {
     each(async |cache, world| {
         let gate = std::sync::Arc::new(tokio::sync::Notify::new());
         let (began, go) = (std::sync::Arc::new(tokio::sync::Notify::new()), gate.clone());
@@ -324,7 +428,7 @@ fn hosts_do_not_mix() {
 }
 
 #[test]
-fn bytes_that_somebody_changed_are_no_page() {
+fn changed_bytes_are_no_page() {
     each(async |cache, world| {
         let Some(mem) = &world.mem else { return };
         let app = App::new(CacheLayer::new(&cache).timeout(600), |_, number| {

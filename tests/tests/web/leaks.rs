@@ -245,3 +245,84 @@ fn entries_of_another_path_are_not_reached_by_a_custom_key() {
         assert_eq!(app.get("/a?x", &[("host", "b.example")]).await.body, "page 0");
     });
 }
+
+#[test]
+fn fields_that_tell_who_asks_are_credentials_whoever_sets_them() {
+    let names = [
+        "x-api-key",
+        "X-Auth-Token",
+        "x-access-token",
+        "proxy-authorization",
+        "x-csrf-token",
+        "x-session-token",
+        "x-forwarded-user",
+        "x-forwarded-email",
+        "x-remote-user",
+        "remote-user",
+        "x-amzn-oidc-data",
+        "x-amzn-oidc-identity",
+        "x-goog-authenticated-user-email",
+        "x-goog-iap-jwt-assertion",
+        "cf-access-jwt-assertion",
+        "cf-access-authenticated-user-email",
+        "tailscale-user-login",
+        "x-ms-client-principal",
+        "x-auth-request-email",
+        "x-ssl-client-s-dn",
+    ];
+    each(async |cache, _| {
+        let app = app(&cache, &[("cache-control", "public, max-age=600")]);
+        let first = app.get("/", &[]).await.body;
+        for name in names {
+            for user in ["ann", "bob"] {
+                assert_ne!(app.get("/", &[(name, user)]).await.body, first, "{name}");
+                assert_ne!(app.get("/own", &[(name, user)]).await.body, first, "{name}");
+            }
+        }
+        assert_eq!(app.ran(), 1 + 4 * names.len() as u64, "each of them was made for itself");
+        app.get("/own", &[]).await;
+        assert_eq!(app.ran(), 1, "and none was stored");
+        // Fields that all clients send don't.
+        for name in
+            ["accept", "user-agent", "x-forwarded-for", "x-request-id", "traceparent", "origin", "dnt"]
+        {
+            assert_eq!(app.get("/", &[(name, "x")]).await.body, first, "{name}");
+        }
+    });
+}
+
+#[test]
+fn credentials_are_added_to_and_cookies_taken_out() {
+    each(async |cache, _| {
+        let layer = CacheLayer::new(&cache)
+            .timeout(600)
+            .credentials(["X-Tenant", "x-acme-*"])
+            .credentials([axum::http::header::FROM])
+            .ignore_cookies(["_ga*", "theme"]);
+        for vary in [&[][..], &[("vary", "cookie")]] {
+            let app = App::new(layer.clone(), move |request, number| greeting(&request, number, vary));
+            let uri = format!("/{}", vary.len());
+            let first = app.get(&uri, &[]).await.body;
+            for fields in [
+                &[("x-tenant", "a")][..],
+                &[("x-acme-user", "a")],
+                &[("from", "a")],
+                &[("authorization", "a")],
+                &[("x-api-key", "a")],
+                &[("cookie", "session=1")],
+                &[("cookie", "_ga=1; session=1")],
+                &[("cookie", "_ga=1, session=1")],
+                &[("cookie", "_ga=1"), ("cookie", "session=1")],
+            ] {
+                assert_ne!(app.get(&uri, fields).await.body, first, "{fields:?}");
+            }
+            for fields in [
+                &[("cookie", "_ga=GA1.2.3")][..],
+                &[("cookie", "_ga=1; _gat_x=2; theme=dark")],
+                &[("cookie", "_ga=1"), ("cookie", "theme=dark")],
+            ] {
+                assert_eq!(app.get(&uri, fields).await.body, first, "{fields:?} {vary:?}");
+            }
+        }
+    });
+}

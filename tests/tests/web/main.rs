@@ -3,6 +3,7 @@
 mod attacks;
 mod cleared;
 mod conditional;
+mod hostile;
 mod invalidation;
 mod leaks;
 mod options;
@@ -13,3 +14,4 @@ mod single_flight;
 mod streams;
 mod suite;
 mod support;
+mod views;

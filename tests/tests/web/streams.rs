@@ -184,7 +184,7 @@ fn a_body_that_is_shorter_than_it_says_is_not_stored() {
 }
 
 #[test]
-fn nobody_waits_for_a_client_that_reads_slowly() {
+fn a_client_that_reads_slowly_holds_up_no_other() {
     each(async |cache, _| {
         let (app, feeds, _) = app(&cache, &[]);
         let (_slow, feed) = mpsc::unbounded_channel();
@@ -196,5 +196,92 @@ fn nobody_waits_for_a_client_that_reads_slowly() {
         drop(sender);
         assert_eq!(text(ask(&app).await).await.unwrap(), "two");
         drop(unread);
+    });
+}
+
+/// A body of many frames that are all ready, which counts how often it is asked.
+struct Ready {
+    frame: Bytes,
+    left: usize,
+    asked: Arc<Calls>,
+}
+
+impl http_body::Body for Ready {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Piece>> {
+        self.asked.hit();
+        let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+        self.left = left;
+        Poll::Ready(Some(Ok(Frame::data(self.frame.clone()))))
+    }
+}
+
+/// Asks twice for a page of frames, within a measure of the memory: how much was taken at most, how much was left, and how
+/// often the body was asked before there was a response.
+fn measured(cache: &cachekit::Cache, frame: &'static [u8], frames: usize) -> (u64, u64, i64) {
+    let asked = Arc::new(Calls::new());
+    let body = Arc::clone(&asked);
+    let app = Router::new()
+        .route(
+            "/",
+            get(move || async move {
+                // Each frame is a slice of a buffer of its own.
+                let frame = if frames > 1 { Bytes::from_static(frame) } else { vec![7; 10_000_000].into() };
+                let frame = if frames > 1 { frame } else { frame.slice(..10) };
+                Response::new(Body::new(Ready { frame, left: frames, asked: body }))
+            }),
+        )
+        .layer(CacheLayer::new(cache).timeout(600));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut before = 0;
+    let memory = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let mut body = ask(&app).await.into_body();
+            before = asked.get();
+            while let Some(frame) = body.frame().await {
+                drop(frame.unwrap());
+            }
+        });
+    });
+    (before, memory.bytes_max, memory.bytes_current)
+}
+
+#[test]
+fn memory_and_time_are_bounded_by_more_than_the_content() {
+    let world = cachekit_tests::World::simple();
+    for (frame, frames, most) in [(&b"x"[..], 1_000_000, 8_000_000), (b"", 1_000_000, 300_000)] {
+        world.cache().clear().unwrap();
+        let (before, memory, _) = measured(world.cache(), frame, frames);
+        assert!(before <= 2000, "{before} frames are read ahead");
+        assert!(memory < most, "{memory} bytes for frames of {} bytes", frame.len());
+    }
+    world.cache().clear().unwrap();
+    let (_, _, kept) = measured(world.cache(), b"", 1);
+    assert!(kept < 1_000_000, "{kept} bytes are held by a page of ten");
+}
+
+#[test]
+fn a_body_of_many_frames_is_kept_whole() {
+    each(async |cache, _| {
+        for (index, (frame, frames)) in
+            [(&b"ab"[..], 900), (b"ab", 3000), (b"", 3000)].into_iter().enumerate()
+        {
+            let calls = Arc::new(Calls::new());
+            let counted = Arc::clone(&calls);
+            let handler = move || {
+                counted.hit();
+                let body = Ready { frame: Bytes::from_static(frame), left: frames, asked: Arc::default() };
+                async move { Response::new(Body::new(body)) }
+            };
+            let uri = format!("/{index}");
+            let app = Router::new().route(&uri, get(handler)).layer(CacheLayer::new(&cache).timeout(600));
+            for _ in 0..2 {
+                let answer = app.clone().oneshot(request("GET", &uri, &[])).await.unwrap();
+                assert_eq!(text(answer).await.unwrap(), frame.repeat(frames));
+            }
+            assert_eq!(calls.get(), 1, "{frames} frames of {}", frame.len());
+        }
     });
 }

@@ -1,0 +1,50 @@
+use axum::extract::{Extension, Path, Query, Request};
+use axum::http::HeaderMap;
+use cachekit::cached;
+
+#[derive(Clone)]
+struct User;
+
+#[cached(view)]
+async fn account(Extension(user): Extension<User>) -> String {
+    let _ = user;
+    String::new()
+}
+
+#[cached(view)]
+async fn fields(headers: HeaderMap, Path(id): Path<u32>) -> String {
+    format!("{id} {}", headers.len())
+}
+
+#[cached(view)]
+async fn whole(request: Request) -> String {
+    request.uri().to_string()
+}
+
+#[cached(key_prefix = "side/%s")]
+fn side(id: u32) -> String {
+    id.to_string()
+}
+
+#[cached(view, key = one.len())]
+async fn other(one: HeaderMap, two: HeaderMap) -> String {
+    format!("{} {}", one.len(), two.len())
+}
+
+struct Search;
+
+#[cached(view)]
+async fn search(Query(_): Query<Search>) -> String {
+    String::new()
+}
+
+struct Page;
+
+impl Page {
+    #[cached(view)]
+    async fn show(&self) -> String {
+        String::new()
+    }
+}
+
+fn main() {}
