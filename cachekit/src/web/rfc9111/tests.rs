@@ -206,3 +206,123 @@ fn dates_come_in_three_formats() {
     assert_eq!(date(&rfc850, &http::header::DATE), Some(784_111_777_000));
     assert_eq!(date(&fields(&[("date", "2100-01-01")]), &http::header::DATE), None);
 }
+
+mod random {
+    //! Fields that clients and handlers made up: no reading of them panics, and none makes more than it was given.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = HeaderValue> {
+        let words = prop::sample::select(
+            &[
+                "no-store",
+                "private",
+                "no-cache",
+                "max-age",
+                "s-maxage",
+                "=",
+                "=\"",
+                "\"",
+                "\\",
+                ",",
+                ", ",
+                ";",
+                " ",
+                "*",
+                "18446744073709551616",
+                "-1",
+                "0",
+                "accept",
+                "W/",
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+                "Sunday, 06-Nov-94",
+                "Fri, 31 Dec 9999 23:59:59 GMT",
+                "//",
+                "http://b",
+                "/../x",
+                "%",
+                "\u{e9}",
+            ][..],
+        );
+        let text = prop::collection::vec(words, 0..10).prop_map(|words| words.concat().into_bytes());
+        let bytes = prop::collection::vec(any::<u8>(), 0..24);
+        prop_oneof![text, bytes].prop_filter_map("no value", |bytes| HeaderValue::from_bytes(&bytes).ok())
+    }
+
+    fn headers() -> impl Strategy<Value = HeaderMap> {
+        let names = [
+            "cache-control",
+            "pragma",
+            "vary",
+            "age",
+            "date",
+            "expires",
+            "last-modified",
+            "etag",
+            "if-none-match",
+            "if-modified-since",
+            "connection",
+            "location",
+            "content-location",
+            "cookie",
+            "accept-language",
+            "content-length",
+        ];
+        let name = prop::sample::select(names.to_vec()).prop_map(HeaderName::from_static);
+        prop::collection::vec((name, value()), 0..8).prop_map(|fields| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(name, value);
+            }
+            headers
+        })
+    }
+
+    fn length(headers: &HeaderMap) -> usize {
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_fields_are_read(request in headers(), response in headers(), now in any::<u64>(), status in 100u16..1000) {
+            let status = StatusCode::from_u16(status).unwrap();
+            let freshness = lifetime(status, &response, now, Some(5));
+            let age = initial_age(&response, now.saturating_sub(5), now);
+            let stored = storable(Rules::default(), &Method::GET, &request, status, &response, freshness);
+            let (asks, says) = (RequestControl::new(&request), ResponseControl::new(&response));
+            let answered = served(&asks, &says, age, freshness.millis());
+            prop_assert!(!(asks.no_cache && answered == Served::Yes));
+            let mut fresh = response.clone();
+            freshen(&mut fresh, &request);
+            let kept = kept(&response);
+            prop_assert!(kept.keys().all(|name| !is_of_connection(name)));
+            prop_assert!(length(&kept) <= length(&response));
+            is_not_modified(&request, &response);
+            for path in invalidated("a", "/x", status, &response) {
+                prop_assert!(path.len() <= length(&response) + 8);
+            }
+            match Vary::new(&response).select(&request, &[]) {
+                None => prop_assert!(stored.is_err()),
+                Some(selecting) => {
+                    prop_assert!(Vary::matches(&selecting, &request, &[]), "a request matches its own fields");
+                    prop_assert!(selecting.len() <= length(&response));
+                }
+            }
+            // A word that forbids is heeded wherever it stands outside of quotes.
+            let text = |name| response.get_all(name).iter().any(|value: &HeaderValue| value.as_bytes() == b"no-store");
+            prop_assert!(!(text("cache-control") && stored.is_ok()));
+        }
+
+        #[test]
+        fn cookies_are_read_in_the_strict_sense(request in headers()) {
+            let mut credentials = crate::web::credentials::Credentials::new();
+            credentials.ignore_cookies(["*"]);
+            let relevant = credentials.relevant(&request);
+            prop_assert_eq!(credentials.has(&request), relevant.contains_key("cookie"));
+        }
+    }
+}

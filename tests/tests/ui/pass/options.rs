@@ -33,12 +33,12 @@ fn user(id: u64, connection: &std::cell::Cell<u8>) -> u64 {
     id
 }
 
-#[cached(view, unless = id == 0)]
+#[cached(view, key = id, unless = id == 0)]
 fn page(id: u64) -> u64 {
     id
 }
 
-#[cached(key_prefix = "page/%s")]
+#[cached(key_prefix = "page/%s", ignore(id))]
 fn path(id: u64) -> u64 {
     id
 }
