@@ -227,7 +227,12 @@ fn variant() -> impl Strategy<Value = Variant> {
 #[test]
 fn no_page_panics() {
     let target = Target::new();
-    let config = ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..ProptestConfig::default()
+    };
     proptest!(config, |(variants in prop::collection::vec(variant(), 0..3))| {
         target.is_a_miss_with(|page| page.variants.clone_from(&variants));
     });
@@ -236,7 +241,12 @@ fn no_page_panics() {
 #[test]
 fn no_bytes_panic() {
     let target = Target::new();
-    let config = ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..ProptestConfig::default()
+    };
     proptest!(config, |(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>(), cuts in any::<bool>())| {
         target.is_a_miss(&|payload| {
             for (at, byte) in &edits {
