@@ -214,7 +214,7 @@ impl Unfit {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, HashMap};
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -289,22 +289,6 @@ mod tests {
         for (at, key) in keys.iter().enumerate() {
             assert!(!keys[..at].contains(key), "{:?}: {key}", values[at]);
         }
-    }
-
-    #[test]
-    fn equal_maps_are_equal_parts() {
-        let of = |value: Value| fragment_key(&[value]).unwrap();
-        let pairs = || (0..50).map(|n| (n.to_string(), n));
-        let sorted = of(Value::from(pairs().collect::<BTreeMap<_, _>>()));
-        assert_eq!(of(Value::from(pairs().collect::<HashMap<_, _>>())), sorted);
-        assert_eq!(of(Value::from_serialize(pairs().collect::<HashMap<_, _>>())), sorted);
-        #[derive(serde::Serialize)]
-        struct Fields {
-            a: u8,
-            b: Vec<Option<bool>>,
-        }
-        let fields = || Value::from_serialize(Fields { a: 1, b: vec![None, Some(true)] });
-        assert_eq!(of(fields()), of(minijinja::context! { b => [None, Some(true)], a => 1 }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which renderings share a text, and what makes them render again.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cachekit::template::{add_template, fragment_key, make_template_fragment_key, rewrite};
@@ -122,6 +123,16 @@ fn values_that_have_no_text_of_their_own_are_refused_at_the_line() {
     );
     render(&env, "page", context!());
     assert_eq!(ticks.get(), 1, "the remedy works");
+}
+
+#[test]
+fn equal_maps_are_equal_parts() {
+    let of = |value: Value| fragment_key(&[value]).unwrap();
+    let pairs = || (0..50).map(|n| (n.to_string(), n));
+    let sorted = of(Value::from(pairs().collect::<BTreeMap<_, _>>()));
+    assert_eq!(of(Value::from(pairs().collect::<HashMap<_, _>>())), sorted);
+    assert_eq!(of(Value::from_pairs(pairs().rev())), sorted);
+    assert_eq!(of(context! { b => 1, a => vec![2] }), of(context! { a => vec![2], b => 1 }));
 }
 
 #[test]
