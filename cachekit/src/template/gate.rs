@@ -29,7 +29,7 @@ enum Gate {
     /// The stored text.
     Hit(Value),
     /// The block is to be rendered, and then stored if a claim is there.
-    Miss(Mutex<Option<Miss>>),
+    Miss(Mutex<Option<Box<Miss>>>),
 }
 
 /// The claim to store the rendered text. Dropped before it has stored, it hands over to a render that waits for this text.
@@ -84,14 +84,15 @@ fn begin(cache: &Cache, state: &State<'_, '_>, place: &str, args: &[Value]) -> R
     };
     Ok(match found {
         Found::Value(text) => Gate::Hit(text.into_value()),
-        Found::Nothing(claim) => Gate::Miss(Mutex::new(claim.map(|claim| Miss { escape, claim }))),
+        Found::Nothing(claim) => Gate::Miss(Mutex::new(claim.map(|claim| Box::new(Miss { escape, claim })))),
     })
 }
 
 fn end(text: Value, gate: &Value) -> Value {
     if let Some(Gate::Miss(miss)) = gate.downcast_object_ref()
-        && let Some(Miss { escape, claim }) = miss.lock().take()
+        && let Some(miss) = miss.lock().take()
     {
+        let Miss { escape, claim } = *miss;
         claim.store(&Text::new(&escape, text.clone()));
     }
     text
