@@ -130,7 +130,8 @@ fn view_part(model: &Model, argument: &Argument) -> TokenStream {
     let private = &model.private;
     // The turbofish has the type's own tokens, so that an error about the type points there.
     let of_type = (!mentions_impl_trait(ty)).then(|| quote!(::<#ty>));
-    let value = quote_spanned!(located(ty.span())=> &#private::view_argument #of_type (&#name));
+    let method = syn::Ident::new("__cachekit_value", located(ty.span()));
+    let value = quote_spanned!(located(ty.span())=> &#private::view_argument #of_type (&#name).#method());
     part(model, &value, located(ty.span()))
 }
 

@@ -1,5 +1,7 @@
 //! The arguments of a view, of which each must be told by the key.
 
+use std::ops::Deref;
+
 /// An extractor that a `#[cached(view)]` handler may take: the value that it gave is part of the key.
 ///
 /// `Path`, `RawPathParams`, `Query`, `RawQuery`, `Uri`, `OriginalUri`, `NestedPath`, `Method` and `State` of axum have it, and
@@ -50,8 +52,42 @@ impl<A: ViewArgument> ViewArgument for Option<A> {
     }
 }
 
-/// Returns what of an argument goes into the key.
+/// An argument of a view. The method of [`ViewNone`] is chosen where the type has no [`ViewArgument`], so that its bound makes
+/// the one error.
+#[derive(Debug)]
+pub struct ViewArg<'a, A>(ViewNone<'a, A>);
+
+/// The choice without a value.
+#[derive(Debug)]
+pub struct ViewNone<'a, A>(&'a A);
+
+impl<'a, A> Deref for ViewArg<'a, A> {
+    type Target = ViewNone<'a, A>;
+
+    fn deref(&self) -> &ViewNone<'a, A> {
+        &self.0
+    }
+}
+
+impl<'a, A: ViewArgument> ViewArg<'a, A> {
+    /// Returns what goes into the key.
+    #[inline]
+    pub fn __cachekit_value(self) -> A::Key<'a> {
+        self.0.0.view_key()
+    }
+}
+
+impl<A> ViewNone<'_, A> {
+    /// Refuses.
+    pub fn __cachekit_value(&self)
+    where
+        A: ViewArgument,
+    {
+    }
+}
+
+/// An argument of a view, whose value is to go into the key.
 #[inline]
-pub fn view_argument<A: ViewArgument>(argument: &A) -> A::Key<'_> {
-    argument.view_key()
+pub fn view_argument<A>(argument: &A) -> ViewArg<'_, A> {
+    ViewArg(ViewNone(argument))
 }
