@@ -2,25 +2,25 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::delegate::for_each_operation;
 use crate::{Error, ErrorKind, Lifetime, Result};
 
 /// A boxed future, the return type of [`AsyncBackend`]'s methods.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a backend can do beyond the least; data, so that a caller can ask instead of guess.
+/// The abilities of a backend beyond the least, as data.
 ///
 /// The default claims nothing, which is right for a backend that implements only the required methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-// Each is a claim of its own, and data on purpose.
-#[allow(clippy::struct_excessive_bools)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim of its own")]
 pub struct Capabilities {
     /// Values outlive this process, and other processes may see them.
     pub shared: bool,
-    /// [`Backend::add`] is atomic among everybody who uses the store. Without it, cachekit makes it atomic in this
-    /// process only.
+    /// [`Backend::add`] is atomic among all clients of the store. Without it, cachekit makes it atomic in this process
+    /// only.
     pub atomic_add: bool,
-    /// [`Backend::token`] and [`Backend::put_if`] work among everybody who uses the store. Without it, a deletion by
+    /// [`Backend::token`] and [`Backend::put_if`] work among all clients of the store. Without it, a deletion by
     /// arguments beats a computation that is under way in this process, but not one in another process.
     pub conditional: bool,
     /// [`Backend::clear`] can find keys by their prefix. A store that can't leaves this out, and its `clear` says that it is
@@ -101,7 +101,7 @@ impl Capabilities {
 
 /// The state of one key as [`Backend::token`] saw it.
 ///
-/// Two tokens of one key are equal only if nobody wrote or deleted the key between the two looks.
+/// Two tokens of one key are equal only if the key was neither written nor deleted between the two looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(pub u128);
 
@@ -111,7 +111,7 @@ pub struct Token(pub u128);
 pub struct Version(pub u128);
 
 impl Version {
-    /// A version that nobody has used.
+    /// Returns a version that was never used.
     pub fn fresh() -> Self {
         Self(crate::random::random_u128())
     }
@@ -121,13 +121,13 @@ impl Version {
         self.0.to_le_bytes()
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Anything but sixteen bytes is no version.
+    /// Reads the bytes of [`to_bytes`](Self::to_bytes). Anything but sixteen bytes is no version.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(u128::from_le_bytes(bytes.try_into().ok()?)))
     }
 }
 
-/// What [`Backend::fetch`] found.
+/// The answer of [`Backend::fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fetched {
@@ -140,7 +140,7 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// Puts an answer together.
+    /// An answer of these parts.
     pub fn new(entry: Option<Vec<u8>>, versions: Vec<Version>, token: Option<Token>) -> Self {
         Self { entry, versions, token }
     }
@@ -155,8 +155,8 @@ fn unsupported(what: &str) -> Error {
 
 /// A store of bytes under keys.
 ///
-/// Implement the four required methods and cachekit does the rest; say in [`capabilities`](Self::capabilities) what
-/// else holds, and override the provided methods where the store does better than their defaults.
+/// Implement the four required methods and cachekit does the rest; claim in [`capabilities`](Self::capabilities) the
+/// properties that hold besides, and override the provided methods where the store does better than their defaults.
 ///
 /// # Behavior
 ///
@@ -164,49 +164,49 @@ fn unsupported(what: &str) -> Error {
 ///   different keys never share a value.
 /// - A value comes back byte for byte, also an empty one.
 /// - Methods are called from many threads at once.
-/// - An error says that the operation may or may not have happened. Reads and writes of memoized functions go on without
+/// - After an error the operation may or may not have happened. Reads and writes of memoized functions go on without
 ///   the cache then; deletions return the error to their caller.
 ///
 /// The suite in `cachekit_backends::conformance` tries all of it.
 pub trait Backend: Send + Sync + 'static {
-    /// What this backend can do. Asked once, when a cache is bound.
+    /// Returns the abilities of this backend. Asked once, when a cache is bound.
     fn capabilities(&self) -> Capabilities {
         Capabilities::none()
     }
 
-    /// The value under a key, unless it is absent or its time is over.
+    /// Returns the value under a key, unless it is absent or expired.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Stores a value, replacing what is there, its time to live included.
+    /// Stores a value, replacing the present one with its TTL.
     ///
     /// # Behavior
-    /// `life` is the time to live, at least a millisecond; it may be rounded up. `None` is for ever. The value is stored
-    /// whole or not at all.
+    /// `life` is the TTL, at least a millisecond; it may be rounded up. `None` is for ever. The value is stored whole or
+    /// not at all.
     fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()>;
 
-    /// Removes a key and says whether a live value was there. Once it has returned, no
+    /// Removes a key and returns whether a live value was there. Once it has returned, no
     /// [`put_if`](Self::put_if) with an older token succeeds.
     fn delete(&self, key: &str) -> Result<bool>;
 
     /// Removes every key that starts with `prefix`, literally, and nothing else.
     fn clear(&self, prefix: &str) -> Result<()>;
 
-    /// The values under several keys, in their order.
+    /// Returns the values under several keys, in their order.
     fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
         keys.iter().map(|key| self.get(key)).collect()
     }
 
-    /// Stores several values with one time to live.
+    /// Stores several values with one TTL.
     fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
         items.iter().try_for_each(|(key, value)| self.set(key, value, life))
     }
 
-    /// Removes several keys; how many were there.
+    /// Removes several keys and returns how many live values were there.
     fn delete_many(&self, keys: &[&str]) -> Result<u64> {
         keys.iter().try_fold(0, |n, key| Ok(n + u64::from(self.delete(key)?)))
     }
 
-    /// Stores a value unless a live one is there; true for the one that stored.
+    /// Stores a value unless a live one is there; returns whether it was stored.
     fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
         if self.get(key)?.is_some() {
             return Ok(false);
@@ -215,7 +215,7 @@ pub trait Backend: Send + Sync + 'static {
         Ok(true)
     }
 
-    /// The state of a key, absent keys included, for [`put_if`](Self::put_if).
+    /// Returns the state of a key, absent keys included, for [`put_if`](Self::put_if).
     fn token(&self, _key: &str) -> Result<Token> {
         Err(unsupported("`token`"))
     }
@@ -257,48 +257,26 @@ pub trait Backend: Send + Sync + 'static {
         if self.add(key, &fresh.to_bytes(), None)? {
             return Ok(fresh);
         }
-        // Somebody else made it first. If it is gone again, ours is as good, and only costs a miss.
+        // Another caller made it first. If it is gone again, this one is as good, and costs a miss at most.
         Ok(self.get(key)?.as_deref().and_then(Version::from_bytes).unwrap_or(fresh))
     }
 
-    /// The same store with asynchronous methods, if it has them. Without, async functions use a pool of threads.
+    /// Returns the same store with asynchronous methods, if it has them. Without, async functions use a pool of threads.
     fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
         None
     }
 
-    /// How long one operation may take at most, for a backend that keeps it by itself; told by cachekit when the cache
-    /// is bound.
+    /// Sets the longest time of one operation, for a backend that keeps it by itself; called when the cache is bound.
     fn set_operation_timeout(&self, _limit: Duration) {}
 }
 
-/// [`Backend`] with futures; the same behavior, method for method.
-pub trait AsyncBackend: Send + Sync {
-    /// See [`Backend::get`].
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
-    /// See [`Backend::set`].
-    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<()>>;
-    /// See [`Backend::delete`].
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool>>;
-    /// See [`Backend::clear`].
-    fn clear<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<()>>;
-    /// See [`Backend::get_many`].
-    fn get_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>>>;
-    /// See [`Backend::set_many`].
-    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> BoxFuture<'a, Result<()>>;
-    /// See [`Backend::delete_many`].
-    fn delete_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64>>;
-    /// See [`Backend::add`].
-    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<bool>>;
-    /// See [`Backend::token`].
-    fn token<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Token>>;
-    /// See [`Backend::put_if`].
-    fn put_if<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        life: Lifetime,
-        token: Token,
-    ) -> BoxFuture<'a, Result<bool>>;
-    /// See [`Backend::fetch`].
-    fn fetch<'a>(&'a self, entry: &'a str, versions: &'a [&'a str]) -> BoxFuture<'a, Result<Fetched>>;
+macro_rules! declare {
+    ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {
+        /// [`Backend`] with futures; the same behavior, method for method.
+        pub trait AsyncBackend: Send + Sync {$(
+            #[doc = concat!("See [`Backend::", stringify!($name), "`].")]
+            fn $name<'a>(&'a self, $($arg: $t),*) -> BoxFuture<'a, Result<$out>>;
+        )*}
+    };
 }
+for_each_operation!(declare!);

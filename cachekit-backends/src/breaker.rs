@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::{Clock, Error, ErrorKind, Result};
 
-/// A circuit breaker: after some failures in a row the backend isn't asked any more, but for one probe an interval.
+/// A circuit breaker: after some failures in a row the backend isn't asked, but for one probe an interval.
 ///
 /// While it is open a call pays an atomic load and an error value. (Nygard, "Release It!", 2007.)
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Breaker {
     interval: Duration,
     clock: Clock,
     failures: AtomicU32,
-    /// When the next probe may go; 0 while the circuit is closed.
+    /// The moment of the next probe; 0 while the circuit is closed.
     probe_at: AtomicU64,
 }
 
@@ -38,7 +38,7 @@ impl Breaker {
             return Ok(());
         }
         if self.clock.is_past(at) {
-            // One caller wins the probe; the others go on without.
+            // One caller wins the probe; the others return the error.
             let next = self.next_probe();
             if self.probe_at.compare_exchange(at, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Ok(());
@@ -51,7 +51,7 @@ impl Breaker {
         ))
     }
 
-    /// Says that an operation went well.
+    /// Records a success, which closes the circuit.
     pub fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
@@ -62,9 +62,9 @@ impl Breaker {
         }
     }
 
-    /// Says that an operation failed. What the caller did wrong doesn't count.
+    /// Records a failure, unless the caller or one value caused it.
     pub fn failed(&self, error: &Error) {
-        // What the caller or one value did wrong says nothing about the backend's health.
+        // A mistake of the caller or in one value is no sign of the backend's health.
         if !matches!(
             error.kind(),
             ErrorKind::Unavailable

@@ -1,49 +1,51 @@
-//! A backend behind a pointer is a backend. Every method is passed on, because the one inside may do better than the
-//! trait's defaults.
+//! The operations of [`Backend`] as a list, and their delegation by pointers.
+//!
+//! An operation is written once in the trait, with its behavior and its default, and once in `for_each_operation`. Every
+//! place that passes all operations on is made from that list.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{AsyncBackend, Backend, Capabilities, Fetched, Lifetime, Result, Token, Version};
 
+/// Calls a macro with every operation that a backend has in both forms, blocking and asynchronous: its name, parameters and
+/// result. The lifetime `'a` is that of `self`, too.
+macro_rules! for_each_operation {
+    ($callback:ident!) => {
+        $callback! {
+            get(key: &'a str) -> Option<Vec<u8>>;
+            set(key: &'a str, value: &'a [u8], life: Lifetime) -> ();
+            delete(key: &'a str) -> bool;
+            clear(prefix: &'a str) -> ();
+            get_many(keys: &'a [&'a str]) -> Vec<Option<Vec<u8>>>;
+            set_many(items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> ();
+            delete_many(keys: &'a [&'a str]) -> u64;
+            add(key: &'a str, value: &'a [u8], life: Lifetime) -> bool;
+            token(key: &'a str) -> Token;
+            put_if(key: &'a str, value: &'a [u8], life: Lifetime, token: Token) -> bool;
+            fetch(entry: &'a str, versions: &'a [&'a str]) -> Fetched;
+        }
+    };
+}
+pub(crate) use for_each_operation;
+
+macro_rules! pass_on {
+    ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $t),*) -> Result<$out> {
+            (**self).$name($($arg),*)
+        }
+    )*};
+}
+
+/// A backend behind a pointer is a backend. All methods are passed on, because the one inside may do better than the
+/// trait's defaults.
 macro_rules! delegate {
     ($($pointer:ty,)*) => {$(
         impl<B: Backend + ?Sized> Backend for $pointer {
+            for_each_operation!(pass_on!);
+
             fn capabilities(&self) -> Capabilities {
                 (**self).capabilities()
-            }
-            fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-                (**self).get(key)
-            }
-            fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
-                (**self).set(key, value, life)
-            }
-            fn delete(&self, key: &str) -> Result<bool> {
-                (**self).delete(key)
-            }
-            fn clear(&self, prefix: &str) -> Result<()> {
-                (**self).clear(prefix)
-            }
-            fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
-                (**self).get_many(keys)
-            }
-            fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
-                (**self).set_many(items, life)
-            }
-            fn delete_many(&self, keys: &[&str]) -> Result<u64> {
-                (**self).delete_many(keys)
-            }
-            fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
-                (**self).add(key, value, life)
-            }
-            fn token(&self, key: &str) -> Result<Token> {
-                (**self).token(key)
-            }
-            fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
-                (**self).put_if(key, value, life, token)
-            }
-            fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
-                (**self).fetch(entry, versions)
             }
             fn make_version(&self, key: &str, replace: bool) -> Result<Version> {
                 (**self).make_version(key, replace)
@@ -65,7 +67,7 @@ mod tests {
     use crate::{Error, ErrorKind};
     use parking_lot::Mutex;
 
-    /// Notes which method was called, and answers every one with an error where it can.
+    /// Notes the methods that are called, and answers each with an error where it can.
     #[derive(Default)]
     struct Spy(Mutex<Vec<&'static str>>);
 
@@ -76,44 +78,21 @@ mod tests {
         }
     }
 
+    macro_rules! note_each {
+        ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
+            fn $name<'a>(&'a self, $(_: $t),*) -> Result<$out> {
+                self.note(stringify!($name))
+            }
+        )*};
+    }
+
     impl Backend for Spy {
         fn capabilities(&self) -> Capabilities {
             self.0.lock().push("capabilities");
             Capabilities::none()
         }
-        fn get(&self, _: &str) -> Result<Option<Vec<u8>>> {
-            self.note("get")
-        }
-        fn set(&self, _: &str, _: &[u8], _: Lifetime) -> Result<()> {
-            self.note("set")
-        }
-        fn delete(&self, _: &str) -> Result<bool> {
-            self.note("delete")
-        }
-        fn clear(&self, _: &str) -> Result<()> {
-            self.note("clear")
-        }
-        fn get_many(&self, _: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
-            self.note("get_many")
-        }
-        fn set_many(&self, _: &[(&str, &[u8])], _: Lifetime) -> Result<()> {
-            self.note("set_many")
-        }
-        fn delete_many(&self, _: &[&str]) -> Result<u64> {
-            self.note("delete_many")
-        }
-        fn add(&self, _: &str, _: &[u8], _: Lifetime) -> Result<bool> {
-            self.note("add")
-        }
-        fn token(&self, _: &str) -> Result<Token> {
-            self.note("token")
-        }
-        fn put_if(&self, _: &str, _: &[u8], _: Lifetime, _: Token) -> Result<bool> {
-            self.note("put_if")
-        }
-        fn fetch(&self, _: &str, _: &[&str]) -> Result<Fetched> {
-            self.note("fetch")
-        }
+        for_each_operation!(note_each!);
+
         fn make_version(&self, _: &str, _: bool) -> Result<Version> {
             self.note("make_version")
         }

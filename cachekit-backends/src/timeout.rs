@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How long an entry lives.
+/// The TTL of an entry, as a caller gives it.
 ///
 /// `From<u64>` and its like read seconds, `0` meaning never, as the attributes do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -10,12 +10,12 @@ pub enum Timeout {
     Default,
     /// The entry doesn't expire.
     Never,
-    /// The entry is gone after this time. Kept to the millisecond, rounded up, and never to zero.
+    /// The entry expires after this time. Kept to the millisecond, rounded up, and never to zero.
     After(Duration),
 }
 
 impl Timeout {
-    /// The lifetime, given what [`Timeout::Default`] stands for. `None` lives for ever.
+    /// Returns the TTL, with `default` for [`Timeout::Default`]. `None` is for ever.
     pub fn resolve(self, default: Timeout) -> Lifetime {
         match self {
             Timeout::Never => None,

@@ -1,4 +1,4 @@
-//! How the keys of versions read, so that a store can tell them from entries.
+//! The form of the keys of versions, by which a store can tell them from entries.
 
 const MARK: &str = "#version";
 
@@ -10,8 +10,8 @@ pub fn version_key(function: &str, instance: Option<&str>) -> String {
     }
 }
 
-/// Whether a key reads like a version's. A store may keep such keys apart, because all entries of a function or of an
-/// instance are lost with one; it must not rely on it, because a user may give any key to an entry.
+/// Whether a key has the form of a version's. A store may keep such keys apart, because all entries of a function or of an
+/// instance are lost with one. It must not rely on it, because an entry may have any key.
 pub fn is_version_key(key: &str) -> bool {
     key.contains(MARK)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::BlockOn;
+use crate::delegate::for_each_operation;
 use crate::{
     AsyncBackend, Backend, BoxFuture, Capabilities, Error, ErrorKind, Fetched, Lifetime, Result, Token,
 };
@@ -31,43 +32,20 @@ impl Blocking {
     }
 }
 
+macro_rules! wait_for_each {
+    ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $t),*) -> Result<$out> {
+            self.wait(|methods| methods.$name($($arg),*))
+        }
+    )*};
+}
+
 impl Backend for Blocking {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.wait(|b| b.get(key))
-    }
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
-        self.wait(|b| b.set(key, value, life))
-    }
-    fn delete(&self, key: &str) -> Result<bool> {
-        self.wait(|b| b.delete(key))
-    }
-    fn clear(&self, prefix: &str) -> Result<()> {
-        self.wait(|b| b.clear(prefix))
-    }
-    fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
-        self.wait(|b| b.get_many(keys))
-    }
-    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
-        self.wait(|b| b.set_many(items, life))
-    }
-    fn delete_many(&self, keys: &[&str]) -> Result<u64> {
-        self.wait(|b| b.delete_many(keys))
-    }
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
-        self.wait(|b| b.add(key, value, life))
-    }
-    fn token(&self, key: &str) -> Result<Token> {
-        self.wait(|b| b.token(key))
-    }
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
-        self.wait(|b| b.put_if(key, value, life, token))
-    }
-    fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
-        self.wait(|b| b.fetch(entry, versions))
-    }
+    for_each_operation!(wait_for_each!);
+
     fn set_operation_timeout(&self, limit: Duration) {
         self.inner.set_operation_timeout(limit);
     }

@@ -1,7 +1,6 @@
-//! What a case works with.
+//! The tools of a case: a store, keys of its own, and time.
 
-use std::any::Any;
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -9,15 +8,11 @@ use parking_lot::Mutex;
 
 use super::asynchronous::Blocking;
 use super::handle::Handle;
+use super::outcome::{Outcome, panic_text};
 use super::{Make, Suite};
 use crate::{Backend, Capabilities, Clock, Lifetime, ManualClock, Token, Version, base32, lifetime_millis};
 
-/// A result whose error is what a failed case says.
-pub(super) type Said<T = ()> = Result<T, String>;
-/// What a case ends with.
-pub(super) type Outcome = Said;
-
-/// How often a conditional write that may fail without a reason is tried.
+/// The number of tries of a conditional write, which may fail without a reason.
 const TRIES: usize = 32;
 
 /// One case under way: a store, keys of its own, and time.
@@ -32,7 +27,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(suite: &'a Suite, name: &'static str) -> Said<Self> {
+    pub(super) fn new(suite: &'a Suite, name: &'static str) -> Outcome<Self> {
         let manual = ManualClock::new();
         let store = open(suite, &suite.make, &manual)?;
         let prefix = format!("conformance:{}:", base32(&Version::fresh().to_bytes()));
@@ -59,7 +54,7 @@ impl<'a> Case<'a> {
         (0..count).map(|i| self.key(format_args!("{name}{i}"))).collect()
     }
 
-    /// Deletes all keys that were used. What fails here was seen by the case or is none of its business.
+    /// Deletes all keys that were used. An error here was seen by the case, or is not its subject.
     pub(super) fn clean_up(&self) {
         let keys = std::mem::take(&mut *self.keys.lock());
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -67,16 +62,16 @@ impl<'a> Case<'a> {
     }
 
     /// A second handle of the same store; the same handle if the store isn't shared.
-    pub(super) fn another(&self) -> Said<Handle> {
+    pub(super) fn another(&self) -> Outcome<Handle> {
         if self.caps.shared { self.open(&self.suite.make) } else { Ok(self.store.clone()) }
     }
 
     /// Opens a store on the clock of this case.
-    pub(super) fn open(&self, make: &Make) -> Said<Handle> {
+    pub(super) fn open(&self, make: &Make) -> Outcome<Handle> {
         open(self.suite, make, &self.manual)
     }
 
-    /// So many bytes, or the most that a value may have.
+    /// The size in bytes, or the most that a value may have.
     pub(super) fn size(&self, wanted: usize) -> usize {
         self.caps.max_value_len.map_or(wanted, |most| most.min(wanted))
     }
@@ -86,7 +81,7 @@ impl<'a> Case<'a> {
         self.suite.wait.is_none()
     }
 
-    /// A lifetime that a case may wait for.
+    /// A TTL that a case may wait for.
     pub(super) fn short(&self) -> Duration {
         if self.is_manual() {
             self.suite.granularity.max(Duration::from_secs(10))
@@ -95,7 +90,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Lets so much time pass that an entry which was written with the lifetime is gone.
+    /// Lets time pass until an entry that was written with this TTL is gone.
     pub(super) fn outlive(&self, life: Duration) {
         let step = self.suite.granularity;
         if let Some(wait) = &self.suite.wait {
@@ -121,7 +116,7 @@ impl<'a> Case<'a> {
     }
 
     /// Two looks at a key's state without anything between them, which must agree before long.
-    pub(super) fn still(&self, key: &str, between: impl Fn(&Handle) -> Outcome) -> Said<Token> {
+    pub(super) fn still(&self, key: &str, between: impl Fn(&Handle) -> Outcome) -> Outcome<Token> {
         for _ in 0..TRIES {
             let token = self.store.token(key)?;
             between(&self.store)?;
@@ -135,7 +130,7 @@ impl<'a> Case<'a> {
     }
 }
 
-fn open(suite: &Suite, make: &Make, manual: &ManualClock) -> Said<Handle> {
+fn open(suite: &Suite, make: &Make, manual: &ManualClock) -> Outcome<Handle> {
     let clock = if suite.wait.is_some() { Clock::system() } else { manual.clock() };
     let backend = make(&clock);
     let Some(block_on) = &suite.block_on else { return Ok(Handle(backend)) };
@@ -145,41 +140,8 @@ fn open(suite: &Suite, make: &Make, manual: &ManualClock) -> Said<Handle> {
     Ok(Handle(Arc::new(Blocking::new(backend, Arc::clone(block_on)))))
 }
 
-/// Compares.
-#[expect(clippy::needless_pass_by_value, reason = "calls are shorter")]
-pub(super) fn same<T: PartialEq + Debug>(what: impl Display, expected: T, got: T) -> Outcome {
-    if expected == got {
-        return Ok(());
-    }
-    Err(format!("{what}, expected {}, got {}", short(&format!("{expected:?}")), short(&format!("{got:?}"))))
-}
-
-/// Compares what was read.
-#[expect(clippy::needless_pass_by_value, reason = "calls are shorter")]
-pub(super) fn same_value(what: impl Display, expected: Option<&[u8]>, got: Option<Vec<u8>>) -> Outcome {
-    if expected == got.as_deref() {
-        return Ok(());
-    }
-    Err(format!("{what}, expected {}, got {}", show(expected), show(got.as_deref())))
-}
-
-fn show(value: Option<&[u8]>) -> String {
-    value.map_or("no value".into(), |v| {
-        let start = short(&v[..v.len().min(200)].escape_ascii().to_string());
-        format!("the value \"{start}\" of {} bytes", v.len())
-    })
-}
-
-fn short(text: &str) -> String {
-    const MOST: usize = 100;
-    match text.char_indices().nth(MOST) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into(),
-    }
-}
-
 /// Runs a part on each of several threads, which start together.
-pub(super) fn race<T: Send>(threads: usize, part: impl Fn(usize) -> Said<T> + Sync) -> Said<Vec<T>> {
+pub(super) fn race<T: Send>(threads: usize, part: impl Fn(usize) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
     let barrier = Barrier::new(threads);
     let (barrier, part) = (&barrier, &part);
     std::thread::scope(|scope| {
@@ -196,10 +158,4 @@ pub(super) fn race<T: Send>(threads: usize, part: impl Fn(usize) -> Said<T> + Sy
             })
             .collect()
     })
-}
-
-/// What a panic said.
-pub(super) fn panic_text(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
 }

@@ -1,4 +1,4 @@
-//! The suite that every backend passes. Run it on yours.
+//! The suite that every backend passes, also for backends of your own.
 //!
 //! # How to run it
 //!
@@ -20,7 +20,7 @@
 //! The macro makes a `#[test]` for each case, so that a failure is named. `suite().run()` runs them all in one test instead,
 //! and lists each failure as `case: what, expected, got`.
 //!
-//! # What your backend must claim
+//! # The claims of your backend
 //!
 //! Which cases apply is read from [`Backend::capabilities`]. Claim only what holds: cachekit makes up for what is missing.
 //! A case that doesn't apply says so on the standard error and passes. The closure given to [`Suite::new`] opens one
@@ -57,6 +57,7 @@ mod asynchronous;
 mod case;
 mod cases;
 mod handle;
+mod outcome;
 #[cfg(test)]
 mod tests;
 
@@ -65,7 +66,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::case::{Case, Outcome};
+use self::case::Case;
+use self::outcome::Outcome;
 use crate::{Backend, BoxFuture, Capabilities, Clock};
 
 type Make = Box<dyn Fn(&Clock) -> Arc<dyn Backend> + Send + Sync>;
@@ -89,7 +91,7 @@ pub struct Suite {
 pub struct Failure {
     /// The name of the case.
     pub case: &'static str,
-    /// What was expected and what came instead.
+    /// The expectation and the outcome.
     pub message: String,
 }
 
@@ -196,7 +198,7 @@ impl Suite {
         let message = match outcome {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(message)) => message,
-            Err(payload) => format!("expected no panic, got the panic {:?}", case::panic_text(&*payload)),
+            Err(payload) => format!("expected no panic, got the panic {:?}", outcome::panic_text(&*payload)),
         };
         Err(Failure { case: name, message })
     }

@@ -24,13 +24,13 @@ pub struct ProcessConditional {
     hasher: RandomState,
     locks: [Mutex<()>; LOCKS],
     counters: Box<[AtomicU64]>,
-    /// How many `clear`s are under way.
+    /// The number of `clear`s under way.
     clearing: AtomicUsize,
     limit: Duration,
 }
 
 impl ProcessConditional {
-    /// Wraps a backend. `limit` bounds the wait for a stripe.
+    /// Wraps a backend. A wait for a stripe takes at most `limit`.
     pub fn new(inner: Arc<dyn Backend>, limit: Duration) -> Self {
         Self {
             inner,
@@ -43,8 +43,7 @@ impl ProcessConditional {
     }
 
     fn hash(&self, key: &str) -> usize {
-        // Truncation is fine: only the lower bits are used.
-        #[allow(clippy::cast_possible_truncation)]
+        #[expect(clippy::cast_possible_truncation, reason = "only the lower bits are used")]
         let hash = self.hasher.hash_one(key) as usize;
         hash
     }
@@ -85,7 +84,7 @@ impl ProcessConditional {
     /// Runs a write under the keys' stripes. The state changes before and after: a token taken while it ran is void too.
     fn write<R>(&self, keys: &[&str], write: impl FnOnce(&dyn Backend) -> Result<R>) -> Result<R> {
         let deadline = self.deadline();
-        // In order, so that no two wait for each other.
+        // In order, so that no two writes wait for each other.
         let mut stripes: Vec<usize> = keys.iter().map(|key| self.stripe(key)).collect();
         stripes.sort_unstable();
         stripes.dedup();
@@ -133,8 +132,8 @@ impl Backend for ProcessConditional {
     fn clear(&self, prefix: &str) -> Result<()> {
         let _clearing = Clearing::begin(&self.clearing);
         self.change_all();
-        // Those that have looked at their tokens already finish first. The stripes aren't kept: a long `clear` would make
-        // deletions time out.
+        // Conditional writes that have checked their tokens finish first. The stripes aren't kept: a long `clear` would
+        // make deletions time out.
         let deadline = self.deadline();
         (0..LOCKS).try_for_each(|stripe| self.lock(stripe, deadline).map(drop))?;
         let result = self.inner.clear(prefix);
@@ -181,7 +180,7 @@ impl Backend for ProcessConditional {
             fetched.token = Some(token);
             return Ok(fetched);
         }
-        // The same, but versions are made by the `add` that is atomic here.
+        // The trait's default, but versions are made by the `add` that is atomic here.
         let keys: Vec<&str> = std::iter::once(entry).chain(versions.iter().copied()).collect();
         let mut found = self.inner.get_many(&keys)?;
         let mut bytes = if found.is_empty() { None } else { found.remove(0) };

@@ -1,4 +1,4 @@
-//! What a backend lacks, added by wrapping it.
+//! Abilities that a backend lacks, added by wrapping it.
 
 mod conditional;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What happens in the middle of an operation; the rest is in the suite, which `tests/tests/conformance.rs` runs on this layer.
+//! Events in the middle of an operation. The rest is in the suite, which `tests/tests/conformance.rs` runs on this layer.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! `add`: true exactly for the one that stored.
 
-use crate::conformance::case::{Case, Outcome, race, same, same_value};
+use crate::conformance::case::{Case, race};
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 /// `add` stores where nothing is and says so; over a live value, also an empty one, it does neither.
 pub(in crate::conformance) fn add_stores_once(case: &Case<'_>) -> Outcome {

@@ -1,6 +1,7 @@
 //! `clear`: every key that starts with the prefix, literally, and nothing else.
 
-use crate::conformance::case::{Case, Outcome, race, same, same_value};
+use crate::conformance::case::{Case, race};
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 const SKIPPED: &str = "`clear_by_prefix` is not claimed";
 
@@ -22,7 +23,7 @@ fn clears_exactly(case: &Case<'_>, names: &[&str], prefix: &str) -> Outcome {
     Ok(())
 }
 
-/// What starts with the prefix goes, byte by byte, and its neighbours stay: `app:` and `app2_`, upper case, a key that is
+/// Keys that start with the prefix go, byte by byte, and their neighbours stay: `app:` and `app2_`, upper case, a key that is
 /// the prefix itself or its beginning, one that has the prefix in its middle.
 pub(in crate::conformance) fn clear_takes_the_prefix_only(case: &Case<'_>) -> Outcome {
     if !case.caps.clear_by_prefix {
@@ -85,7 +86,7 @@ pub(in crate::conformance) fn clear_finds_all(case: &Case<'_>) -> Outcome {
     case.store.clear(&case.key("gone:"))
 }
 
-/// What was written before a `clear` is gone after it, while others write next to it, under its prefix and clear as well;
+/// A value that was written before a `clear` is gone after it, while others write next to it, under its prefix and clear as well;
 /// and the others' keys stay.
 pub(in crate::conformance) fn clear_works_under_traffic(case: &Case<'_>) -> Outcome {
     if !case.caps.clear_by_prefix {

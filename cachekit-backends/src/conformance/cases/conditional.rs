@@ -1,12 +1,13 @@
-//! `token` and `put_if`: a write takes place only if nobody wrote or deleted the key since the token.
+//! `token` and `put_if`: a write takes place only if the key was neither written nor deleted since the token.
 
 use crate::Version;
-use crate::conformance::case::{Case, Outcome, race, same, same_value};
+use crate::conformance::case::{Case, race};
 use crate::conformance::handle::Handle;
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 const SKIPPED: &str = "`conditional` is not claimed";
 
-/// What may happen to a key between the token and the write, and what is there then.
+/// A change of a key between the token and the write, with the value that it leaves.
 type Change = (&'static str, fn(&Case<'_>, &Handle, &str) -> Outcome, Option<&'static [u8]>);
 
 const CHANGES: &[Change] = &[
@@ -38,7 +39,7 @@ const CHANGES: &[Change] = &[
     ),
 ];
 
-/// A token stays the same while nobody writes or deletes, whoever reads; and a write with it succeeds.
+/// A token stays the same without a write or deletion, also under reads; and a write with it succeeds.
 pub(in crate::conformance) fn tokens_keep_still(case: &Case<'_>) -> Outcome {
     if !case.caps.conditional {
         return case.skip(SKIPPED);
@@ -47,7 +48,7 @@ pub(in crate::conformance) fn tokens_keep_still(case: &Case<'_>) -> Outcome {
     let read = |h: &Handle| {
         h.get(&key)?;
         h.get_many(&[&key])?;
-        h.fetch(&key, &[]).map(drop)
+        h.entry_and_versions(&key, &[]).map(drop)
     };
     let absent = case.still(&key, read)?;
     case.put_now(&key, b"v", None)?;

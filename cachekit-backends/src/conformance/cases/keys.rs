@@ -1,6 +1,7 @@
 //! Keys: any UTF-8 without NUL, of any length, each with a value of its own.
 
-use crate::conformance::case::{Case, Outcome, same, same_value};
+use crate::conformance::case::Case;
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 /// Writes a different value under each key and reads them all back, one by one and together; then deletes every second one.
 fn each_has_its_own(case: &Case<'_>, names: &[String]) -> Outcome {

@@ -1,6 +1,7 @@
 //! Several keys at once.
 
-use crate::conformance::case::{Case, Outcome, same, same_value};
+use crate::conformance::case::Case;
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 fn refs(keys: &[String]) -> Vec<&str> {
     keys.iter().map(String::as_str).collect()

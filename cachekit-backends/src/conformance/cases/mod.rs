@@ -10,7 +10,8 @@ mod time;
 mod values;
 mod versions;
 
-use super::case::{Case, Outcome};
+use super::case::Case;
+use super::outcome::Outcome;
 
 type Test = fn(&Case<'_>) -> Outcome;
 

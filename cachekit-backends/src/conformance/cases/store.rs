@@ -1,9 +1,10 @@
-//! What depends on the store as a whole.
+//! Properties of the store as a whole.
 
-use crate::conformance::case::{Case, Outcome, race, same, same_value};
+use crate::conformance::case::{Case, race};
+use crate::conformance::outcome::{Outcome, same, same_value};
 use crate::{Backend, ErrorKind, Token};
 
-/// What one handle does the others see, at once.
+/// The changes of one handle are seen by the others, at once.
 pub(in crate::conformance) fn handles_share(case: &Case<'_>) -> Outcome {
     if !case.caps.shared {
         return case.skip("`shared` is not claimed");
@@ -42,12 +43,12 @@ pub(in crate::conformance) fn nothing_is_kept(case: &Case<'_>) -> Outcome {
     same("`get_many`", vec![None, None], store.get_many(&[&key, &key])?)?;
     same("`delete`", false, store.delete(&key)?)?;
     same("`delete_many`", 0, store.delete_many(&[&key])?)?;
-    let (found, versions) = store.fetch(&key, &[&version, &version])?;
+    let (found, versions) = store.entry_and_versions(&key, &[&version, &version])?;
     same_value("the entry of `fetch`", None, found)?;
     same(
         "whether versions of `fetch` are new each time",
         true,
-        versions != store.fetch(&key, &[&version, &version])?.1,
+        versions != store.entry_and_versions(&key, &[&version, &version])?.1,
     )?;
     if case.caps.conditional {
         let token = store.token(&key)?;

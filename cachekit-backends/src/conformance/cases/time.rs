@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::conformance::case::{Case, Outcome, same, same_value};
+use crate::conformance::case::Case;
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 const MILLI: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -22,7 +23,7 @@ pub(in crate::conformance) fn entries_end_at_their_time(case: &Case<'_>) -> Outc
     }
     same_value("the value when its time is over", None, store.get(&key)?)?;
     same("the same by `get_many`", vec![None], store.get_many(&[&key])?)?;
-    same_value("the same by `fetch`", None, store.fetch(&key, &[])?.0)
+    same_value("the same by `fetch`", None, store.entry_and_versions(&key, &[])?.0)
 }
 
 /// Lifetimes of less than a millisecond are rounded up, never to zero, which stores may take for an error or for ever.

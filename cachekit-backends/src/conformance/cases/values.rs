@@ -1,7 +1,8 @@
 //! Values: stored whole, read back byte for byte, deleted.
 
 use crate::ErrorKind;
-use crate::conformance::case::{Case, Outcome, race, same, same_value};
+use crate::conformance::case::{Case, race};
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 /// A value comes back byte for byte: empty, of any bytes, with the syntax of protocols in it, of 1 MiB; also after a longer
 /// one and after a shorter one.

@@ -3,45 +3,46 @@
 use std::time::Duration;
 
 use crate::Version;
-use crate::conformance::case::{Case, Outcome, race, same, same_value};
+use crate::conformance::case::{Case, race};
+use crate::conformance::outcome::{Outcome, same, same_value};
 
 /// `fetch` makes the versions that are missing, each another one, and finds the same ones again, in the order of the keys and
 /// through every handle.
 pub(in crate::conformance) fn fetch_makes_versions_once(case: &Case<'_>) -> Outcome {
     let (entry, store) = (case.key("entry"), &case.store);
     let [a, b, c] = ["a", "b", "c"].map(|name| case.key(name));
-    let (found, first) = store.fetch(&entry, &[&a, &b])?;
+    let (found, first) = store.entry_and_versions(&entry, &[&a, &b])?;
     same_value("the entry of `fetch`, never written", None, found)?;
     same("whether two missing versions became equal", false, first[0] == first[1])?;
     store.set(&entry, b"v", None)?;
-    let (found, again) = store.fetch(&entry, &[&b, &c, &a, &b])?;
+    let (found, again) = store.entry_and_versions(&entry, &[&b, &c, &a, &b])?;
     same_value("the entry of `fetch`", Some(b"v"), found)?;
     same(
         "the versions found again, in another order",
         [first[1], first[0], first[1]],
         [again[0], again[2], again[3]],
     )?;
-    let elsewhere = case.another()?.fetch(&case.key("other entry"), &[&a, &b, &c])?.1;
+    let elsewhere = case.another()?.entry_and_versions(&case.key("other entry"), &[&a, &b, &c])?.1;
     same("the versions through another handle", vec![first[0], first[1], again[1]], elsewhere)?;
-    let (found, none) = store.fetch(&entry, &[])?;
+    let (found, none) = store.entry_and_versions(&entry, &[])?;
     same_value("the entry of `fetch` without versions", Some(b"v"), found)?;
     same("the versions of `fetch` without versions", Vec::new(), none)
 }
 
-/// A version is stored as its bytes under its key, for ever: who replaces or removes them makes a new version.
+/// A version is stored as its bytes under its key, for ever: to replace or remove them makes a new version.
 pub(in crate::conformance) fn versions_are_entries(case: &Case<'_>) -> Outcome {
     let (entry, key, store) = (case.key("entry"), case.key("version"), &case.store);
-    let first = store.fetch(&entry, &[&key])?.1;
+    let first = store.entry_and_versions(&entry, &[&key])?.1;
     same_value("the bytes under a version's key", Some(&first[0].to_bytes()), store.get(&key)?)?;
     let second = Version::fresh();
     store.set(&key, &second.to_bytes(), None)?;
-    same("the version after `set`", vec![second], store.fetch(&entry, &[&key])?.1)?;
+    same("the version after `set`", vec![second], store.entry_and_versions(&entry, &[&key])?.1)?;
     same("`delete` of a version", true, store.delete(&key)?)?;
-    let third = store.fetch(&entry, &[&key])?.1;
+    let third = store.entry_and_versions(&entry, &[&key])?.1;
     same("whether a deleted version comes back", false, third[0] == first[0] || third[0] == second)?;
     if case.is_manual() {
         case.manual.advance(Duration::from_secs(10 * 365 * 24 * 60 * 60));
-        same("a version after ten years", third, store.fetch(&entry, &[&key])?.1)?;
+        same("a version after ten years", third, store.entry_and_versions(&entry, &[&key])?.1)?;
     }
     Ok(())
 }
@@ -49,13 +50,13 @@ pub(in crate::conformance) fn versions_are_entries(case: &Case<'_>) -> Outcome {
 /// Bytes under a version's key that are no version are replaced by one.
 pub(in crate::conformance) fn fetch_heals_junk(case: &Case<'_>) -> Outcome {
     let (entry, key, good, store) = (case.key("entry"), case.key("version"), case.key("good"), &case.store);
-    let kept = store.fetch(&entry, &[&good])?.1[0];
+    let kept = store.entry_and_versions(&entry, &[&good])?.1[0];
     for junk in [&b""[..], b"junk", &[0; 15], &[0; 17], &[0xFF; 1000]] {
         store.set(&key, &junk[..case.size(junk.len())], None)?;
-        let healed = store.fetch(&entry, &[&key, &good])?.1;
+        let healed = store.entry_and_versions(&entry, &[&key, &good])?.1;
         same("a good version beside junk", kept, healed[1])?;
         same_value("the bytes under the key after healing", Some(&healed[0].to_bytes()), store.get(&key)?)?;
-        same("the version after healing", healed, store.fetch(&entry, &[&key, &good])?.1)?;
+        same("the version after healing", healed, store.entry_and_versions(&entry, &[&key, &good])?.1)?;
     }
     Ok(())
 }
@@ -68,8 +69,8 @@ pub(in crate::conformance) fn racing_fetches_agree(case: &Case<'_>) -> Outcome {
     let (entry, handles) = (case.key("entry"), [case.store.clone(), case.another()?]);
     for round in 0..20 {
         let key = case.key(format_args!("version {round}"));
-        let seen = race(8, |i| Ok(handles[i % 2].fetch(&entry, &[&key])?.1[0]))?;
-        let last = case.store.fetch(&entry, &[&key])?.1[0];
+        let seen = race(8, |i| Ok(handles[i % 2].entry_and_versions(&entry, &[&key])?.1[0]))?;
+        let last = case.store.entry_and_versions(&entry, &[&key])?.1[0];
         same("the versions that eight were given at once", vec![last; 8], seen)?;
     }
     Ok(())
