@@ -4,7 +4,7 @@ use std::fmt;
 /// A result whose error is cachekit's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, as a class that a program can act on.
+/// The class of an error, which a program can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -38,7 +38,7 @@ pub enum ErrorKind {
     Other,
 }
 
-/// The one error type of cachekit: what happened, where, and what to do about it.
+/// The one error type of cachekit. Its text says what happened, where, and what to do about it.
 ///
 /// It never shows a secret: backends put addresses without passwords into their messages.
 pub struct Error(Box<Inner>);
@@ -46,13 +46,29 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
+    operation: Option<&'static str>,
+    backend: Option<Cow<'static, str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// An error of a kind, with a message that names what happened, where, and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), operation: None, backend: None, source: None }))
+    }
+
+    /// Adds the operation that failed, such as `get`, unless one is known already: the innermost counts.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// Adds the backend that failed, by its word of `CACHE_TYPE`, unless one is known already: the innermost counts.
+    #[must_use]
+    pub fn with_backend(mut self, backend: impl Into<Cow<'static, str>>) -> Self {
+        self.0.backend.get_or_insert_with(|| backend.into());
+        self
     }
 
     /// Adds the error that caused this one.
@@ -65,6 +81,16 @@ impl Error {
     /// The class of this error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// The operation that failed, if it is known: a method of [`Backend`](crate::Backend), or `open`.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// The backend that failed, if it is known: its word of `CACHE_TYPE`.
+    pub fn backend(&self) -> Option<&str> {
+        self.0.backend.as_deref()
     }
 
     /// Whether the same call may succeed later without any change.
@@ -86,14 +112,38 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text of `Display`, and a line for each cause that it doesn't contain: this is how a `main` that returns the error
+/// prints it. With `{:#?}` the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut s = f.debug_struct("Error");
-        s.field("kind", &self.0.kind).field("message", &self.0.message);
-        if let Some(source) = &self.0.source {
-            s.field("source", source);
+        if !f.alternate() {
+            return self.write_with_causes(f);
         }
-        s.finish()
+        let Inner { kind, message, operation, backend, source } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("message", message)
+            .field("operation", operation)
+            .field("backend", backend)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl Error {
+    fn write_with_causes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.to_string();
+        f.write_str(&shown)?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !shown.contains(&text) {
+                write!(f, "\n  caused by: {text}")?;
+                shown = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -116,5 +166,30 @@ impl From<std::io::Error> for Error {
             _ => ErrorKind::Io,
         };
         Self::new(kind, e.to_string()).with_source(e)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_the_text_with_its_causes() {
+        let io = || std::io::Error::other("no such device");
+        let error = Error::new(ErrorKind::Io, "can't write `/d`").with_source(Error::from(io()));
+        assert_eq!(format!("{error:?}"), "can't write `/d`\n  caused by: no such device");
+        assert_eq!(format!("{:?}", Error::from(io())), "no such device", "no cause is shown twice");
+        let lines = Error::new(ErrorKind::Config, "2 mistakes:\n- `a`\n- `b`");
+        assert_eq!(format!("{lines:?}"), "2 mistakes:\n- `a`\n- `b`");
+        assert!(format!("{error:#?}").contains("kind: Io"));
+    }
+
+    #[test]
+    fn the_innermost_context_counts() {
+        let error = Error::new(ErrorKind::Timeout, "slow").with_operation("get").with_backend("redis");
+        let error = error.with_operation("fetch").with_backend("layer");
+        assert_eq!((error.operation(), error.backend()), (Some("get"), Some("redis")));
+        let bare = Error::new(ErrorKind::Timeout, "slow");
+        assert_eq!((bare.operation(), bare.backend()), (None, None));
     }
 }

@@ -5,11 +5,11 @@
 
 mod backend;
 mod breaker;
+mod builtin;
 mod clock;
 mod codec;
 mod config;
 mod delegate;
-
 mod entry;
 mod error;
 mod key;
@@ -37,6 +37,9 @@ pub mod redis;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+
+#[cfg(test)]
+mod example;
 
 pub use backend::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Token, Version};
 #[doc(hidden)]

@@ -11,7 +11,7 @@ type Factory = Arc<dyn Fn(&Config) -> Result<Arc<dyn Backend>> + Send + Sync>;
 
 static FACTORIES: RwLock<BTreeMap<String, Factory>> = RwLock::new(BTreeMap::new());
 
-/// Makes a backend of your own available as a cache type: `Config::default().cache_type("mine")`, `CACHE_TYPE=mine`.
+/// Makes a custom backend available as a cache type: `Config::default().cache_type("mine")`, `CACHE_TYPE=mine`.
 ///
 /// The factory is called for each cache that is opened with the name. It reads
 /// [`args`](field@Config::args) and [`options`](field@Config::options), and refuses what it doesn't know.
@@ -46,82 +46,51 @@ pub(crate) fn names() -> Vec<String> {
     FACTORIES.read().keys().cloned().collect()
 }
 
-/// What [`open`] made of a configuration.
+/// The result of [`open`].
 pub enum Opened {
-    /// The store in this process, which keeps values instead of bytes; its owner makes it.
+    /// The store in this process, which keeps values instead of bytes; the caller makes it.
     Simple,
     /// A store of bytes.
     Shared(Arc<dyn Backend>),
 }
 
-/// Checks a configuration and opens its backend.
+/// Checks a configuration, opens its backend, and logs one line with the backend, the server or directory, and the prefix.
 ///
 /// # Errors
 /// Those of [`Config::validate`], and of the backend.
 pub fn open(config: &Config, clock: &Clock) -> Result<Opened> {
-    config.validate()?;
+    let config = config.resolved()?;
+    let backend = || config.cache_type.as_str().to_owned();
+    let opened = open_resolved(&config, clock)
+        .map_err(|error| error.with_operation("open").with_backend(backend()))?;
+    log(&config);
+    Ok(opened)
+}
+
+fn open_resolved(config: &Config, clock: &Clock) -> Result<Opened> {
     if config.testing {
-        // Who asks for it by this switch needs no warning.
+        // Asked for by this switch, it needs no warning.
         return Ok(Opened::Shared(Arc::new(null::Null)));
     }
-    let backend: Arc<dyn Backend> = match &config.cache_type {
-        CacheType::Simple => return Ok(Opened::Simple),
-        CacheType::Null => {
-            null::warn_once(config.no_null_warning);
-            Arc::new(null::Null)
-        }
-        CacheType::FileSystem => filesystem(config, clock)?,
-        CacheType::Redis => redis(config)?,
-        CacheType::Memcached
-        | CacheType::GaeMemcached
-        | CacheType::SaslMemcached
-        | CacheType::SpreadSaslMemcached => memcached(config)?,
-        CacheType::Custom(name) => {
-            // A factory may register or open others, so it runs outside of the lock.
-            let factory = FACTORIES.read().get(name).cloned();
-            let Some(factory) = factory else { return Err(not_built(&config.cache_type)) };
-            factory(config)?
-        }
+    if let Some(built) = config.built_in() {
+        return (built.open)(config, clock);
+    }
+    // A factory may register or open others, so it runs outside of the lock.
+    let factory = FACTORIES.read().get(config.cache_type.as_str()).cloned();
+    let missing = || {
+        let message = format!("this build has no backend for the cache type `{}`", config.cache_type);
+        Error::new(ErrorKind::Unsupported, message)
     };
-    Ok(Opened::Shared(backend))
+    Ok(Opened::Shared(factory.ok_or_else(missing)?(config)?))
 }
 
-#[cfg(feature = "filesystem")]
-fn filesystem(config: &Config, clock: &Clock) -> Result<Arc<dyn Backend>> {
-    use crate::filesystem::{FileSystem, Options};
-    let Some(dir) = &config.dir else { return Err(not_built(&config.cache_type)) };
-    let options = Options::default().threshold(config.threshold).clock(clock.clone());
-    Ok(Arc::new(FileSystem::open(dir, options)?))
-}
-
-#[cfg(not(feature = "filesystem"))]
-fn filesystem(config: &Config, _clock: &Clock) -> Result<Arc<dyn Backend>> {
-    Err(not_built(&config.cache_type))
-}
-
-#[cfg(feature = "redis")]
-fn redis(config: &Config) -> Result<Arc<dyn Backend>> {
-    crate::redis::open(config)
-}
-
-#[cfg(not(feature = "redis"))]
-fn redis(config: &Config) -> Result<Arc<dyn Backend>> {
-    Err(not_built(&config.cache_type))
-}
-
-#[cfg(feature = "memcached")]
-fn memcached(config: &Config) -> Result<Arc<dyn Backend>> {
-    crate::memcached::open(config)
-}
-
-#[cfg(not(feature = "memcached"))]
-fn memcached(config: &Config) -> Result<Arc<dyn Backend>> {
-    Err(not_built(&config.cache_type))
-}
-
-/// What [`Config::validate`] lets through and nothing opens.
-fn not_built(cache_type: &CacheType) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("no backend for the cache type `{cache_type}` in this build"))
+fn log(config: &Config) {
+    let null = CacheType::Null;
+    let backend = if config.testing { &null } else { &config.cache_type };
+    let built = config.built_in().filter(|_| !config.testing);
+    let server = built.and_then(|built| (built.location)(config));
+    let (server, prefix) = (server.as_deref(), &*config.key_prefix);
+    tracing::info!(target: "cachekit", %backend, server, prefix, "the cache is open");
 }
 
 #[cfg(test)]
@@ -129,7 +98,7 @@ mod tests {
     use super::*;
     use crate::{Capabilities, Lifetime};
 
-    /// What the factory was given is told by `max_value_len`.
+    /// `max_value_len` is the option that the factory was given.
     struct Mine(Capabilities);
 
     impl Backend for Mine {

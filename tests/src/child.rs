@@ -1,6 +1,7 @@
 //! Other processes: this test program once more, with a part to play.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 const ROLE: &str = "CACHEKIT_TEST_ROLE";
@@ -30,10 +31,19 @@ impl Child {
     /// # Panics
     /// If it can't be started.
     pub fn start(test: &str, role: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_in(Path::new("."), test, role, variables)
+    }
+
+    /// [`start`](Self::start) with another working directory.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    pub fn start_in(dir: &Path, test: &str, role: &str, variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([test, "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .envs(variables.iter().copied())
+            .current_dir(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,19 +1,23 @@
 //! Configurations from environment variables.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use serde::Deserialize;
-
-use super::fields::{Draft, FIELDS, Field, Text};
-use super::{Config, Value};
+use super::Config;
+use super::draft::Draft;
+use super::fields::{FIELDS, Field};
+use super::form::Read;
+use super::suggest::hint;
 use crate::{Error, ErrorKind, Result};
 
 impl Config {
-    /// Reads the variables that begin with `CACHE_`, and `TESTING`; what is left out keeps its default.
+    /// Reads the variables that begin with `CACHE_`, and `TESTING`; a variable that is left out or empty keeps the
+    /// default. Blanks around a value don't count.
+    ///
+    /// An unknown name that begins with the prefix is logged as a warning with the nearest valid one, because
+    /// orchestrators put names there: a Kubernetes service named `cache` sets `CACHE_PORT`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`], which names every variable that is malformed, or begins with the prefix and is unknown.
+    /// [`ErrorKind::Config`], which names every variable that is malformed.
     pub fn from_env() -> Result<Self> {
         Self::from_env_prefixed("CACHE_")
     }
@@ -44,19 +48,20 @@ impl Config {
             ));
         }
         let ours = vars.into_iter().filter_map(|(name, value)| {
-            // Our names are ASCII.
+            // The valid names are ASCII.
             let name = name.into().into_string().ok()?;
             (name == "TESTING" || name.starts_with(prefix)).then(|| (name, value.into()))
         });
-        // In the order of their names, because errors list them and a duplicate is found once.
+        // Sorted, so that errors list them in a fixed order.
         let mut vars: Vec<(String, OsString)> = ours.collect();
         vars.sort();
 
         let mut draft = Draft::default();
         for (name, value) in vars {
             match field(&name, prefix) {
-                Some(field) => put(&mut draft, &name, field, value),
-                None => draft.unknown("environment variable", &name, |field| spell(field, prefix)),
+                None => warn_of_unknown(&name, prefix),
+                Some(_) if is_blank(&value) => {}
+                Some(field) => draft.put(&name, field, |config| set(config, field, value)),
             }
         }
         draft.problems.finish()?;
@@ -73,67 +78,20 @@ fn field(name: &str, prefix: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| spell(field, prefix) == name)
 }
 
-fn put(draft: &mut Draft, name: &str, field: &'static Field, value: OsString) {
-    if field.text == Text::Path && !value.is_empty() {
-        if draft.is_first(name, field) {
-            draft.config.dir = Some(value.into());
-        }
-        return;
-    }
-    // What is not UTF-8 isn't shown: it may be a password.
-    let Ok(text) = value.into_string() else {
-        return draft.problems.add(format!("`{name}` must be UTF-8"));
-    };
-    let value = match field.text {
-        Text::Plain | Text::Path => Some(Value::String(text)),
-        Text::List => list(&text),
-        Text::Map => map(&text),
-    };
-    match (value, field.text) {
-        (Some(value), _) => draft.put(name, field, value),
-        (None, Text::Map) => {
-            draft.problems.add(format!("`{name}` must be `k=v,k2=v2` or an inline TOML table `{{ k = 1 }}`"));
-        }
-        (None, _) => {
-            draft.problems.add(format!("`{name}` must be a list `a,b` or a TOML array `[1, \"a\"]`"));
-        }
+fn is_blank(value: &OsString) -> bool {
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
+fn set(config: &mut Config, field: &Field, value: OsString) -> Read<()> {
+    match value.into_string() {
+        Ok(text) => (field.set_text)(config, text.trim()),
+        Err(bytes) => (field.set_bytes)(config, bytes),
     }
 }
 
-/// `a,b`, or a TOML array.
-fn list(text: &str) -> Option<Value> {
-    if text.trim_start().starts_with('[') {
-        return toml(text);
-    }
-    Some(Value::List(items(text).map(Value::from).collect()))
-}
-
-/// `k=v,k2=v2`, or an inline TOML table.
-fn map(text: &str) -> Option<Value> {
-    if text.trim_start().starts_with('{') {
-        return toml(text);
-    }
-    let mut map = BTreeMap::new();
-    for item in items(text) {
-        let (name, value) = item.split_once('=')?;
-        let (name, value) = (name.trim(), value.trim());
-        if name.is_empty() || map.insert(name.to_owned(), Value::from(value)).is_some() {
-            return None;
-        }
-    }
-    Some(Value::Map(map))
-}
-
-fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty())
-}
-
-/// One TOML value.
-fn toml(text: &str) -> Option<Value> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Document {
-        value: Value,
-    }
-    basic_toml::from_str::<Document>(&format!("value = {text}")).ok().map(|document| document.value)
+/// The value isn't shown: it may be a password under a misspelled name.
+fn warn_of_unknown(name: &str, prefix: &str) {
+    let valid: Vec<String> = FIELDS.iter().map(|field| spell(field, prefix)).collect();
+    let hint = hint(name, valid.iter().map(String::as_str));
+    tracing::warn!(target: "cachekit", "the environment variable `{name}` is no setting of the cache and is ignored{hint}");
 }

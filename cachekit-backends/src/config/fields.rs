@@ -1,187 +1,226 @@
-//! The table of keys, and how a value from a file or the environment gets into its field.
+//! The table of settings. Each row makes a field of [`Config`], its default, its setter, its readers for files, serde and
+//! the environment, and its part of `Debug`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::duration::{self, FORMS};
-use super::problems::Problems;
-use super::secret::redacted;
-use super::suggest::hint;
-use super::{CacheType, Config, Secret, Value};
+use super::form::{
+    Address, Directory, Form, Hidden, Maybe, Number, Password, Read, ServerList, Shown, Span, SpanOrNever,
+    Switch, Verbatim, Word,
+};
+use super::{CacheType, Secret, Servers, Value};
 use crate::Timeout;
 
-/// One key.
+/// A setting, as the readers and checks see it.
 pub(super) struct Field {
-    /// The name in files; in the environment it is in upper case, behind the prefix.
+    /// The name in files. In the environment it is in upper case, after the prefix.
     pub(super) name: &'static str,
-    /// How its text in the environment is read.
-    pub(super) text: Text,
-    /// Puts a value into the field, or says what it must be.
-    set: fn(&mut Config, Value) -> Result<(), String>,
+    /// Sets the field to the value of a file.
+    pub(super) set: fn(&mut Config, Value) -> Read<()>,
+    /// Sets the field to the text of a variable.
+    pub(super) set_text: fn(&mut Config, &str) -> Read<()>,
+    /// Sets the field to a variable that isn't UTF-8.
+    pub(super) set_bytes: fn(&mut Config, OsString) -> Read<()>,
+    /// Resolves the field, see [`Form::resolve`].
+    pub(super) resolve: fn(&mut Config) -> Read<()>,
+    /// Whether the field has another value than its default.
+    pub(super) is_given: fn(&Config, &Config) -> bool,
 }
 
-/// How the text of a variable is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
-    /// As it stands.
-    Plain,
-    /// As a path, which needs not be UTF-8.
-    Path,
-    /// As a list with commas.
-    List,
-    /// As `k=v` with commas.
-    Map,
-}
+/// `name` or `name("key")`: the key is the field's name, unless another one is given. Then the type, the default, the
+/// form, and the setter's parameter with the value that it makes.
+macro_rules! settings {
+    (
+        $(#[$config_doc:meta])*
+        struct Config;
+        $($(#[$doc:meta])* $name:ident $(($key:literal))?: $t:ty = $default:expr, $form:expr,
+            |$value:ident: $given:ty| $new:expr;)*
+    ) => {
+        $(#[$config_doc])*
+        #[derive(Clone, PartialEq)]
+        pub struct Config {
+            $($(#[$doc])* pub $name: $t,)*
+        }
 
-macro_rules! fields {
-    ($($name:literal $text:ident $target:ident = $read:expr;)*) => {
-        /// Every key.
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        /// Every field but its secrets: the login of an address and the values of options are left out.
+        impl fmt::Debug for Config {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Config")$(.field(stringify!($name), &Shown(&$form, &self.$name)))*.finish()
+            }
+        }
+
+        impl Config {$(
+            #[doc = concat!("Sets the field [`", stringify!($name), "`](field@Self::", stringify!($name), ").")]
+            #[must_use]
+            pub fn $name(mut self, $value: $given) -> Self {
+                self.$name = $new;
+                self
+            }
+        )*}
+
+        /// Every setting.
         pub(super) const FIELDS: &[Field] = &[$(Field {
-            name: $name,
-            text: Text::$text,
+            name: settings!(@key $name $($key)?),
             set: |config, value| {
-                let read: fn(Value) -> Result<_, String> = $read;
-                config.$target = read(value)?;
+                config.$name = Form::<$t>::read(&$form, value)?;
                 Ok(())
             },
+            set_text: |config, text| {
+                config.$name = Form::<$t>::read_text(&$form, text)?;
+                Ok(())
+            },
+            set_bytes: |config, bytes| {
+                config.$name = Form::<$t>::read_bytes(&$form, bytes)?;
+                Ok(())
+            },
+            resolve: |config| Form::<$t>::resolve(&$form, &mut config.$name),
+            is_given: |config, default| config.$name != default.$name,
         }),*];
     };
+    (@key $name:ident) => { stringify!($name) };
+    (@key $name:ident $key:literal) => { $key };
 }
 
-fields! {
-    "type" Plain cache_type = |value| text(value).map(CacheType::from);
-    "no_null_warning" Plain no_null_warning = |value| boolean(&value);
-    "args" List args = |value| match value {
-        Value::List(list) => Ok(list),
-        _ => Err("must be a list".into()),
-    };
-    "options" Map options = |value| match value {
-        Value::Map(map) => Ok(map),
-        _ => Err("must be a table".into()),
-    };
-    "default_timeout" Plain default_timeout = |value| timeout(&value);
-    "threshold" Plain threshold = |value| number(&value, "the most items to keep, 0 for no limit");
-    "key_prefix" Plain key_prefix = |value| match value {
-        Value::String(text) => Ok(text),
-        other => Err(must_be("text", &other)),
-    };
-    "memcached_servers" List memcached_servers = servers;
-    "memcached_username" Plain memcached_username = |value| text(value).map(Some);
-    "memcached_password" Plain memcached_password = secret;
-    "redis_host" Plain redis_host = |value| text(value).map(Some);
-    "redis_port" Plain redis_port = |value| number(&value, "a port, 1 to 65535").map(Some);
-    "redis_password" Plain redis_password = secret;
-    "redis_db" Plain redis_db = |value| number(&value, "the number of a database").map(Some);
-    "redis_url" Plain redis_url = |value| text(value).map(Some);
-    "dir" Path dir = |value| text(value).map(|path| Some(path.into()));
-    "allow_flush" Plain allow_flush = |value| boolean(&value);
-    "operation_timeout" Plain operation_timeout = |value| span(&value);
-    "connect_timeout" Plain connect_timeout = |value| span(&value);
-    "probe_interval" Plain probe_interval = |value| span(&value);
-    "breaker_threshold" Plain breaker_threshold = |value| number(&value, "a number of failures, at least 1");
-    "pool_size" Plain pool_size = |value| number(&value, "a number of connections, at least 1");
-    "testing" Plain testing = |value| boolean(&value);
-}
+settings! {
+    /// The settings of a cache: which backend, where it is, and how it is used.
+    ///
+    /// Fill it by its constructors and setters, by its fields, from the environment ([`from_env`](Self::from_env)) or
+    /// from a file ([`from_toml`](Self::from_toml), or any format of serde). Nothing is checked until
+    /// [`validate`](Self::validate), which `init` calls. Passwords never show in `Debug` or in an error.
+    ///
+    /// In a file a key is the field's name (`type` for `cache_type`) at the top level, such as `key_prefix`; the name of
+    /// the environment, `CACHE_KEY_PREFIX`, works as well. An unknown key is an error that names the valid ones.
+    /// Durations are whole seconds or text like `90s`, `5m`, `1h30m`, `250ms`, `1d`. Blanks around a value don't count,
+    /// but in the quotes of a password or a key prefix.
+    ///
+    /// ```
+    /// use cachekit_backends::Config;
+    ///
+    /// let config = Config::filesystem("/var/cache/shop").key_prefix("shop:").default_timeout(60);
+    /// let file = Config::from_toml(
+    ///     r#"
+    ///     type = "filesystem"
+    ///     dir = "/var/cache/shop"
+    ///     key_prefix = "shop:"
+    ///     default_timeout = "1m"
+    ///     "#,
+    /// )?;
+    /// assert_eq!(config, file);
+    /// # Ok::<(), cachekit_backends::Error>(())
+    /// ```
+    struct Config;
 
-fn must_be(what: &str, value: &Value) -> String {
-    let given = match value {
-        Value::String(text) if text.is_empty() => "empty".into(),
-        Value::String(text) => format!("`{}`", redacted(text)),
-        Value::Integer(n) => format!("`{n}`"),
-        Value::Float(x) => format!("`{x}`"),
-        Value::Bool(yes) => format!("`{yes}`"),
-        Value::List(_) => "a list".into(),
-        Value::Map(_) => "a table".into(),
-    };
-    format!("must be {what}; it is {given}")
-}
+    /// The backend. Default: [`CacheType::Simple`].
+    cache_type("type"): CacheType = CacheType::default(), Word,
+        |word: impl Into<CacheType>| word.into();
 
-fn text(value: Value) -> Result<String, String> {
-    match value {
-        Value::String(text) if text.is_empty() => Err("must not be empty".into()),
-        Value::String(text) => Ok(text),
-        other => Err(must_be("text", &other)),
-    }
-}
+    /// Silences the warning that the `null` backend logs once. Default: false.
+    no_null_warning: bool = false, Switch,
+        |yes: bool| yes;
 
-/// Says nothing of what was given.
-fn secret(value: Value) -> Result<Option<Secret>, String> {
-    match value {
-        Value::String(text) if text.is_empty() => Err("must not be empty".into()),
-        Value::String(text) => Ok(Some(text.into())),
-        _ => Err("must be text".into()),
-    }
-}
+    /// A list for a custom backend; the built-in backends refuse it. Default: empty. In the environment `CACHE_ARGS=a,b`, or
+    /// a TOML array such as `[1, "a"]`.
+    args: Vec<Value> = Vec::new(), Hidden,
+        |list: impl IntoIterator<Item = impl Into<Value>>| list.into_iter().map(Into::into).collect();
 
-fn boolean(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| must_be("true or false (also yes, on, 1, no, off, 0)", value))
-}
+    /// A map for a custom backend, and for rarely used settings of the built-in ones: TLS files of `redis` and `memcached`
+    /// (`tls_ca`, `tls_cert`, `tls_key`), `lease` of `redis`, `tls`, `auth` and `max_item_size` of `memcached`; others
+    /// refuse it. Default: empty. In the environment `CACHE_OPTIONS=k=v,k2=v2`, or an inline TOML table such as `{ k = 1 }`.
+    options: BTreeMap<String, Value> = BTreeMap::new(), Hidden,
+        |map: impl IntoIterator<Item = (impl Into<String>, impl Into<Value>)>|
+            map.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
 
-fn number<T: TryFrom<i64>>(value: &Value, what: &str) -> Result<T, String> {
-    value.as_integer().and_then(|n| T::try_from(n).ok()).ok_or_else(|| must_be(what, value))
-}
+    /// The TTL of an entry that was stored without a timeout of its own. Default: 300 s; 0 is never.
+    default_timeout: Timeout = Timeout::After(Duration::from_secs(300)), SpanOrNever,
+        |timeout: impl Into<Timeout>| timeout.into();
 
-fn span(value: &Value) -> Result<Duration, String> {
-    let read = match value {
-        Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
-        Value::String(text) => duration::parse(text),
-        _ => None,
-    };
-    read.ok_or_else(|| must_be(FORMS, value))
-}
+    /// The most entries that `simple` and `filesystem` keep. Default: 10,000; 0 is no limit.
+    threshold: usize = 10_000, Number("the most items to keep, 0 for no limit"),
+        |items: usize| items;
 
-fn timeout(value: &Value) -> Result<Timeout, String> {
-    if value.as_integer() == Some(0) {
-        return Ok(Timeout::Never);
-    }
-    match span(value) {
-        Ok(time) if !time.is_zero() => Ok(Timeout::After(time)),
-        _ => Err(must_be(&format!("{FORMS}, or 0 for never"), value)),
-    }
-}
+    /// The text before every key, on every backend. Default: `cachekit:`. An empty one can't be given in the environment,
+    /// where an empty value is unset.
+    key_prefix: String = "cachekit:".into(), Verbatim,
+        |prefix: impl Into<String>| prefix.into();
 
-fn servers(value: Value) -> Result<Vec<String>, String> {
-    let wrong = || "must be a list of servers such as `host:11211`".to_owned();
-    match value {
-        Value::List(list) => list.into_iter().map(|server| text(server).map_err(|_| wrong())).collect(),
-        Value::String(text) => Ok(super::Servers::from(text).into()),
-        _ => Err(wrong()),
-    }
-}
+    /// The memcached servers, each `host`, `host:port`, `[ipv6]:port` or the path of a socket. Default: empty, which means
+    /// `127.0.0.1:11211`. Comma separated in the environment.
+    memcached_servers: Vec<String> = Vec::new(), ServerList,
+        |servers: impl Into<Servers>| servers.into().into();
 
-/// A configuration that is being read, key by key.
-#[derive(Default)]
-pub(super) struct Draft {
-    pub(super) config: Config,
-    pub(super) problems: Problems,
-    /// What was set so far, and as what it was spelled.
-    seen: Vec<(&'static str, String)>,
-}
+    /// The user name for `saslmemcached` and `spreadsaslmemcached`. Default: none.
+    memcached_username: Option<String> = None, Maybe(Address),
+        |name: impl Into<String>| Some(name.into());
 
-impl Draft {
-    /// Sets a field from the value that stands under a key; `key` is how the user spelled it.
-    pub(super) fn put(&mut self, key: &str, field: &'static Field, value: Value) {
-        if self.is_first(key, field)
-            && let Err(wrong) = (field.set)(&mut self.config, value)
-        {
-            self.problems.add(format!("`{key}` {wrong}"));
-        }
-    }
+    /// The password of that user. Default: none.
+    memcached_password: Option<Secret> = None, Maybe(Password),
+        |password: impl Into<Secret>| Some(password.into());
 
-    /// Notes that a field was given; twice is a mistake.
-    pub(super) fn is_first(&mut self, key: &str, field: &'static Field) -> bool {
-        let before = self.seen.iter().find(|(name, _)| *name == field.name);
-        if let Some((_, other)) = before {
-            self.problems.add(format!("`{other}` and `{key}` are the same setting: give it once"));
-            return false;
-        }
-        self.seen.push((field.name, key.to_owned()));
-        true
-    }
+    /// The Redis server's name or address. Default: none, which means `localhost`.
+    redis_host: Option<String> = None, Maybe(Address),
+        |host: impl Into<String>| Some(host.into());
 
-    /// Notes a key that means nothing; `spell` makes the name that a field has here.
-    pub(super) fn unknown(&mut self, what: &str, key: &str, spell: impl Fn(&Field) -> String) {
-        let valid: Vec<String> = FIELDS.iter().map(spell).collect();
-        let hint = hint(key, valid.iter().map(String::as_str));
-        self.problems.add(format!("unknown {what} `{key}`: valid are {}{hint}", valid.join(", ")));
-    }
+    /// The Redis server's port. Default: none, which means 6379.
+    redis_port: Option<u16> = None, Maybe(Number("a port, 1 to 65535")),
+        |port: u16| Some(port);
+
+    /// The password for Redis. Default: none.
+    redis_password: Option<Secret> = None, Maybe(Password),
+        |password: impl Into<Secret>| Some(password.into());
+
+    /// The number of the Redis database. Default: none, which means 0.
+    redis_db: Option<u32> = None, Maybe(Number("the number of a database")),
+        |number: u32| Some(number);
+
+    /// The Redis server as one URL, instead of the four parts before: `redis://user:password@host:6379/0`, also `rediss`
+    /// (TLS) and `valkey`; `unix:///path?db=0`; several nodes of a cluster, `redis://a:6379,b:6379`; sentinels,
+    /// `redis+sentinel://a:26379,b:26379/master/0`. Default: none.
+    redis_url: Option<String> = None, Maybe(Address),
+        |url: impl Into<String>| Some(url.into());
+
+    /// The directory of `filesystem`, which needs one. Default: none. A relative path is made absolute when the cache is
+    /// opened.
+    dir: Option<PathBuf> = None, Maybe(Directory),
+        |path: impl Into<PathBuf>| Some(path.into());
+
+    /// The longest that a call waits for the computation of another one before it computes by itself. Default: 30 s.
+    flight_timeout: Duration = Duration::from_secs(30), Span,
+        |limit: Duration| limit;
+
+    /// Lets `clear` empty a whole shared server where the key prefix is empty. Default: false.
+    allow_flush: bool = false, Switch,
+        |yes: bool| yes;
+
+    /// The longest that one operation of a backend may take. Default: 500 ms.
+    operation_timeout: Duration = Duration::from_millis(500), Span,
+        |limit: Duration| limit;
+
+    /// The longest that making one connection may take, within the operation timeout. Default: 250 ms.
+    connect_timeout: Duration = Duration::from_millis(250), Span,
+        |limit: Duration| limit;
+
+    /// The time between two probes of a backend that failed. Default: 1 s.
+    probe_interval: Duration = Duration::from_secs(1), Span,
+        |interval: Duration| interval;
+
+    /// The number of failures in a row after which a backend isn't asked until a probe succeeds. Default: 5.
+    breaker_threshold: u32 = 5, Number("a number of failures, at least 1"),
+        |failures: u32| failures;
+
+    /// The most connections, or threads for a backend that blocks, that one cache uses at a time. Default: 16.
+    pool_size: usize = 16, Number("a number of connections, at least 1"),
+        |connections: usize| connections;
+
+    /// Uses `null`, whatever the type. Default: false. In the environment this is `TESTING`, without the prefix.
+    testing: bool = false, Switch,
+        |yes: bool| yes;
 }

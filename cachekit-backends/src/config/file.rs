@@ -1,11 +1,12 @@
-//! Configurations from files: TOML, or whatever serde reads.
+//! Configurations from files: TOML, or any format of serde.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::fields::{Draft, FIELDS, Field};
-use super::{Config, Value};
+use super::draft::Draft;
+use super::fields::{FIELDS, Field};
+use super::{Config, Value, toml};
 use crate::{Error, ErrorKind, Result};
 
 impl Config {
@@ -14,9 +15,8 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Config`], which names every key that is unknown, malformed or there twice.
     pub fn from_toml(text: &str) -> Result<Self> {
-        // Our own mistakes don't go through the parser's error: it would add the position of the whole file to them.
-        let draft: Draft =
-            basic_toml::from_str(text).map_err(|e| Error::new(ErrorKind::Config, e.to_string()))?;
+        // The mistakes are collected beside the parser's error, which would add the position of the whole file to them.
+        let draft: Draft = toml::document(text).map_err(|message| Error::new(ErrorKind::Config, message))?;
         draft.problems.finish()?;
         Ok(draft.config)
     }
@@ -27,7 +27,7 @@ fn field(key: &str) -> Option<&'static Field> {
     let name = match key.strip_prefix("CACHE_") {
         Some(name) if !name.contains(|c: char| c.is_ascii_lowercase()) => name.to_ascii_lowercase(),
         _ if key == "TESTING" => key.to_ascii_lowercase(),
-        // What the field of this key is called in Rust.
+        // The name of the field in Rust.
         _ if key == "cache_type" => "type".to_owned(),
         _ => key.to_owned(),
     };
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-/// Fails only where the format is broken; what is wrong with the keys is among the draft's problems.
+/// Fails only where the format is broken; mistakes in the keys are among the draft's problems.
 impl<'de> Deserialize<'de> for Draft {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(DraftVisitor)
@@ -66,9 +66,9 @@ impl<'de> Visitor<'de> for DraftVisitor {
             // A null, in the formats that have one, leaves the key out.
             let value = map.next_value::<Option<Value>>()?;
             match (field(&key), value) {
-                (Some(field), Some(value)) => draft.put(&key, field, value),
+                (Some(field), Some(value)) => draft.put(&key, field, |config| (field.set)(config, value)),
                 (Some(_), None) => {}
-                (None, _) => draft.unknown("key", &key, |field| field.name.to_owned()),
+                (None, _) => draft.unknown(&key),
             }
         }
         Ok(draft)

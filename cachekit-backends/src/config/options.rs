@@ -1,14 +1,17 @@
-//! The options that backends of cachekit take, besides the fields.
+//! The options of built-in backends, beside the fields.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::problems::Problems;
 use super::suggest::hint;
-use super::{CacheType, Config, Value, duration};
+use super::{Config, Value, duration, resolve};
+use crate::builtin::BuiltIn;
 
-/// What an option holds.
+/// The kind of value that an option holds.
 #[derive(Clone, Copy)]
-enum Kind {
+#[allow(dead_code, reason = "the features decide which kinds are in use")]
+pub(crate) enum OptionKind {
     /// The path of a file.
     Path,
     /// True or false.
@@ -21,32 +24,8 @@ enum Kind {
     Bytes(i64, i64),
 }
 
-type Known = &'static [(&'static str, Kind)];
-
-const REDIS: Known =
-    &[("lease", Kind::Span), ("tls_ca", Kind::Path), ("tls_cert", Kind::Path), ("tls_key", Kind::Path)];
-const MEMCACHED: Known = &[
-    ("auth", Kind::Word(&["auto", "sasl", "text"])),
-    ("max_item_size", Kind::Bytes(2048, 1 << 30)),
-    ("tls", Kind::Switch),
-    ("tls_ca", Kind::Path),
-    ("tls_cert", Kind::Path),
-    ("tls_key", Kind::Path),
-];
-
-fn known(cache_type: &CacheType) -> Known {
-    match cache_type {
-        CacheType::Redis => REDIS,
-        CacheType::Memcached
-        | CacheType::GaeMemcached
-        | CacheType::SaslMemcached
-        | CacheType::SpreadSaslMemcached => MEMCACHED,
-        CacheType::Null | CacheType::Simple | CacheType::FileSystem | CacheType::Custom(_) => &[],
-    }
-}
-
-impl Kind {
-    /// What the value must be, unless it is. The value isn't shown: nobody knows what it was meant to be.
+impl OptionKind {
+    /// Returns the text that says what the value must be, unless it is. The value isn't shown: it may be a secret.
     fn objection(self, value: &Value) -> Option<String> {
         let fits = match self {
             Self::Path => value.as_str().is_some_and(|path| !path.is_empty()),
@@ -72,8 +51,7 @@ fn span(value: &Value) -> Option<Duration> {
     }
 }
 
-// Who asks for an option depends on the features.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the features decide which options are asked for")]
 impl Config {
     /// An option that holds text, checked before.
     pub(crate) fn text_option(&self, name: &str) -> Option<&str> {
@@ -95,9 +73,27 @@ impl Config {
         self.options.get(name).and_then(Value::as_integer).and_then(|bytes| usize::try_from(bytes).ok())
     }
 
-    /// Refuses the options that a type doesn't take, and those that aren't what they must be. Values aren't shown.
-    pub(super) fn check_options(&self, problems: &mut Problems) {
-        let known = known(&self.cache_type);
+    /// Removes the blanks around the options of a built-in backend, and makes their paths absolute. The options of a
+    /// custom backend are its own.
+    pub(super) fn resolve_options(&mut self, problems: &mut Problems) {
+        let Some(BuiltIn { options: known, .. }) = self.built_in() else { return };
+        for (name, value) in &mut self.options {
+            let Value::String(text) = value else { continue };
+            resolve::trim(text);
+            let is_path = known.iter().any(|(known, kind)| known == name && matches!(kind, OptionKind::Path));
+            if !is_path {
+                continue;
+            }
+            match resolve::absolute(Path::new(text)).map(|path| path.into_os_string().into_string()) {
+                Ok(Ok(path)) => *text = path,
+                Ok(Err(_)) => problems.add(format!("option `{name}`: the working directory must be UTF-8")),
+                Err(wrong) => problems.add(format!("option `{name}` {wrong}")),
+            }
+        }
+    }
+
+    /// Refuses the options that the backend doesn't take, and malformed ones. Values aren't shown.
+    pub(super) fn check_options(&self, known: &[(&str, OptionKind)], problems: &mut Problems) {
         if known.is_empty() && !self.options.is_empty() {
             let names: Vec<String> = self.options.keys().map(|name| format!("`{name}`")).collect();
             let names = names.join(", ");

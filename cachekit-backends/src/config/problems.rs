@@ -1,11 +1,11 @@
 use crate::{Error, ErrorKind, Result};
 
-/// What is wrong with a configuration. All of it is collected, so that it is mended in one go.
+/// The mistakes in a configuration, collected so that one message names them all.
 #[derive(Default)]
-pub(super) struct Problems(Vec<String>);
+pub(crate) struct Problems(Vec<String>);
 
 impl Problems {
-    pub(super) fn add(&mut self, problem: impl Into<String>) {
+    pub(crate) fn add(&mut self, problem: impl Into<String>) {
         self.0.push(problem.into());
     }
 

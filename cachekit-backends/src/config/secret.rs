@@ -30,8 +30,8 @@ impl From<String> for Secret {
     }
 }
 
-/// An address without its secrets: what stands before the last `@` of the authority (a careless password has an `@` or a
-/// `/` of its own, so the last one of all counts) and the query become `***`.
+/// An address without its secrets. The login becomes `***`: all before the last `@`, because a password that isn't encoded may
+/// have an `@` or a `/` of its own. So does the query; and, in a URL that lacks its `@`, all after a `:` that begins no port.
 pub(crate) fn redacted(address: &str) -> Cow<'_, str> {
     let (scheme, rest) = match address.find("://") {
         Some(at) => address.split_at(at + 3),
@@ -46,10 +46,27 @@ pub(crate) fn redacted(address: &str) -> Cow<'_, str> {
         Some((rest, _)) if !scheme.is_empty() => (rest, "?***"),
         _ => (rest, ""),
     };
-    if login.is_empty() && query.is_empty() {
+    let hosts = if scheme.is_empty() { Cow::Borrowed(rest) } else { without_misplaced_login(rest) };
+    if login.is_empty() && query.is_empty() && hosts == rest {
         return Cow::Borrowed(address);
     }
-    Cow::Owned(format!("{scheme}{login}{rest}{query}"))
+    Cow::Owned(format!("{scheme}{login}{hosts}{query}"))
+}
+
+/// Hides all after the first `:` that begins no port.
+fn without_misplaced_login(rest: &str) -> Cow<'_, str> {
+    let end = rest.find('/').unwrap_or(rest.len());
+    let mut at = 0;
+    for host in rest[..end].split(',') {
+        let ip = if host.starts_with('[') { host.find(']').unwrap_or(0) } else { 0 };
+        if let Some(colon) = host[ip..].find(':').map(|colon| ip + colon)
+            && !host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit())
+        {
+            return Cow::Owned(format!("{}***", &rest[..=at + colon]));
+        }
+        at += host.len() + 1;
+    }
+    Cow::Borrowed(rest)
 }
 
 #[cfg(test)]
@@ -73,7 +90,12 @@ mod tests {
             ("redis+unix:///run/redis.sock?db=1&pass=hunter2", "redis+unix:///run/redis.sock?***"),
             ("user:hunter2@host:11211", "***@host:11211"),
             ("redis://:hunter2@", "redis://***@"),
+            ("redis://:hunter2", "redis://:***"),
+            ("redis://user:hunter2/0", "redis://user:***"),
+            ("redis://a:1,[::1]:2,b:hunter2", "redis://a:1,[::1]:2,b:***"),
+            ("redis://[::1],b:2/0", "redis://[::1],b:2/0"),
             ("plain", "plain"),
+            ("::1", "::1"),
             ("why?", "why?"),
         ] {
             assert_eq!(redacted(given), shown, "{given}");

@@ -1,13 +1,17 @@
 //! The check of a whole configuration, before anything is opened.
 
-use std::path::Path;
 use std::time::Duration;
 
+use super::fields::FIELDS;
 use super::problems::Problems;
 use super::secret::redacted;
 use super::suggest::hint;
 use super::{CacheType, Config};
+use crate::builtin::{BACKENDS, BuiltIn, Row, known_types};
 use crate::{Error, ErrorKind, Result, Timeout, registry};
+
+/// The longest limit of time. More can't be added to every moment.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Config {
     /// Whether a cache can be opened with this: everything that the backend needs is there, nothing contradicts, nothing
@@ -17,26 +21,35 @@ impl Config {
     /// [`ErrorKind::Config`] with a message that names every mistake and what is valid instead;
     /// [`ErrorKind::Unsupported`] for a backend that this build lacks, naming the cargo feature.
     pub fn validate(&self) -> Result<()> {
-        let mut problems = Problems::default();
+        self.resolved().map(drop)
+    }
+
+    /// The backend of a built-in type that this build has.
+    pub(crate) fn built_in(&self) -> Option<&'static BuiltIn> {
+        Row::of(&self.cache_type).and_then(|row| row.built)
+    }
+
+    /// The check of a resolved configuration; `problems` are those of before.
+    pub(super) fn check(&self, mut problems: Problems) -> Result<()> {
         self.check_common(&mut problems);
         if self.testing {
             return problems.finish();
         }
-        match &self.cache_type {
-            CacheType::Null | CacheType::Simple => {}
-            CacheType::FileSystem => self.check_filesystem(&mut problems),
-            CacheType::Redis => self.check_redis(&mut problems),
-            CacheType::Custom(name) => check_custom(name, &mut problems),
-            CacheType::Memcached
-            | CacheType::GaeMemcached
-            | CacheType::SaslMemcached
-            | CacheType::SpreadSaslMemcached => self.check_memcached(&mut problems),
+        match (&self.cache_type, Row::of(&self.cache_type)) {
+            (CacheType::Custom(name), _) => check_custom(name, &mut problems),
+            (_, Some(row)) => {
+                self.check_owners(row, &mut problems);
+                self.check_args(&mut problems);
+                if let Some(built) = row.built {
+                    (built.check)(self, &mut problems);
+                    self.check_options(built.options, &mut problems);
+                }
+                problems.finish()?;
+                return check_built(row, &self.cache_type);
+            }
+            (_, None) => {}
         }
-        if !matches!(self.cache_type, CacheType::Custom(_)) {
-            self.check_extras(&mut problems);
-        }
-        problems.finish()?;
-        check_built(&self.cache_type)
+        problems.finish()
     }
 
     fn check_common(&self, problems: &mut Problems) {
@@ -53,6 +66,7 @@ impl Config {
             Timeout::After(_) | Timeout::Never => {}
         }
         for (name, is_zero) in [
+            ("flight_timeout", self.flight_timeout.is_zero()),
             ("operation_timeout", self.operation_timeout.is_zero()),
             ("connect_timeout", self.connect_timeout.is_zero()),
             ("probe_interval", self.probe_interval.is_zero()),
@@ -63,99 +77,38 @@ impl Config {
                 problems.add(format!("`{name}` must be more than zero"));
             }
         }
-        for (name, time) in
-            [("operation_timeout", self.operation_timeout), ("connect_timeout", self.connect_timeout)]
-        {
-            // More could not be added to any moment.
-            if time > Duration::from_secs(365 * 24 * 60 * 60) {
+        for (name, time) in [
+            ("flight_timeout", self.flight_timeout),
+            ("operation_timeout", self.operation_timeout),
+            ("connect_timeout", self.connect_timeout),
+        ] {
+            if time > YEAR {
                 problems.add(format!("`{name}` must be at most a year"));
             }
         }
     }
 
-    fn check_filesystem(&self, problems: &mut Problems) {
-        match self.dir.as_deref() {
-            None => {
-                problems
-                    .add("cache type `filesystem` needs `dir` (`CACHE_DIR`), the directory for its files");
-            }
-            Some(dir) if dir == Path::new("") => problems.add("`dir` must not be empty"),
-            Some(_) => {}
-        }
-    }
-
-    fn check_redis(&self, problems: &mut Problems) {
-        if self.redis_port == Some(0) {
-            problems.add("`redis_port` must be a port, 1 to 65535; it is `0`");
-        }
-        if self.redis_host.as_deref().is_some_and(|host| host.is_empty() || host.contains(['@', '/'])) {
-            problems.add("`redis_host` must be a name or an address; a whole URL goes into `redis_url`");
-        }
-        if self.redis_url.is_none() {
-            return;
-        }
-        let parts: Vec<&str> = [
-            ("`redis_host`", self.redis_host.is_some()),
-            ("`redis_port`", self.redis_port.is_some()),
-            ("`redis_password`", self.redis_password.is_some()),
-            ("`redis_db`", self.redis_db.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
-        .collect();
-        if !parts.is_empty() {
-            problems.add(format!(
-                "`redis_url` and {} are both given: keep the URL, which has room for all of it, or drop it",
-                parts.join(", ")
-            ));
-        }
-        // Without the backend nobody reads it.
-        #[cfg(feature = "redis")]
-        if let Err(error) = crate::redis::check(self) {
-            problems.add(error.to_string());
-        }
-    }
-
-    fn check_memcached(&self, problems: &mut Problems) {
-        for server in &self.memcached_servers {
-            if server.contains('@') {
+    /// Refuses the settings of a backend that isn't the chosen one: they would be ignored silently.
+    fn check_owners(&self, chosen: &Row, problems: &mut Problems) {
+        let default = Self::default();
+        let others = BACKENDS.iter().filter(|row| row.name() != chosen.name());
+        for (owner, name) in others.flat_map(|row| row.fields.iter().map(move |name| (row.name(), name))) {
+            if FIELDS.iter().any(|field| field.name == *name && (field.is_given)(self, &default)) {
                 problems.add(format!(
-                    "`memcached_servers`: `{}` has a login in it; use `memcached_username` and `memcached_password`",
-                    redacted(server)
-                ));
-            } else if !is_server(server) {
-                problems.add(format!(
-                    "`memcached_servers`: `{server}` must be `host`, `host:port`, `[ipv6]:port` or the path of a socket"
-                ));
-            }
-        }
-        // Values are spread without a login too.
-        let anonymous = self.cache_type == CacheType::SpreadSaslMemcached
-            && self.memcached_username.is_none()
-            && self.memcached_password.is_none();
-        let logs_in = matches!(self.cache_type, CacheType::SaslMemcached | CacheType::SpreadSaslMemcached);
-        for (name, given) in [
-            ("memcached_username", self.memcached_username.is_some()),
-            ("memcached_password", self.memcached_password.is_some()),
-        ] {
-            if logs_in && !given && !anonymous {
-                let variable = name.to_ascii_uppercase();
-                problems.add(format!("cache type `{}` needs `{name}` (`CACHE_{variable}`)", self.cache_type));
-            } else if given && !logs_in {
-                problems.add(format!(
-                    "cache type `{}` doesn't log in, so `{name}` has no effect: use `saslmemcached`",
+                    "`{name}` (`CACHE_{}`) is a setting of `{owner}`, but the cache type is `{}`: set `cache_type` \
+                     (`CACHE_TYPE`) to `{owner}`, or leave it out",
+                    name.to_ascii_uppercase(),
                     self.cache_type
                 ));
             }
         }
     }
 
-    /// What custom backends take, and others little of. The values aren't shown: nobody knows what they mean.
-    fn check_extras(&self, problems: &mut Problems) {
+    /// The values aren't shown: their meaning isn't known.
+    fn check_args(&self, problems: &mut Problems) {
         if !self.args.is_empty() {
             problems.add(format!("cache type `{}` takes no `args`: leave them out", self.cache_type));
         }
-        self.check_options(problems);
     }
 }
 
@@ -164,7 +117,7 @@ fn check_custom(name: &str, problems: &mut Problems) {
     if registered.iter().any(|known| known == name) {
         return;
     }
-    let known = CacheType::KNOWN.iter().map(|(word, _)| *word);
+    let known = known_types().map(|(word, _)| *word);
     let valid: Vec<&str> = known.chain(registered.iter().map(String::as_str)).collect();
     // Flask-Caching says `RedisCache`.
     let lower = name.to_ascii_lowercase();
@@ -176,44 +129,14 @@ fn check_custom(name: &str, problems: &mut Problems) {
     ));
 }
 
-/// The cargo feature that a type needs, and whether this build has it.
-fn check_built(cache_type: &CacheType) -> Result<()> {
-    let (feature, built) = match cache_type {
-        CacheType::Null | CacheType::Simple | CacheType::Custom(_) => return Ok(()),
-        CacheType::FileSystem => ("filesystem", cfg!(feature = "filesystem")),
-        CacheType::Redis => ("redis", cfg!(feature = "redis")),
-        CacheType::Memcached
-        | CacheType::GaeMemcached
-        | CacheType::SaslMemcached
-        | CacheType::SpreadSaslMemcached => ("memcached", cfg!(feature = "memcached")),
-    };
-    if built {
+/// Whether this build has the backend of a type.
+fn check_built(row: &Row, cache_type: &CacheType) -> Result<()> {
+    if row.built.is_some() {
         return Ok(());
     }
+    let feature = row.feature.unwrap_or_default();
     Err(Error::new(
         ErrorKind::Unsupported,
         format!("this build has no `{cache_type}` backend: enable cachekit's cargo feature `{feature}`"),
     ))
-}
-
-/// `host`, `host:port`, `[ipv6]`, `[ipv6]:port` or `/path`.
-fn is_server(server: &str) -> bool {
-    if server.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return false;
-    }
-    if server.starts_with('/') {
-        return true;
-    }
-    let (host_ok, port) = if let Some(rest) = server.strip_prefix('[') {
-        let Some((ip, port)) = rest.split_once(']') else { return false };
-        (ip.parse::<std::net::Ipv6Addr>().is_ok(), port)
-    } else {
-        let (host, port) = server.split_at(server.find(':').unwrap_or(server.len()));
-        (!host.is_empty() && !host.contains(['/', ',']), port)
-    };
-    let port_ok = match port.strip_prefix(':') {
-        Some(digits) => digits.parse::<u16>().is_ok_and(|port| port > 0),
-        None => port.is_empty(),
-    };
-    host_ok && port_ok
 }

@@ -18,14 +18,16 @@ pub struct FileSystem {
 }
 
 impl FileSystem {
-    /// Opens a directory, making it if it is missing, and removes what is expired or beyond the threshold.
+    /// Opens a directory, making it if it is missing, and removes the entries that are expired or beyond the threshold. A
+    /// relative path is that of the working directory at this moment.
     ///
     /// Costs about 5 µs for each of the first 16,000 files.
     ///
     /// # Errors
     /// The directory can't be made, or nothing can be written there.
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
-        let dir = dir.into();
+        // The working directory may be another one later.
+        let dir = std::path::absolute(dir.into())?;
         let few = if options.threshold == 0 { 0 } else { options.threshold.max(VERSIONS) };
         let versions = options.clone().threshold(few);
         // The folder that is opened first may keep more open files.

@@ -54,6 +54,7 @@
 //! [`Backend::token`](crate::Backend::token).
 
 mod backend;
+pub(crate) mod builtin;
 mod disk;
 mod evict;
 mod folder;

@@ -1,6 +1,7 @@
 //! Memcached servers.
 
 mod backend;
+pub(crate) mod builtin;
 mod cluster;
 mod expiry;
 mod generation;
@@ -11,13 +12,4 @@ mod ring;
 mod settings;
 mod wire;
 
-use std::sync::Arc;
-
-use crate::{Backend, Config, Result};
-
 pub use backend::Memcached;
-
-/// Opens the store that a configuration names.
-pub(crate) fn open(config: &Config) -> Result<Arc<dyn Backend>> {
-    Ok(Arc::new(Memcached::open(config)?))
-}

@@ -1,11 +1,12 @@
-//! What of a configuration concerns memcached, checked.
+//! The settings of memcached.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::wire::{Credentials, LoginKind};
+use crate::config::redacted;
 use crate::{CacheType, Config, Error, ErrorKind, Result};
 
 const PORT: u16 = 11211;
@@ -29,20 +30,32 @@ pub(super) enum Place {
 }
 
 impl Address {
-    /// Reads `host`, `host:port`, `[ipv6]:port` or `/path`.
-    fn parse(text: &str) -> Result<Self> {
+    /// Reads `host`, `host:port`, `[ipv6]`, `[ipv6]:port` or `/path`.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let wrong = || {
+            config(format!(
+                "`memcached_servers`: `{}` must be `host`, `host:port`, `[ipv6]:port` or the path of a socket",
+                redacted(text)
+            ))
+        };
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(wrong());
+        }
         if text.starts_with('/') {
             return Ok(Self { name: text.into(), place: Place::Unix(text.into()) });
         }
-        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, rest)) => (host, rest.strip_prefix(':')),
-            None => match text.rsplit_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            },
+        let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+            Some(Some((ip, port))) if ip.parse::<Ipv6Addr>().is_ok() => (ip, port),
+            Some(_) => return Err(wrong()),
+            None => text.split_at(text.find(':').unwrap_or(text.len())),
         };
-        let Ok(port) = port.map_or(Ok(PORT), str::parse) else {
-            return Err(config(format!("`memcached_servers`: `{text}` has no valid port")));
+        if host.is_empty() || host.contains(['/', ',']) {
+            return Err(wrong());
+        }
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => PORT,
+            Some(digits) => digits.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
+            None => return Err(wrong()),
         };
         let host = host.to_ascii_lowercase();
         let name = match host.parse() {
@@ -80,16 +93,7 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn read(settings: &Config) -> Result<Self> {
-        let mut servers: Vec<Address> = Vec::new();
-        for text in &settings.memcached_servers {
-            let address = Address::parse(text)?;
-            if servers.iter().all(|other| other.name != address.name) {
-                servers.push(address);
-            }
-        }
-        if servers.is_empty() {
-            servers.push(Address::parse("127.0.0.1")?);
-        }
+        let servers = addresses(settings)?;
         let on_socket = servers.iter().any(|server| matches!(server.place, Place::Unix(_)));
         if settings.switch_option("tls") && on_socket {
             return Err(config("option `tls` is for servers on the network, not for the path of a socket"));
@@ -110,6 +114,21 @@ impl Settings {
             probe_interval: settings.probe_interval,
         })
     }
+}
+
+/// The servers, each once.
+pub(super) fn addresses(settings: &Config) -> Result<Vec<Address>> {
+    let mut servers: Vec<Address> = Vec::new();
+    for text in &settings.memcached_servers {
+        let address = Address::parse(text)?;
+        if servers.iter().all(|other| other.name != address.name) {
+            servers.push(address);
+        }
+    }
+    if servers.is_empty() {
+        servers.push(Address::parse("127.0.0.1")?);
+    }
+    Ok(servers)
 }
 
 fn config(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

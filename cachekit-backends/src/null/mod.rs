@@ -2,12 +2,13 @@
 //!
 //! For development and for tests, where a memoized function should run on each call.
 
+pub(crate) mod builtin;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Once;
 
 use crate::{Backend, Capabilities, Lifetime, Result, Token};
-
-#[cfg(test)]
-mod tests;
 
 /// The backend that keeps nothing.
 ///
@@ -56,12 +57,15 @@ impl Backend for Null {
     }
 }
 
-/// Warns that nothing is cached, once a process, unless `silent` (`CACHE_NO_NULL_WARNING`).
+/// Logs once a process that nothing is cached, unless `silent` (`CACHE_NO_NULL_WARNING`).
 pub fn warn_once(silent: bool) {
     static WARNED: Once = Once::new();
     if !silent {
         WARNED.call_once(|| {
-            tracing::warn!("CACHE_TYPE is null: nothing is cached; set no_null_warning to silence");
+            tracing::warn!(
+                target: "cachekit",
+                "CACHE_TYPE is null: nothing is cached; `no_null_warning` silences this warning"
+            );
         });
     }
 }

@@ -7,6 +7,7 @@
 #[cfg(feature = "redis-cluster")]
 mod background;
 mod blocking;
+pub(crate) mod builtin;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod command;

@@ -13,6 +13,7 @@
 //! - `store`: all of it together; `backend`: the same store over bytes
 
 mod backend;
+pub(crate) mod builtin;
 mod entries;
 mod entry;
 mod eviction;

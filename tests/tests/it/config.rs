@@ -91,6 +91,13 @@ fn the_default_cache() {
             assert_eq!((f(10), f(10)), (10, 11), "null keeps nothing");
             say("done");
         }
+        Some("orchestrated") => {
+            // A Kubernetes service named `cache` sets these.
+            assert_eq!(Config::from_env().unwrap(), Config::default());
+            cachekit::init(Config::from_env_prefixed("SHOP_CACHE_").unwrap()).unwrap();
+            assert_eq!((f(10), f(10)), (10, 11), "null keeps nothing");
+            say("done");
+        }
         Some("wrong environment") => {
             let error = Config::from_env().and_then(cachekit::init).unwrap_err();
             say(&error.to_string());
@@ -100,10 +107,16 @@ fn the_default_cache() {
                 "environment" => {
                     vec![("CACHE_TYPE", "filesystem"), ("CACHE_DIR", "/nowhere"), ("TESTING", "true")]
                 }
+                "orchestrated" => vec![
+                    ("CACHE_PORT", "tcp://10.0.0.1:6379"),
+                    ("CACHE_SERVICE_HOST", "10.0.0.1"),
+                    ("CACHE_KEY_PREFIX", ""),
+                    ("SHOP_CACHE_TYPE", " null "),
+                ],
                 "wrong environment" => vec![("CACHE_TYPE", "simpel")],
                 _ => vec![],
             };
-            for role in ["unbound", "bound", "environment", "wrong environment"] {
+            for role in ["unbound", "bound", "environment", "orchestrated", "wrong environment"] {
                 let mut child = Child::start("config::the_default_cache", role, &variables(role));
                 let said = child.hear();
                 child.finish();
@@ -116,4 +129,40 @@ fn the_default_cache() {
             }
         }
     }
+}
+
+/// The working directory is one a process, so the part that changes it has a process of its own.
+#[test]
+fn a_relative_directory_stays_where_it_was_at_init() {
+    if role().as_deref() == Some("moves") {
+        let cache = Cache::open(Config::filesystem("cache")).unwrap();
+        cache.set("a", &1u8, 0).unwrap();
+        std::env::set_current_dir("elsewhere").unwrap();
+        assert_eq!(cache.get::<u8>("a").unwrap(), Some(1));
+        assert!(cache.delete("a").unwrap());
+        cache.set("b", &2u8, 0).unwrap();
+        say("done");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    let mut child =
+        Child::start_in(dir.path(), "config::a_relative_directory_stays_where_it_was_at_init", "moves", &[]);
+    assert_eq!(child.hear(), "done");
+    child.finish();
+    let cache = Cache::open(Config::filesystem(dir.path().join("cache"))).unwrap();
+    assert_eq!((cache.get::<u8>("a").unwrap(), cache.get::<u8>("b").unwrap()), (None, Some(2)));
+    assert_eq!(std::fs::read_dir(dir.path().join("elsewhere")).unwrap().count(), 0, "no stray folder");
+}
+
+/// This is the text that `fn main() -> cachekit::Result<()>` prints.
+#[test]
+fn an_error_of_init_is_readable_where_main_returns_it() {
+    let config = Config::from_toml("pool_size = 0\nbreaker_threshold = 0").unwrap();
+    let error = Cache::new().init(config).unwrap_err();
+    assert_eq!(
+        format!("Error: {error:?}"),
+        "Error: 2 mistakes in the configuration:\n- `breaker_threshold` must be more than zero\n\
+         - `pool_size` must be more than zero"
+    );
 }

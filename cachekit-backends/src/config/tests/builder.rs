@@ -11,6 +11,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.default_timeout, Timeout::After(Duration::from_secs(300)));
     assert_eq!(config.threshold, 10_000);
     assert_eq!(config.key_prefix, "cachekit:");
+    assert_eq!(config.flight_timeout, Duration::from_secs(30));
     assert_eq!(config.operation_timeout, Duration::from_millis(500));
     assert_eq!(config.connect_timeout, Duration::from_millis(250));
     assert_eq!(config.probe_interval, Duration::from_secs(1));
@@ -38,6 +39,7 @@ fn each_setter_sets_its_field_and_no_other() {
         .redis_db(2)
         .redis_url("redis://h")
         .dir("/d")
+        .flight_timeout(Duration::from_secs(8))
         .allow_flush(true)
         .operation_timeout(Duration::from_secs(2))
         .connect_timeout(Duration::from_secs(3))
@@ -62,6 +64,7 @@ fn each_setter_sets_its_field_and_no_other() {
         redis_db: Some(2),
         redis_url: Some("redis://h".into()),
         dir: Some(PathBuf::from("/d")),
+        flight_timeout: Duration::from_secs(8),
         allow_flush: true,
         operation_timeout: Duration::from_secs(2),
         connect_timeout: Duration::from_secs(3),
@@ -89,10 +92,10 @@ fn the_constructors_set_the_type_and_the_place() {
 
 #[test]
 fn a_type_reads_its_own_word_in_any_case_and_keeps_a_custom_name() {
-    for (word, known) in CacheType::KNOWN {
-        assert_eq!(CacheType::from(word), known);
-        assert_eq!(CacheType::from(word.to_uppercase()), known);
-        assert_eq!(known.to_string(), word);
+    for (word, known) in crate::builtin::known_types() {
+        assert_eq!(CacheType::from(*word), *known);
+        assert_eq!(CacheType::from(word.to_uppercase()), *known);
+        assert_eq!(known.to_string(), *word);
     }
     assert_eq!(CacheType::from("Mine").to_string(), "Mine");
 }
@@ -113,7 +116,7 @@ fn no_secret_shows_in_debug() {
          default_timeout: After(300s), threshold: 10000, key_prefix: \"cachekit:\", \
          memcached_servers: [\"***@a:1\"], memcached_username: None, memcached_password: Some(***), \
          redis_host: Some(\"***@h\"), redis_port: None, redis_password: Some(***), redis_db: None, \
-         redis_url: Some(\"redis://***@host/0?***\"), dir: None, allow_flush: false, \
+         redis_url: Some(\"redis://***@host/0?***\"), dir: None, flight_timeout: 30s, allow_flush: false, \
          operation_timeout: 500ms, connect_timeout: 250ms, probe_interval: 1s, breaker_threshold: 5, \
          pool_size: 16, testing: false }"
     );

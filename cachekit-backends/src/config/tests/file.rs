@@ -26,6 +26,7 @@ redis_password = "q"
 redis_db = 2
 redis_url = "redis://h"
 dir = "/d"
+flight_timeout = 8
 allow_flush = true
 operation_timeout = 2
 connect_timeout = "10ms"
@@ -55,6 +56,7 @@ fn full() -> Config {
         .redis_db(2)
         .redis_url("redis://h")
         .dir("/d")
+        .flight_timeout(Duration::from_secs(8))
         .allow_flush(true)
         .operation_timeout(Duration::from_secs(2))
         .connect_timeout(Duration::from_millis(10))
@@ -98,7 +100,7 @@ fn an_unknown_key_is_an_error_that_names_the_valid_ones() {
         mistake("key_prefiks = 'x'"),
         "unknown key `key_prefiks`: valid are type, no_null_warning, args, options, default_timeout, threshold, \
          key_prefix, memcached_servers, memcached_username, memcached_password, redis_host, redis_port, \
-         redis_password, redis_db, redis_url, dir, allow_flush, operation_timeout, connect_timeout, \
+         redis_password, redis_db, redis_url, dir, flight_timeout, allow_flush, operation_timeout, connect_timeout, \
          probe_interval, breaker_threshold, pool_size, testing; did you mean `key_prefix`?"
     );
     for key in ["Threshold", "CACHE_threshold", "cache_threshold", "testing_"] {
