@@ -1,33 +1,36 @@
 use std::time::Duration;
 
-use super::cluster::Cluster;
-use super::net::{Blocking, Net, Tokio, on_tokio, ready};
+use super::blocking::Blocking;
 use super::ops::Ops;
+use super::servers::Servers;
 use super::settings::Settings;
+use super::tasks::Tasks;
+use super::transport::Transport;
+use crate::net::{on_runtime, ready};
 use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Config, Fetched, Lifetime, Result, Token};
 
 /// Memcached servers as one store. Opened by [`open`](crate::open); no connection is made before the first operation.
 #[derive(Debug)]
 pub struct Memcached {
-    cluster: Cluster,
+    servers: Servers,
     blocking: Blocking,
-    tokio: Tokio,
+    tasks: Tasks,
 }
 
 impl Memcached {
     /// Reads a configuration of one of the four memcached types.
     pub fn open(config: &Config) -> Result<Self> {
         let settings = Settings::read(config)?;
-        let (servers, pool_size) = (settings.servers.len(), settings.pool_size);
+        let (count, pool_size) = (settings.servers.len(), settings.pool_size);
         Ok(Self {
-            cluster: Cluster::new(settings),
-            blocking: Blocking::new(servers, pool_size),
-            tokio: Tokio::new(servers, pool_size),
+            servers: Servers::new(settings),
+            blocking: Blocking::new(count, pool_size),
+            tasks: Tasks::new(count, pool_size),
         })
     }
 
-    fn over<'a, N: Net>(&'a self, net: &'a N) -> Ops<'a, N> {
-        Ops::new(net, &self.cluster)
+    fn over<'a, T: Transport>(&'a self, transport: &'a T) -> Ops<'a, T> {
+        Ops::new(transport, &self.servers)
     }
 }
 
@@ -91,7 +94,7 @@ impl Backend for Memcached {
     }
 
     fn set_operation_timeout(&self, limit: Duration) {
-        self.cluster.set_limit(limit);
+        self.servers.set_limit(limit);
     }
 }
 
@@ -101,39 +104,41 @@ fn count(there: &[bool]) -> u64 {
 
 impl AsyncBackend for Memcached {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
-        Box::pin(on_tokio(async move { Ok(self.over(&self.tokio).get_many(&[key]).await?.pop().flatten()) }))
+        Box::pin(on_runtime(
+            async move { Ok(self.over(&self.tasks).get_many(&[key]).await?.pop().flatten()) },
+        ))
     }
 
     fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<()>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).set_many(&[(key, value)], life).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).set_many(&[(key, value)], life).await }))
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(on_tokio(async move { Ok(self.over(&self.tokio).delete_many(&[key]).await? == [true]) }))
+        Box::pin(on_runtime(async move { Ok(self.over(&self.tasks).delete_many(&[key]).await? == [true]) }))
     }
 
     fn clear<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).clear(prefix).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).clear(prefix).await }))
     }
 
     fn get_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).get_many(keys).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).get_many(keys).await }))
     }
 
     fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> BoxFuture<'a, Result<()>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).set_many(items, life).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).set_many(items, life).await }))
     }
 
     fn delete_many<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64>> {
-        Box::pin(on_tokio(async move { Ok(count(&self.over(&self.tokio).delete_many(keys).await?)) }))
+        Box::pin(on_runtime(async move { Ok(count(&self.over(&self.tasks).delete_many(keys).await?)) }))
     }
 
     fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).add(key, value, life).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).add(key, value, life).await }))
     }
 
     fn token<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Token>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).token(key).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).token(key).await }))
     }
 
     fn put_if<'a>(
@@ -143,10 +148,10 @@ impl AsyncBackend for Memcached {
         life: Lifetime,
         token: Token,
     ) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).put_if(key, value, life, token).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).put_if(key, value, life, token).await }))
     }
 
     fn fetch<'a>(&'a self, entry: &'a str, versions: &'a [&'a str]) -> BoxFuture<'a, Result<Fetched>> {
-        Box::pin(on_tokio(async move { self.over(&self.tokio).fetch(entry, versions).await }))
+        Box::pin(on_runtime(async move { self.over(&self.tasks).fetch(entry, versions).await }))
     }
 }

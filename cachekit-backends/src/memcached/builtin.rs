@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Memcached;
-use super::settings::{Address, addresses};
+use super::settings::{address, addresses};
 use crate::builtin::BuiltIn;
 use crate::config::{OptionKind, Problems, redacted};
 use crate::{CacheType, Config, Opened};
@@ -20,7 +20,7 @@ pub(crate) const BACKEND: BuiltIn = BuiltIn {
     check,
     location: |config| {
         let servers = addresses(config).ok()?.into_iter();
-        Some(servers.map(|server| server.name).collect::<Vec<_>>().join(","))
+        Some(servers.map(|server| server.to_string()).collect::<Vec<_>>().join(","))
     },
     open: |config, _| Ok(Opened::Shared(Arc::new(Memcached::open(config)?))),
 };
@@ -32,7 +32,7 @@ fn check(config: &Config, problems: &mut Problems) {
                 "`memcached_servers`: `{}` has a login in it; use `memcached_username` and `memcached_password`",
                 redacted(server)
             ));
-        } else if let Err(error) = Address::parse(server) {
+        } else if let Err(error) = address(server) {
             problems.add(error.to_string());
         }
     }

@@ -1,9 +1,9 @@
-//! Which of several servers keeps a key.
+//! Which of several servers holds a key.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Rendezvous hashing (Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998): each server draws a
-/// number for the key, and the highest has it. If one of n servers goes, its keys move and no others.
+/// number for the key, and the one with the highest holds it. If one of n servers goes, its keys move and no others.
 ///
 /// The numbers are XXH3 of the key, seeded with XXH3 of the server's name as it is configured: the same in every process
 /// and build.
@@ -11,11 +11,11 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 pub(super) struct Ring(Vec<u64>);
 
 impl Ring {
-    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(names.into_iter().map(|name| xxh3_64(name.as_bytes())).collect())
+    pub(super) fn new(names: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        Self(names.into_iter().map(|name| xxh3_64(name.as_ref().as_bytes())).collect())
     }
 
-    /// The place of the key's server in the list.
+    /// Returns the place of the key's server in the list.
     pub(super) fn place(&self, key: &str) -> usize {
         if self.0.len() < 2 {
             return 0;

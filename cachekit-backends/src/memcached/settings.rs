@@ -1,79 +1,62 @@
-//! The settings of memcached.
+//! The settings of memcached, checked.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::wire::{Credentials, LoginKind};
 use crate::config::redacted;
+use crate::net::Address;
 use crate::{CacheType, Config, Error, ErrorKind, Result};
 
 const PORT: u16 = 11211;
-/// What an item has beside its value: a key of 250 bytes, numbers, links.
+/// An item beside its value: a key of 250 bytes, numbers, links.
 const BESIDE: usize = 576;
 /// The most that fits into an item of memcached's default size.
 const MOST_VALUE: usize = (1 << 20) - BESIDE;
 
-/// A server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    /// The way it is written in errors, and what its keys depend on.
-    pub(super) name: String,
-    pub(super) place: Place,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Tcp { host: String, port: u16 },
-    Unix(PathBuf),
-}
-
-impl Address {
-    /// Reads `host`, `host:port`, `[ipv6]`, `[ipv6]:port` or `/path`.
-    pub(super) fn parse(text: &str) -> Result<Self> {
-        let wrong = || {
-            config(format!(
-                "`memcached_servers`: `{}` must be `host`, `host:port`, `[ipv6]:port` or the path of a socket",
-                redacted(text)
-            ))
-        };
-        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(wrong());
-        }
-        if text.starts_with('/') {
-            return Ok(Self { name: text.into(), place: Place::Unix(text.into()) });
-        }
-        let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
-            Some(Some((ip, port))) if ip.parse::<Ipv6Addr>().is_ok() => (ip, port),
-            Some(_) => return Err(wrong()),
-            None => text.split_at(text.find(':').unwrap_or(text.len())),
-        };
-        if host.is_empty() || host.contains(['/', ',']) {
-            return Err(wrong());
-        }
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => PORT,
-            Some(digits) => digits.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
-            None => return Err(wrong()),
-        };
-        let host = host.to_ascii_lowercase();
-        let name = match host.parse() {
-            Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
-            _ => format!("{host}:{port}"),
-        };
-        Ok(Self { name, place: Place::Tcp { host, port } })
+/// Reads `host`, `host:port`, `[ipv6]`, `[ipv6]:port` or `/path`. Each server has one form: its keys depend on it.
+pub(super) fn address(text: &str) -> Result<Address> {
+    let wrong = || {
+        config(format!(
+            "`memcached_servers`: `{}` must be `host`, `host:port`, `[ipv6]:port` or the path of a socket",
+            redacted(text)
+        ))
+    };
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(wrong());
     }
+    if text.starts_with('/') {
+        return Ok(Address::Unix(text.into()));
+    }
+    let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((ip, port))) if ip.parse::<Ipv6Addr>().is_ok() => (ip, port),
+        Some(_) => return Err(wrong()),
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    if host.is_empty() || host.contains(['/', ',']) {
+        return Err(wrong());
+    }
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => PORT,
+        Some(digits) => digits.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
+        None => return Err(wrong()),
+    };
+    let host = match host.parse() {
+        Ok(IpAddr::V6(ip)) => ip.to_string(),
+        _ => host.to_ascii_lowercase(),
+    };
+    Ok(Address::Tcp { host, port })
 }
 
-/// How to log in, and whether it is known which way.
+/// The login, and its kind if the configuration sets it.
 #[derive(Clone, Debug)]
 pub(super) struct LogIn {
     pub(super) credentials: Credentials,
     pub(super) kind: Option<LoginKind>,
 }
 
-/// Everything that a configuration says.
+/// All settings.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) servers: Vec<Address>,
@@ -94,7 +77,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn read(settings: &Config) -> Result<Self> {
         let servers = addresses(settings)?;
-        let on_socket = servers.iter().any(|server| matches!(server.place, Place::Unix(_)));
+        let on_socket = servers.iter().any(|server| matches!(server, Address::Unix(_)));
         if settings.switch_option("tls") && on_socket {
             return Err(config("option `tls` is for servers on the network, not for the path of a socket"));
         }
@@ -120,13 +103,13 @@ impl Settings {
 pub(super) fn addresses(settings: &Config) -> Result<Vec<Address>> {
     let mut servers: Vec<Address> = Vec::new();
     for text in &settings.memcached_servers {
-        let address = Address::parse(text)?;
-        if servers.iter().all(|other| other.name != address.name) {
+        let address = address(text)?;
+        if !servers.contains(&address) {
             servers.push(address);
         }
     }
     if servers.is_empty() {
-        servers.push(Address::parse("127.0.0.1")?);
+        servers.push(address("127.0.0.1")?);
     }
     Ok(servers)
 }
@@ -135,7 +118,7 @@ fn config(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
-/// As much less than the server's item size as the default is less than 1 MiB.
+/// The server's item size, less what an item has beside its value.
 fn max_item(settings: &Config) -> usize {
     settings.bytes_option("max_item_size").map_or(MOST_VALUE, |bytes| bytes.saturating_sub(BESIDE).max(1))
 }
@@ -158,7 +141,7 @@ fn log_in(settings: &Config) -> Result<Option<LogIn>> {
     if user.contains('\0') || password.expose().contains('\0') {
         return Err(config("`memcached_username` and `memcached_password` must not contain NUL"));
     }
-    // Until the kind of server is known, the packet may reach one that reads lines.
+    // While the kind of server is unknown, the packet may reach one that reads lines.
     if kind != Some(LoginKind::Sasl) && password.expose().contains(['\r', '\n']) {
         return Err(config(
             "`memcached_password` has a line end in it, which only the SASL login can carry: set the option `auth` to `sasl`",
@@ -185,10 +168,9 @@ mod tests {
             "/run/m.sock",
             "1.2.3.4:7",
         ]));
-        let names: Vec<&str> = settings.servers.iter().map(|s| s.name.as_str()).collect();
+        let names: Vec<String> = settings.servers.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["cache:11211", "[::1]:5", "/run/m.sock", "1.2.3.4:7"]);
-        assert_eq!(settings.servers[1].place, Place::Tcp { host: "0::1".into(), port: 5 });
-        assert_eq!(read(&Config::memcached("")).servers[0].name, "127.0.0.1:11211");
+        assert_eq!(read(&Config::memcached("")).servers, [Address::tcp("127.0.0.1", 11211)]);
     }
 
     #[test]

@@ -1,7 +1,26 @@
-//! What the backends on a network share: connections within a deadline, and tokio runtimes.
+//! The floor that `redis` and `memcached` share: addresses, connecting within a deadline, TLS handshakes, sockets with a
+//! deadline, the pool of connections, one tokio runtime, and what must not outlive a `fork`.
+//!
+//! It knows no protocol. What a backend does with a connection is written once over [`Stream`], which a thread that blocks
+//! ([`BlockingStream`]) and a task ([`TaskStream`]) implement.
 
-mod dial;
+mod address;
+mod buffer;
+mod connect;
+mod join;
+mod pool;
+mod process;
 mod runtime;
+mod socket;
+mod stream;
+mod task;
 
-pub(crate) use dial::{bounded, connect, connect_blocking};
-pub(crate) use runtime::{own, suits};
+pub(crate) use address::Address;
+pub(crate) use buffer::Buffer;
+pub(crate) use join::{all, ready};
+pub(crate) use pool::{IDLE, Permit, Pool};
+pub(crate) use process::PerProcess;
+pub(crate) use runtime::on_runtime;
+pub(crate) use socket::BlockingStream;
+pub(crate) use stream::Stream;
+pub(crate) use task::TaskStream;

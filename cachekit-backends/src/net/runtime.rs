@@ -1,26 +1,27 @@
-//! Tokio runtimes: whether the caller's will do, and one of our own for where it won't.
+//! The tokio runtime that all connections of tasks live on.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::panic::catch_unwind;
-use std::sync::LazyLock;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 
 use parking_lot::Mutex;
-use tokio::runtime::{Builder, Handle, Id};
+use tokio::runtime::{Builder, Handle};
 
+use super::process::PerProcess;
 use crate::{Error, ErrorKind, Result};
 
-/// The most runtimes that are remembered.
-const MOST: usize = 256;
+/// The most threads for work that blocks: name look-ups, and sockets whose server doesn't accept.
+const MOST_BLOCKING: usize = 32;
 
-/// A runtime of this process, on one thread that waits for sockets and timers: for futures that something else than tokio polls, or a
-/// runtime without drivers. Started at the first need.
+/// Returns the runtime of this process, on one thread that waits for sockets and timers. Started at the first need.
+///
+/// It is ours, and never the caller's: a runtime doesn't tell whether it has drivers but by panicking where they are missing,
+/// connections would end with the runtime that happened to make them, and other executors have none.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] if the system gives no thread.
-pub(crate) fn own() -> Result<Handle> {
-    static OWN: Mutex<Option<Handle>> = Mutex::new(None);
-    let mut slot = OWN.lock();
+pub(crate) fn runtime() -> Result<Handle> {
+    static RUNTIME: PerProcess<Mutex<Option<Handle>>> = PerProcess::new();
+    let mut slot = RUNTIME.get(Mutex::default).lock();
     if let Some(handle) = &*slot {
         return Ok(handle.clone());
     }
@@ -28,7 +29,12 @@ pub(crate) fn own() -> Result<Handle> {
         Error::new(ErrorKind::Unavailable, "no thread could be started to talk to the cache's server")
             .with_source(error)
     };
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MOST_BLOCKING)
+        .thread_name("cachekit-blocking")
+        .build()
+        .map_err(failed)?;
     let handle = runtime.handle().clone();
     let run = move || runtime.block_on(std::future::pending::<()>());
     std::thread::Builder::new().name("cachekit-net".into()).spawn(run).map_err(failed)?;
@@ -36,59 +42,37 @@ pub(crate) fn own() -> Result<Handle> {
     Ok(handle)
 }
 
-/// Whether a runtime can wait for sockets and timers, as with `enable_all`. Tried once for each runtime, then remembered.
-pub(crate) fn suits(runtime: &Handle) -> bool {
-    static KNOWN: LazyLock<Mutex<HashMap<Id, bool>>> = LazyLock::new(Mutex::default);
-    thread_local!(static LAST: Cell<Option<(Id, bool)>> = const { Cell::new(None) });
-    let id = runtime.id();
-    if let Some((_, suits)) = LAST.get().filter(|(last, _)| *last == id) {
-        return suits;
-    }
-    let known = KNOWN.lock().get(&id).copied();
-    let suits = known.unwrap_or_else(|| {
-        let suits = attempt(runtime);
-        let mut known = KNOWN.lock();
-        // Ids are never used again: what goes here is asked again or gone.
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(id, suits);
-        suits
-    });
-    LAST.set(Some((id, suits)));
-    suits
-}
-
-/// There is no other way to ask a runtime for its drivers than to use them, which panics without.
-fn attempt(runtime: &Handle) -> bool {
-    let attempt = || {
-        let _inside = runtime.enter();
-        // Made and dropped, not waited for.
-        drop(tokio::time::sleep(std::time::Duration::ZERO));
-        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0))?;
-        socket.set_nonblocking(true)?;
-        tokio::net::UdpSocket::from_std(socket).map(drop)
-    };
-    // A socket that the system refuses says nothing about the runtime.
-    catch_unwind(attempt).is_ok()
+/// Runs a future whose sockets and timers are the [`runtime`]'s. The caller's executor polls it, whichever that is, and the
+/// runtime's thread wakes it.
+pub(crate) async fn on_runtime<T, E: From<Error>>(
+    work: impl Future<Output = Result<T, E>> + Send,
+) -> Result<T, E> {
+    let runtime = runtime()?;
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let _entered = runtime.enter();
+        work.as_mut().poll(cx)
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::net::ready;
 
     #[test]
-    fn only_a_runtime_with_both_drivers_suits() {
-        let bare = Builder::new_current_thread;
-        let mut builders = [bare(), bare(), bare(), bare()];
-        builders[1].enable_time();
-        builders[2].enable_io();
-        builders[3].enable_all();
-        let runtimes = builders.map(|mut builder| builder.build().unwrap());
-        for _ in 0..2 {
-            let suits = runtimes.each_ref().map(|runtime| suits(runtime.handle()));
-            assert_eq!(suits, [false, false, false, true]);
-        }
-        assert!(suits(&own().unwrap()));
+    fn futures_of_any_executor_have_timers_and_sockets() {
+        let work = || {
+            on_runtime(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Ok::<_, Error>(tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.is_ok())
+            })
+        };
+        assert!(ready(work()).unwrap());
+        let bare = Builder::new_current_thread().build().unwrap();
+        assert!(bare.block_on(work()).unwrap());
     }
 }

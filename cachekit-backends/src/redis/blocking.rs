@@ -1,117 +1,70 @@
-//! The way to one server that blocks the thread: a pool of connections.
+//! The transport that blocks the thread: a pool of connections to one server.
 
-use std::convert::Infallible;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use redis::{Cmd, Value};
-use rustls::ClientConfig;
-use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::command::{Batch, Reply, is_demoted, reply};
+use super::connect::{Dial, Dialing, Route, open};
+use super::connection::Connection;
 use super::error::{Server, is_closed};
-use super::line::Line;
-use super::place::Place;
-use super::route::{Dial, Route, open};
-use super::wire::{Failure, Limits, Wire, ready};
+use super::transport::{Failure, Limits, Transport};
+use super::wire::{Batch, Reply, is_demoted, reply};
 use crate::Result;
-
-/// Connections that nobody used for so long are closed: a firewall may have forgotten them.
-const IDLE: Duration = Duration::from_secs(60);
-
-/// The pool's own work is to make empty places and to close idle connections, for all caches.
-static HOUSEKEEPING: LazyLock<Arc<ScheduledThreadPool>> = LazyLock::new(|| {
-    Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("cachekit-redis-pool").build())
-});
-
-/// A place for a connection. The pool hands out places, and who gets an empty one connects by itself: within its own deadline,
-/// and with the real error.
-struct Slot(Option<(Line, u64)>);
-
-struct Slots;
-
-impl r2d2::ManageConnection for Slots {
-    type Connection = Slot;
-    type Error = Infallible;
-
-    fn connect(&self) -> Result<Slot, Infallible> {
-        Ok(Slot(None))
-    }
-
-    fn is_valid(&self, _: &mut Slot) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn has_broken(&self, _: &mut Slot) -> bool {
-        false
-    }
-}
+use crate::net::{Permit, Pool, ready};
 
 pub(super) struct Pooled {
-    pool: r2d2::Pool<Slots>,
-    size: u32,
+    pool: Pool<Connection>,
     route: Arc<Route>,
     limits: Arc<Limits>,
-    /// Raised when a connection was found dead: all of before are dead as well, or soon will be.
-    epoch: AtomicU64,
 }
 
 impl Pooled {
     pub(super) fn new(route: Arc<Route>, limits: Arc<Limits>, size: usize) -> Self {
-        let size = u32::try_from(size).unwrap_or(u32::MAX).max(1);
-        let pool = r2d2::Pool::builder()
-            .max_size(size)
-            .min_idle(Some(0))
-            .test_on_check_out(false)
-            .max_lifetime(None)
-            .idle_timeout(Some(IDLE))
-            .error_handler(Box::new(r2d2::NopErrorHandler))
-            .thread_pool(Arc::clone(&HOUSEKEEPING))
-            .build_unchecked(Slots);
-        Self { pool, size, route, limits, epoch: AtomicU64::new(0) }
+        Self { pool: Pool::new(size), route, limits }
     }
 
     fn run(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut slot = self.pool.get_timeout(left).map_err(|_| {
-            let doing = format!("waiting for one of {} connections (`pool_size`)", self.size);
+        let mut permit = self.pool.permit(deadline).ok_or_else(|| {
+            let doing = format!("waiting for one of {} connections (`pool_size`)", self.pool.size());
             Failure::Final(self.route.server.timeout(&doing))
         })?;
-        let epoch = self.epoch.load(Ordering::Acquire);
-        let (mut line, reused) = match slot.0.take() {
-            Some((line, made)) if made == epoch => (line, true),
-            _ => {
-                let by = self.limits.connect_by(deadline);
-                (
-                    ready(open(&Dialer { server: &self.route.server }, &self.route, by))
-                        .map_err(Failure::Final)?,
-                    false,
-                )
-            }
-        };
-        match line.ask(batch.commands.iter().map(|command| &command.cmd), deadline) {
+        let (mut connection, reused) = self.connection(&mut permit, deadline)?;
+        match connection.ask(batch.commands.iter().map(|command| &command.cmd), deadline) {
             Ok(values) => {
                 let replies: Vec<Reply> = values.into_iter().map(reply).collect();
                 if !replies.iter().any(is_demoted) {
-                    slot.0 = Some((line, epoch));
+                    permit.keep(connection);
                 }
                 Ok(replies)
             }
             Err(error) => {
                 let stale = reused && is_closed(&error);
                 if stale {
-                    let _ =
-                        self.epoch.compare_exchange(epoch, epoch + 1, Ordering::AcqRel, Ordering::Relaxed);
+                    self.pool.forget_from(&permit);
                 }
-                let error = self.route.server.error(error);
+                let error = self.route.server.io(error);
                 Err(if stale { Failure::Stale(error) } else { Failure::Final(error) })
             }
         }
     }
+
+    /// Returns a connection, and whether it was used before.
+    fn connection(&self, permit: &mut Permit<Connection>, deadline: Instant) -> Result<(Connection, bool)> {
+        if let Some(mut connection) = permit.take() {
+            if connection.is_quiet() {
+                return Ok((connection, true));
+            }
+            // The server was restarted, most likely, and the other connections are closed as well.
+            self.pool.forget_from(permit);
+        }
+        let by = self.limits.connect_by(deadline);
+        let connection = ready(open(&Dialer { server: &self.route.server }, &self.route, by))?;
+        Ok((connection, false))
+    }
 }
 
-impl Wire for Pooled {
+impl Transport for Pooled {
     fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -125,11 +78,11 @@ impl Wire for Pooled {
     }
 
     fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.pool.epoch()
     }
 
     fn forget(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.pool.forget();
     }
 
     async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
@@ -142,13 +95,20 @@ struct Dialer<'a> {
 }
 
 impl Dial for Dialer<'_> {
-    type Line = Line;
+    type Connection = Connection;
 
-    async fn dial(&self, place: &Place, tls: Option<&Arc<ClientConfig>>, deadline: Instant) -> Result<Line> {
-        Line::connect(place, tls, deadline).map_err(|error| self.server.connecting(place, error))
+    async fn dial(&self, dialing: Dialing<'_>) -> Result<Connection> {
+        let Dialing { address, tls, most, deadline } = dialing;
+        Connection::connect(address, tls, most, deadline)
+            .map_err(|error| self.server.connecting(address, error))
     }
 
-    async fn ask(&self, line: &mut Line, commands: Vec<Cmd>, deadline: Instant) -> Result<Vec<Value>> {
-        line.ask(commands.iter(), deadline).map_err(|error| self.server.error(error))
+    async fn ask(
+        &self,
+        connection: &mut Connection,
+        commands: Vec<Cmd>,
+        deadline: Instant,
+    ) -> Result<Vec<Value>> {
+        connection.ask(commands.iter(), deadline).map_err(|error| self.server.io(error))
     }
 }

@@ -1,6 +1,6 @@
 //! The part of `redis` that the table of backends knows.
 
-use super::place::Target;
+use super::settings::Target;
 use crate::builtin::BuiltIn;
 use crate::config::{OptionKind, Problems};
 use crate::{Config, Opened};

@@ -1,189 +1,190 @@
 //! The nodes of a cluster, through the client library: it knows which node has a key, follows moved ones, and connects
-//! again.
+//! again. The connections are ours.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use parking_lot::Mutex;
+use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClientBuilder;
-use redis::cluster_async::ClusterConnection;
+use redis::cluster_async::{ClusterConnection, Connect};
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::io::tcp::TcpSettings;
 use redis::{
-    ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
-    TlsCertificates, aio::ConnectionLike as _,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo,
+    RedisError, RedisFuture, Value,
 };
-use tokio::sync::oneshot;
 
-use super::background;
-use super::command::{Batch, Command, Reply, reply};
-use super::error::Server;
-use super::place::Place;
-use super::route::Route;
-use super::tasks::Tasks;
-use super::wire::{Failure, Limits, Wire};
-use crate::tls::Pems;
-use crate::{Config, Result};
+use super::connect::{Route, enter};
+use super::shared::{Dialer, Shared};
+use super::transport::Limits;
+use super::wire::{Batch, Command, Reply, reply};
+use crate::Result;
+use crate::net::{Address, PerProcess, all};
 
-/// The certificates as the library takes them.
-pub(super) fn certificates(config: &Config) -> Result<TlsCertificates> {
-    let pems = Pems::read(config)?;
-    let client = pems.client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
-    Ok(TlsCertificates { client_tls: client, root_cert: pems.ca })
+/// What a connection to a node needs, beside its address.
+struct Way {
+    route: Arc<Route>,
+    limits: Arc<Limits>,
+}
+
+/// The ways of all clusters, by the number that the library passes on as the user's name: it hands nothing else of ours to
+/// [`Connect`].
+#[derive(Default)]
+struct Ways {
+    next: AtomicU64,
+    known: Mutex<HashMap<u64, Weak<Way>>>,
+}
+
+static WAYS: PerProcess<Ways> = PerProcess::new();
+
+impl Way {
+    /// Makes it known for as long as the result lives.
+    fn register(self) -> (Arc<Self>, u64) {
+        let (way, ways) = (Arc::new(self), WAYS.get(Ways::default));
+        let number = ways.next.fetch_add(1, Ordering::Relaxed);
+        let mut known = ways.known.lock();
+        known.retain(|_, way| way.strong_count() > 0);
+        known.insert(number, Arc::downgrade(&way));
+        (way, number)
+    }
+
+    fn find(name: Option<&str>) -> Option<Arc<Self>> {
+        let number: u64 = name?.parse().ok()?;
+        WAYS.get(Ways::default).known.lock().get(&number)?.upgrade()
+    }
+}
+
+/// A connection to a node.
+#[derive(Clone)]
+struct Node {
+    connection: Shared,
+    limits: Arc<Limits>,
+}
+
+impl Node {
+    /// Closes the connection if the reply is late: what comes then could belong to another request, and may never end.
+    async fn within<T>(&self, replies: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+        let deadline = self.limits.deadline();
+        tokio::time::timeout_at(deadline.into(), replies).await.unwrap_or_else(|_| {
+            self.connection.close();
+            Err(io::Error::from(io::ErrorKind::TimedOut).into())
+        })
+    }
+}
+
+impl Connect for Node {
+    fn connect_with_config<'a, T>(info: T, _: AsyncConnectionConfig) -> RedisFuture<'a, Self>
+    where
+        T: IntoConnectionInfo + Send + 'a,
+    {
+        Box::pin(async move {
+            let info = info.into_connection_info()?;
+            let way = Way::find(info.redis_settings().username())
+                .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the cache was closed"))?;
+            let address = match info.addr() {
+                ConnectionAddr::Tcp(host, port) => Address::tcp(host, *port),
+                ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
+                other => return Err(io::Error::other(format!("the address {other} of a node")).into()),
+            };
+            let deadline = way.limits.connect_by(way.limits.deadline());
+            let dialer = Dialer { server: &way.route.server };
+            let connection =
+                enter(&dialer, &way.route, &address, deadline).await.map_err(io::Error::other)?;
+            Ok(Self { connection, limits: Arc::clone(&way.limits) })
+        })
+    }
+}
+
+impl ConnectionLike for Node {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let mut connection = self.connection.clone();
+            self.within(connection.ask(cmd)).await
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let mut connection = self.connection.clone();
+            self.within(connection.ask_all(pipeline, offset, count)).await
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
 }
 
 /// The settings of the library.
-fn builder(route: &Route) -> Result<ClusterClientBuilder> {
-    let target = &route.target;
-    let mut login = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(user) = &target.login.user {
-        login = login.set_username(user);
-    }
-    if let Some(password) = &target.login.password {
-        login = login.set_password(password);
-    }
+fn builder(route: &Route, way: u64) -> Result<ClusterClientBuilder> {
+    let number = RedisConnectionInfo::default().set_skip_set_lib_name().set_username(way.to_string());
     let mut nodes = Vec::new();
-    for place in &target.places {
-        let address = match place {
-            Place::Tcp(host, port) if target.tls => {
-                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
-            }
-            Place::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
-            Place::Unix(path) => ConnectionAddr::Unix(path.clone()),
+    for address in &route.target.servers {
+        let address = match address {
+            Address::Tcp { host, port } => ConnectionAddr::Tcp(host.clone(), *port),
+            Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
         };
         let node = address.into_connection_info().map_err(|error| route.server.error(error))?;
-        nodes.push(node.set_redis_settings(login.clone()));
+        nodes.push(node.set_redis_settings(number.clone()));
     }
-    let builder = ClusterClientBuilder::new(nodes)
-        .tcp_settings(TcpSettings::default().set_nodelay(true))
-        .retries(3)
-        .min_retry_wait(5)
-        .max_retry_wait(50);
-    let Some(certificates) = &route.certificates else { return Ok(builder) };
-    use_ring();
-    Ok(builder.certs(certificates.clone()))
-}
-
-/// The library takes the process's provider of cryptography, and panics if there is a choice and nobody made it.
-fn use_ring() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // If somebody is faster, his choice is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
+    Ok(ClusterClientBuilder::new(nodes).retries(3).min_retry_wait(5).max_retry_wait(50))
 }
 
 /// The connections to all nodes.
 #[derive(Clone)]
 pub(super) struct Nodes {
-    connection: ClusterConnection,
-    /// Its end ends the task that shows whether the runtime lives.
-    _end: Arc<oneshot::Sender<()>>,
+    connection: ClusterConnection<Node>,
+    _way: Arc<Way>,
 }
 
 impl Nodes {
-    pub(super) async fn connect(route: &Route, limits: &Limits, alive: Arc<()>) -> Result<Self> {
+    pub(super) async fn connect(route: &Arc<Route>, limits: &Arc<Limits>) -> Result<Self> {
         let fault = |error| route.server.error(error);
+        let (way, number) = Way { route: Arc::clone(route), limits: Arc::clone(limits) }.register();
         let operation = limits.deadline().saturating_duration_since(Instant::now());
-        let client = builder(route)?
+        let client = builder(route, number)?
             .connection_timeout(limits.connect.min(operation))
             .response_timeout(operation)
             .overall_response_timeout(None)
             .build()
             .map_err(fault)?;
-        let connection = client.get_async_connection().await.map_err(fault)?;
-        let (end, ended) = oneshot::channel();
-        tokio::spawn(async move {
-            let _ = ended.await;
-            drop(alive);
-        });
-        Ok(Self { connection, _end: Arc::new(end) })
+        // The one way to give the library connections of our own.
+        let connection = client.get_async_generic_connection().await.map_err(fault)?;
+        Ok(Self { connection, _way: way })
     }
 
     /// Sends all commands side by side, each to the node of its key.
     pub(super) async fn send(&self, batch: &Batch) -> Result<Vec<Reply>, RedisError> {
-        let all = batch.commands.iter().map(|command| self.send_one(command, batch.at.as_ref()));
-        let replies = join(all.collect()).await;
+        let mut replies =
+            all(batch.commands.iter().map(|command| self.send_one(command, batch.at.as_ref()))).await;
         // An error of the connection, not of the server, fails the exchange.
         let broken =
             |reply: &Reply| reply.as_ref().is_err_and(|error| error.is_io_error() || error.is_timeout());
         match replies.iter().position(broken) {
             None => Ok(replies),
-            Some(at) => Err(replies
-                .into_iter()
-                .nth(at)
-                .and_then(Result::err)
-                .unwrap_or_else(|| std::io::Error::from(std::io::ErrorKind::BrokenPipe).into())),
+            Some(at) => {
+                Err(replies.swap_remove(at).err().unwrap_or_else(|| io::Error::other("no error").into()))
+            }
         }
     }
 
-    async fn send_one(&self, command: &Command, at: Option<&Place>) -> Reply {
+    async fn send_one(&self, command: &Command, at: Option<&Address>) -> Reply {
         let mut connection = self.connection.clone();
         let value = match at {
-            Some(Place::Tcp(host, port)) => {
+            Some(Address::Tcp { host, port }) => {
                 let node = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
                 connection.route_command(command.cmd.clone(), RoutingInfo::SingleNode(node)).await?
             }
             _ => connection.req_packed_command(&command.cmd).await?,
         };
         reply(value)
-    }
-}
-
-/// Waits for all futures at once.
-async fn join<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    poll_fn(move |context| {
-        let mut waiting = false;
-        for (future, result) in &mut futures {
-            if result.is_none() {
-                match Pin::new(future).poll(context) {
-                    Poll::Ready(value) => *result = Some(value),
-                    Poll::Pending => waiting = true,
-                }
-            }
-        }
-        if waiting {
-            return Poll::Pending;
-        }
-        Poll::Ready(futures.iter_mut().filter_map(|(_, result)| result.take()).collect())
-    })
-    .await
-}
-
-/// The blocking way to a cluster: the thread waits for a task on a runtime of ours, because only the library's asynchronous side
-/// asks several nodes at once and can be stopped at a deadline.
-pub(super) struct Blocking(pub(super) Arc<Tasks>);
-
-impl Wire for Blocking {
-    fn limits(&self) -> &Limits {
-        self.0.limits()
-    }
-
-    fn server(&self) -> &Server {
-        self.0.server()
-    }
-
-    fn is_scattered(&self) -> bool {
-        true
-    }
-
-    fn epoch(&self) -> u64 {
-        self.0.epoch()
-    }
-
-    fn forget(&self) {
-        self.0.forget();
-    }
-
-    async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
-        let (tasks, batch) = (Arc::clone(&self.0), batch.clone());
-        let exchange = async move { tasks.exchange(&batch, deadline).await };
-        match background::block_on(exchange, deadline) {
-            Ok(Some(replies)) => replies,
-            Ok(None) => Err(Failure::Final(self.server().timeout("the answer"))),
-            Err(error) => Err(Failure::Final(error)),
-        }
     }
 }

@@ -1,13 +1,14 @@
-//! From the client's errors to ours.
+//! Faults as errors: what happened, at which server, and what to do.
 
 use std::io;
 
 use redis::{ErrorKind as Redis, RedisError, ServerErrorKind, Value};
 
-use super::place::Place;
+use super::wire::{Malformed, shown};
+use crate::net::Address;
 use crate::{Error, ErrorKind};
 
-/// Which server it is, and what must not be shown.
+/// The server's name for errors, and the password, which none may show.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) name: String,
@@ -20,7 +21,7 @@ impl Server {
         Error::new(kind, format!("Redis at {}: {what}", self.name))
     }
 
-    /// The time for an operation is over.
+    /// The time of an operation is over.
     pub(super) fn timeout(&self, doing: &str) -> Error {
         self.fault(ErrorKind::Timeout, &format!("{doing} took longer than `operation_timeout` allows"))
     }
@@ -28,6 +29,9 @@ impl Server {
     pub(super) fn io(&self, error: io::Error) -> Error {
         if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
             return self.timeout("the answer").with_source(error);
+        }
+        if let Some(malformed) = malformed(&error) {
+            return self.fault(ErrorKind::Protocol, &format!("{malformed}: is it a Redis server?"));
         }
         let kind = if is_tls(&error) {
             ErrorKind::Protocol
@@ -40,31 +44,35 @@ impl Server {
     }
 
     /// An error of connecting. The address may be another one than the configuration names.
-    pub(super) fn connecting(&self, place: &Place, error: io::Error) -> Error {
+    pub(super) fn connecting(&self, address: &Address, error: io::Error) -> Error {
         let kind = match self.io(io::Error::from(error.kind())).kind() {
             _ if is_tls(&error) => ErrorKind::Protocol,
             ErrorKind::Io => ErrorKind::Unavailable,
             kind => kind,
         };
-        Error::new(kind, format!("Redis at {place}: can't connect: {error}")).with_source(error)
+        Error::new(kind, format!("Redis at {address}: can't connect: {error}")).with_source(error)
     }
 
     /// An error of the client library, or one that the server answered.
     pub(super) fn error(&self, error: RedisError) -> Error {
         if let Some(cause) = io_error(&error) {
-            let kind = cause.kind();
-            return self.io(io::Error::new(kind, error));
+            let cause = match malformed(cause) {
+                Some(malformed) => malformed.clone().into(),
+                None => io::Error::new(cause.kind(), error),
+            };
+            return self.io(cause);
         }
         let (kind, advice) = class(&error);
-        let text = error.to_string();
+        let mut text = error.to_string();
         // Some servers repeat the arguments of a command that they don't know.
-        match self.password.as_deref().filter(|secret| !secret.is_empty() && text.contains(secret)) {
-            Some(secret) => self.fault(kind, &format!("{}{advice}", text.replace(secret, "***"))),
-            None => self.fault(kind, &format!("{text}{advice}")).with_source(error),
+        if let Some(secret) = self.password.as_deref().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "***");
         }
+        // The error itself is not attached: it has the server's text, which can be long, and hide a password.
+        self.fault(kind, &format!("{}{advice}", shown(&text)))
     }
 
-    /// An answer that the command doesn't give.
+    /// A reply that the command doesn't have.
     pub(super) fn unexpected(&self, command: &str, answer: &Value) -> Error {
         let answer = match answer {
             Value::Nil => "nothing",
@@ -76,27 +84,37 @@ impl Server {
         self.fault(ErrorKind::Protocol, &format!("answered {answer} to `{command}`; is it a Redis server?"))
     }
 
-    /// What the server said to a login.
+    /// The server's reply to a login.
     pub(super) fn refused_login(&self, error: RedisError) -> Error {
         let error = self.error(error);
         Error::new(ErrorKind::Auth, error.to_string())
     }
 }
 
-/// The error of the system that is behind one of the client library.
+/// The system's error behind one of the client library.
 fn io_error(error: &RedisError) -> Option<&io::Error> {
     type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
     std::error::Error::source(error)?.downcast_ref::<Shared>()?.downcast_ref()
 }
 
-/// The other side has closed the connection.
-pub(super) fn is_closed(error: &RedisError) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    let closed = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
-    io_error(error).is_some_and(|error| closed.contains(&error.kind()))
+/// Why bytes of the server were refused, if that is the error.
+fn malformed(error: &io::Error) -> Option<&Malformed> {
+    error.get_ref()?.downcast_ref()
 }
 
-/// The peer has gone, or never was there.
+/// Whether the other side has closed the connection.
+pub(super) fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let closed = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    closed.contains(&error.kind())
+}
+
+/// The same of an error of the client library.
+pub(super) fn is_hangup(error: &RedisError) -> bool {
+    io_error(error).is_some_and(is_closed)
+}
+
+/// Whether the peer has gone, or was never there.
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{
         AddrNotAvailable, BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
@@ -194,16 +212,25 @@ mod tests {
     #[test]
     fn an_error_of_the_system_is_recognised() {
         let error = RedisError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
-        assert!(is_closed(&error));
+        assert!(is_hangup(&error));
         assert_eq!(server().error(error).kind(), ErrorKind::Unavailable);
         let error = server().error(io::Error::from(io::ErrorKind::TimedOut).into());
         assert_eq!(error.kind(), ErrorKind::Timeout);
     }
 
     #[test]
-    fn a_server_of_another_kind_is_told() {
-        let error = server().error(redis::parse_redis_value(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err());
-        assert_eq!(error.kind(), ErrorKind::Protocol);
-        assert!(error.to_string().ends_with(": is it a Redis server?"), "{error}");
+    fn a_server_of_another_kind_is_named_so() {
+        let library = server().error(redis::parse_redis_value(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err());
+        let malformed = || std::io::Error::from(Malformed::Foreign);
+        for error in [library, server().io(malformed()), server().error(malformed().into())] {
+            assert_eq!(error.kind(), ErrorKind::Protocol);
+            assert!(error.to_string().ends_with(": is it a Redis server?"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_of_the_server_is_cut() {
+        let error = answered(&format!("ERR {}", "x".repeat(100_000)));
+        assert!(format!("{error} {error:?}").len() < 1_000);
     }
 }

@@ -1,6 +1,7 @@
 use super::{Ops, contended};
+use crate::memcached::exchange::Ask;
 use crate::memcached::generation::Generations;
-use crate::memcached::net::{Ask, Net};
+use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Mode, Reply, Request};
 use crate::{Error, Result};
 
@@ -20,11 +21,11 @@ impl Change {
     }
 }
 
-impl<N: Net> Ops<'_, N> {
+impl<T: Transport> Ops<'_, T> {
     /// Gives what begins with the prefix another generation on every server. A server that can't be reached is an error, after the
     /// others have done it.
     pub(in crate::memcached) async fn clear(&self, prefix: &str) -> Result<()> {
-        let mut left: Vec<usize> = (0..self.cluster.servers.len()).collect();
+        let mut left: Vec<usize> = (0..self.servers.all.len()).collect();
         let mut failure = None;
         for _ in 0..TRIES {
             let mut changes = Vec::new();
@@ -44,7 +45,7 @@ impl<N: Net> Ops<'_, N> {
             left.clear();
             for (place, reply) in self.each(changes.iter().map(Change::store), &mut failure).await {
                 // What was known is not right any more, whoever changed it.
-                *self.cluster.servers[place].generations.write() = None;
+                *self.servers.all[place].generations.write() = None;
                 match reply {
                     Reply::Stored => {}
                     Reply::TooLarge | Reply::NoRoom => {
@@ -66,7 +67,7 @@ impl<N: Net> Ops<'_, N> {
         actions: impl Iterator<Item = (usize, Action<'t>)>,
         failure: &mut Option<Error>,
     ) -> Vec<(usize, Reply)> {
-        let key = &self.cluster.generation_key;
+        let key = &self.servers.generation_key;
         let ask = |(place, action)| Ask { place, requests: vec![Request { key: key.clone(), action }] };
         let asks: Vec<Ask<'t>> = actions.map(ask).collect();
         let mut done = Vec::new();

@@ -1,7 +1,7 @@
 use super::run::Answer;
 use super::write::token_of;
 use super::{Ops, Task, contended, numbered};
-use crate::memcached::net::Net;
+use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Mode, Reply};
 use crate::{Fetched, Result, Token, Version};
 
@@ -16,7 +16,7 @@ enum Lack {
     Junk(u64),
 }
 
-impl<N: Net> Ops<'_, N> {
+impl<T: Transport> Ops<'_, T> {
     /// The state of a key. Where nothing is, a stub is left, so that there is a state that a deletion changes.
     pub(in crate::memcached) async fn token(&self, key: &str) -> Result<Token> {
         let action = Action::Lease { seconds: LEASE, value: false };

@@ -1,5 +1,4 @@
-//! What the operations of a backend are in terms of requests: the decisions, written once over both drivers and both wire
-//! formats.
+//! The operations of a backend in terms of requests, written once over both transports and both formats.
 
 mod clear;
 mod fetch;
@@ -10,13 +9,14 @@ mod write;
 
 use std::time::Instant;
 
-use super::cluster::Cluster;
-use super::net::{Ask, Net, exchange};
+use super::exchange::{Ask, exchange};
+use super::servers::Servers;
+use super::transport::Transport;
 use super::wire::{Action, Found, Reply};
 use crate::{Error, ErrorKind, Result};
 
-/// The flags of an item that say what it is. An item without a value and without flags is a stub, which a lease leaves
-/// behind; any other flags are those of a value, also one that another client wrote.
+/// The kind of an item, in its flags. An item without a value and without flags is a stub, which a lease leaves behind; any
+/// other flags are those of a value, also of one that another client wrote.
 mod flags {
     /// A value.
     pub(super) const VALUE: u32 = 0;
@@ -27,41 +27,41 @@ mod flags {
 }
 
 /// An operation under way.
-pub(super) struct Ops<'a, N> {
-    net: &'a N,
-    cluster: &'a Cluster,
+pub(super) struct Ops<'a, T> {
+    transport: &'a T,
+    servers: &'a Servers,
     deadline: Instant,
 }
 
-/// Something to do with a key, under its generation.
+/// An action on a key, under its generation.
 #[derive(Clone, Copy, Debug)]
 struct Task<'a> {
     key: &'a str,
     action: Action<'a>,
 }
 
-impl<'a, N: Net> Ops<'a, N> {
-    pub(super) fn new(net: &'a N, cluster: &'a Cluster) -> Self {
-        Self { net, cluster, deadline: cluster.deadline() }
+impl<'a, T: Transport> Ops<'a, T> {
+    pub(super) fn new(transport: &'a T, servers: &'a Servers) -> Self {
+        Self { transport, servers, deadline: servers.deadline() }
     }
 
     async fn exchange(&self, asks: &[Ask<'_>]) -> Vec<Result<Vec<Reply>>> {
-        let Cluster { servers, settings, .. } = self.cluster;
-        exchange(self.net, servers, settings, asks, self.deadline).await
+        let Servers { all, settings, .. } = self.servers;
+        exchange(self.transport, all, settings, asks, self.deadline).await
     }
 
-    /// Whether an item is a value here.
+    /// Returns whether an item is a value.
     fn is_value(&self, found: &Found) -> bool {
         match found.flags {
             flags::EMPTY => true,
-            flags::MANIFEST => self.cluster.settings.spread,
+            flags::MANIFEST => self.servers.settings.spread,
             _ => found.len > 0,
         }
     }
 
     fn too_large(&self, len: usize) -> Error {
         let most = self.max_value();
-        let advice = if self.cluster.settings.spread {
+        let advice = if self.servers.settings.spread {
             "store less under one key"
         } else {
             "`spreadsaslmemcached` splits large values; for servers with a larger `-I` set the option `max_item_size`"
@@ -73,7 +73,7 @@ impl<'a, N: Net> Ops<'a, N> {
     }
 
     fn no_room(&self, key: &str) -> Error {
-        let name = &self.cluster.servers[self.cluster.place(key)].address.name;
+        let name = &self.servers.all[self.servers.place(key)].name;
         Error::new(
             ErrorKind::Full,
             format!(
@@ -92,7 +92,7 @@ impl<'a, N: Net> Ops<'a, N> {
     }
 
     pub(super) fn max_value(&self) -> usize {
-        let settings = &self.cluster.settings;
+        let settings = &self.servers.settings;
         if settings.spread { spread::MOST } else { settings.max_item }
     }
 }
@@ -108,7 +108,7 @@ fn numbered(cas: u64) -> Result<u64> {
     Ok(cas)
 }
 
-/// Others changed the same key at each try.
+/// The error of a key that other clients changed at each try.
 fn contended(key: &str) -> Error {
     Error::new(ErrorKind::Timeout, format!("`{key}` was changed by others at every try: try again"))
 }

@@ -1,7 +1,7 @@
 use super::spread::Manifest;
 use super::{Ops, Task, flags};
 use crate::Result;
-use crate::memcached::net::Net;
+use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Found, Reply};
 
 /// What an item holds.
@@ -11,7 +11,7 @@ pub(super) enum Content {
     Split(Manifest),
 }
 
-impl<N: Net> Ops<'_, N> {
+impl<T: Transport> Ops<'_, T> {
     pub(in crate::memcached) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
         let tasks: Vec<Task<'_>> = keys.iter().map(|&key| Task { key, action: Action::Get }).collect();
         let contents = self.run(&tasks).await?.into_iter().map(|answer| self.content(answer.reply)).collect();

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{Ops, Task};
+use crate::memcached::exchange::Ask;
 use crate::memcached::generation::Generations;
-use crate::memcached::key::WireKey;
-use crate::memcached::net::{Ask, Net};
+use crate::memcached::transport::Transport;
+use crate::memcached::wire::WireKey;
 use crate::memcached::wire::{Action, Mode, Reply, Request};
 use crate::{Error, ErrorKind, Result};
 
@@ -29,7 +30,7 @@ struct Part {
     learned: bool,
 }
 
-impl<N: Net> Ops<'_, N> {
+impl<T: Transport> Ops<'_, T> {
     /// Runs tasks, all servers at once; the answers, in order. An error of one server is the operation's, after the
     /// others have done their tasks.
     ///
@@ -89,10 +90,10 @@ impl<N: Net> Ops<'_, N> {
         generation: u64,
         actions: &[Action<'_>],
     ) -> Result<(Vec<Reply>, Option<u64>)> {
-        let mut requests = vec![Request { key: self.cluster.generation_key.clone(), action: Action::Get }];
+        let mut requests = vec![Request { key: self.servers.generation_key.clone(), action: Action::Get }];
         let wire = WireKey::of(key, generation);
         requests.extend(actions.iter().map(|&action| Request { key: wire.clone(), action }));
-        let place = self.cluster.place(key);
+        let place = self.servers.place(key);
         let mut results = self.exchange(&[Ask { place, requests }]).await;
         let mut replies = results.pop().unwrap_or_else(|| Err(lost()))?.into_iter();
         let seen = self.note(place, replies.next().as_ref());
@@ -101,17 +102,17 @@ impl<N: Net> Ops<'_, N> {
 
     /// Whether the generations of all keys' servers were read before.
     pub(super) fn knows(&self, keys: &[&str]) -> bool {
-        keys.iter().all(|key| self.cluster.servers[self.cluster.place(key)].generations.read().is_some())
+        keys.iter().all(|key| self.servers.all[self.servers.place(key)].generations.read().is_some())
     }
 
     fn parts(&self, tasks: &[Task<'_>]) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         for (number, task) in tasks.iter().enumerate() {
-            let place = self.cluster.place(task.key);
+            let place = self.servers.place(task.key);
             if let Some(part) = parts.iter_mut().find(|part| part.place == place) {
                 part.tasks.push(number);
             } else {
-                let known = self.cluster.servers[place].generations.read().clone();
+                let known = self.servers.all[place].generations.read().clone();
                 parts.push(Part { place, tasks: vec![number], known, learned: false });
             }
         }
@@ -121,7 +122,7 @@ impl<N: Net> Ops<'_, N> {
 
     fn ask<'t>(&self, part: &Part, tasks: &[Task<'t>]) -> Ask<'t> {
         let mut requests = Vec::with_capacity(part.tasks.len() + 1);
-        requests.push(Request { key: self.cluster.generation_key.clone(), action: Action::Get });
+        requests.push(Request { key: self.servers.generation_key.clone(), action: Action::Get });
         if let Some(known) = &part.known {
             requests.extend(part.tasks.iter().map(|&task| {
                 let Task { key, action } = tasks[task];
@@ -133,7 +134,7 @@ impl<N: Net> Ops<'_, N> {
 
     /// Takes the generations from a reply, and keeps them for the next operation.
     fn note(&self, place: usize, reply: Option<&Reply>) -> Option<Arc<Generations>> {
-        let cached = &self.cluster.servers[place].generations;
+        let cached = &self.servers.all[place].generations;
         let Some(Reply::Item(found)) = reply else {
             *cached.write() = None;
             return None;
@@ -148,7 +149,7 @@ impl<N: Net> Ops<'_, N> {
 
     /// Reads the generations of servers where they aren't known, and makes those that are missing, in one round trip.
     async fn learn(&self, parts: &mut Vec<Part>, failure: &mut Option<Error>) {
-        let key = &self.cluster.generation_key;
+        let key = &self.servers.generation_key;
         let mut mode = Mode::Add;
         for _ in 0..TRIES {
             // What was stored and is lost again may have been used: others at each try.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Ops, flags};
-use crate::memcached::expiry::exptime;
-use crate::memcached::key::WireKey;
-use crate::memcached::net::{Ask, Net};
+use crate::memcached::exchange::Ask;
+use crate::memcached::transport::Transport;
+use crate::memcached::wire::WireKey;
+use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Mode, Reply, Request};
 use crate::random::random_u128;
 use crate::{Lifetime, Result};
@@ -98,7 +99,7 @@ impl Manifest {
     }
 }
 
-impl<N: Net> Ops<'_, N> {
+impl<T: Transport> Ops<'_, T> {
     /// What is to be stored under the key of a value; its parts are stored already, if it has any. An error of the kind
     /// `Full` if it is too large or there is no room.
     pub(super) async fn prepare<'v>(
@@ -110,8 +111,8 @@ impl<N: Net> Ops<'_, N> {
         if value.len() > self.max_value() {
             return Err(self.too_large(value.len()));
         }
-        let chunk = CHUNK.min(self.cluster.settings.max_item);
-        if !self.cluster.settings.spread || value.len() <= chunk {
+        let chunk = CHUNK.min(self.servers.settings.max_item);
+        if !self.servers.settings.spread || value.len() <= chunk {
             let flags = if value.is_empty() { flags::EMPTY } else { flags::VALUE };
             return Ok(Prepared { flags, value: value.into(), manifest: None });
         }
@@ -185,16 +186,16 @@ impl<N: Net> Ops<'_, N> {
     /// Does something to each of several parts, all servers at once; the replies, in order.
     async fn chunks<'t>(&self, parts: impl Iterator<Item = (WireKey, Action<'t>)>) -> Result<Vec<Reply>> {
         let mut asks: Vec<Ask<'t>> =
-            (0..self.cluster.servers.len()).map(|place| Ask { place, requests: Vec::new() }).collect();
+            (0..self.servers.all.len()).map(|place| Ask { place, requests: Vec::new() }).collect();
         let mut places = Vec::new();
         for (key, action) in parts {
-            let place = self.cluster.place(key.as_str());
+            let place = self.servers.place(key.as_str());
             places.push(place);
             asks[place].requests.push(Request { key, action });
         }
         asks.retain(|ask| !ask.requests.is_empty());
         let mut replies: Vec<std::vec::IntoIter<Reply>> =
-            (0..self.cluster.servers.len()).map(|_| Vec::new().into_iter()).collect();
+            (0..self.servers.all.len()).map(|_| Vec::new().into_iter()).collect();
         for (ask, result) in asks.iter().zip(self.exchange(&asks).await) {
             replies[ask.place] = result?.into_iter();
         }

@@ -1,18 +1,18 @@
 use super::read::Content;
 use super::spread::{Manifest, Prepared};
 use super::{Ops, Task, contended, numbered};
-use crate::memcached::expiry::exptime;
-use crate::memcached::net::Net;
+use crate::memcached::transport::Transport;
+use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
 use crate::{ErrorKind, Lifetime, Result, Token};
 
 /// How often `add` tries again when others change the same key at the same time.
 const TRIES: usize = 16;
 
-impl<N: Net> Ops<'_, N> {
+impl<T: Transport> Ops<'_, T> {
     /// What tells what is under a key before it is written or removed: all of it where it may be a manifest.
     fn look(&self) -> Action<'static> {
-        if self.cluster.settings.spread { Action::Get } else { Action::Peek }
+        if self.servers.settings.spread { Action::Get } else { Action::Peek }
     }
 
     fn manifest(&self, reply: Reply) -> Option<Manifest> {
@@ -23,7 +23,7 @@ impl<N: Net> Ops<'_, N> {
     }
 
     pub(in crate::memcached) async fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
-        let (expiry, spread) = (exptime(life), self.cluster.settings.spread);
+        let (expiry, spread) = (exptime(life), self.servers.settings.spread);
         let mut failure = None;
         let mut prepared: Vec<Option<Prepared<'_>>> = Vec::with_capacity(items.len());
         for (key, value) in items {
@@ -112,7 +112,7 @@ impl<N: Net> Ops<'_, N> {
         if !self.is_value(&found) {
             return Ok(Some(None));
         }
-        if !self.cluster.settings.spread {
+        if !self.servers.settings.spread {
             return Ok(None);
         }
         match self.content_of(found) {
@@ -140,7 +140,7 @@ impl<N: Net> Ops<'_, N> {
         let prepared = self.prepare(key, value, life).await?;
         let store = prepared.store(Mode::Cas(cas), exptime(life));
         let actions = [self.look(), store];
-        let actions = if self.cluster.settings.spread { &actions[..] } else { &actions[1..] };
+        let actions = if self.servers.settings.spread { &actions[..] } else { &actions[1..] };
         let (mut replies, current) = self.run_under(key, generation, actions).await?;
         let reply = replies.pop();
         // Under another generation nobody finds it.
@@ -160,7 +160,7 @@ impl<N: Net> Ops<'_, N> {
             .collect();
         let answers = self.run(&tasks).await?;
         let looks = answers.into_iter().step_by(2).map(|answer| answer.reply);
-        if !self.cluster.settings.spread {
+        if !self.servers.settings.spread {
             let there = |reply| matches!(reply, Reply::Item(found) if self.is_value(&found));
             return Ok(looks.map(there).collect());
         }

@@ -1,58 +1,19 @@
-use super::{Buffer, Fault, Found, Reply, Request, Wire, binary, meta};
-
-/// What a reply must be to be that of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Expected {
-    pub(super) kind: Kind,
-    pub(super) opaque: u32,
-}
-
-/// What was asked, as far as it matters for the reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An item with its value.
-    Item,
-    /// An item without.
-    Head,
-    /// An item or a stub, with or without the value. In the binary format, the item, then whether a stub was added.
-    Lease,
-    Store,
-    Delete,
-    /// The mark at the end, which shows that no reply was lost or added.
-    End,
-}
-
-/// The first half of the reply to a lease.
-#[derive(Debug, Default)]
-pub(super) enum Leased {
-    /// It has not come.
-    #[default]
-    No,
-    Missing,
-    Item(Found),
-}
-
-/// One step of reading.
-#[derive(Debug)]
-pub(super) enum Parsed {
-    /// More bytes are needed.
-    Incomplete,
-    /// A part of a reply was read.
-    Part,
-    Reply(Reply),
-    End,
-}
+use super::expected::{Expected, Kind, Leased, Parsed};
+use super::fault::Fault;
+use super::message::{Format, Reply, Request};
+use super::{binary, meta};
+use crate::net::Buffer;
 
 /// Several requests that were sent in one go, and their replies so far.
 #[derive(Debug)]
 pub(in crate::memcached) struct Batch {
-    wire: Wire,
+    format: Format,
     most: usize,
     expected: std::vec::IntoIter<Expected>,
     replies: Vec<Reply>,
-    /// Where a stored value ends in the bytes, and the end.
+    /// Where stored values end in the bytes, and the end.
     cuts: Vec<usize>,
-    /// How far the binary format's lease is.
+    /// The progress of the binary format's lease.
     leased: Leased,
 }
 
@@ -60,7 +21,7 @@ impl Batch {
     /// Appends the bytes of the requests, which go out as one write. Opaques go on from `opaque`; no value longer than
     /// `most` is accepted.
     pub(in crate::memcached) fn encode(
-        wire: Wire,
+        format: Format,
         requests: &[Request<'_>],
         most: usize,
         opaque: &mut u32,
@@ -74,9 +35,9 @@ impl Batch {
         };
         for request in requests {
             let opaque = next();
-            let kind = match wire {
-                Wire::Meta => meta::request(request, opaque, out),
-                Wire::Binary => binary::request(request, opaque, out),
+            let kind = match format {
+                Format::Meta => meta::request(request, opaque, out),
+                Format::Binary => binary::request(request, opaque, out),
             };
             expected.push(Expected { kind, opaque });
             if kind == Kind::Store {
@@ -84,14 +45,14 @@ impl Batch {
             }
         }
         let opaque = next();
-        match wire {
-            Wire::Meta => meta::end(out),
-            Wire::Binary => binary::end(opaque, out),
+        match format {
+            Format::Meta => meta::end(out),
+            Format::Binary => binary::end(opaque, out),
         }
         expected.push(Expected { kind: Kind::End, opaque });
         cuts.push(out.len());
         let replies = Vec::with_capacity(requests.len());
-        Self { wire, most, expected: expected.into_iter(), replies, cuts, leased: Leased::No }
+        Self { format, most, expected: expected.into_iter(), replies, cuts, leased: Leased::No }
     }
 
     /// The bytes in pieces that end where stored values do. memcached (1.6.18) with TLS hangs if something follows a large
@@ -101,12 +62,12 @@ impl Batch {
         self.cuts.iter().map(move |&to| &bytes[std::mem::replace(&mut from, to)..to])
     }
 
-    /// Reads what arrived. True when all replies are there, and nothing but them.
+    /// Reads the bytes that arrived. True once they are all replies and nothing else.
     pub(in crate::memcached) fn feed(&mut self, input: &mut Buffer) -> Result<bool, Fault> {
         while let Some(&expected) = self.expected.as_slice().first() {
-            let parsed = match self.wire {
-                Wire::Meta => meta::reply(expected, self.most, input)?,
-                Wire::Binary => binary::reply(expected, self.most, &mut self.leased, input)?,
+            let parsed = match self.format {
+                Format::Meta => meta::reply(expected, self.most, input)?,
+                Format::Binary => binary::reply(expected, self.most, &mut self.leased, input)?,
             };
             match parsed {
                 Parsed::Incomplete => return Ok(false),

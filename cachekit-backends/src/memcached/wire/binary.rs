@@ -1,7 +1,9 @@
 //! The binary protocol, as memcached's `doc/protocol-binary.txt` describes it.
 
-use super::batch::{Expected, Kind, Leased, Parsed};
-use super::{Action, Buffer, Fault, Found, Mode, Reply, Request, shown};
+use super::expected::{Expected, Kind, Leased, Parsed};
+use super::fault::{Fault, shown};
+use super::message::{Action, Found, Mode, Reply, Request};
+use crate::net::Buffer;
 
 pub(super) const HEADER: usize = 24;
 const REQUEST: u8 = 0x80;

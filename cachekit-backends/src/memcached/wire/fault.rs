@@ -1,18 +1,18 @@
 use std::borrow::Cow;
 use std::io;
 
-/// Why a connection is of no use any more.
+/// Why a connection can't be used any more.
 #[derive(Debug)]
 pub(in crate::memcached) enum Fault {
     /// No connection could be made.
     Connect(io::Error),
     /// No connection was free in time.
     Busy,
-    /// The server hung up.
+    /// The server closed the connection.
     Hangup,
     Io(io::Error),
     Timeout,
-    /// The bytes are none that the protocol allows here.
+    /// The protocol doesn't allow these bytes here.
     Protocol(Cow<'static, str>),
     /// The server wants a login.
     LoginNeeded,
@@ -27,7 +27,7 @@ impl Fault {
         Err(Self::Protocol(what.into()))
     }
 
-    /// Whether a server that was restarted looks like this to who kept a connection.
+    /// Returns whether a kept connection fails like this after a restart of the server.
     pub(in crate::memcached) fn is_hangup(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
         match self {
@@ -45,4 +45,10 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::TimedOut { Self::Timeout } else { Self::Io(error) }
     }
+}
+
+/// Text of a server, fit to be shown: short, and without control characters.
+pub(super) fn shown(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(200)]);
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

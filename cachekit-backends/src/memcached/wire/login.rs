@@ -1,11 +1,13 @@
 //! Logging in: SASL PLAIN in the binary protocol (`memcached -S`), or the text login (`memcached -Y`).
 
 use super::binary::{AUTH_ERROR, Head, OK, Packet, SASL_AUTH, UNKNOWN};
-use super::{Buffer, Fault, Wire};
+use super::fault::Fault;
+use super::message::Format;
 use crate::Secret;
+use crate::net::Buffer;
 
-/// The opaque of the login. It has line ends in it: a server that reads text takes them for the end of a line and
-/// answers; else it would wait for more for ever.
+/// The opaque of the login. It has line ends in it: a server that reads text takes them for the end of a line and replies,
+/// where it would wait for more otherwise.
 const OPAQUE: u32 = u32::from_be_bytes(*b"\r\n\r\n");
 const MOST_REPLY: usize = 2048;
 
@@ -29,12 +31,12 @@ pub(in crate::memcached) struct Credentials {
 #[derive(Debug)]
 pub(in crate::memcached) struct Login(LoginKind);
 
-/// What a server said to a login.
+/// The reply of a server to a login.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::memcached) enum Greeting {
     /// Nothing yet, or not all.
     Incomplete,
-    Welcome(Wire),
+    Welcome(Format),
     /// It speaks text, so the text login is to be tried, on another connection.
     SpeaksText,
 }
@@ -100,11 +102,11 @@ fn sasl(input: &mut Buffer) -> Result<Greeting, Fault> {
         return Ok(Greeting::Incomplete);
     }
     let greeting = match (head.opcode, head.status) {
-        (SASL_AUTH, OK) => Greeting::Welcome(Wire::Binary),
+        (SASL_AUTH, OK) => Greeting::Welcome(Format::Binary),
         (SASL_AUTH, AUTH_ERROR) => return Err(wrong()),
         (SASL_AUTH, UNKNOWN) => {
             return Err(Fault::LoginRefused(
-                "the server knows no login, everybody may use it: start it with `-S` or `-Y`, or use the cache type \
+                "the server has no login, and is open to all: start it with `-S` or `-Y`, or use the cache type \
                  `memcached`"
                     .into(),
             ));
@@ -132,7 +134,7 @@ fn text(input: &mut Buffer) -> Result<Greeting, Fault> {
     match unread[..end].trim_ascii_end() {
         b"STORED" => {
             input.consume(end + 1);
-            Ok(Greeting::Welcome(Wire::Meta))
+            Ok(Greeting::Welcome(Format::Meta))
         }
         line if line.starts_with(b"CLIENT_ERROR") => Err(wrong()),
         line if line.starts_with(b"SERVER_ERROR") || line.starts_with(b"ERROR") => {

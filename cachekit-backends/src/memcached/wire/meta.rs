@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
-use super::batch::{Expected, Kind, Parsed};
-use super::{Action, Buffer, Fault, Found, Mode, Reply, Request, shown};
+use super::expected::{Expected, Kind, Parsed};
+use super::fault::{Fault, shown};
+use super::message::{Action, Found, Mode, Reply, Request};
+use crate::net::Buffer;
 
 /// No reply line is longer.
 const MOST_LINE: usize = 2048;

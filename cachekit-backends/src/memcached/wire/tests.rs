@@ -1,4 +1,5 @@
 use super::*;
+use crate::net::Buffer;
 use proptest::prelude::*;
 
 const MOST: usize = 1 << 20;
@@ -25,7 +26,7 @@ fn requests() -> Vec<Request<'static>> {
     actions.into_iter().enumerate().map(request).collect()
 }
 
-fn batch(wire: Wire) -> (Batch, Vec<u8>) {
+fn batch(wire: Format) -> (Batch, Vec<u8>) {
     let (mut out, mut opaque) = (Vec::new(), 99);
     (Batch::encode(wire, &requests(), MOST, &mut opaque, &mut out), out)
 }
@@ -43,12 +44,12 @@ fn packet(opcode: u8, status: u16, opaque: u32, cas: u64, extras: &[u8], value: 
 }
 
 /// What a good server says to [`requests`]. Values tell whose they are.
-fn replies(wire: Wire) -> Vec<u8> {
+fn replies(wire: Format) -> Vec<u8> {
     match wire {
-        Wire::Meta => b"VA 6 f0 c5 O100\r\nfirst!\r\nHD s3 f0 c6 O101\r\nVA 0 f0 c7 O102 W\r\n\r\nHD O103\r\nNS O104\r\n\
+        Format::Meta => b"VA 6 f0 c5 O100\r\nfirst!\r\nHD s3 f0 c6 O101\r\nVA 0 f0 c7 O102 W\r\n\r\nHD O103\r\nNS O104\r\n\
             EX O105\r\nNF O106\r\nVA 5 f1 c8 O107\r\nlast!\r\nMN\r\n"
             .to_vec(),
-        Wire::Binary => [
+        Format::Binary => [
             packet(0x00, 0, 100, 5, &[0; 4], b"first!"),
             packet(0x00, 0, 101, 6, &[0; 4], b"abc"),
             packet(0x00, 1, 102, 0, &[], b"Not found"),
@@ -64,7 +65,7 @@ fn replies(wire: Wire) -> Vec<u8> {
     }
 }
 
-const WIRES: [Wire; 2] = [Wire::Meta, Wire::Binary];
+const WIRES: [Format; 2] = [Format::Meta, Format::Binary];
 
 fn values(replies: &[Reply]) -> Vec<Option<&[u8]>> {
     replies
@@ -78,7 +79,7 @@ fn requests_are_one_piece_of_text() {
     let text = "mg k0@aaaaaaaaaaaac v f c O100\r\nmg k1@aaaaaaaaaaaac s f c O101\r\nmg k2@aaaaaaaaaaaac v f c O102 N60\r\n\
         ms k3@aaaaaaaaaaaac 5 T60 F7 O103\r\nvalue\r\nms k4@aaaaaaaaaaaac 5 T60 F7 O104 ME\r\nvalue\r\n\
         ms k5@aaaaaaaaaaaac 5 T60 F7 O105 C9\r\nvalue\r\nmd k6@aaaaaaaaaaaac O106\r\nmg k7@aaaaaaaaaaaac v f c O107\r\nmn\r\n";
-    let (batch, out) = batch(Wire::Meta);
+    let (batch, out) = batch(Format::Meta);
     assert_eq!(String::from_utf8(out.clone()).unwrap(), text);
     assert_eq!(batch.pieces(&out).collect::<Vec<_>>().concat(), out);
     assert!(batch.pieces(&out).take(3).all(|piece| piece.ends_with(b"value\r\n")));
@@ -125,12 +126,12 @@ fn what_is_not_due_is_a_fault() {
         "SERVER_ERROR object too large for cache\r\n",
     ];
     for text in wrong {
-        assert!(feed(&mut batch(Wire::Meta).0, text.as_bytes()).is_err(), "{text:?}");
+        assert!(feed(&mut batch(Format::Meta).0, text.as_bytes()).is_err(), "{text:?}");
     }
-    let unauthenticated = feed(&mut batch(Wire::Meta).0, b"CLIENT_ERROR unauthenticated\r\n");
+    let unauthenticated = feed(&mut batch(Format::Meta).0, b"CLIENT_ERROR unauthenticated\r\n");
     assert!(matches!(unauthenticated, Err(Fault::LoginNeeded)));
-    assert!(feed(&mut batch(Wire::Meta).0, &[b'x'; 3000]).is_err(), "a line without an end");
-    assert!(feed(&mut batch(Wire::Binary).0, b"ERROR\r\n").is_err());
+    assert!(feed(&mut batch(Format::Meta).0, &[b'x'; 3000]).is_err(), "a line without an end");
+    assert!(feed(&mut batch(Format::Binary).0, b"ERROR\r\n").is_err());
     for wire in WIRES {
         let mut more = replies(wire);
         more.push(b'x');
@@ -142,12 +143,12 @@ fn what_is_not_due_is_a_fault() {
 fn an_announced_length_allocates_nothing() {
     let mut input = Buffer::default();
     input.push(b"VA 1048576 f0 c1 O100\r\nabc");
-    assert!(!batch(Wire::Meta).0.feed(&mut input).unwrap());
+    assert!(!batch(Format::Meta).0.feed(&mut input).unwrap());
     let mut packet = packet(0, 0, 100, 1, &[0; 4], b"");
     packet[8..12].copy_from_slice(&0x10_0000u32.to_be_bytes());
     let mut other = Buffer::default();
     other.push(&packet);
-    assert!(!batch(Wire::Binary).0.feed(&mut other).unwrap());
+    assert!(!batch(Format::Binary).0.feed(&mut other).unwrap());
     assert!(input.allocated() <= 64 << 10 && other.allocated() <= 64 << 10);
 }
 
@@ -165,7 +166,7 @@ fn logins_are_understood() {
     };
     let opaque = u32::from_be_bytes(*b"\r\n\r\n");
     let answer = |status| packet(0x21, status, opaque, 0, &[], b"text");
-    assert_eq!(say(&sasl, &answer(0)).unwrap(), Greeting::Welcome(Wire::Binary));
+    assert_eq!(say(&sasl, &answer(0)).unwrap(), Greeting::Welcome(Format::Binary));
     assert_eq!(say(&sasl, b"CLIENT_ERROR unauthenticated\r\n").unwrap(), Greeting::SpeaksText);
     assert_eq!(say(&sasl, b"CLIENT").unwrap(), Greeting::Incomplete);
     for status in [0x20, 0x81] {
@@ -175,7 +176,7 @@ fn logins_are_understood() {
     let mut out = Vec::new();
     let text = Login::start(LoginKind::Text, &credentials, &mut out).unwrap();
     assert_eq!(out, b"set login 0 0 8\r\nus:er pw\r\n");
-    assert_eq!(say(&text, b"STORED\r\n").unwrap(), Greeting::Welcome(Wire::Meta));
+    assert_eq!(say(&text, b"STORED\r\n").unwrap(), Greeting::Welcome(Format::Meta));
     assert!(matches!(say(&text, b"CLIENT_ERROR x\r\n"), Err(Fault::LoginRefused(_))));
 }
 

@@ -2,18 +2,18 @@
 
 use std::io;
 
-use super::Server;
-use crate::memcached::settings::Settings;
-use crate::memcached::wire::Fault;
+use super::server::Server;
+use super::settings::Settings;
+use super::wire::Fault;
 use crate::{Error, ErrorKind};
 
-/// What an unlucky kind of server does with a client that it was not made for.
+/// Advice for a server that never replied: some kinds don't reply to clients of another kind.
 const SILENT: &str = "; if the server is up, it may want a login (memcached with `-S` answers nothing to clients without: use \
                       `saslmemcached`) or TLS (the option `tls`)";
 
-/// The error of a server that isn't asked for a while.
+/// The error of a server whose circuit breaker is open.
 pub(super) fn left_alone(kind: ErrorKind, server: &Server) -> Error {
-    let name = &server.address.name;
+    let name = &server.name;
     Error::new(
         kind,
         format!("memcached at {name} failed several times in a row and is left alone until a probe succeeds"),
@@ -21,7 +21,7 @@ pub(super) fn left_alone(kind: ErrorKind, server: &Server) -> Error {
 }
 
 pub(super) fn of(fault: Fault, server: &Server, settings: &Settings, answered: bool) -> Error {
-    let name = &server.address.name;
+    let name = &server.name;
     let hint = if answered || settings.login.is_some() { "" } else { SILENT };
     let new = |kind, text: String| Error::new(kind, text);
     match fault {

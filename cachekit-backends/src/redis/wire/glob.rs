@@ -1,7 +1,7 @@
 //! Patterns of `SCAN`.
 
 /// The pattern of all keys that start with a text, literally.
-pub(super) fn starting_with(prefix: &str) -> Vec<u8> {
+pub(in crate::redis) fn starting_with(prefix: &str) -> Vec<u8> {
     let mut pattern = Vec::with_capacity(prefix.len() + 1);
     for &byte in prefix.as_bytes() {
         if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^' | b'-') {
@@ -24,7 +24,7 @@ mod tests {
             [] => text.is_empty(),
             [b'*', rest @ ..] => (0..=text.len()).any(|at| matches(rest, &text[at..])),
             [b'?', rest @ ..] => !text.is_empty() && matches(rest, &text[1..]),
-            [b'[', ..] => panic!("a class that nobody asked for"),
+            [b'[', ..] => panic!("a class, which no pattern has"),
             [b'\\', byte, rest @ ..] | [byte, rest @ ..] => {
                 text.first() == Some(byte) && matches(rest, &text[1..])
             }

@@ -5,7 +5,7 @@ const KEEP: usize = 64 << 10;
 
 /// Bytes that arrived and weren't understood yet. Grows by what arrives, never by what a server announces.
 #[derive(Debug, Default)]
-pub(in crate::memcached) struct Buffer {
+pub(crate) struct Buffer {
     /// All of it is initialised; `start..end` has arrived.
     data: Vec<u8>,
     start: usize,
@@ -13,16 +13,16 @@ pub(in crate::memcached) struct Buffer {
 }
 
 impl Buffer {
-    pub(in crate::memcached) fn unread(&self) -> &[u8] {
+    pub(crate) fn unread(&self) -> &[u8] {
         &self.data[self.start..self.end]
     }
 
-    pub(in crate::memcached) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// Marks the first `n` unread bytes as understood.
-    pub(super) fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
@@ -30,7 +30,7 @@ impl Buffer {
     }
 
     /// Room for more bytes: a step at least, as many as there are already at most.
-    pub(in crate::memcached) fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.data.len() - self.end < STEP {
             self.data.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -42,19 +42,19 @@ impl Buffer {
     }
 
     /// Says that so many bytes were written into the [room](Self::room).
-    pub(in crate::memcached) fn filled(&mut self, n: usize) {
+    pub(crate) fn filled(&mut self, n: usize) {
         self.end = (self.end + n).min(self.data.len());
     }
 
     /// Gives back what a large value took.
-    pub(in crate::memcached) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         if self.is_empty() && self.data.len() > KEEP {
             self.data = Vec::new();
         }
     }
 
     #[cfg(test)]
-    pub(super) fn push(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = self.room();
             let n = room.len().min(bytes.len());
@@ -65,7 +65,7 @@ impl Buffer {
     }
 
     #[cfg(test)]
-    pub(super) fn allocated(&self) -> usize {
+    pub(crate) fn allocated(&self) -> usize {
         self.data.len()
     }
 }

@@ -1,15 +1,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::key::WireKey;
-use super::net::Server;
 use super::ring::Ring;
+use super::server::Server;
 use super::settings::Settings;
+use super::wire::WireKey;
 
-/// The servers, and what all operations on them need.
+/// The list of servers, and what all operations on them need.
 #[derive(Debug)]
-pub(super) struct Cluster {
-    pub(super) servers: Vec<Server>,
+pub(super) struct Servers {
+    pub(super) all: Vec<Server>,
     pub(super) settings: Settings,
     pub(super) generation_key: WireKey,
     ring: Ring,
@@ -17,12 +17,12 @@ pub(super) struct Cluster {
     limit: AtomicU64,
 }
 
-impl Cluster {
+impl Servers {
     pub(super) fn new(settings: Settings) -> Self {
         let server = |address| Server::new(address, &settings);
         let this = Self {
-            servers: settings.servers.iter().cloned().map(server).collect(),
-            ring: Ring::new(settings.servers.iter().map(|server| server.name.as_str())),
+            all: settings.servers.iter().cloned().map(server).collect(),
+            ring: Ring::new(settings.servers.iter().map(ToString::to_string)),
             generation_key: WireKey::of_generation(&settings.key_prefix),
             limit: AtomicU64::new(0),
             settings,
@@ -31,7 +31,7 @@ impl Cluster {
         this
     }
 
-    /// The place of a key's server.
+    /// Returns the place of a key's server in the list.
     pub(super) fn place(&self, key: &str) -> usize {
         self.ring.place(key)
     }
@@ -40,10 +40,10 @@ impl Cluster {
         self.limit.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// When an operation that begins now is over at the latest.
+    /// Returns when an operation that begins now must be over.
     pub(super) fn deadline(&self) -> Instant {
         let (now, limit) = (Instant::now(), Duration::from_nanos(self.limit.load(Ordering::Relaxed)));
-        // Some moments are too late to be told.
+        // The clock can't count to some moments.
         now.checked_add(limit).unwrap_or(now + Duration::from_secs(3600))
     }
 }

@@ -1,15 +1,15 @@
-//! Commands: what goes to the server, and what comes back.
+//! Commands: the bytes for the server, and how its replies are classified.
 
 use std::sync::LazyLock;
 
 use redis::{Cmd, RedisError, ServerErrorKind, Value};
 
-use super::form;
-use super::place::Place;
+use super::layout;
+use crate::net::Address;
 use crate::{Lifetime, Result, Token, Version, lifetime_millis};
 
 /// A script that runs in the server, known there by its hash.
-pub(super) struct Script {
+pub(in crate::redis) struct Script {
     code: &'static str,
     hash: LazyLock<String>,
 }
@@ -41,8 +41,8 @@ impl Script {
 
 /// One command.
 #[derive(Clone)]
-pub(super) struct Command {
-    pub(super) cmd: Cmd,
+pub(in crate::redis) struct Command {
+    pub(in crate::redis) cmd: Cmd,
     script: Option<&'static Script>,
 }
 
@@ -53,8 +53,8 @@ impl From<Cmd> for Command {
 }
 
 impl Command {
-    /// The same with the script itself instead of its hash, for a server that doesn't know it yet.
-    pub(super) fn with_source(&self) -> Self {
+    /// Returns the same command with the script's source instead of its hash, for a server that doesn't have it yet.
+    pub(in crate::redis) fn with_source(&self) -> Self {
         let Some(script) = self.script else { return self.clone() };
         let mut cmd = redis::cmd("EVAL");
         cmd.arg(script.code);
@@ -69,40 +69,40 @@ impl Command {
 
 /// Commands that go to the server together.
 #[derive(Clone)]
-pub(super) struct Batch {
-    pub(super) commands: Vec<Command>,
-    /// The node of a cluster that is meant, if the keys don't say it.
-    pub(super) at: Option<Place>,
-    /// Whether it does no harm if the server runs them twice.
-    pub(super) repeatable: bool,
+pub(in crate::redis) struct Batch {
+    pub(in crate::redis) commands: Vec<Command>,
+    /// The node of a cluster that the commands are for, where no key decides it.
+    pub(in crate::redis) at: Option<Address>,
+    /// Whether the server may run them twice.
+    pub(in crate::redis) repeatable: bool,
 }
 
 impl Batch {
-    pub(super) fn of(commands: Vec<Command>) -> Self {
+    pub(in crate::redis) fn of(commands: Vec<Command>) -> Self {
         Self { commands, at: None, repeatable: true }
     }
 
-    pub(super) fn one(command: impl Into<Command>) -> Self {
+    pub(in crate::redis) fn one(command: impl Into<Command>) -> Self {
         Self::of(vec![command.into()])
     }
 
-    /// The server must not run them twice: the second time would answer that somebody else was first.
-    pub(super) fn once_only(mut self) -> Self {
+    /// The server must not run them twice: the second run would find the first one's value.
+    pub(in crate::redis) fn once_only(mut self) -> Self {
         self.repeatable = false;
         self
     }
 
-    pub(super) fn at(mut self, place: Option<Place>) -> Self {
-        self.at = place;
+    pub(in crate::redis) fn at(mut self, node: Option<Address>) -> Self {
+        self.at = node;
         self
     }
 }
 
-/// The answer to one command.
-pub(super) type Reply = std::result::Result<Value, RedisError>;
+/// The reply to one command.
+pub(in crate::redis) type Reply = std::result::Result<Value, RedisError>;
 
-/// An error that the server answered as an error.
-pub(super) fn reply(value: Value) -> Reply {
+/// Turns an error that the server replied into an `Err`.
+pub(in crate::redis) fn reply(value: Value) -> Reply {
     match value {
         Value::ServerError(error) => Err(error.into()),
         value => Ok(value),
@@ -113,24 +113,24 @@ fn is_kind(reply: &Reply, kind: ServerErrorKind) -> bool {
     reply.as_ref().is_err_and(|error| error.kind() == redis::ErrorKind::Server(kind))
 }
 
-/// The server doesn't know the script, and has done nothing.
-pub(super) fn is_unknown_script(reply: &Reply) -> bool {
+/// The server doesn't have the script, and has done nothing.
+pub(in crate::redis) fn is_unknown_script(reply: &Reply) -> bool {
     is_kind(reply, ServerErrorKind::NoScript)
 }
 
 /// The server has become a replica, and has done nothing.
-pub(super) fn is_demoted(reply: &Reply) -> bool {
+pub(in crate::redis) fn is_demoted(reply: &Reply) -> bool {
     is_kind(reply, ServerErrorKind::ReadOnly)
 }
 
-/// A lifetime as the server takes it. One that its clock can't count is for ever.
+/// A lifetime as the server takes it; none, which is for ever, for one that its clock can't count.
 fn millis(life: Lifetime) -> Option<u64> {
     const MOST: u64 = 1_000_000_000_000_000;
     life.map(lifetime_millis).filter(|&millis| millis < MOST)
 }
 
-/// Reads the bytes under several keys. `MGET` also for one: it answers nothing, instead of an error, where somebody put a list.
-pub(super) fn read(keys: &[&str]) -> Command {
+/// Reads the bytes under several keys. `MGET` also for one: it replies nil, not an error, where the key holds a list.
+pub(in crate::redis) fn read(keys: &[&str]) -> Command {
     let mut cmd = redis::cmd("MGET");
     for key in keys {
         cmd.arg(key.as_bytes());
@@ -139,9 +139,9 @@ pub(super) fn read(keys: &[&str]) -> Command {
 }
 
 /// Stores a value.
-pub(super) fn write(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
+pub(in crate::redis) fn write(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
     let mut cmd = redis::cmd("SET");
-    cmd.arg(key.as_bytes()).arg(form::stored(value)?);
+    cmd.arg(key.as_bytes()).arg(layout::stored(value)?);
     if let Some(millis) = millis(life) {
         cmd.arg("PX").arg(millis);
     }
@@ -149,45 +149,45 @@ pub(super) fn write(key: &str, value: &[u8], life: Lifetime) -> Result<Command> 
 }
 
 fn with_value(mut command: Command, value: &[u8], life: Lifetime) -> Result<Command> {
-    command.cmd.arg(form::stored(value)?);
+    command.cmd.arg(layout::stored(value)?);
     if let Some(millis) = millis(life) {
         command.cmd.arg(millis);
     }
     Ok(command)
 }
 
-/// Stores a value where none is; answers 1 if it did. A script, because `SET … NX` would not store over a lease.
-pub(super) fn add(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
+/// Stores a value where none is; replies 1 if it did. A script, because `SET … NX` would not store over a lease.
+pub(in crate::redis) fn add(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
     with_value(ADD.command(&[key]), value, life)
 }
 
-/// Stores a value if the key's state is still that of the token; answers 1 if it did.
-pub(super) fn put_if(key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<Command> {
+/// Stores a value if the key's state is still that of the token; replies 1 if it did.
+pub(in crate::redis) fn put_if(key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<Command> {
     let mut command = PUT_IF.command(&[key]);
     command.cmd.arg(&Version(token.0).to_bytes()[..]);
     with_value(command, value, life)
 }
 
-/// Removes a key; answers 1 if a value was there.
-pub(super) fn delete(key: &str) -> Command {
+/// Removes a key; replies 1 if a value was there.
+pub(in crate::redis) fn delete(key: &str) -> Command {
     DELETE.command(&[key])
 }
 
-/// Looks at an entry, leaves a lease where it is absent, and makes the versions that are missing. One command, or one for
-/// each key if they may lie on different servers.
-pub(super) fn fetch(
+/// Reads an entry, leaves a lease where it is absent, and makes the versions that are missing. One command, or one for each
+/// key if they may lie on different servers.
+pub(in crate::redis) fn fetch(
     entry: &str,
     versions: &[&str],
     lease: std::time::Duration,
     scattered: bool,
 ) -> Vec<Command> {
     let lease_millis = lifetime_millis(lease);
-    // Making one random number costs more than the rest of this; the next ones are as good as long as they differ.
+    // One random number a fetch: the numbers after it are as hard to guess, and they differ.
     let Version(random) = Version::fresh();
     let next = (1..).map(|i| Version(random.wrapping_add(i)));
-    let versions = versions.iter().zip(next).map(|(key, fresh)| (*key, form::version(fresh)));
+    let versions = versions.iter().zip(next).map(|(key, fresh)| (*key, layout::version(fresh)));
     let proposals: Vec<(&str, Vec<u8>)> =
-        std::iter::once((entry, form::lease(Version(random)))).chain(versions).collect();
+        std::iter::once((entry, layout::lease(Version(random)))).chain(versions).collect();
     let groups = proposals.chunks(if scattered { 1 } else { proposals.len() });
     let command = |group: &[(&str, Vec<u8>)]| {
         let keys: Vec<&str> = group.iter().map(|(key, _)| *key).collect();

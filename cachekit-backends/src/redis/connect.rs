@@ -1,4 +1,4 @@
-//! How a connection is made: through sentinels, if there are any, then the login.
+//! Making a connection: by way of the sentinels, if there are any, then the login.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,61 +7,64 @@ use std::time::Instant;
 use redis::{Cmd, Value};
 use rustls::ClientConfig;
 
-use super::command::reply;
 use super::error::Server;
-use super::place::{Kind, Place, Target};
+use super::settings::{Kind, Target};
+use super::wire::{MOST_LINE, MOST_STORED, reply};
+use crate::net::Address;
 use crate::{Error, ErrorKind, Result};
 
-/// What a driver needs to know to connect.
+/// The way to the server.
 pub(super) struct Route {
     pub(super) target: Target,
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) server: Server,
-    #[cfg(feature = "redis-cluster")]
-    pub(super) certificates: Option<redis::TlsCertificates>,
+}
+
+/// How a connection to one address is made.
+pub(super) struct Dialing<'a> {
+    pub(super) address: &'a Address,
+    pub(super) tls: Option<&'a Arc<ClientConfig>>,
+    /// The longest text of a reply.
+    pub(super) most: usize,
+    pub(super) deadline: Instant,
 }
 
 /// The part of a driver that connects.
 pub(super) trait Dial: Sync {
-    type Line: Send;
+    type Connection: Send;
 
-    /// Makes a connection, TLS included, before the deadline.
-    fn dial(
-        &self,
-        place: &Place,
-        tls: Option<&Arc<ClientConfig>>,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Self::Line>> + Send;
+    /// Makes a connection, TLS included.
+    fn dial(&self, dialing: Dialing<'_>) -> impl Future<Output = Result<Self::Connection>> + Send;
 
-    /// Sends commands together and waits for their answers.
+    /// Sends commands together and waits for their replies.
     fn ask(
         &self,
-        line: &mut Self::Line,
+        connection: &mut Self::Connection,
         commands: Vec<Cmd>,
         deadline: Instant,
     ) -> impl Future<Output = Result<Vec<Value>>> + Send;
 }
 
 /// Makes a connection to the master and logs in.
-pub(super) async fn open<D: Dial>(dial: &D, route: &Route, deadline: Instant) -> Result<D::Line> {
+pub(super) async fn open<D: Dial>(dial: &D, route: &Route, deadline: Instant) -> Result<D::Connection> {
     let Kind::Sentinel(master) = &route.target.kind else {
-        let [place, ..] = &route.target.places[..] else {
+        let [address, ..] = &route.target.servers[..] else {
             return Err(route.server.fault(ErrorKind::Config, "no address"));
         };
-        return enter(dial, route, place, deadline).await;
+        return enter(dial, route, address, deadline).await;
     };
-    // The first sentinel that answers knows; so it is done by all clients of Sentinel, as its documentation asks.
+    // The first sentinel that replies is believed, as the documentation of Sentinel asks of clients.
     let mut last = None;
-    let count = u32::try_from(route.target.places.len()).unwrap_or(u32::MAX);
-    for (sentinel, left) in route.target.places.iter().zip((1..=count).rev()) {
+    let count = u32::try_from(route.target.servers.len()).unwrap_or(u32::MAX);
+    for (sentinel, left) in route.target.servers.iter().zip((1..=count).rev()) {
         let now = Instant::now();
         let until = now + deadline.saturating_duration_since(now) / left;
         let entered = match master_of(dial, route, sentinel, master, until).await {
-            Ok(place) => enter(dial, route, &place, deadline).await,
+            Ok(address) => enter(dial, route, &address, deadline).await,
             Err(error) => Err(error),
         };
         match entered {
-            Ok(line) => return Ok(line),
+            Ok(connection) => return Ok(connection),
             Err(error) if error.kind() == ErrorKind::Auth => return Err(error),
             Err(error) => last = Some(error),
         }
@@ -72,25 +75,19 @@ pub(super) async fn open<D: Dial>(dial: &D, route: &Route, deadline: Instant) ->
 async fn master_of<D: Dial>(
     dial: &D,
     route: &Route,
-    sentinel: &Place,
+    sentinel: &Address,
     master: &str,
     deadline: Instant,
-) -> Result<Place> {
-    let mut line = dial.dial(sentinel, route.tls.as_ref(), deadline).await?;
+) -> Result<Address> {
+    let dialing = Dialing { address: sentinel, tls: route.tls.as_ref(), most: MOST_LINE, deadline };
+    let mut connection = dial.dial(dialing).await?;
     let mut cmd = redis::cmd("SENTINEL");
     cmd.arg("get-master-addr-by-name").arg(master);
-    let answer = first(dial.ask(&mut line, vec![cmd], deadline).await?);
+    let answer = first(dial.ask(&mut connection, vec![cmd], deadline).await?);
     match reply(answer).map_err(|error| route.server.error(error))? {
-        Value::Array(address) => match &address[..] {
-            [Value::BulkString(host), Value::BulkString(port)] => {
-                let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
-                let host = String::from_utf8(host.clone()).ok();
-                host.zip(port).map(|(host, port)| Place::Tcp(host, port)).ok_or_else(|| {
-                    route.server.fault(ErrorKind::Protocol, "the sentinel gave an address that is none")
-                })
-            }
-            _ => Err(route.server.unexpected("SENTINEL", &Value::Array(address))),
-        },
+        Value::Array(parts) => master_in(&parts).ok_or_else(|| {
+            route.server.fault(ErrorKind::Protocol, "the sentinel replied an address that is none")
+        }),
         Value::Nil => Err(route
             .server
             .fault(ErrorKind::Unavailable, &format!("the sentinel knows no master `{master}`"))),
@@ -98,24 +95,40 @@ async fn master_of<D: Dial>(
     }
 }
 
+/// The address in a sentinel's reply.
+fn master_in(parts: &[Value]) -> Option<Address> {
+    /// The longest name in the DNS.
+    const MOST_HOST: usize = 255;
+    let [Value::BulkString(host), Value::BulkString(port)] = parts else { return None };
+    let host = std::str::from_utf8(host).ok().filter(|host| host.len() <= MOST_HOST)?;
+    let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+    Some(Address::tcp(host, port))
+}
+
 fn first(answers: Vec<Value>) -> Value {
     answers.into_iter().next().unwrap_or_default()
 }
 
-/// Connects and logs in, in one round trip, or in none if nothing is asked for.
-async fn enter<D: Dial>(dial: &D, route: &Route, place: &Place, deadline: Instant) -> Result<D::Line> {
-    let mut line = dial.dial(place, route.tls.as_ref(), deadline).await?;
+/// Connects and logs in: one round trip, or none where neither login nor database is set.
+pub(super) async fn enter<D: Dial>(
+    dial: &D,
+    route: &Route,
+    address: &Address,
+    deadline: Instant,
+) -> Result<D::Connection> {
+    let dialing = Dialing { address, tls: route.tls.as_ref(), most: MOST_STORED, deadline };
+    let mut connection = dial.dial(dialing).await?;
     let commands = greeting(&route.target);
     if commands.is_empty() {
-        return Ok(line);
+        return Ok(connection);
     }
     let names: Vec<Greeting> = commands.iter().map(|(name, _)| *name).collect();
     let commands = commands.into_iter().map(|(_, cmd)| cmd).collect();
-    let answers = dial.ask(&mut line, commands, deadline).await?;
+    let answers = dial.ask(&mut connection, commands, deadline).await?;
     for (name, answer) in names.into_iter().zip(answers) {
-        welcome(route, place, name, answer)?;
+        welcome(route, address, name, answer)?;
     }
-    Ok(line)
+    Ok(connection)
 }
 
 #[derive(Clone, Copy)]
@@ -146,7 +159,7 @@ fn greeting(target: &Target) -> Vec<(Greeting, Cmd)> {
     commands
 }
 
-fn welcome(route: &Route, place: &Place, to: Greeting, answer: Value) -> Result<()> {
+fn welcome(route: &Route, address: &Address, to: Greeting, answer: Value) -> Result<()> {
     let server = &route.server;
     let answer = reply(answer).map_err(|error| match to {
         Greeting::Login => server.refused_login(error),
@@ -161,7 +174,7 @@ fn welcome(route: &Route, place: &Place, to: Greeting, answer: Value) -> Result<
         }
         (Greeting::Role, Value::Array(_)) => Err(Error::new(
             ErrorKind::Unavailable,
-            format!("Redis at {}: {place} is named as the master, but it is none (yet)", server.name),
+            format!("Redis at {}: {address} is named as the master, but is a replica", server.name),
         )),
         (Greeting::Login, _) => Err(server.unexpected("AUTH", &answer)),
         (Greeting::Database, _) => Err(server.unexpected("SELECT", &answer)),

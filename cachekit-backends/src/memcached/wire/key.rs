@@ -12,16 +12,16 @@ const MARK: u8 = b'#';
 /// A key that is legal on the wire: 1 to 250 bytes of printable ASCII without spaces. There is no other way to name an item
 /// to the protocol core, so that no key can carry protocol syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WireKey(String);
+pub(in crate::memcached) struct WireKey(String);
 
 impl WireKey {
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::memcached) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// `key@generation`, or `#SHA-256@generation` of a key that can't be written as it is. Two keys never share one: what
     /// begins with `#` is always hashed, and the generation has a fixed length.
-    pub(super) fn of(key: &str, generation: u64) -> Self {
+    pub(in crate::memcached) fn of(key: &str, generation: u64) -> Self {
         let generation = base32(&generation.to_be_bytes());
         let own = Some(key).filter(|key| is_plain(key) && key.len() + 1 + generation.len() <= MOST);
         Self(match own {
@@ -31,7 +31,7 @@ impl WireKey {
     }
 
     /// The item that holds the [generations](super::generation) of what begins with a prefix.
-    pub(super) fn of_generation(prefix: &str) -> Self {
+    pub(in crate::memcached) fn of_generation(prefix: &str) -> Self {
         let readable = is_plain(prefix) && prefix.len() <= 200;
         // The first form has a `=`, which base32 has not.
         Self(if readable {
@@ -42,7 +42,7 @@ impl WireKey {
     }
 
     /// A part of a value that is split.
-    pub(super) fn of_chunk(id: u128, number: u32) -> Self {
+    pub(in crate::memcached) fn of_chunk(id: u128, number: u32) -> Self {
         Self(format!("#chunk={}.{number}", base32(&id.to_be_bytes())))
     }
 }

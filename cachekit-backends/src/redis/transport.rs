@@ -1,23 +1,27 @@
-//! The way to the server, blocking or not. What decides is written once over [`Wire`]; the drivers only move data.
+//! The transport of commands, blocking or not. What decides is written once over [`Transport`]; the drivers move data.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::command::{Batch, Reply, is_demoted, is_unknown_script};
 use super::error::Server;
+use super::wire::{Batch, Reply, is_demoted, is_unknown_script};
 use crate::{Error, Result};
 
 /// Why an exchange failed.
 pub(super) enum Failure {
-    /// The connection was used before, and was found to be closed: a fresh one may do.
+    /// The connection had been used before, and was found closed: a fresh one may work.
     Stale(Error),
     /// Anything else.
     Final(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
 }
 
 impl From<Failure> for Error {
@@ -28,10 +32,10 @@ impl From<Failure> for Error {
     }
 }
 
-/// A year is as good as for ever, and can be added to any moment.
+/// A year: longer than any process waits, and can be added to any moment.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How long things may take; shared by all drivers of a store.
+/// The time limits, shared by all drivers of a store.
 pub(super) struct Limits {
     operation_nanos: AtomicU64,
     /// How long making a connection may take.
@@ -56,28 +60,28 @@ impl Limits {
         self.operation_nanos.store(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// When an operation that begins now must be over.
+    /// Returns when an operation that begins now must be over.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + Duration::from_nanos(self.operation_nanos.load(Ordering::Relaxed))
     }
 
-    /// When a connection that is begun now must stand.
+    /// Returns when a connection that is begun now must be made.
     pub(super) fn connect_by(&self, deadline: Instant) -> Instant {
         (Instant::now() + self.connect).min(deadline)
     }
 }
 
 /// A way to a server, to its sentinels or to the nodes of a cluster.
-pub(super) trait Wire: Sync {
+pub(super) trait Transport: Sync {
     fn limits(&self) -> &Limits;
     fn server(&self) -> &Server;
-    /// Whether keys may lie on different servers.
+    /// Returns whether keys may lie on different servers.
     fn is_scattered(&self) -> bool;
-    /// Another number after the connections were found to be of no use: cursors of before are void.
+    /// Changes after connections were found dead: cursors from before are void.
     fn epoch(&self) -> u64;
-    /// Drops all connections: what they lead to is not the master any more.
+    /// Closes all connections: they lead to a server that is no longer the master.
     fn forget(&self);
-    /// Sends all commands at once and waits for all answers.
+    /// Sends all commands at once and waits for all replies.
     fn exchange(
         &self,
         batch: &Batch,
@@ -85,30 +89,30 @@ pub(super) trait Wire: Sync {
     ) -> impl Future<Output = Result<Vec<Reply>, Failure>> + Send;
 }
 
-/// Has the commands run, and gives their answers in order; the first error, if one is among them.
-pub(super) async fn perform<W: Wire>(wire: &W, batch: &Batch) -> Result<Vec<Value>> {
+/// Runs the commands, and returns their replies in order, or the first error among them.
+pub(super) async fn perform<T: Transport>(transport: &T, batch: &Batch) -> Result<Vec<Value>> {
     if batch.commands.is_empty() {
         return Ok(Vec::new());
     }
-    let deadline = wire.limits().deadline();
-    let mut replies = persist(wire, batch, deadline).await?;
+    let deadline = transport.limits().deadline();
+    let mut replies = persist(transport, batch, deadline).await?;
     let unknown: Vec<usize> = (0..replies.len()).filter(|&i| is_unknown_script(&replies[i])).collect();
     if !unknown.is_empty() {
         let commands = unknown.iter().map(|&i| batch.commands[i].with_source()).collect();
         let again = Batch { commands, at: batch.at.clone(), repeatable: batch.repeatable };
-        for (i, reply) in unknown.into_iter().zip(persist(wire, &again, deadline).await?) {
+        for (i, reply) in unknown.into_iter().zip(persist(transport, &again, deadline).await?) {
             replies[i] = reply;
         }
     }
-    replies.into_iter().map(|reply| reply.map_err(|error| wire.server().error(error))).collect()
+    replies.into_iter().map(|reply| reply.map_err(|error| transport.server().error(error))).collect()
 }
 
-/// Tries a second time where that is safe: when a replica refused, which then did nothing, and when a connection was found
-/// dead, if the commands may run twice. Never after a timeout.
-async fn persist<W: Wire>(wire: &W, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>> {
-    match wire.exchange(batch, deadline).await {
+/// Tries a second time where that is safe: after the refusal of a replica, which did nothing, and after a connection was found
+/// closed, if the commands may run twice. Never after a timeout.
+async fn persist<T: Transport>(transport: &T, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>> {
+    match transport.exchange(batch, deadline).await {
         Ok(replies) if replies.iter().any(is_demoted) => {
-            wire.forget();
+            transport.forget();
             if replies.len() > 1 && !batch.repeatable {
                 return Ok(replies);
             }
@@ -116,15 +120,5 @@ async fn persist<W: Wire>(wire: &W, batch: &Batch, deadline: Instant) -> Result<
         Err(Failure::Stale(_)) if batch.repeatable => {}
         done => return Ok(done?),
     }
-    Ok(wire.exchange(batch, deadline).await?)
-}
-
-/// The result of a future that never waits, because its driver blocks.
-pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return value;
-        }
-    }
+    Ok(transport.exchange(batch, deadline).await?)
 }

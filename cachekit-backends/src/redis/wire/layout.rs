@@ -1,14 +1,13 @@
-//! What stands under a key in the server: a mark, 16 random bytes, and the value.
+//! The bytes under a key in the server: a mark, 16 random bytes, and the value.
 //!
-//! The random bytes are new for each write, so they tell one state of a key from all others: they are the key's
-//! [`Token`]. A key that is absent has a state as well, or a value could come back that was deleted while it was computed:
-//! a *lease*, which is a mark and random bytes without a value. Who looks for an absent key leaves a lease there, others
-//! who look share it, and a write with its token succeeds only while it is there. Whatever deletes the key deletes the
-//! lease, and a lease that expires or is evicted refuses the write. (Leases: Nishtala et al., "Scaling Memcache at
-//! Facebook", NSDI 2013.)
+//! The random bytes are new for each write, so they identify one state of a key: they are the key's [`Token`]. An absent key
+//! has a state as well, or a value could come back that was deleted while it was computed: a *lease*, which is a mark and
+//! random bytes without a value. A look at an absent key leaves a lease there, later looks share it, and a write with its
+//! token succeeds only while it is there. Deleting the key deletes the lease, and a lease that expired or was evicted refuses
+//! the write. (Leases: Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013.)
 //!
-//! Since a key is either a value or a lease, one key is all there is: the two can't be lost apart, lie in one slot of a
-//! cluster, and are found by one scan.
+//! Since a key holds either a value or a lease, the two can't be lost apart, lie in one slot of a cluster, and are found by
+//! one scan.
 
 use crate::{Error, ErrorKind, Result, Token, Version};
 
@@ -19,8 +18,10 @@ const LEASE: u8 = b'L';
 /// A mark and its random bytes.
 const HEAD: usize = 17;
 
-/// The server's own limit of 512 MiB for what stands under a key, less our head.
-pub(super) const MAX_VALUE_LEN: usize = 512 * 1024 * 1024 - HEAD;
+/// The server's own limit for the bytes under a key, 512 MiB.
+pub(in crate::redis) const MOST_STORED: usize = 512 << 20;
+/// The longest value: that limit less the head.
+pub(in crate::redis) const MAX_VALUE_LEN: usize = MOST_STORED - HEAD;
 
 fn head(mark: u8, random: Version) -> [u8; HEAD] {
     let mut head = [mark; HEAD];
@@ -28,21 +29,21 @@ fn head(mark: u8, random: Version) -> [u8; HEAD] {
     head
 }
 
-/// A lease that nobody has.
-pub(super) fn lease(random: Version) -> Vec<u8> {
+/// The bytes of a lease.
+pub(in crate::redis) fn lease(random: Version) -> Vec<u8> {
     head(LEASE, random).to_vec()
 }
 
 /// A fresh version as it is stored.
-pub(super) fn version(random: Version) -> Vec<u8> {
+pub(in crate::redis) fn version(random: Version) -> Vec<u8> {
     [&head(VALUE, random)[..], &random.to_bytes()].concat()
 }
 
 /// A value as it is stored, with new random bytes.
 ///
 /// # Errors
-/// [`ErrorKind::Full`] for one that the server wouldn't take.
-pub(super) fn stored(value: &[u8]) -> Result<Vec<u8>> {
+/// [`ErrorKind::Full`] for one that is larger than the server takes.
+pub(in crate::redis) fn stored(value: &[u8]) -> Result<Vec<u8>> {
     if value.len() > MAX_VALUE_LEN {
         return Err(Error::new(
             ErrorKind::Full,
@@ -55,8 +56,8 @@ pub(super) fn stored(value: &[u8]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The state that the bytes under a key are, if we wrote them.
-pub(super) fn token(bytes: &[u8]) -> Option<Token> {
+/// Returns the state that the bytes under a key stand for, if they are of this layout.
+pub(in crate::redis) fn token(bytes: &[u8]) -> Option<Token> {
     let ours = match bytes.first() {
         Some(&VALUE) => bytes.len() >= HEAD,
         Some(&LEASE) => bytes.len() == HEAD,
@@ -66,9 +67,9 @@ pub(super) fn token(bytes: &[u8]) -> Option<Token> {
     Some(Token(Version::from_bytes(random)?.0))
 }
 
-/// The value among the bytes under a key; none if they are a lease. What somebody else wrote is passed on as it is: who reads
-/// it finds that it is no entry.
-pub(super) fn value(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+/// Returns the value in the bytes under a key; none if they are a lease. Bytes of another layout are passed on as they are,
+/// and are no entry to their reader.
+pub(in crate::redis) fn value(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     if token(&bytes).is_none() {
         return Some(bytes);
     }

@@ -1,29 +1,38 @@
-//! TCP connections within a deadline, the look-up of the name included.
+//! TCP connections and Unix sockets within a deadline, the look-up of the name included.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Runs what knows no time limit on a thread of its own, which is left behind when it takes too long.
+use rustls::pki_types::ServerName;
+
+use super::runtime::runtime;
+
+/// Runs what knows no time limit on one of the few threads of the [runtime](super::runtime) that may block, and leaves it
+/// behind if it takes too long.
 ///
 /// # Errors
 /// [`ErrorKind::TimedOut`] at the deadline, and what `work` returns.
-pub(crate) fn bounded<T: Send + 'static>(
+pub(super) fn bounded<T: Send + 'static>(
     deadline: Instant,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (done, result) = mpsc::sync_channel(1);
-    std::thread::Builder::new().name("cachekit-connect".into()).spawn(move || {
-        // Nobody may wait any more.
-        let _ = done.send(work());
-    })?;
+    let runtime = runtime().map_err(io::Error::other)?;
+    // Detached: its end is seen by the channel.
+    drop(runtime.spawn_blocking(move || {
+        // Where all threads were busy, the caller may have gone on.
+        if !left(deadline).is_zero() {
+            let _ = done.send(work());
+        }
+    }));
     result.recv_timeout(left(deadline)).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
 
-/// Connects, blocking the thread. Each address of a name has an equal part of the time, so that one that is silent doesn't take
-/// it all.
-pub(crate) fn connect_blocking(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+/// Connects, blocking the thread. Each address of a name has an equal part of the time, so that one that is silent doesn't
+/// take it all.
+pub(super) fn tcp_blocking(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
     let addresses = if let Ok(ip) = host.parse::<IpAddr>() {
         vec![SocketAddr::new(ip, port)]
     } else {
@@ -47,8 +56,8 @@ pub(crate) fn connect_blocking(host: &str, port: u16, deadline: Instant) -> io::
     Err(failure)
 }
 
-/// The same on tokio.
-pub(crate) async fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<tokio::net::TcpStream> {
+/// Connects as a task, in the same way.
+pub(super) async fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<tokio::net::TcpStream> {
     let look_up = tokio::net::lookup_host((host, port));
     let addresses: Vec<SocketAddr> = within(deadline, look_up).await?.collect();
     let mut failure = no_address(host);
@@ -64,11 +73,17 @@ pub(crate) async fn connect(host: &str, port: u16, deadline: Instant) -> io::Res
     Err(failure)
 }
 
-async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+/// Ends a future of a task at the deadline.
+pub(super) async fn within<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
 
-/// Each address, and by when to give it up, asked when its turn has come.
+/// The name that the server's certificate must have.
+pub(super) fn server_name(host: &str) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(host.to_owned()).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))
+}
+
+/// Returns each address with the moment at which to give it up, which is read when its turn has come.
 fn shares(
     addresses: &[SocketAddr],
     deadline: Instant,
@@ -78,7 +93,7 @@ fn shares(
     addresses.iter().zip((1..=count).rev().map(by))
 }
 
-fn left(deadline: Instant) -> Duration {
+pub(super) fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 

@@ -1,9 +1,11 @@
+//! Several futures at once, and futures that never wait.
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-/// The results of several futures, polled in turns.
-pub(super) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+/// Returns the results of several futures in their order. They are polled in turns.
+pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<_> = futures.map(|future| Slot::Running(Box::pin(future))).collect();
     poll_fn(|cx| {
         let mut waiting = false;
@@ -25,7 +27,7 @@ enum Slot<F: Future> {
 impl<F: Future> Unpin for Slot<F> {}
 
 impl<F: Future> Slot<F> {
-    /// Goes on; whether it isn't done.
+    /// Polls the future; returns whether it still runs.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         if let Self::Running(future) = self {
             match future.as_mut().poll(cx) {
@@ -44,8 +46,8 @@ impl<F: Future> Slot<F> {
     }
 }
 
-/// The result of a future that waits for nothing but its turn.
-pub(in crate::memcached) fn ready<T>(future: impl Future<Output = T>) -> T {
+/// Returns the result of a future that waits for nothing but its [`turn`], because its driver blocks.
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -54,8 +56,8 @@ pub(in crate::memcached) fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Gives others a turn, once.
-pub(super) async fn turn() {
+/// Gives the other futures of [`all`] a turn, once.
+pub(crate) async fn turn() {
     let mut given = false;
     poll_fn(|_| if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }

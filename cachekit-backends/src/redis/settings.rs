@@ -1,34 +1,13 @@
-//! Where a server is: from the configuration's URL or its parts.
-
-use std::fmt;
-use std::path::PathBuf;
+//! The settings of Redis: which servers, and how to log in. From the URL, or from its parts.
 
 use crate::config::redacted;
+use crate::net::Address;
 use crate::{Config, Error, ErrorKind, Result};
 
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// One address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A name or address, and a port.
-    Tcp(String, u16),
-    /// The path of a socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-/// What stands at the addresses.
+/// The kind of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// One server.
@@ -39,18 +18,18 @@ pub(super) enum Kind {
     Sentinel(String),
 }
 
-/// Who logs in. Not shown.
+/// The login. It has no `Debug`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Login {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
 }
 
-/// Everything that a URL says.
+/// The contents of a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) kind: Kind,
-    pub(super) places: Vec<Place>,
+    pub(super) servers: Vec<Address>,
     pub(super) tls: bool,
     pub(super) login: Login,
     pub(super) db: u32,
@@ -60,7 +39,7 @@ impl Target {
     /// Reads the configuration.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for a URL that can't be understood; it says why, and doesn't show the password.
+    /// [`ErrorKind::Config`] for a malformed URL, with the reason and without the password.
     pub(super) fn of(config: &Config) -> Result<Self> {
         if let Some(url) = &config.redis_url {
             return parse(url).map_err(|why| {
@@ -70,7 +49,7 @@ impl Target {
         let host = config.redis_host.clone().unwrap_or_else(|| "localhost".into());
         Ok(Self {
             kind: Kind::Node,
-            places: vec![Place::Tcp(host, config.redis_port.unwrap_or(REDIS_PORT))],
+            servers: vec![Address::tcp(host, config.redis_port.unwrap_or(REDIS_PORT))],
             tls: false,
             login: Login {
                 user: None,
@@ -82,8 +61,8 @@ impl Target {
 
     /// All addresses, for messages.
     pub(super) fn name(&self) -> String {
-        let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
-        places.join(",")
+        let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
+        servers.join(",")
     }
 }
 
@@ -124,9 +103,9 @@ fn parse(url: &str) -> Parsed<Target> {
         if !same && (&other.login, other.db) != (&Login::default(), 0) {
             return Err("has several servers with different logins or databases".into());
         }
-        target.places.extend(other.places);
+        target.servers.extend(other.servers);
     }
-    if scheme == Scheme::Nodes && target.places.len() > 1 {
+    if scheme == Scheme::Nodes && target.servers.len() > 1 {
         target.kind = Kind::Cluster;
     }
     if target.kind == Kind::Cluster && target.db != 0 {
@@ -147,7 +126,7 @@ fn part(text: &str, tls: bool, scheme: Scheme) -> Parsed<Target> {
     if scheme == Scheme::Unix {
         let mut target = Target {
             kind: Kind::Node,
-            places: vec![Place::Unix(decoded(text)?.into())],
+            servers: vec![Address::Unix(decoded(text)?.into())],
             tls: false,
             login: Login::default(),
             db: 0,
@@ -174,8 +153,8 @@ fn part(text: &str, tls: bool, scheme: Scheme) -> Parsed<Target> {
         }
         Scheme::Nodes | Scheme::Unix => (Kind::Node, path, REDIS_PORT),
     };
-    let places = hosts.split(',').map(|host| place(host, port)).collect::<Parsed<_>>()?;
-    let mut target = Target { kind, places, tls, login, db: number(db.trim_end_matches('/'))? };
+    let servers = hosts.split(',').map(|host| address(host, port)).collect::<Parsed<_>>()?;
+    let mut target = Target { kind, servers, tls, login, db: number(db.trim_end_matches('/'))? };
     read_query(query, &mut target)?;
     Ok(target)
 }
@@ -211,7 +190,7 @@ fn read_query(query: &str, target: &mut Target) -> Parsed<()> {
 }
 
 /// `host`, `host:port`, `[ipv6]` or `[ipv6]:port`.
-fn place(text: &str, default_port: u16) -> Parsed<Place> {
+fn address(text: &str, default_port: u16) -> Parsed<Address> {
     let wrong = || "must name its server as `host`, `host:port` or `[ipv6]:port`".to_owned();
     let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
         Some(Some((ip, port))) if ip.parse::<std::net::Ipv6Addr>().is_ok() => (ip, port),
@@ -226,7 +205,7 @@ fn place(text: &str, default_port: u16) -> Parsed<Place> {
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(wrong());
     }
-    Ok(Place::Tcp(host.into(), port))
+    Ok(Address::tcp(host, port))
 }
 
 /// Text without its percent-encoding. A `%` that begins none stays.
@@ -251,13 +230,13 @@ mod tests {
         parse(url).unwrap_or_else(|why| panic!("{url} {why}"))
     }
 
-    fn tcp(host: &str, port: u16) -> Place {
-        Place::Tcp(host.into(), port)
+    fn tcp(host: &str, port: u16) -> Address {
+        Address::tcp(host, port)
     }
 
     #[test]
     fn one_server_in_all_its_forms() {
-        for (url, place, tls, db) in [
+        for (url, server, tls, db) in [
             ("redis://h", tcp("h", 6379), false, 0),
             ("redis://h/", tcp("h", 6379), false, 0),
             ("rediss://h:1/5", tcp("h", 1), true, 5),
@@ -265,18 +244,18 @@ mod tests {
             ("valkeys://[::1]:1", tcp("::1", 1), true, 0),
             ("redis://[::1]/3", tcp("::1", 6379), false, 3),
             ("redis://h?db=4", tcp("h", 6379), false, 4),
-            ("unix:///run/a%20b.sock?db=2", Place::Unix("/run/a b.sock".into()), false, 2),
-            ("redis+unix:///r@s", Place::Unix("/r@s".into()), false, 0),
+            ("unix:///run/a%20b.sock?db=2", Address::Unix("/run/a b.sock".into()), false, 2),
+            ("redis+unix:///r@s", Address::Unix("/r@s".into()), false, 0),
         ] {
             let got = target(url);
-            assert_eq!((&got.places[..], got.tls, got.db), (&[place][..], tls, db), "{url}");
+            assert_eq!((&got.servers[..], got.tls, got.db), (&[server][..], tls, db), "{url}");
             assert_eq!(got.kind, Kind::Node, "{url}");
         }
     }
 
     #[test]
     fn several_servers_are_a_cluster_and_sentinels_know_a_master() {
-        let places = [tcp("a", 1), tcp("b", 2)];
+        let servers = [tcp("a", 1), tcp("b", 2)];
         for url in [
             "redis://a:1,b:2",
             "redis://a:1,redis://b:2",
@@ -285,12 +264,12 @@ mod tests {
             "redis://u:p@a:1,b:2/0",
         ] {
             let got = target(url);
-            assert_eq!((&got.kind, &got.places[..]), (&Kind::Cluster, &places[..]), "{url}");
+            assert_eq!((&got.kind, &got.servers[..]), (&Kind::Cluster, &servers[..]), "{url}");
         }
         assert_eq!(target("redis+cluster://a").kind, Kind::Cluster);
         let got = target("rediss+sentinel://u:p@a:1,b/my%20master/7");
         assert_eq!((got.kind, got.tls, got.db), (Kind::Sentinel("my master".into()), true, 7));
-        assert_eq!(got.places, [tcp("a", 1), tcp("b", 26379)]);
+        assert_eq!(got.servers, [tcp("a", 1), tcp("b", 26379)]);
     }
 
     #[test]
@@ -323,7 +302,7 @@ mod tests {
     fn the_parts_of_the_configuration_do_as_well() {
         let config = Config::default().redis_host("h").redis_port(1).redis_password("p").redis_db(2);
         let got = Target::of(&config).unwrap();
-        assert_eq!((&got.places[..], got.db, got.tls), (&[tcp("h", 1)][..], 2, false));
+        assert_eq!((&got.servers[..], got.db, got.tls), (&[tcp("h", 1)][..], 2, false));
         assert_eq!(got.login.password.as_deref(), Some("p"));
         assert_eq!(Target::of(&Config::default()).unwrap().name(), "localhost:6379");
     }

@@ -12,7 +12,7 @@ const LAST: u64 = i32::MAX as u64;
 /// The `exptime` of a lifetime. Rounded up, and a second more: the server counts in ticks of a second, and what is to live
 /// for one could otherwise be gone at the next tick, after a few milliseconds. Never 0, which is "for ever", unless
 /// the moment is beyond the year 2038, which the server can't say; the entry's header ends those.
-pub(super) fn exptime(life: Lifetime) -> u32 {
+pub(in crate::memcached) fn exptime(life: Lifetime) -> u32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     exptime_at(life, now)
 }

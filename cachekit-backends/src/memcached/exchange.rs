@@ -1,0 +1,105 @@
+//! The exchange with servers, written once as an `async fn` over [`Transport`].
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::connect::open;
+use super::error;
+use super::server::Server;
+use super::settings::Settings;
+use super::transport::Transport;
+use super::wire::{Fault, Reply, Request};
+use crate::net::all;
+use crate::{ErrorKind, Result};
+
+/// The requests for one server.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) place: usize,
+    pub(super) requests: Vec<Request<'a>>,
+}
+
+/// Asks several servers at once; returns their replies in order.
+pub(super) async fn exchange<T: Transport>(
+    transport: &T,
+    servers: &[Server],
+    settings: &Settings,
+    asks: &[Ask<'_>],
+    deadline: Instant,
+) -> Vec<Result<Vec<Reply>>> {
+    // In the order of the servers, so that no two callers wait for each other's connections.
+    debug_assert!(asks.is_sorted_by_key(|ask| ask.place));
+    if let [ask] = asks {
+        return vec![answer(transport, servers, settings, ask, deadline).await];
+    }
+    all(asks.iter().map(|ask| answer(transport, servers, settings, ask, deadline))).await
+}
+
+async fn answer<T: Transport>(
+    transport: &T,
+    servers: &[Server],
+    settings: &Settings,
+    ask: &Ask<'_>,
+    deadline: Instant,
+) -> Result<Vec<Reply>> {
+    let server = &servers[ask.place];
+    if let Some(breaker) = &server.breaker {
+        breaker.admit().map_err(|open| error::left_alone(open.kind(), server))?;
+    }
+    let time = deadline.saturating_duration_since(Instant::now());
+    let result = transport.within(deadline, talk(transport, server, settings, ask, deadline)).await;
+    match result {
+        Ok(replies) => {
+            if let Some(breaker) = &server.breaker {
+                breaker.succeeded();
+            }
+            if !server.answered.load(Ordering::Relaxed) {
+                server.answered.store(true, Ordering::Relaxed);
+            }
+            Ok(replies)
+        }
+        Err(fault) => {
+            let error = error::of(fault, server, settings, server.answered.load(Ordering::Relaxed));
+            // Where others took most of the time, it is not this server's fault.
+            let was_late = error.kind() == ErrorKind::Timeout && time < settings.operation_timeout / 2;
+            if let Some(breaker) = server.breaker.as_ref().filter(|_| !was_late) {
+                breaker.failed(&error);
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn talk<T: Transport>(
+    transport: &T,
+    server: &Server,
+    settings: &Settings,
+    ask: &Ask<'_>,
+    deadline: Instant,
+) -> Result<Vec<Reply>, Fault> {
+    let mut permit = transport.permit(ask.place, deadline).await?;
+    if let Some(mut kept) = transport.kept(ask.place, &mut permit) {
+        if kept.is_quiet() {
+            match kept.run(&ask.requests, settings.max_item, deadline).await {
+                Ok(replies) => {
+                    transport.keep(ask.place, &mut permit, kept);
+                    return Ok(replies);
+                }
+                Err(fault) if fault.is_hangup() => {
+                    transport.forget(ask.place, &permit);
+                    if !ask.requests.iter().all(|request| request.action.is_repeatable()) {
+                        return Err(fault);
+                    }
+                }
+                Err(fault) => return Err(fault),
+            }
+        } else {
+            // The server was restarted, most likely, and the other connections are closed as well.
+            transport.forget(ask.place, &permit);
+        }
+    }
+    let mut fresh = open(transport, server, settings, deadline).await?;
+    let replies = fresh.run(&ask.requests, settings.max_item, deadline).await?;
+    transport.keep(ask.place, &mut permit, fresh);
+    Ok(replies)
+}

@@ -1,0 +1,149 @@
+//! The transport of tasks: one connection to the server, which all tasks share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::time::timeout_at;
+
+#[cfg(feature = "redis-cluster")]
+use super::cluster;
+use super::connect::{Route, open};
+use super::error::{Server, is_hangup};
+use super::settings::Kind;
+use super::shared::{Dialer, Shared};
+use super::transport::{Failure, Limits, Transport};
+use super::wire::{Batch, Reply};
+use crate::Result;
+use crate::net::{PerProcess, on_runtime};
+
+/// What sends commands.
+#[derive(Clone)]
+enum Client {
+    Node(Shared),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(cluster::Nodes),
+}
+
+/// The client of this process, once there is one.
+#[derive(Default)]
+struct Home {
+    client: Mutex<Option<Client>>,
+    /// Held while a caller connects; others wait for it, each within its own deadline.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+impl Home {
+    fn client(&self) -> Option<Client> {
+        let client = self.client.lock().clone()?;
+        match &client {
+            Client::Node(connection) if connection.is_closed() => None,
+            _ => Some(client),
+        }
+    }
+}
+
+pub(super) struct Multiplexed {
+    route: Arc<Route>,
+    limits: Arc<Limits>,
+    home: PerProcess<Home>,
+    epoch: AtomicU64,
+}
+
+impl Multiplexed {
+    pub(super) fn new(route: Arc<Route>, limits: Arc<Limits>) -> Self {
+        Self { route, limits, home: PerProcess::new(), epoch: AtomicU64::new(0) }
+    }
+
+    /// Returns the client, and whether it was used before.
+    async fn client(&self, home: &Home, deadline: Instant) -> Result<(Client, bool)> {
+        if let Some(client) = home.client() {
+            return Ok((client, true));
+        }
+        let by = self.limits.connect_by(deadline);
+        let connect = async {
+            let _one_at_a_time = home.connecting.lock().await;
+            if let Some(client) = home.client() {
+                return Ok((client, true));
+            }
+            let client = self.connect(by).await?;
+            *home.client.lock() = Some(client.clone());
+            Ok((client, false))
+        };
+        timeout_at(by.into(), connect).await.unwrap_or_else(|_| Err(self.route.server.timeout("connecting")))
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<Client> {
+        #[cfg(feature = "redis-cluster")]
+        if self.route.target.kind == Kind::Cluster {
+            return Ok(Client::Cluster(cluster::Nodes::connect(&self.route, &self.limits).await?));
+        }
+        let dialer = Dialer { server: &self.route.server };
+        Ok(Client::Node(open(&dialer, &self.route, deadline).await?))
+    }
+
+    /// The exchange, polled on our runtime.
+    async fn exchange_there(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
+        let home = self.home.get(Home::default);
+        let (mut client, reused) = self.client(home, deadline).await?;
+        let replies = async {
+            match &mut client {
+                Client::Node(connection) => connection.send(&batch.commands).await,
+                #[cfg(feature = "redis-cluster")]
+                Client::Cluster(nodes) => nodes.send(batch).await,
+            }
+        };
+        let (failure, stale) = match timeout_at(deadline.into(), replies).await {
+            Ok(Ok(replies)) => return Ok(replies),
+            Ok(Err(error)) => {
+                let stale = reused && is_hangup(&error);
+                (self.route.server.error(error), stale)
+            }
+            Err(_) => (self.route.server.timeout("the reply"), false),
+        };
+        self.drop_client(home, &client);
+        Err(if stale { Failure::Stale(failure) } else { Failure::Final(failure) })
+    }
+
+    /// Has the next caller connect anew, whatever the error was. A cluster's client does so by itself, and has other nodes.
+    fn drop_client(&self, home: &Home, failed: &Client) {
+        #[cfg_attr(
+            not(feature = "redis-cluster"),
+            expect(irrefutable_let_patterns, reason = "a cluster is another")
+        )]
+        let Client::Node(failed) = failed else { return };
+        let mut current = home.client.lock();
+        if matches!(&*current, Some(Client::Node(connection)) if connection.is(failed)) {
+            *current = None;
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Transport for Multiplexed {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn server(&self) -> &Server {
+        &self.route.server
+    }
+
+    fn is_scattered(&self) -> bool {
+        self.route.target.kind == Kind::Cluster
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    fn forget(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        *self.home.get(Home::default).client.lock() = None;
+    }
+
+    async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
+        on_runtime(self.exchange_there(batch, deadline)).await
+    }
+}

@@ -1,0 +1,15 @@
+//! The encoding, without input or output: commands become bytes, bytes become replies, and what the bytes of a value are.
+
+mod command;
+mod framing;
+mod glob;
+mod layout;
+mod reply;
+
+pub(super) use command::{
+    Batch, Command, Reply, add, delete, fetch, is_demoted, is_unknown_script, put_if, read, reply, write,
+};
+pub(super) use framing::{Framing, MOST_LINE, Malformed, shown};
+pub(super) use glob::starting_with;
+pub(super) use layout::{MAX_VALUE_LEN, MOST_STORED, token, value};
+pub(super) use reply::decode;
