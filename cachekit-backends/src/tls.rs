@@ -31,7 +31,7 @@ impl Pems {
                 refused(option, path, &format!("can't be read ({})", error.kind())).with_source(error)
             })
         };
-        // That both or none are given is checked with the configuration.
+        // The configuration's own check has both or none.
         Ok(Self { ca: file("tls_ca")?, client: file("tls_cert")?.zip(file("tls_key")?) })
     }
 }
@@ -40,8 +40,8 @@ fn refused(option: &str, path: &str, what: &str) -> Error {
     Error::new(ErrorKind::Config, format!("option `{option}`: the file `{path}` {what}"))
 }
 
-/// How to speak TLS as the options say: TLS 1.2 and 1.3 by ring, the server's certificate and name checked. Independent of
-/// the provider that the process may have chosen as its default.
+/// Returns the TLS settings that the options ask for: TLS 1.2 and 1.3 by ring, with the server's certificate and name checked.
+/// Independent of the process's default provider.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] for a file that can't be read or holds something else, naming the option and the file; also if

@@ -121,3 +121,30 @@ impl Drop for Child {
         }
     }
 }
+
+/// A process that was forked from this one.
+pub struct Forked(i32);
+
+/// Forks, and has the child do some work and end. The child has this thread only.
+///
+/// # Panics
+/// If it can't be forked.
+pub fn forked(work: impl FnOnce()) -> Forked {
+    match fork::fork().unwrap() {
+        fork::Fork::Parent(child) => Forked(child),
+        fork::Fork::Child => {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            std::process::exit(i32::from(result.is_err()));
+        }
+    }
+}
+
+impl Forked {
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// If it failed.
+    pub fn finish(self) {
+        assert_eq!(fork::waitpid(self.0).unwrap(), 0, "the forked process failed");
+    }
+}

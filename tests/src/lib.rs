@@ -15,7 +15,7 @@ mod rt;
 pub mod server;
 mod world;
 
-pub use child::{Child, role, say};
+pub use child::{Child, Forked, forked, role, say};
 pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};
 pub use world::{World, each, each_keeping, files};

@@ -3,9 +3,9 @@
 //! Every server has one item for each key prefix of a cache, with random numbers in it: one since when the item exists, and one
 //! for each prefix that was cleared, since when. The numbers of the prefixes that a key begins with make up the key's
 //! generation, which is a part of its name on the wire. `clear` replaces one number, and all names under the prefix are others
-//! from then on. Every operation reads the item in the same round trip, ahead of what it does under the names that
-//! it knew, and does it again if they are not right any more. If the item is lost, a new one has a new first number: all
-//! misses, nothing comes back.
+//! from then on. Every operation reads the item in the same round trip, ahead of its actions under the names that it knew, and
+//! runs them again if the names have changed. If the item is lost, a new one has a new first number: all keys miss, and no
+//! deleted value comes back.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -27,7 +27,7 @@ pub(super) struct Generations {
 }
 
 impl Generations {
-    /// Numbers that nobody has used.
+    /// Numbers that were never used.
     pub(super) fn fresh() -> Self {
         Self::new(random_u64(), Vec::new())
     }
@@ -77,12 +77,12 @@ impl Generations {
         })
     }
 
-    /// The same with another generation for what begins with `prefix`.
+    /// Returns these with another generation for keys that begin with `prefix`.
     pub(super) fn cleared(&self, prefix: &str) -> Result<Self> {
         if prefix.is_empty() {
             return Ok(Self::fresh());
         }
-        // What begins with a longer prefix begins with this one too.
+        // Keys with a longer prefix have this one too.
         let longer = |(other, _): &&(Vec<u8>, u64)| !other.starts_with(prefix.as_bytes());
         let mut cleared: Vec<_> = self.cleared.iter().filter(longer).cloned().collect();
         cleared.push((prefix.into(), random_u64()));
@@ -99,8 +99,7 @@ impl Generations {
 }
 
 fn random_u64() -> u64 {
-    // The lower half is as random as the whole.
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "a half is as random as the whole")]
     let random = random_u128() as u64;
     random
 }

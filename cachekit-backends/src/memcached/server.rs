@@ -21,7 +21,7 @@ pub(super) struct Server {
     /// Whether it ever replied.
     pub(super) answered: AtomicBool,
     speaks: AtomicU8,
-    /// Leaves the server alone while it is down, where there are others, whose successes keep the cache's own breaker closed.
+    /// Leaves the server alone while it is down. Only where there are others: their successes keep the cache's own breaker closed.
     pub(super) breaker: Option<Breaker>,
 }
 

@@ -1,6 +1,6 @@
 //! The transport of requests: what moves the bytes of the encoding. One blocks the thread, one waits as a task.
 //!
-//! What is written over it as an `async fn` waits for nothing but [`Stream::pause`] where the thread blocks.
+//! An `async fn` over the blocking one waits for nothing but [`Stream::pause`].
 
 use std::future::Future;
 use std::time::Instant;

@@ -1,9 +1,9 @@
-/// How much is read at once at least.
+/// The least room of one read.
 const STEP: usize = 16 << 10;
-/// What an idle connection may keep.
+/// The room that an idle connection keeps.
 const KEEP: usize = 64 << 10;
 
-/// Bytes that arrived and weren't understood yet. Grows by what arrives, never by what a server announces.
+/// Bytes that arrived and are not decoded yet. Grows with the bytes that arrive, never by an announced length.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     /// All of it is initialised; `start..end` has arrived.
@@ -21,7 +21,7 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// Marks the first `n` unread bytes as understood.
+    /// Removes the first `n` unread bytes.
     pub(crate) fn consume(&mut self, n: usize) {
         self.start = (self.start + n).min(self.end);
         if self.is_empty() {
@@ -41,12 +41,12 @@ impl Buffer {
         &mut self.data[self.end..]
     }
 
-    /// Says that so many bytes were written into the [room](Self::room).
+    /// Takes `n` bytes that were written into the [room](Self::room).
     pub(crate) fn filled(&mut self, n: usize) {
         self.end = (self.end + n).min(self.data.len());
     }
 
-    /// Gives back what a large value took.
+    /// Frees the room of a large value.
     pub(crate) fn shrink(&mut self) {
         if self.is_empty() && self.data.len() > KEEP {
             self.data = Vec::new();

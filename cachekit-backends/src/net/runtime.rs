@@ -42,7 +42,7 @@ pub(crate) fn runtime() -> Result<Handle> {
     Ok(handle)
 }
 
-/// Runs a future whose sockets and timers are the [`runtime`]'s. The caller's executor polls it, whichever that is, and the
+/// Runs a future whose sockets and timers are the [`runtime`]'s. The caller's executor, of any kind, polls it, and the
 /// runtime's thread wakes it.
 pub(crate) async fn on_runtime<T, E: From<Error>>(
     work: impl Future<Output = Result<T, E>> + Send,

@@ -1,4 +1,4 @@
-//! What the client library reads, in bounds and in step.
+//! The stream under the client library, which keeps replies in bounds and in step.
 
 use std::io;
 use std::pin::Pin;
@@ -67,7 +67,7 @@ impl AsyncWrite for Checked {
         let this = self.get_mut();
         if this.is_idle() {
             let mut byte = [0];
-            // Whatever has arrived, the request is not sent: it may go over another connection.
+            // Any byte, or the end: the request is not sent, so it may go over another connection.
             if Pin::new(&mut this.stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }

@@ -24,7 +24,7 @@ use super::wire::{Batch, Command, Reply, reply};
 use crate::Result;
 use crate::net::{Address, PerProcess, all};
 
-/// What a connection to a node needs, beside its address.
+/// The parts of a connection to a node, beside its address.
 struct Way {
     route: Arc<Route>,
     limits: Arc<Limits>,

@@ -18,7 +18,7 @@ use super::wire::{Batch, Reply};
 use crate::Result;
 use crate::net::{PerProcess, on_runtime};
 
-/// What sends commands.
+/// A sender of commands.
 #[derive(Clone)]
 enum Client {
     Node(Shared),

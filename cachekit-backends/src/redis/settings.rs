@@ -117,7 +117,7 @@ fn parse(url: &str) -> Parsed<Target> {
 const FORMS: &str = "must be a URL like `redis://host:6379/0` (or with `rediss`, `redis+unix`, `unix`, `redis+cluster`, \
                      `redis+sentinel`)";
 
-/// What stands between `://` and the end.
+/// Reads the text between `://` and the end.
 fn part(text: &str, tls: bool, scheme: Scheme) -> Parsed<Target> {
     if text.contains('#') {
         return Err("has a `#`, which must be written `%23` in a password".into());

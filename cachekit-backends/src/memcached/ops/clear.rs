@@ -5,10 +5,10 @@ use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Mode, Reply, Request};
 use crate::{Error, Result};
 
-/// How often a server's item is changed again when others change it at the same time.
+/// How often a server's item is tried when other clients change it at the same time.
 const TRIES: usize = 100;
 
-/// A server's item as it was and as it shall be.
+/// A change of a server's item.
 struct Change {
     place: usize,
     next: Generations,
@@ -22,8 +22,8 @@ impl Change {
 }
 
 impl<T: Transport> Ops<'_, T> {
-    /// Gives what begins with the prefix another generation on every server. A server that can't be reached is an error, after the
-    /// others have done it.
+    /// Gives the keys that begin with the prefix another generation on every server. A server that can't be reached is an error,
+    /// after the others have done it.
     pub(in crate::memcached) async fn clear(&self, prefix: &str) -> Result<()> {
         let mut left: Vec<usize> = (0..self.servers.all.len()).collect();
         let mut failure = None;
@@ -38,13 +38,13 @@ impl<T: Transport> Ops<'_, T> {
                     }
                     _ => (None, Mode::Add),
                 };
-                // Without an item there is nothing that could be found.
+                // Without an item no key of the server can be found.
                 let next = old.map_or_else(|| Ok(Generations::fresh()), |old| old.cleared(prefix))?;
                 changes.push(Change { place, next, mode });
             }
             left.clear();
             for (place, reply) in self.each(changes.iter().map(Change::store), &mut failure).await {
-                // What was known is not right any more, whoever changed it.
+                // The known item is stale: this or another client has changed it.
                 *self.servers.all[place].generations.write() = None;
                 match reply {
                     Reply::Stored => {}
@@ -61,7 +61,7 @@ impl<T: Transport> Ops<'_, T> {
         Err(contended(prefix))
     }
 
-    /// Does something to the generations of servers, at once; errors apart.
+    /// Runs an action on the generations of several servers at once; collects the first error.
     async fn each<'t>(
         &self,
         actions: impl Iterator<Item = (usize, Action<'t>)>,

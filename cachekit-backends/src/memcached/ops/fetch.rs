@@ -5,11 +5,11 @@ use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Mode, Reply};
 use crate::{Fetched, Result, Token, Version};
 
-/// How long a stub stays: no computation that takes longer is stored.
+/// The TTL of a stub: a computation that takes longer is not stored.
 const LEASE: u32 = 60 * 60;
 const TRIES: usize = 8;
 
-/// A version that isn't known yet.
+/// Why a version isn't known yet.
 enum Lack {
     Missing,
     /// The item with this number is no version.
@@ -17,7 +17,7 @@ enum Lack {
 }
 
 impl<T: Transport> Ops<'_, T> {
-    /// The state of a key. Where nothing is, a stub is left, so that there is a state that a deletion changes.
+    /// Returns the state of a key. An absent key gets a stub, so that it has a state that a deletion changes.
     pub(in crate::memcached) async fn token(&self, key: &str) -> Result<Token> {
         let action = Action::Lease { seconds: LEASE, value: false };
         for _ in 0..TRIES {
@@ -26,7 +26,7 @@ impl<T: Transport> Ops<'_, T> {
                     return Ok(token_of(generation, numbered(found.cas)?));
                 }
                 Some(Answer { reply: Reply::NoRoom, .. }) => return Err(self.no_room(key)),
-                // The item went between the look and the stub.
+                // The item was removed between the look and the stub.
                 _ => {}
             }
         }
@@ -35,8 +35,8 @@ impl<T: Transport> Ops<'_, T> {
 
     pub(in crate::memcached) async fn fetch(&self, entry: &str, keys: &[&str]) -> Result<Fetched> {
         let lease = Task { key: entry, action: Action::Lease { seconds: LEASE, value: true } };
-        // Who doesn't know the generations has just come, and the versions may be missing too: they are made in the same
-        // round trip.
+        // Where the generations are unknown, this is a first call, and the versions may be missing too: they are made in the
+        // same round trip.
         let lacks: Vec<Lack> = keys.iter().map(|_| Lack::Missing).collect();
         let wanted: Vec<(&str, Lack)> = keys.iter().copied().zip(lacks).collect();
         let fresh = (!self.knows(keys)).then(|| proposals(&wanted));
@@ -103,7 +103,7 @@ fn version(reply: &Reply) -> std::result::Result<Version, Lack> {
     }
 }
 
-/// The keys whose versions aren't known yet, with their places in the list.
+/// The keys without a known version, with their places in the list.
 fn lacking<'k>(
     keys: &[&'k str],
     versions: &[std::result::Result<Version, Lack>],

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Found, Reply};
 
-/// What an item holds.
+/// The content of an item.
 pub(super) enum Content {
     Nothing,
     Value(Vec<u8>),

@@ -23,10 +23,10 @@ pub(super) struct Answer {
 /// The tasks of one server.
 struct Part {
     place: usize,
-    /// Which tasks.
+    /// The tasks' numbers.
     tasks: Vec<usize>,
     known: Option<Arc<Generations>>,
-    /// Whether that was read since the operation began.
+    /// Whether `known` was read since the operation began.
     learned: bool,
 }
 
@@ -34,9 +34,9 @@ impl<T: Transport> Ops<'_, T> {
     /// Runs tasks, all servers at once; the answers, in order. An error of one server is the operation's, after the
     /// others have done their tasks.
     ///
-    /// The generations that were right when they were last read stand in the keys, and are read again ahead of the tasks. If
-    /// they are others now, somebody cleared, and the tasks are done again. If that happens twice, the second `clear` is
-    /// going on at the same time as this operation, which then counts as done before it.
+    /// The keys carry the generations as last read, and these are read again ahead of the tasks. If they have changed, a
+    /// `clear` came between, and the tasks run again. If that happens twice, the second `clear` is concurrent with this
+    /// operation, which then counts as done before it.
     pub(super) async fn run(&self, tasks: &[Task<'_>]) -> Result<Vec<Answer>> {
         let mut answers: Vec<Option<Answer>> = vec![None; tasks.len()];
         let mut parts = self.parts(tasks);
@@ -62,7 +62,7 @@ impl<T: Transport> Ops<'_, T> {
                 let mut again = Vec::new();
                 for (&task, reply) in part.tasks.iter().zip(replies) {
                     let (key, generation) = (tasks[task].key, known.of(tasks[task].key));
-                    // Other prefixes may be cleared as they like: what was done is not done twice.
+                    // Only tasks of cleared prefixes run again.
                     match &seen {
                         Some(seen) if part.learned || seen.of(key) == generation => {
                             answers[task] = Some(Answer { reply, generation });
@@ -83,7 +83,7 @@ impl<T: Transport> Ops<'_, T> {
         }
     }
 
-    /// Does things to one key under a generation of before, once; the replies, and the key's generation now.
+    /// Runs actions on one key under an earlier generation, once; returns the replies, and the key's generation now.
     pub(super) async fn run_under(
         &self,
         key: &str,
@@ -152,7 +152,7 @@ impl<T: Transport> Ops<'_, T> {
         let key = &self.servers.generation_key;
         let mut mode = Mode::Add;
         for _ in 0..TRIES {
-            // What was stored and is lost again may have been used: others at each try.
+            // An item that was stored and lost may have been used: each try has another one.
             let fresh = Generations::fresh();
             let store = Action::Store { mode, flags: 0, expiry: 0, value: fresh.raw() };
             let ask = |part: &Part| Ask {
@@ -192,6 +192,6 @@ impl<T: Transport> Ops<'_, T> {
 fn lost() -> Error {
     Error::new(
         ErrorKind::Full,
-        "memcached loses what was just written: it has far too little memory (`-m`), or is flushed all the time",
+        "memcached loses items that were just written: it has too little memory (`-m`), or is flushed all the time",
     )
 }

@@ -34,7 +34,7 @@ pub(super) struct Manifest {
     checksum: u128,
 }
 
-/// What is stored under the key of a value.
+/// The item under the key of a value.
 pub(super) struct Prepared<'v> {
     pub(super) flags: u32,
     pub(super) value: Cow<'v, [u8]>,
@@ -100,8 +100,8 @@ impl Manifest {
 }
 
 impl<T: Transport> Ops<'_, T> {
-    /// What is to be stored under the key of a value; its parts are stored already, if it has any. An error of the kind
-    /// `Full` if it is too large or there is no room.
+    /// Stores the parts of a value, if it has any, and returns the item for its key. An error of the kind `Full` if it is too
+    /// large or there is no room.
     pub(super) async fn prepare<'v>(
         &self,
         key: &str,

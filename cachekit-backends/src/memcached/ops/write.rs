@@ -6,11 +6,11 @@ use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
 use crate::{ErrorKind, Lifetime, Result, Token};
 
-/// How often `add` tries again when others change the same key at the same time.
+/// How often `add` tries when other clients change the same key at the same time.
 const TRIES: usize = 16;
 
 impl<T: Transport> Ops<'_, T> {
-    /// What tells what is under a key before it is written or removed: all of it where it may be a manifest.
+    /// The request that shows an item before it is written or removed: with its value where that may be a manifest.
     fn look(&self) -> Action<'static> {
         if self.servers.settings.spread { Action::Get } else { Action::Peek }
     }
@@ -29,7 +29,7 @@ impl<T: Transport> Ops<'_, T> {
         for (key, value) in items {
             match self.prepare(key, value, life).await {
                 Ok(value) => prepared.push(Some(value)),
-                // Nothing stale is left under a key that could not be written.
+                // A stale value is not left under a key that could not be written.
                 Err(error) if error.kind() == ErrorKind::Full => {
                     failure.get_or_insert(error);
                     prepared.push(None);
@@ -106,8 +106,8 @@ impl<T: Transport> Ops<'_, T> {
         Err(contended(key))
     }
 
-    /// What is left of an item that is no value, or not a whole one; none for one that is.
-    #[allow(clippy::option_option, reason = "a dead item may have parts or none")]
+    /// Returns the remains of an item that is no value, or not a whole one; none for one that is whole.
+    #[expect(clippy::option_option, reason = "a dead item may have parts or none")]
     async fn dead(&self, found: Found) -> Result<Option<Option<Manifest>>> {
         if !self.is_value(&found) {
             return Ok(Some(None));
@@ -143,7 +143,7 @@ impl<T: Transport> Ops<'_, T> {
         let actions = if self.servers.settings.spread { &actions[..] } else { &actions[1..] };
         let (mut replies, current) = self.run_under(key, generation, actions).await?;
         let reply = replies.pop();
-        // Under another generation nobody finds it.
+        // Under another generation no read finds it.
         let stored = reply == Some(Reply::Stored) && current == Some(generation);
         let old = replies.pop().and_then(|reply| self.manifest(reply));
         self.remove_chunks(if stored { old } else { prepared.manifest }).await;
@@ -186,8 +186,7 @@ pub(super) fn token_of(generation: u64, cas: u64) -> Token {
 }
 
 fn parts_of(token: Token) -> (u64, u64) {
-    // The two halves.
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
     let parts = ((token.0 >> 64) as u64, token.0 as u64);
     parts
 }

@@ -1,8 +1,8 @@
-//! What the next reply must be.
+//! The conditions for the next reply.
 
 use super::message::{Found, Reply};
 
-/// What a reply must be to belong to a request.
+/// The conditions for a reply to belong to a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
     pub(super) kind: Kind,

@@ -28,7 +28,7 @@ pub(in crate::memcached) struct Request<'a> {
     pub(in crate::memcached) action: Action<'a>,
 }
 
-/// What a request is for.
+/// The action of a request.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::memcached) enum Action<'a> {
     Get,

@@ -27,7 +27,7 @@ pub(super) fn request(request: &Request<'_>, opaque: u32, out: &mut Vec<u8>) -> 
             Kind::Head
         }
         Action::Lease { seconds, value } => {
-            // What `N` makes is empty; the size tells it where the value is left out.
+            // An item made by `N` is empty; its size shows that where the value is left out.
             put!(out, "mg {key} {} f c O{opaque} N{seconds}\r\n", if value { "v" } else { "s" });
             Kind::Lease
         }

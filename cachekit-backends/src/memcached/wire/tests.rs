@@ -43,7 +43,7 @@ fn packet(opcode: u8, status: u16, opaque: u32, cas: u64, extras: &[u8], value: 
     out
 }
 
-/// What a good server says to [`requests`]. Values tell whose they are.
+/// The replies of a good server to [`requests`]. Each value names its request.
 fn replies(wire: Format) -> Vec<u8> {
     match wire {
         Format::Meta => b"VA 6 f0 c5 O100\r\nfirst!\r\nHD s3 f0 c6 O101\r\nVA 0 f0 c7 O102 W\r\n\r\nHD O103\r\nNS O104\r\n\

@@ -56,7 +56,7 @@ pub(in crate::redis) fn shown(text: &str) -> String {
     shown
 }
 
-/// What the next byte belongs to.
+/// The part of a reply that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// The first byte of a value, which is its kind.
