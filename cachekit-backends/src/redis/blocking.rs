@@ -8,7 +8,8 @@ use redis::{Cmd, Value};
 use super::connect::{Dial, Dialing, Route, open};
 use super::connection::Connection;
 use super::error::{Server, is_closed};
-use super::transport::{Failure, Limits, Transport};
+use super::limits::Limits;
+use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply, is_demoted, reply};
 use crate::Result;
 use crate::net::{Permit, Pool, ready};
@@ -16,12 +17,11 @@ use crate::net::{Permit, Pool, ready};
 pub(super) struct Pooled {
     pool: Pool<Connection>,
     route: Arc<Route>,
-    limits: Arc<Limits>,
 }
 
 impl Pooled {
-    pub(super) fn new(route: Arc<Route>, limits: Arc<Limits>, size: usize) -> Self {
-        Self { pool: Pool::new(size), route, limits }
+    pub(super) fn new(route: Arc<Route>, size: usize) -> Self {
+        Self { pool: Pool::new(size), route }
     }
 
     fn run(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
@@ -58,7 +58,7 @@ impl Pooled {
             // The server was restarted, most likely, and the other connections are closed as well.
             self.pool.forget_from(permit);
         }
-        let by = self.limits.connect_by(deadline);
+        let by = self.route.limits.connect_by(deadline);
         let connection = ready(open(&Dialer { server: &self.route.server }, &self.route, by))?;
         Ok((connection, false))
     }
@@ -66,7 +66,7 @@ impl Pooled {
 
 impl Transport for Pooled {
     fn limits(&self) -> &Limits {
-        &self.limits
+        &self.route.limits
     }
 
     fn server(&self) -> &Server {
@@ -98,7 +98,7 @@ impl Dial for Dialer<'_> {
     type Connection = Connection;
 
     async fn dial(&self, dialing: Dialing<'_>) -> Result<Connection> {
-        let Dialing { address, tls, most, deadline } = dialing;
+        let Dialing { address, tls, most, deadline, .. } = dialing;
         Connection::connect(address, tls, most, deadline)
             .map_err(|error| self.server.connecting(address, error))
     }

@@ -1,32 +1,51 @@
-//! The stream under the client library, which keeps replies in bounds and in step.
+//! The stream under the client library, which keeps replies in bounds, in step and in time.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use super::wire::{Framing, Malformed, shown};
 use crate::net::TaskStream;
 
 /// A connection's bytes, with the requests and the replies in them counted. The library bounds neither lines nor texts, and
-/// takes a reply that nothing was asked for as that of the next request. Here both are an error, after which the connection
-/// is closed.
+/// takes a reply that nothing was asked for as that of the next request. It reads on for callers that have gone. Here all of
+/// that is an error, after which the connection is closed.
 pub(super) struct Checked {
     stream: TaskStream,
     requests: Framing,
     replies: Framing,
     /// How many requests were sent whose reply has not begun.
     due: usize,
+    /// How long a reply may take, after the one before it or after its request. No caller waits longer.
+    limit: Duration,
+    /// Since when the next reply is due.
+    since: Instant,
+    alarm: Pin<Box<Sleep>>,
 }
 
 impl Checked {
     /// No text of a reply may be longer than `most`.
-    pub(super) fn new(stream: TaskStream, most: usize) -> Self {
-        Self { stream, requests: Framing::new(usize::MAX - 2), replies: Framing::new(most), due: 0 }
+    pub(super) fn new(stream: TaskStream, most: usize, limit: Duration) -> Self {
+        let since = Instant::now();
+        Self {
+            stream,
+            requests: Framing::new(usize::MAX - 2),
+            replies: Framing::new(most),
+            due: 0,
+            limit,
+            since,
+            alarm: Box::pin(tokio::time::sleep_until((since + limit).into())),
+        }
     }
 
     fn sent(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+        if self.is_idle() {
+            self.since = Instant::now();
+        }
         while !bytes.is_empty() {
             let (taken, ended) = self.requests.step(bytes)?;
             self.due += usize::from(ended);
@@ -41,8 +60,27 @@ impl Checked {
                 let due = self.due.checked_sub(1);
                 self.due = due.ok_or_else(|| Malformed::Unasked(shown(&String::from_utf8_lossy(bytes))))?;
             }
-            let (taken, _) = self.replies.step(bytes)?;
+            let (taken, ended) = self.replies.step(bytes)?;
+            if ended {
+                self.since = Instant::now();
+            }
             bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// Has the task woken when the next reply is late; an error if it is.
+    fn check_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.is_idle() {
+            return Ok(());
+        }
+        // Set anew when it goes off: once in the limit, not at each request.
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let end = self.since + self.limit;
+            if Instant::now() >= end {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.alarm.as_mut().reset(end.into());
         }
         Ok(())
     }
@@ -56,6 +94,7 @@ impl Checked {
 impl AsyncRead for Checked {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.check_time(cx)?;
         let before = room.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, room))?;
         Poll::Ready(this.received(&room.filled()[before..]).map_err(Into::into))
@@ -66,14 +105,16 @@ impl AsyncWrite for Checked {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.is_idle() {
-            let mut byte = [0];
-            // Any byte, or the end: the request is not sent, so it may go over another connection.
-            if Pin::new(&mut this.stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready() {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            let mut bytes = [0; 64];
+            let mut room = ReadBuf::new(&mut bytes);
+            if Pin::new(&mut this.stream).poll_read(cx, &mut room)?.is_ready() {
+                return Poll::Ready(Err(not_quiet(room.filled())));
             }
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        Poll::Ready(this.sent(&bytes[..written]).map(|()| written).map_err(Into::into))
+        this.sent(&bytes[..written])?;
+        this.check_time(cx)?;
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -83,4 +124,14 @@ impl AsyncWrite for Checked {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
+}
+
+/// The error of a connection that was closed, or on which something has arrived, before a request. It is one of closed
+/// connections, because the request is not sent: it may go over another one.
+fn not_quiet(arrived: &[u8]) -> io::Error {
+    if arrived.is_empty() {
+        return io::ErrorKind::UnexpectedEof.into();
+    }
+    let unasked = Malformed::Unasked(shown(&String::from_utf8_lossy(arrived)));
+    io::Error::new(io::ErrorKind::ConnectionAborted, unasked)
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
@@ -19,61 +18,38 @@ use redis::{
 
 use super::connect::{Route, enter};
 use super::shared::{Dialer, Shared};
-use super::transport::Limits;
 use super::wire::{Batch, Command, Reply, reply};
-use crate::Result;
 use crate::net::{Address, PerProcess, all};
+use crate::{Error, ErrorKind, Result};
 
-/// The parts of a connection to a node, beside its address.
-struct Way {
-    route: Arc<Route>,
-    limits: Arc<Limits>,
-}
-
-/// The ways of all clusters, by the number that the library passes on as the user's name: it hands nothing else of ours to
+/// The routes to all clusters, by the number that the library passes on as the user's name: it hands nothing else of ours to
 /// [`Connect`].
 #[derive(Default)]
-struct Ways {
+struct Routes {
     next: AtomicU64,
-    known: Mutex<HashMap<u64, Weak<Way>>>,
+    known: Mutex<HashMap<u64, Weak<Route>>>,
 }
 
-static WAYS: PerProcess<Ways> = PerProcess::new();
+static ROUTES: PerProcess<Routes> = PerProcess::new();
 
-impl Way {
-    /// Makes it known for as long as the result lives.
-    fn register(self) -> (Arc<Self>, u64) {
-        let (way, ways) = (Arc::new(self), WAYS.get(Ways::default));
-        let number = ways.next.fetch_add(1, Ordering::Relaxed);
-        let mut known = ways.known.lock();
-        known.retain(|_, way| way.strong_count() > 0);
-        known.insert(number, Arc::downgrade(&way));
-        (way, number)
-    }
+/// Makes a route known for as long as it lives.
+fn register(route: &Arc<Route>) -> u64 {
+    let routes = ROUTES.get(Routes::default);
+    let number = routes.next.fetch_add(1, Ordering::Relaxed);
+    let mut known = routes.known.lock();
+    known.retain(|_, route| route.strong_count() > 0);
+    known.insert(number, Arc::downgrade(route));
+    number
+}
 
-    fn find(name: Option<&str>) -> Option<Arc<Self>> {
-        let number: u64 = name?.parse().ok()?;
-        WAYS.get(Ways::default).known.lock().get(&number)?.upgrade()
-    }
+fn find(user: Option<&str>) -> Option<Arc<Route>> {
+    let number: u64 = user?.parse().ok()?;
+    ROUTES.get(Routes::default).known.lock().get(&number)?.upgrade()
 }
 
 /// A connection to a node.
 #[derive(Clone)]
-struct Node {
-    connection: Shared,
-    limits: Arc<Limits>,
-}
-
-impl Node {
-    /// Closes the connection if the reply is late: what comes then could belong to another request, and may never end.
-    async fn within<T>(&self, replies: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-        let deadline = self.limits.deadline();
-        tokio::time::timeout_at(deadline.into(), replies).await.unwrap_or_else(|_| {
-            self.connection.close();
-            Err(io::Error::from(io::ErrorKind::TimedOut).into())
-        })
-    }
-}
+struct Node(Shared);
 
 impl Connect for Node {
     fn connect_with_config<'a, T>(info: T, _: AsyncConnectionConfig) -> RedisFuture<'a, Self>
@@ -82,28 +58,38 @@ impl Connect for Node {
     {
         Box::pin(async move {
             let info = info.into_connection_info()?;
-            let way = Way::find(info.redis_settings().username())
+            let route = find(info.redis_settings().username())
                 .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the cache was closed"))?;
             let address = match info.addr() {
                 ConnectionAddr::Tcp(host, port) => Address::tcp(host, *port),
                 ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
                 other => return Err(io::Error::other(format!("the address {other} of a node")).into()),
             };
-            let deadline = way.limits.connect_by(way.limits.deadline());
-            let dialer = Dialer { server: &way.route.server };
-            let connection =
-                enter(&dialer, &way.route, &address, deadline).await.map_err(io::Error::other)?;
-            Ok(Self { connection, limits: Arc::clone(&way.limits) })
+            let deadline = route.limits.connect_by(route.limits.deadline());
+            let dialer = Dialer { server: &route.server };
+            let connection = enter(&dialer, &route, &address, deadline).await.map_err(failed)?;
+            Ok(Self(connection))
         })
     }
 }
 
+/// An error of connecting, of the kind that decides how the library goes on.
+fn failed(error: Error) -> RedisError {
+    let kind = match error.kind() {
+        ErrorKind::Auth => {
+            return (redis::ErrorKind::AuthenticationFailed, "a node refused the login", error.to_string())
+                .into();
+        }
+        ErrorKind::Timeout => io::ErrorKind::TimedOut,
+        ErrorKind::Unavailable => io::ErrorKind::NotConnected,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error).into()
+}
+
 impl ConnectionLike for Node {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            let mut connection = self.connection.clone();
-            self.within(connection.ask(cmd)).await
-        })
+        Box::pin(self.0.ask(cmd))
     }
 
     fn req_packed_commands<'a>(
@@ -112,10 +98,7 @@ impl ConnectionLike for Node {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(async move {
-            let mut connection = self.connection.clone();
-            self.within(connection.ask_all(pipeline, offset, count)).await
-        })
+        Box::pin(self.0.ask_all(pipeline, offset, count))
     }
 
     fn get_db(&self) -> i64 {
@@ -124,8 +107,8 @@ impl ConnectionLike for Node {
 }
 
 /// The settings of the library.
-fn builder(route: &Route, way: u64) -> Result<ClusterClientBuilder> {
-    let number = RedisConnectionInfo::default().set_skip_set_lib_name().set_username(way.to_string());
+fn builder(route: &Route, number: u64) -> Result<ClusterClientBuilder> {
+    let login = RedisConnectionInfo::default().set_skip_set_lib_name().set_username(number.to_string());
     let mut nodes = Vec::new();
     for address in &route.target.servers {
         let address = match address {
@@ -133,7 +116,7 @@ fn builder(route: &Route, way: u64) -> Result<ClusterClientBuilder> {
             Address::Unix(path) => ConnectionAddr::Unix(path.clone()),
         };
         let node = address.into_connection_info().map_err(|error| route.server.error(error))?;
-        nodes.push(node.set_redis_settings(number.clone()));
+        nodes.push(node.set_redis_settings(login.clone()));
     }
     Ok(ClusterClientBuilder::new(nodes).retries(3).min_retry_wait(5).max_retry_wait(50))
 }
@@ -142,23 +125,20 @@ fn builder(route: &Route, way: u64) -> Result<ClusterClientBuilder> {
 #[derive(Clone)]
 pub(super) struct Nodes {
     connection: ClusterConnection<Node>,
-    _way: Arc<Way>,
 }
 
 impl Nodes {
-    pub(super) async fn connect(route: &Arc<Route>, limits: &Arc<Limits>) -> Result<Self> {
+    pub(super) async fn connect(route: &Arc<Route>) -> Result<Self> {
         let fault = |error| route.server.error(error);
-        let (way, number) = Way { route: Arc::clone(route), limits: Arc::clone(limits) }.register();
-        let operation = limits.deadline().saturating_duration_since(Instant::now());
-        let client = builder(route, number)?
-            .connection_timeout(limits.connect.min(operation))
-            .response_timeout(operation)
+        let client = builder(route, register(route))?
+            .connection_timeout(route.limits.connect.min(route.limits.operation()))
+            .response_timeout(route.limits.operation())
             .overall_response_timeout(None)
             .build()
             .map_err(fault)?;
         // The one way to give the library connections of our own.
         let connection = client.get_async_generic_connection().await.map_err(fault)?;
-        Ok(Self { connection, _way: way })
+        Ok(Self { connection })
     }
 
     /// Sends all commands side by side, each to the node of its key.

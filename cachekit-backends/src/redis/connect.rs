@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
 use rustls::ClientConfig;
 
 use super::error::Server;
+use super::limits::Limits;
 use super::settings::{Kind, Target};
 use super::wire::{MOST_LINE, MOST_STORED, reply};
 use crate::net::Address;
@@ -18,6 +19,13 @@ pub(super) struct Route {
     pub(super) target: Target,
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) server: Server,
+    pub(super) limits: Arc<Limits>,
+}
+
+impl Route {
+    fn dialing<'a>(&'a self, address: &'a Address, most: usize, deadline: Instant) -> Dialing<'a> {
+        Dialing { address, tls: self.tls.as_ref(), most, deadline, limit: self.limits.operation() }
+    }
 }
 
 /// How a connection to one address is made.
@@ -27,6 +35,8 @@ pub(super) struct Dialing<'a> {
     /// The longest text of a reply.
     pub(super) most: usize,
     pub(super) deadline: Instant,
+    /// How long a reply may take on a connection that is shared.
+    pub(super) limit: Duration,
 }
 
 /// The part of a driver that connects.
@@ -79,8 +89,7 @@ async fn master_of<D: Dial>(
     master: &str,
     deadline: Instant,
 ) -> Result<Address> {
-    let dialing = Dialing { address: sentinel, tls: route.tls.as_ref(), most: MOST_LINE, deadline };
-    let mut connection = dial.dial(dialing).await?;
+    let mut connection = dial.dial(route.dialing(sentinel, MOST_LINE, deadline)).await?;
     let mut cmd = redis::cmd("SENTINEL");
     cmd.arg("get-master-addr-by-name").arg(master);
     let answer = first(dial.ask(&mut connection, vec![cmd], deadline).await?);
@@ -116,8 +125,7 @@ pub(super) async fn enter<D: Dial>(
     address: &Address,
     deadline: Instant,
 ) -> Result<D::Connection> {
-    let dialing = Dialing { address, tls: route.tls.as_ref(), most: MOST_STORED, deadline };
-    let mut connection = dial.dial(dialing).await?;
+    let mut connection = dial.dial(route.dialing(address, MOST_STORED, deadline)).await?;
     let commands = greeting(&route.target);
     if commands.is_empty() {
         return Ok(connection);

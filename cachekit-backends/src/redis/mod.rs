@@ -13,6 +13,7 @@ mod cluster;
 mod connect;
 mod connection;
 mod error;
+mod limits;
 mod multiplexed;
 mod ops;
 #[cfg(feature = "redis-cluster")]
@@ -29,9 +30,9 @@ use self::backend::Redis;
 use self::blocking::Pooled;
 use self::connect::Route;
 use self::error::Server;
+use self::limits::Limits;
 use self::multiplexed::Multiplexed;
 use self::settings::{Kind, Target};
-use self::transport::Limits;
 use crate::{Backend, Config, Error, ErrorKind, Result, tls};
 
 /// How long a computation may take and still be stored, unless the option `lease` sets it.
@@ -62,11 +63,11 @@ pub(crate) fn open(config: &Config) -> Result<Arc<dyn Backend>> {
     let tls = if target.tls { Some(tls::client_config(config)?) } else { None };
     let lease = config.span_option("lease").unwrap_or(LEASE);
     let limits = Arc::new(Limits::new(config.operation_timeout, config.connect_timeout, lease));
-    let route = Arc::new(Route { target, tls, server });
-    let tasks = Arc::new(Multiplexed::new(Arc::clone(&route), Arc::clone(&limits)));
+    let route = Arc::new(Route { target, tls, server, limits });
+    let tasks = Arc::new(Multiplexed::new(Arc::clone(&route)));
     #[cfg(feature = "redis-cluster")]
     if route.target.kind == Kind::Cluster {
         return Ok(Arc::new(Redis::new(parked::Parked(Arc::clone(&tasks)), tasks)));
     }
-    Ok(Arc::new(Redis::new(Pooled::new(route, limits, config.pool_size), tasks)))
+    Ok(Arc::new(Redis::new(Pooled::new(route, config.pool_size), tasks)))
 }

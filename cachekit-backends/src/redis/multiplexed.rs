@@ -11,9 +11,10 @@ use tokio::time::timeout_at;
 use super::cluster;
 use super::connect::{Route, open};
 use super::error::{Server, is_hangup};
+use super::limits::Limits;
 use super::settings::Kind;
 use super::shared::{Dialer, Shared};
-use super::transport::{Failure, Limits, Transport};
+use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply};
 use crate::Result;
 use crate::net::{PerProcess, on_runtime};
@@ -46,14 +47,13 @@ impl Home {
 
 pub(super) struct Multiplexed {
     route: Arc<Route>,
-    limits: Arc<Limits>,
     home: PerProcess<Home>,
     epoch: AtomicU64,
 }
 
 impl Multiplexed {
-    pub(super) fn new(route: Arc<Route>, limits: Arc<Limits>) -> Self {
-        Self { route, limits, home: PerProcess::new(), epoch: AtomicU64::new(0) }
+    pub(super) fn new(route: Arc<Route>) -> Self {
+        Self { route, home: PerProcess::new(), epoch: AtomicU64::new(0) }
     }
 
     /// Returns the client, and whether it was used before.
@@ -61,7 +61,7 @@ impl Multiplexed {
         if let Some(client) = home.client() {
             return Ok((client, true));
         }
-        let by = self.limits.connect_by(deadline);
+        let by = self.route.limits.connect_by(deadline);
         let connect = async {
             let _one_at_a_time = home.connecting.lock().await;
             if let Some(client) = home.client() {
@@ -77,7 +77,7 @@ impl Multiplexed {
     async fn connect(&self, deadline: Instant) -> Result<Client> {
         #[cfg(feature = "redis-cluster")]
         if self.route.target.kind == Kind::Cluster {
-            return Ok(Client::Cluster(cluster::Nodes::connect(&self.route, &self.limits).await?));
+            return Ok(Client::Cluster(cluster::Nodes::connect(&self.route).await?));
         }
         let dialer = Dialer { server: &self.route.server };
         Ok(Client::Node(open(&dialer, &self.route, deadline).await?))
@@ -123,7 +123,7 @@ impl Multiplexed {
 
 impl Transport for Multiplexed {
     fn limits(&self) -> &Limits {
-        &self.limits
+        &self.route.limits
     }
 
     fn server(&self) -> &Server {

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::error::Server;
+use super::limits::Limits;
 use super::multiplexed::Multiplexed;
-use super::transport::{Failure, Limits, Transport};
+use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply};
 
 pub(super) struct Parked(pub(super) Arc<Multiplexed>);

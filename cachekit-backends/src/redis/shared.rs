@@ -34,13 +34,14 @@ impl Drop for Driver {
 impl Shared {
     /// Connects and starts the task, on the runtime that polls.
     pub(super) async fn connect(dialing: Dialing<'_>) -> io::Result<Self> {
-        let Dialing { address, tls, most, deadline } = dialing;
+        let Dialing { address, tls, most, deadline, limit } = dialing;
         let stream = TaskStream::connect(address, tls, deadline).await?;
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         // The login is ours, as for blocking connections.
         let without_login = RedisConnectionInfo::default().set_skip_set_lib_name();
         let made =
-            MultiplexedConnection::new_with_config(&without_login, Checked::new(stream, most), config).await;
+            MultiplexedConnection::new_with_config(&without_login, Checked::new(stream, most, limit), config)
+                .await;
         let (connection, driver) = made.map_err(io::Error::other)?;
         Ok(Self { connection, driver: Arc::new(Driver(tokio::spawn(driver).abort_handle())) })
     }
@@ -53,12 +54,6 @@ impl Shared {
     /// Whether both are the same connection.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.driver, &other.driver)
-    }
-
-    /// Closes it for all clones.
-    #[cfg(feature = "redis-cluster")]
-    pub(super) fn close(&self) {
-        self.driver.0.abort();
     }
 
     /// Sends one packed command.

@@ -34,7 +34,8 @@ fn endless(begin: &'static [u8], more: &'static [u8]) -> (u16, mpsc::Receiver<us
 }
 
 fn flood(mut client: TcpStream, begin: &[u8], more: &[u8]) -> usize {
-    let piece = more.repeat((16 << 10) / more.len());
+    // As fast as it can be read: a client that is always behind never waits.
+    let piece = more.repeat((1 << 20) / more.len());
     let mut sent = 0;
     if !client.read(&mut [0; 4096]).is_ok_and(|n| n > 0) || client.write_all(begin).is_err() {
         return sent;
@@ -96,6 +97,21 @@ fn of_a_node_of_a_cluster() {
 fn of_memcached() {
     for reply in [(&b"VA "[..], &b"1"[..]), (b"SERVER_ERROR ", b"x"), (b"VA 1048000 f0 c1 O1\r\n", b"x")] {
         is_closed(|port| Config::memcached([format!("127.0.0.1:{port}")]), reply);
+    }
+}
+
+/// A caller that leaves before the time is over leaves no connection that reads on for it.
+#[test]
+fn of_redis_for_a_caller_that_has_gone() {
+    let rt = runtime();
+    for reply in REDIS {
+        let (port, ends) = endless(reply.0, reply.1);
+        let store = backend(&hasty(Config::redis(format!("redis://127.0.0.1:{port}"))));
+        let call = async {
+            tokio::time::timeout(Duration::from_millis(100), store.asynchronous().unwrap().get("k")).await
+        };
+        let _ = rt.block_on(call);
+        ends.recv_timeout(LATE).unwrap_or_else(|_| panic!("{}: still open", reply.0.escape_ascii()));
     }
 }
 
