@@ -98,7 +98,8 @@ async fn talk<T: Transport>(
             transport.forget(ask.place, &permit);
         }
     }
-    let mut fresh = open(transport, server, settings, deadline).await?;
+    // Boxed: a handshake's state is large, and rarely needed.
+    let mut fresh = Box::pin(open(transport, server, settings, deadline)).await?;
     let replies = fresh.run(&ask.requests, settings.max_item, deadline).await?;
     transport.keep(ask.place, &mut permit, fresh);
     Ok(replies)

@@ -67,7 +67,8 @@ impl Multiplexed {
             if let Some(client) = home.client() {
                 return Ok((client, true));
             }
-            let client = self.connect(by).await?;
+            // Boxed: a handshake's state is large, and rarely needed.
+            let client = Box::pin(self.connect(by)).await?;
             *home.client.lock() = Some(client.clone());
             Ok((client, false))
         };

@@ -92,7 +92,7 @@ fn a_missing_login_is_a_clear_error() {
 fn a_server_without_logins_is_an_error_for_who_logs_in() {
     let (kind, text) = first_error(&with_login(servers::shared(), "user", "password"));
     assert_eq!(kind, ErrorKind::Auth);
-    assert!(text.contains("knows no login"), "{text}");
+    assert!(text.contains("has no login"), "{text}");
 }
 
 /// The login may be fixed, and the wrong one is an error.

@@ -107,7 +107,6 @@ impl<T: Transport> Ops<'_, T> {
     }
 
     /// Returns the remains of an item that is no value, or not a whole one; none for one that is whole.
-    #[expect(clippy::option_option, reason = "a dead item may have parts or none")]
     async fn dead(&self, found: Found) -> Result<Option<Option<Manifest>>> {
         if !self.is_value(&found) {
             return Ok(Some(None));

@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_has_no_bound_is_a_fault() {
-        let endless = [&b"-"[..], &[b'x'; MOST_LINE + 1]].concat();
+        let endless = [&b"-"[..], &b"x".repeat(MOST_LINE + 1)].concat();
         let deep = b"*1\r\n".repeat(MOST_DEPTH + 1);
         for (bytes, fault) in [
             (&endless[..], Malformed::Line),
@@ -285,12 +285,11 @@ mod tests {
         #[test]
         fn it_agrees_with_the_library(bytes in "([+:$*-]|[0-9]|-1|\r\n){0,20}|[+*$:-]{1,2}[0-3]\r\n([ab]{0,3}\r\n|[+*$:-][0-2]\r\n){0,6}") {
             let bytes = bytes.as_bytes();
-            if let Ok(ends) = ends(bytes, 3) {
-                if let Some(&end) = ends.first() {
-                    if let Ok(value) = super::super::decode(&bytes[..end]) {
-                        prop_assert_eq!(redis::parse_redis_value(&bytes[..end]).unwrap(), value);
-                    }
-                }
+            if let Ok(ends) = ends(bytes, 3)
+                && let Some(&end) = ends.first()
+                && let Ok(value) = super::super::decode(&bytes[..end])
+            {
+                prop_assert_eq!(redis::parse_redis_value(&bytes[..end]).unwrap(), value);
             }
         }
     }
