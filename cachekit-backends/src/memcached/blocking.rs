@@ -1,13 +1,21 @@
 //! The transport that blocks the thread: a pool of connections to each server.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Paced};
 use super::server::Server;
 use super::transport::Transport;
 use super::wire::Fault;
 use crate::net::{self, BlockingStream, Pool};
+
+impl Paced for BlockingStream {
+    async fn pause(&self) {
+        let mut given = false;
+        poll_fn(|_| if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Blocking {
@@ -37,7 +45,7 @@ impl Transport for Blocking {
     }
 
     fn forget(&self, server: usize, permit: &Self::Permit<'_>) {
-        self.pools[server].forget_from(permit);
+        self.pools[server].forget(permit.epoch());
     }
 
     async fn connect(&self, server: &Server, deadline: Instant) -> Result<BlockingStream, Fault> {

@@ -10,6 +10,12 @@ use crate::random::random_u128;
 const MOST_REQUESTS: usize = 512;
 /// And so many bytes of values, more than one value's aside.
 const MOST_BYTES: usize = 4 << 20;
+/// A stream of one of several exchanges that run at once.
+pub(super) trait Paced: Stream {
+    /// Lets the other exchanges of [`all`](crate::net::all) write before this one reads, where a read blocks the thread.
+    fn pause(&self) -> impl Future<Output = ()> + Send;
+}
+
 /// A connection that is logged in. It is kept only after an exchange without any fault: a future that is dropped half-way
 /// drops it.
 pub(super) struct Connection<S> {
@@ -31,7 +37,7 @@ impl<S> fmt::Debug for Connection<S> {
     }
 }
 
-impl<S: Stream> Connection<S> {
+impl<S: Paced> Connection<S> {
     pub(super) fn new(stream: S, format: Format) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "a part is as random as the whole")]
         let opaque = random_u128() as u32;

@@ -46,7 +46,7 @@ pub(super) fn address(text: &str) -> Result<Address> {
         Ok(IpAddr::V6(ip)) => ip.to_string(),
         _ => host.to_ascii_lowercase(),
     };
-    Ok(Address::Tcp { host, port })
+    Ok(Address::tcp(host, port))
 }
 
 /// The login, and its kind if the configuration sets it.

@@ -7,11 +7,16 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
-use super::connection::Connection;
+use super::connection::{Connection, Paced};
 use super::server::Server;
 use super::transport::Transport;
 use super::wire::Fault;
 use crate::net::{IDLE, PerProcess, TaskStream};
+
+impl Paced for TaskStream {
+    /// A read doesn't block.
+    async fn pause(&self) {}
+}
 
 /// The connections of this process to one server.
 #[derive(Debug)]

@@ -1,18 +1,17 @@
 //! The transport of requests: what moves the bytes of the encoding. One blocks the thread, one waits as a task.
 //!
-//! An `async fn` over the blocking one waits for nothing but [`Stream::pause`].
+//! An `async fn` over the blocking one waits for nothing but [`Paced::pause`].
 
 use std::future::Future;
 use std::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Connection, Paced};
 use super::server::Server;
 use super::wire::Fault;
-use crate::net::Stream;
 
 /// A driver. Servers are meant by their place in the list.
 pub(super) trait Transport: Send + Sync {
-    type Stream: Stream;
+    type Stream: Paced;
     /// The right to one connection.
     type Permit<'a>: Send
     where

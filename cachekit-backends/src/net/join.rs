@@ -46,7 +46,7 @@ impl<F: Future> Slot<F> {
     }
 }
 
-/// Returns the result of a future that waits for nothing but its [`turn`], because its driver blocks.
+/// Returns the result of a future that waits for nothing but its turn in [`all`], because its driver blocks.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
@@ -56,16 +56,15 @@ pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Gives the other futures of [`all`] a turn, once.
-pub(crate) async fn turn() {
-    let mut given = false;
-    poll_fn(|_| if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }).await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use parking_lot::Mutex;
+
+    async fn turn() {
+        let mut given = false;
+        poll_fn(|_| if std::mem::replace(&mut given, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
 
     #[test]
     fn all_write_before_any_reads_and_the_order_is_kept() {

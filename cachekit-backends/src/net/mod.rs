@@ -1,7 +1,7 @@
 //! The floor that `redis` and `memcached` share: addresses, connecting within a deadline, TLS handshakes, sockets with a
 //! deadline, the pool of connections, one tokio runtime, and what must not outlive a `fork`.
 //!
-//! It knows no protocol. What a backend does with a connection is written once over [`Stream`], which a thread that blocks
+//! It knows no protocol. A backend's use of a connection is written once over [`Stream`], which a thread that blocks
 //! ([`BlockingStream`]) and a task ([`TaskStream`]) implement.
 
 mod address;

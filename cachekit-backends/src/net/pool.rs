@@ -85,11 +85,6 @@ impl<C: Send + 'static> Pool<C> {
         })
     }
 
-    /// The most connections.
-    pub(crate) fn size(&self) -> u32 {
-        self.size
-    }
-
     /// Waits for the right to a connection; none if there is none before the deadline.
     pub(crate) fn permit(&self, deadline: Instant) -> Option<Permit<C>> {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -97,20 +92,14 @@ impl<C: Send + 'static> Pool<C> {
         Some(Permit { slot, epoch: self.epoch() })
     }
 
-    /// Another number after [`forget`](Self::forget).
+    /// The number that [`forget`](Self::forget) raises.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Closes all connections that are kept, each when it is met.
-    pub(crate) fn forget(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// The same, unless it was done since the permit was given.
-    pub(crate) fn forget_from(&self, permit: &Permit<C>) {
-        let next = permit.epoch + 1;
-        let _ = self.epoch.compare_exchange(permit.epoch, next, Ordering::AcqRel, Ordering::Relaxed);
+    /// Closes all connections that were kept up to an epoch, each when it is met. Does nothing in a later epoch.
+    pub(crate) fn forget(&self, epoch: u64) {
+        let _ = self.epoch.compare_exchange(epoch, epoch + 1, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 
@@ -127,6 +116,11 @@ pub(crate) struct Permit<C: Send + 'static> {
 }
 
 impl<C: Send + 'static> Permit<C> {
+    /// The pool's epoch when the permit was given.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Takes the connection that was kept here, if it is still of use as far as the pool knows.
     pub(crate) fn take(&mut self) -> Option<C> {
         let kept = self.slot.0.take()?;
@@ -171,13 +165,13 @@ mod tests {
             permit
         };
         let old = keep(1);
-        pool.forget_from(&old);
-        pool.forget_from(&old);
+        pool.forget(old.epoch());
+        pool.forget(old.epoch());
         drop(old);
         assert_eq!(pool.epoch(), 1, "once for all that were given before");
         assert_eq!(pool.permit(soon()).unwrap().take(), None);
         drop(keep(2));
-        pool.forget();
+        pool.forget(pool.epoch());
         assert_eq!(pool.permit(soon()).unwrap().take(), None);
     }
 }

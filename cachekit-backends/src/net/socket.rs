@@ -11,7 +11,6 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::address::Address;
 use super::connect::{left, server_name, tcp_blocking};
-use super::join::turn;
 use super::stream::Stream;
 
 /// How many bytes may be read after the deadline, if they have arrived by then: another server of the same operation may
@@ -206,10 +205,6 @@ impl Stream for BlockingStream {
                 tls.flush()
             }
         }
-    }
-
-    async fn pause(&self) {
-        turn().await;
     }
 
     fn has_records(&self) -> bool {

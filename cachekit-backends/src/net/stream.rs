@@ -7,8 +7,6 @@ pub(crate) trait Stream: Send + 'static {
     fn read(&mut self, room: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
     /// Writes everything.
     fn write(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
-    /// Lets the other exchanges of [`all`](super::all) write before this one reads, where a read blocks the thread.
-    fn pause(&self) -> impl Future<Output = ()> + Send;
     /// Returns whether writes become records, as in TLS.
     fn has_records(&self) -> bool;
     /// Returns whether the connection is open and nothing has arrived that was not asked for. Doesn't wait; costs a

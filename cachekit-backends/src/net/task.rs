@@ -94,8 +94,6 @@ impl Stream for TaskStream {
         if self.has_records() { self.flush().await } else { Ok(()) }
     }
 
-    async fn pause(&self) {}
-
     fn has_records(&self) -> bool {
         matches!(self, Self::Tls(_))
     }

@@ -16,17 +16,18 @@ use crate::net::{Permit, Pool, ready};
 
 pub(super) struct Pooled {
     pool: Pool<Connection>,
+    size: usize,
     route: Arc<Route>,
 }
 
 impl Pooled {
     pub(super) fn new(route: Arc<Route>, size: usize) -> Self {
-        Self { pool: Pool::new(size), route }
+        Self { pool: Pool::new(size), size, route }
     }
 
     fn run(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
         let mut permit = self.pool.permit(deadline).ok_or_else(|| {
-            let doing = format!("waiting for one of {} connections (`pool_size`)", self.pool.size());
+            let doing = format!("waiting for one of {} connections (`pool_size`)", self.size);
             Failure::Final(self.route.server.timeout(&doing))
         })?;
         let (mut connection, reused) = self.connection(&mut permit, deadline)?;
@@ -41,7 +42,7 @@ impl Pooled {
             Err(error) => {
                 let stale = reused && is_closed(&error);
                 if stale {
-                    self.pool.forget_from(&permit);
+                    self.pool.forget(permit.epoch());
                 }
                 let error = self.route.server.io(error);
                 Err(if stale { Failure::Stale(error) } else { Failure::Final(error) })
@@ -56,7 +57,7 @@ impl Pooled {
                 return Ok((connection, true));
             }
             // The server was restarted, most likely, and the other connections are closed as well.
-            self.pool.forget_from(permit);
+            self.pool.forget(permit.epoch());
         }
         let by = self.route.limits.connect_by(deadline);
         let connection = ready(open(&Dialer { server: &self.route.server }, &self.route, by))?;
@@ -82,7 +83,7 @@ impl Transport for Pooled {
     }
 
     fn forget(&self) {
-        self.pool.forget();
+        self.pool.forget(self.pool.epoch());
     }
 
     async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {

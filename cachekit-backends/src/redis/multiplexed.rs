@@ -17,7 +17,7 @@ use super::shared::{Dialer, Shared};
 use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply};
 use crate::Result;
-use crate::net::{PerProcess, on_runtime};
+use crate::net::{IDLE, PerProcess, on_runtime};
 
 /// A sender of commands.
 #[derive(Clone)]
@@ -27,20 +27,25 @@ enum Client {
     Cluster(cluster::Nodes),
 }
 
-/// The client of this process, once there is one.
+/// The client of this process, once there is one, and when it was last used.
 #[derive(Default)]
 struct Home {
-    client: Mutex<Option<Client>>,
+    client: Mutex<Option<(Client, Instant)>>,
     /// Held while a caller connects; others wait for it, each within its own deadline.
     connecting: tokio::sync::Mutex<()>,
 }
 
 impl Home {
     fn client(&self) -> Option<Client> {
-        let client = self.client.lock().clone()?;
-        match &client {
-            Client::Node(connection) if connection.is_closed() => None,
-            _ => Some(client),
+        let mut current = self.client.lock();
+        let (client, used) = current.as_mut()?;
+        let idle = used.elapsed();
+        match client {
+            Client::Node(connection) if connection.is_closed() || idle >= IDLE => None,
+            _ => {
+                *used += idle;
+                Some(client.clone())
+            }
         }
     }
 }
@@ -69,7 +74,7 @@ impl Multiplexed {
             }
             // Boxed: a handshake's state is large, and rarely needed.
             let client = Box::pin(self.connect(by)).await?;
-            *home.client.lock() = Some(client.clone());
+            *home.client.lock() = Some((client.clone(), Instant::now()));
             Ok((client, false))
         };
         timeout_at(by.into(), connect).await.unwrap_or_else(|_| Err(self.route.server.timeout("connecting")))
@@ -115,7 +120,7 @@ impl Multiplexed {
         )]
         let Client::Node(failed) = failed else { return };
         let mut current = home.client.lock();
-        if matches!(&*current, Some(Client::Node(connection)) if connection.is(failed)) {
+        if matches!(&*current, Some((Client::Node(connection), _)) if connection.is(failed)) {
             *current = None;
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
