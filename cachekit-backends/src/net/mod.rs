@@ -10,6 +10,8 @@ mod connect;
 mod join;
 mod pool;
 mod process;
+#[cfg(unix)]
+mod quiet;
 mod runtime;
 mod socket;
 mod stream;

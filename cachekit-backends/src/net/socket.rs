@@ -11,6 +11,8 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::address::Address;
 use super::connect::{left, server_name, tcp_blocking};
+#[cfg(unix)]
+use super::quiet::is_quiet;
 use super::stream::Stream;
 
 /// How many bytes may be read after the deadline, if they have arrived by then: another server of the same operation may
@@ -110,16 +112,7 @@ impl Socket {
     /// Whether nothing has arrived, not even the end.
     #[cfg(unix)]
     fn is_quiet(&mut self) -> bool {
-        use rustix::io::Errno;
-        use rustix::net::{RecvFlags, recv};
-        let mut byte = [0];
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        loop {
-            match each!(&self.raw, socket => recv(socket, &mut byte, flags)) {
-                Err(Errno::INTR) => {}
-                result => return result.is_err_and(|error| error == Errno::AGAIN),
-            }
-        }
+        each!(&self.raw, socket => is_quiet(socket))
     }
 
     #[cfg(not(unix))]

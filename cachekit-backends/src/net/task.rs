@@ -16,6 +16,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::address::Address;
 use super::connect::{server_name, tcp, within};
+#[cfg(unix)]
+use super::quiet::is_quiet;
 use super::stream::Stream;
 
 /// A connection that waits as a task of the [runtime](super::runtime::runtime).
@@ -98,13 +100,35 @@ impl Stream for TaskStream {
         matches!(self, Self::Tls(_))
     }
 
-    /// TLS takes what isn't text, such as session tickets, while it looks for text.
+    /// TLS takes records without text, such as session tickets, while it looks for text.
     fn is_quiet(&mut self) -> bool {
-        let mut byte = [0];
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(self).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending()
+        match self {
+            #[cfg(unix)]
+            Self::Tcp(socket) => is_quiet(socket),
+            #[cfg(unix)]
+            Self::Unix(socket) => is_quiet(socket),
+            Self::Tls(tls) => nothing_to_read(&mut **tls, &mut cx) && has_nothing(tls.get_ref().0),
+            #[cfg(not(unix))]
+            Self::Tcp(socket) => nothing_to_read(socket, &mut cx),
+        }
     }
 
     /// Futures of tasks are ended at their deadline by what polls them.
     fn limit(&mut self, _deadline: Instant) {}
+}
+
+#[cfg(unix)]
+fn has_nothing(socket: &TcpStream) -> bool {
+    is_quiet(socket)
+}
+
+/// A runtime has no other look at a socket.
+#[cfg(not(unix))]
+fn has_nothing(_: &TcpStream) -> bool {
+    true
+}
+
+fn nothing_to_read(stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> bool {
+    Pin::new(stream).poll_read(cx, &mut ReadBuf::new(&mut [0])).is_pending()
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::wire::{Framing, Malformed, shown};
-use crate::net::TaskStream;
+use crate::net::{Stream as _, TaskStream};
 
 /// A connection's bytes, with the requests and the replies in them counted. The library bounds neither lines nor texts, and
 /// takes a reply that nothing was asked for as that of the next request. It reads on for callers that have gone. Here all of
@@ -54,11 +54,10 @@ impl Checked {
         Ok(())
     }
 
-    fn received(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+    fn received(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             if self.replies.is_between() {
-                let due = self.due.checked_sub(1);
-                self.due = due.ok_or_else(|| Malformed::Unasked(shown(&String::from_utf8_lossy(bytes))))?;
+                self.due = self.due.checked_sub(1).ok_or_else(|| self.unasked(bytes))?;
             }
             let (taken, ended) = self.replies.step(bytes)?;
             if ended {
@@ -69,20 +68,43 @@ impl Checked {
         Ok(())
     }
 
+    /// The error of bytes that nothing was asked for. It is one of closed connections if the next request has not begun: that
+    /// one may go over another connection.
+    fn unasked(&self, bytes: &[u8]) -> io::Error {
+        let kind = if self.requests.is_between() {
+            io::ErrorKind::ConnectionAborted
+        } else {
+            io::ErrorKind::InvalidData
+        };
+        io::Error::new(kind, Malformed::Unasked(shown(&String::from_utf8_lossy(bytes))))
+    }
+
     /// Has the task woken when the next reply is late; an error if it is.
     fn check_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.is_idle() {
             return Ok(());
         }
+        // The clock, not the alarm, decides: the timers stand still while a flood keeps the runtime busy.
+        let end = self.since + self.limit;
+        if Instant::now() >= end {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         // Set anew when it goes off: once in the limit, not at each request.
         while self.alarm.as_mut().poll(cx).is_ready() {
-            let end = self.since + self.limit;
-            if Instant::now() >= end {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
             self.alarm.as_mut().reset(end.into());
         }
         Ok(())
+    }
+
+    /// The error of a connection that is not quiet before a request.
+    fn not_quiet(&mut self, cx: &mut Context<'_>) -> io::Error {
+        let mut bytes = [0; 64];
+        let mut room = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut room) {
+            Poll::Ready(Ok(())) if room.filled().is_empty() => io::ErrorKind::UnexpectedEof.into(),
+            Poll::Ready(Ok(())) => self.unasked(room.filled()),
+            Poll::Ready(Err(_)) | Poll::Pending => io::ErrorKind::ConnectionAborted.into(),
+        }
     }
 
     /// Whether every request has its reply.
@@ -97,19 +119,15 @@ impl AsyncRead for Checked {
         this.check_time(cx)?;
         let before = room.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, room))?;
-        Poll::Ready(this.received(&room.filled()[before..]).map_err(Into::into))
+        Poll::Ready(this.received(&room.filled()[before..]))
     }
 }
 
 impl AsyncWrite for Checked {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.is_idle() {
-            let mut bytes = [0; 64];
-            let mut room = ReadBuf::new(&mut bytes);
-            if Pin::new(&mut this.stream).poll_read(cx, &mut room)?.is_ready() {
-                return Poll::Ready(Err(not_quiet(room.filled())));
-            }
+        if this.is_idle() && !this.stream.is_quiet() {
+            return Poll::Ready(Err(this.not_quiet(cx)));
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
         this.sent(&bytes[..written])?;
@@ -124,14 +142,4 @@ impl AsyncWrite for Checked {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
-}
-
-/// The error of a connection that was closed, or on which something has arrived, before a request. It is one of closed
-/// connections, because the request is not sent: it may go over another one.
-fn not_quiet(arrived: &[u8]) -> io::Error {
-    if arrived.is_empty() {
-        return io::ErrorKind::UnexpectedEof.into();
-    }
-    let unasked = Malformed::Unasked(shown(&String::from_utf8_lossy(arrived)));
-    io::Error::new(io::ErrorKind::ConnectionAborted, unasked)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cachekit::Config;
 use cachekit_tests::proxy::impostor;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{backend, hasty, runtime};
 
@@ -16,30 +17,39 @@ const LATE: Duration = Duration::from_secs(10);
 /// The most that a server may get rid of in that time.
 const MOST: usize = 256 << 20;
 
-/// A server that begins a reply to the first request of a connection and never ends it. Tells of each connection that was
-/// closed how many bytes it took.
-fn endless(begin: &'static [u8], more: &'static [u8]) -> (u16, mpsc::Receiver<usize>) {
+/// A server that begins a reply to the first request of a connection and never ends it.
+struct Endless {
+    port: u16,
+    /// A message for each connection that asked.
+    asked: UnboundedReceiver<()>,
+    /// For each that was closed, how many bytes it took.
+    ends: mpsc::Receiver<usize>,
+}
+
+fn endless(begin: &'static [u8], more: &'static [u8]) -> Endless {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (closed, ends) = mpsc::channel();
+    let (asks, asked) = unbounded_channel();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let closed = closed.clone();
+            let (asks, closed) = (asks.clone(), closed.clone());
             std::thread::spawn(move || {
-                let _ = closed.send(flood(client, begin, more));
+                let _ = closed.send(flood(client, begin, more, &asks));
             });
         }
     });
-    (port, ends)
+    Endless { port, asked, ends }
 }
 
-fn flood(mut client: TcpStream, begin: &[u8], more: &[u8]) -> usize {
+fn flood(mut client: TcpStream, begin: &[u8], more: &[u8], asks: &UnboundedSender<()>) -> usize {
     // As fast as it can be read: a client that is always behind never waits.
     let piece = more.repeat((1 << 20) / more.len());
     let mut sent = 0;
     if !client.read(&mut [0; 4096]).is_ok_and(|n| n > 0) || client.write_all(begin).is_err() {
         return sent;
     }
+    let _ = asks.send(());
     while client.write_all(&piece).is_ok() {
         sent += piece.len();
     }
@@ -50,7 +60,7 @@ fn flood(mut client: TcpStream, begin: &[u8], more: &[u8]) -> usize {
 fn is_closed(config: impl Fn(u16) -> Config, (begin, more): (&'static [u8], &'static [u8])) {
     let rt = runtime();
     for tasks in [false, true] {
-        let (port, ends) = endless(begin, more);
+        let Endless { port, ends, .. } = endless(begin, more);
         let store = backend(&hasty(config(port)));
         let result = if tasks { rt.block_on(store.asynchronous().unwrap().get("k")) } else { store.get("k") };
         let name = begin.escape_ascii();
@@ -105,12 +115,14 @@ fn of_memcached() {
 fn of_redis_for_a_caller_that_has_gone() {
     let rt = runtime();
     for reply in REDIS {
-        let (port, ends) = endless(reply.0, reply.1);
+        let Endless { port, mut asked, ends } = endless(reply.0, reply.1);
         let store = backend(&hasty(Config::redis(format!("redis://127.0.0.1:{port}"))));
-        let call = async {
-            tokio::time::timeout(Duration::from_millis(100), store.asynchronous().unwrap().get("k")).await
-        };
-        let _ = rt.block_on(call);
+        rt.block_on(async {
+            tokio::select! {
+                result = store.asynchronous().unwrap().get("k") => drop(result.unwrap_err()),
+                _ = asked.recv() => {}
+            }
+        });
         ends.recv_timeout(LATE).unwrap_or_else(|_| panic!("{}: still open", reply.0.escape_ascii()));
     }
 }
