@@ -1,12 +1,12 @@
 //! First stage: the text of the attribute becomes typed options. Every mistake in it is reported, not only the first.
 
+use cachekit_text::duration;
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Lit, LitStr, Path, Token};
 
-use crate::duration;
 use crate::errors::Errors;
 use crate::model::literal;
 use crate::options::{self, Flavor};
@@ -45,19 +45,22 @@ pub(crate) struct Attr {
     pub(crate) krate: Option<Path>,
     /// Options that stand only where the request is the key.
     of_views: Vec<Ident>,
+    /// All of it, as text.
+    pub(crate) written: String,
 }
 
 /// What follows the name of an option.
 enum Value {
     Nothing,
     Is(Expr),
+    /// Names in parentheses, at least one.
     List(Punctuated<Ident, Token![,]>),
 }
 
 impl Attr {
     /// Reads the attribute's tokens.
     pub(crate) fn parse(flavor: Flavor, tokens: TokenStream, errors: &Errors) -> Self {
-        let mut attr = Self::default();
+        let mut attr = Self { written: tokens.to_string(), ..Self::default() };
         let parser = |input: ParseStream<'_>| {
             let mut seen: Vec<String> = Vec::new();
             let mut first = true;
@@ -130,7 +133,7 @@ impl Attr {
             errors.at(key.span(), format!("`{name}` is given twice: keep one of them"));
             return skip_item(input);
         }
-        let value = Value::parse(&key, input)?;
+        let value = Value::parse(&key, spec.usage, input)?;
         seen.push(name);
         self.set(&key, spec.usage, value)
     }
@@ -142,12 +145,12 @@ impl Attr {
             ("timeout", Value::Is(value)) => self.timeout = Some(timeout(value)?),
             ("key_prefix", Value::Is(value)) => self.key_prefix = Some(value),
             ("key", Value::Is(value)) => self.key = Some(value),
-            ("ignore", Value::List(names)) if !names.is_empty() => self.ignore = names.into_iter().collect(),
+            ("ignore", Value::List(names)) => self.ignore = names.into_iter().collect(),
             ("name", Value::Is(value)) => self.name = Some(text(value, usage)?),
             ("unless", Value::Is(value)) => self.unless = Some(value),
             ("refresh_if", Value::Is(value)) => self.refresh_if = Some(value),
-            ("stale_if", Value::Is(value)) => self.stale_if = Some(predicate(value, usage)?),
-            ("cache_if", Value::Is(value)) => self.cache_if = Some(predicate(value, usage)?),
+            ("stale_if", Value::Is(value)) => self.stale_if = Some(predicate("stale_if", value, usage)?),
+            ("cache_if", Value::Is(value)) => self.cache_if = Some(predicate("cache_if", value, usage)?),
             ("version", Value::Is(value)) => self.version = Some(text(value, usage)?),
             ("cache", Value::Is(value)) => self.cache = Some(path(value, usage)?),
             ("crate", Value::Is(value)) => self.krate = Some(path(value, usage)?),
@@ -178,7 +181,7 @@ fn misplaced(flavor: Flavor, key: &Ident, errors: &Errors) {
 }
 
 impl Value {
-    fn parse(key: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
+    fn parse(key: &Ident, usage: &str, input: ParseStream<'_>) -> syn::Result<Self> {
         if input.parse::<Option<Token![=]>>()?.is_some() {
             if input.is_empty() || input.peek(Token![,]) {
                 return Err(syn::Error::new(
@@ -189,8 +192,11 @@ impl Value {
             Ok(Self::Is(ungrouped(input.parse()?)))
         } else if input.peek(syn::token::Paren) {
             let content;
-            syn::parenthesized!(content in input);
-            Ok(Self::List(content.parse_terminated(Ident::parse_any, Token![,])?))
+            let parentheses = syn::parenthesized!(content in input);
+            match content.parse_terminated(Ident::parse_any, Token![,]) {
+                Ok(names) if !names.is_empty() => Ok(Self::List(names)),
+                _ => Err(syn::Error::new(parentheses.span.join(), format!("write `{usage}`"))),
+            }
         } else {
             Ok(Self::Nothing)
         }
@@ -229,7 +235,7 @@ fn text(value: Expr, usage: &str) -> syn::Result<LitStr> {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if !text.value().is_empty() => Ok(text),
         other => {
             let message = format!(
-                "this is fixed at compile time, so it is a string literal, not empty: write `{usage}`"
+                "this option is fixed at compile time and needs a string literal that is not empty: write `{usage}`"
             );
             Err(syn::Error::new_spanned(other, message))
         }
@@ -245,15 +251,15 @@ fn path(value: Expr, usage: &str) -> syn::Result<Path> {
 }
 
 /// A closure, or the path of a function.
-fn predicate(value: Expr, usage: &str) -> syn::Result<Expr> {
+fn predicate(name: &str, value: Expr, usage: &str) -> syn::Result<Expr> {
     match value {
         Expr::Closure(ref closure) if closure.inputs.len() != 1 => {
-            let message = format!("it is asked about one thing, the value, by reference: write `{usage}`");
+            let message = format!("the closure takes one argument, the value by reference: write `{usage}`");
             Err(syn::Error::new_spanned(value, message))
         }
         Expr::Closure(_) | Expr::Path(_) | Expr::Call(_) | Expr::Block(_) => Ok(value),
         other => {
-            let message = format!("it decides by the value, so it is a closure of it: write `{usage}`");
+            let message = format!("`{name}` takes a closure over the value: write `{usage}`");
             Err(syn::Error::new_spanned(other, message))
         }
     }
@@ -273,10 +279,15 @@ fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
             }
         }
         Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => wrong("an integer is seconds, without a suffix"),
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => match duration::parse(&text.value()) {
-            Ok(millis) => Ok(TimeoutOption::Millis(millis)),
-            Err(message) => wrong(&message),
-        },
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            let text = text.value();
+            match duration::parse(&text) {
+                Ok(read) => Ok(TimeoutOption::Millis(u64::try_from(read.as_millis()).unwrap_or(u64::MAX))),
+                Err(reason) => {
+                    wrong(&format!("`{text}` is not a duration: {reason}; write {}", duration::FORMS))
+                }
+            }
+        }
         Expr::Lit(ExprLit { lit: Lit::Float(_), .. }) => {
             wrong("an integer is seconds; for parts of a second write for example `timeout = \"1500ms\"`")
         }

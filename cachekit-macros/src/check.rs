@@ -5,7 +5,7 @@ use syn::visit::{self, Visit};
 use syn::{Expr, Lifetime, Type};
 
 use crate::errors::Errors;
-use crate::expand::is_ours;
+use crate::input::is_ours;
 use crate::model::{KeySource, Model, literal};
 use crate::options::Flavor;
 
@@ -108,11 +108,35 @@ fn returned(model: &Model, errors: &Errors) {
             );
             return;
         }
-        Type::ImplTrait(found) if model.sig.asyncness.is_none() && is_future(found) => {
+        Type::ImplTrait(found) if model.sig.asyncness.is_none() && is_future(&found.bounds) => {
             errors.over(found, "a future can't be cached, the value it ends with can: write `async fn`");
             return;
         }
         _ => {}
+    }
+    if let Some(future) = boxed_future(&model.returns) {
+        if model.sig.generics.lifetimes().any(|parameter| parameter.lifetime.ident == "async_trait") {
+            errors.at(
+                model.sig.ident.span(),
+                "`#[async_trait]` has made this method return a boxed future, which can't be cached: leave \
+                 `#[async_trait]` out, for Rust has `async fn` in traits, or cache an `async fn` outside of \
+                 the trait and call it from here",
+            );
+        } else {
+            errors.over(
+                future,
+                "a boxed future can't be cached, the value it ends with can: write `async fn`, without `Pin<Box<..>>`",
+            );
+        }
+        return;
+    }
+    if let Some(closure) = closure(&model.returns) {
+        errors.over(
+            closure,
+            "a closure can't be cached: it has no form in which it can be stored; cache a function that returns \
+             what the closure would",
+        );
+        return;
     }
     let mut found = FindBorrow::default();
     found.visit_type(&model.returns);
@@ -131,13 +155,53 @@ fn returned(model: &Model, errors: &Errors) {
     }
 }
 
-fn is_future(opaque: &syn::TypeImplTrait) -> bool {
-    opaque.bounds.iter().any(|bound| match bound {
+type Bounds = syn::punctuated::Punctuated<syn::TypeParamBound, syn::Token![+]>;
+
+/// Returns whether one of these traits is called so.
+fn names(bounds: &Bounds, traits: &[&str]) -> bool {
+    bounds.iter().any(|bound| match bound {
         syn::TypeParamBound::Trait(bound) => {
-            bound.path.segments.last().is_some_and(|last| last.ident == "Future")
+            bound.path.segments.last().is_some_and(|last| traits.iter().any(|name| last.ident == name))
         }
         _ => false,
     })
+}
+
+fn is_future(bounds: &Bounds) -> bool {
+    names(bounds, &["Future"])
+}
+
+/// Returns the type if it is `dyn Future`, in whatever boxes.
+fn boxed_future(ty: &Type) -> Option<&Type> {
+    boxed(ty, &is_future).map(|_| ty)
+}
+
+/// Returns the type if it is `impl Fn` or `dyn Fn`, in whatever boxes.
+fn closure(ty: &Type) -> Option<&Type> {
+    let is_closure = |bounds: &Bounds| names(bounds, &["Fn", "FnMut", "FnOnce"]);
+    match ty {
+        Type::ImplTrait(found) if is_closure(&found.bounds) => Some(ty),
+        _ => boxed(ty, &is_closure).map(|_| ty),
+    }
+}
+
+/// Finds a trait object in boxes: by the spelling, for nothing but a better message.
+fn boxed<'a>(ty: &'a Type, wanted: &dyn Fn(&Bounds) -> bool) -> Option<&'a syn::TypeTraitObject> {
+    match ty {
+        Type::TraitObject(object) => wanted(&object.bounds).then_some(object),
+        Type::Paren(paren) => boxed(&paren.elem, wanted),
+        Type::Group(group) => boxed(&group.elem, wanted),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            let is_box = ["Pin", "Box", "Arc", "Rc"].iter().any(|name| last.ident == name);
+            match arguments.args.first()? {
+                syn::GenericArgument::Type(inner) if is_box => boxed(inner, wanted),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 #[derive(Default)]
@@ -258,5 +322,13 @@ fn key(model: &Model, errors: &Errors) {
 fn attributes(model: &Model, errors: &Errors) {
     for attr in model.attrs.iter().filter(|attr| is_ours(attr)) {
         errors.over(attr, "a function is cached once: keep one of `#[memoize]` and `#[cached]`");
+    }
+    for attr in model.attrs.iter().filter(|attr| attr.path().is_ident("track_caller")) {
+        errors.over(
+            attr,
+            "a `#[track_caller]` function can't be cached: the caller's place is not part of the key, and the \
+             stored value is served to all callers; remove it, or cache a function without it and call that one from \
+             here",
+        );
     }
 }

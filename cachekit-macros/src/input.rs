@@ -67,7 +67,12 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
     Err(ahead.error("this attribute caches a function: expected `fn`"))
 }
 
-/// Whether `Self` stands in these tokens, other than in an `impl` or `trait` block within them.
+/// Returns whether it is `#[memoize]` or `#[cached]`.
+pub(crate) fn is_ours(attr: &Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|last| last.ident == "memoize" || last.ident == "cached")
+}
+
+/// Returns whether `Self` stands in these tokens, other than in an `impl` or `trait` block within them.
 pub(crate) fn mentions_self(tokens: TokenStream) -> bool {
     let mut nested = false;
     for token in tokens {

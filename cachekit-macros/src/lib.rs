@@ -10,7 +10,6 @@ mod check;
 mod context;
 mod derive;
 mod digest;
-mod duration;
 mod errors;
 mod expand;
 mod input;

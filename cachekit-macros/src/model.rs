@@ -37,6 +37,10 @@ pub(crate) struct Model {
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
     pub(crate) cache: Option<Path>,
+    /// The options as they are written.
+    pub(crate) options: String,
+    /// Its impl or trait stands in the body of a function, as far as the source file tells.
+    pub(crate) in_body: bool,
 }
 
 /// The path of `cachekit::__private`. As single tokens, because the compiler is asked whenever one stream of tokens goes into
@@ -102,7 +106,8 @@ pub(crate) struct Conditions {
 impl Model {
     pub(crate) fn new(flavor: Flavor, attr: Attr, input: Input, errors: &Errors) -> Self {
         let Input { attrs, vis, sig, body } = input;
-        let placement = placement(&attr, &sig, &body, errors);
+        let surroundings = context::surroundings(&sig.ident);
+        let placement = placement(&attr, &sig, &body, surroundings, errors);
         let mut receiver = None;
         let mut arguments = Vec::new();
         for (index, input) in sig.inputs.iter().enumerate() {
@@ -154,6 +159,8 @@ impl Model {
             local: attr.local,
             single_flight: !attr.no_single_flight,
             cache: attr.cache,
+            options: attr.written,
+            in_body: surroundings.is_some_and(|found| found.in_body),
             sig,
             body,
         }
@@ -224,8 +231,13 @@ pub(crate) fn located_mixed(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-fn placement(attr: &Attr, sig: &Signature, body: &Group, errors: &Errors) -> Placement {
-    let surroundings = context::surroundings(&sig.ident);
+fn placement(
+    attr: &Attr,
+    sig: &Signature,
+    body: &Group,
+    surroundings: Option<Surroundings>,
+    errors: &Errors,
+) -> Placement {
     let like_a_method = sig.receiver().is_some();
     let inline = Placement::Inline;
     let place = match surroundings.map(|found| found.block) {

@@ -1,5 +1,7 @@
 //! The table of options: which there are, where they belong, how they are written.
 
+use cachekit_text::suggest;
+
 /// Which of the two attributes it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Flavor {
@@ -98,50 +100,16 @@ pub(crate) fn unknown(flavor: Flavor, name: &str) -> String {
         .filter(|option| option.of_views || option.only.is_none_or(|only| only == flavor))
         .map(|option| option.name)
         .collect();
-    let hint = match nearest(name, &valid) {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None => ".".to_owned(),
-    };
-    format!("`#[{}]` has no option `{name}`{hint} Its options are: {}", flavor.name(), valid.join(", "))
-}
-
-/// The candidate that is at most a third of its letters away from `name`.
-pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    candidates
-        .iter()
-        .map(|candidate| (distance(name, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// The number of letters to insert, remove or replace (Levenshtein's distance).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
+    let mut hint = suggest::hint(name, valid.iter().copied());
+    if hint.is_empty() {
+        hint.push('.');
     }
-    row[right.len()]
+    format!("`#[{}]` has no option `{name}`{hint} Its options are: {}", flavor.name(), valid.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Flavor, nearest, unknown};
-
-    #[test]
-    fn a_slip_is_recognised_and_nonsense_is_not() {
-        let names = ["timeout", "key_prefix", "unless", "local"];
-        assert_eq!(nearest("timout", &names), Some("timeout"));
-        assert_eq!(nearest("keyprefix", &names), Some("key_prefix"));
-        assert_eq!(nearest("ttl", &names), None);
-    }
+    use super::{Flavor, unknown};
 
     #[test]
     fn an_unknown_option_lists_those_of_its_attribute() {

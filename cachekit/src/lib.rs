@@ -35,6 +35,7 @@ mod cache;
 mod call;
 mod engine;
 mod memo;
+mod program;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -74,8 +75,8 @@ static DEFAULT: Cache = Cache::new();
 /// Binds the default cache, the one of functions without `cache = …`: once, at start-up.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] names what is wrong with the configuration; [`ErrorKind::AlreadyInitialized`] says that the
-/// default cache was bound before, by an `init` or by its first use.
+/// [`ErrorKind::Config`] names what is wrong with the configuration, or two functions of the program with the same
+/// identity; [`ErrorKind::AlreadyInitialized`] says that the default cache was bound before, by an `init` or by its first use.
 pub fn init(config: Config) -> Result<()> {
     DEFAULT.init(config)
 }

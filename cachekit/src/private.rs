@@ -15,6 +15,8 @@ pub use crate::memo::lookup::{
     Computed, Fixed, Options, Pending, found, keep, keep_all, no, plain, predicate, probe, result,
 };
 pub use crate::memo::view::{ViewKey, ViewPath};
+pub use crate::program::Declared;
+pub use crate::program::list::site;
 
 use crate::call::request;
 use crate::memo::function::Scope;

@@ -12,12 +12,14 @@ pub mod memcached;
 pub mod proxy;
 pub mod redis;
 mod rt;
+mod scratch;
 pub mod server;
 mod world;
 
 pub use child::{Child, Forked, forked, role, say};
 pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};
+pub use scratch::Scratch;
 pub use world::{World, each, each_keeping, files};
 
 use std::sync::atomic::{AtomicU64, Ordering};

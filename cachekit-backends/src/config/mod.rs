@@ -15,7 +15,6 @@ mod problems;
 mod resolve;
 mod secret;
 mod servers;
-mod suggest;
 mod toml;
 mod validate;
 mod value;
@@ -24,6 +23,7 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
+use cachekit_text::suggest;
 use std::path::PathBuf;
 
 pub use crate::builtin::CacheType;

@@ -58,7 +58,14 @@ fn compute(model: &Model) -> TokenStream {
             argument.pattern.as_ref().map(|pattern| quote!(let #pattern = #name;))
         })
         .collect();
-    let body = if bindings.is_empty() { body.to_token_stream() } else { quote!({ #(#bindings)* #body }) };
+    let body = if bindings.is_empty() {
+        body.to_token_stream()
+    } else {
+        // Within generated braces the user's own would be unnecessary, and `cargo fix` would remove them from the source.
+        let mut body = body.clone();
+        body.set_span(located(body.span()));
+        quote!({ #(#bindings)* #body })
+    };
     // The body owns the arguments, unless `cache_if` may look at them afterwards.
     let capture = model.conditions.cache_if.is_none().then(|| quote!(move));
     // A handler's response: its body must be read before it can be stored.
@@ -97,14 +104,16 @@ fn options(model: &Model) -> TokenStream {
     let timeout = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
     let condition = |expression: &Option<Expr>| {
         if let Some(expression) = expression {
-            quote!(|| -> bool { #expression })
+            quote!(|| -> ::core::primitive::bool { #expression })
         } else {
             quote!(#private::no)
         }
     };
     let unless = match (&model.key, unless) {
-        (KeySource::View(..), None) => quote!(|| -> bool { !#private::in_request() }),
-        (KeySource::View(..), Some(unless)) => quote!(|| -> bool { !#private::in_request() || { #unless } }),
+        (KeySource::View(..), None) => quote!(|| -> ::core::primitive::bool { !#private::in_request() }),
+        (KeySource::View(..), Some(unless)) => {
+            quote!(|| -> ::core::primitive::bool { !#private::in_request() || { #unless } })
+        }
         (_, _) => condition(unless),
     };
     let refresh_if = condition(refresh_if);

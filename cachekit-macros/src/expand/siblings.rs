@@ -220,7 +220,7 @@ fn underscored(model: &Model) -> Option<TokenStream> {
 
 /// The statements that make a handle of the function.
 fn handle(model: &Model) -> TokenStream {
-    let Model { private, version, local, .. } = model;
+    let Model { private, version, local, options, in_body, .. } = model;
     let function = model.function();
     let mode = mode(model);
     let name = if let Some(name) = &model.name {
@@ -228,16 +228,24 @@ fn handle(model: &Model) -> TokenStream {
     } else {
         quote!(::core::option::Option::None)
     };
-    // The companion of a free function is one type; a method may be one of many types.
-    let (new, which) = match &model.placement {
-        Placement::Free { .. } => (quote!(free), quote!(::core::any::type_name::<Self>)),
-        Placement::Method => (quote!(new), quote!(#private::scope_method::<Self>())),
+    // A free function is one; a method may be one of many types.
+    let (new, which, companion) = match &model.placement {
+        Placement::Free { companion } => {
+            let path = quote!(::core::option::Option::Some(::core::any::type_name::<#companion>));
+            (quote!(free), None, path)
+        }
+        Placement::Method => (
+            quote!(new),
+            Some(quote!(#private::scope_method::<Self>(),)),
+            quote!(::core::option::Option::None),
+        ),
         Placement::Inline => (
             quote!(new),
-            quote!({
+            Some(quote!({
                 fn __cachekit_here() {}
                 #private::scope_inline::<Self>(__cachekit_here)
-            }),
+            },)),
+            quote!(::core::option::Option::None),
         ),
     };
     let cache = if let Some(path) = &model.cache {
@@ -246,8 +254,16 @@ fn handle(model: &Model) -> TokenStream {
         quote!(#private::default_cache())
     };
     quote! {
-        static __CACHEKIT_SITE: #private::Site = #private::Site::new(#function, #name, #version, #local);
-        #private::Handle::<#mode>::#new(&__CACHEKIT_SITE, #which, #cache)
+        #private::site! {
+            function: #function,
+            name: #name,
+            version: #version,
+            local: #local,
+            options: #options,
+            in_body: #in_body,
+            companion: #companion,
+        }
+        #private::Handle::<#mode>::#new(&__CACHEKIT_SITE, #which #cache)
     }
 }
 

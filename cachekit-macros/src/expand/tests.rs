@@ -81,8 +81,8 @@ fn lints_and_cfgs_hold_for_the_body_wherever_it_is() {
 fn the_version_follows_the_source_when_asked_to() {
     let version = |attr: &str, item: &str| {
         let text = memoize(attr, item);
-        let site = text.split("Site::new(").nth(1).expect("a site");
-        site.split(',').nth(2).expect("a version").trim_matches('"').to_owned()
+        let version = text.split("version:\"").nth(1).expect("a version");
+        version.split('"').next().unwrap_or_default().to_owned()
     };
     let one = "fn f(a: u8) -> u8 { a + 1 }";
     let two = "fn f(a: u8) -> u8 { a + 2 }";

@@ -46,12 +46,13 @@ impl Cache {
     /// Binds this cache.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] names what is wrong with the configuration; [`ErrorKind::AlreadyInitialized`] says that this
-    /// cache was bound before, by an `init` or by its first use.
+    /// [`ErrorKind::Config`] names what is wrong with the configuration, or two functions of the program with the same
+    /// identity; [`ErrorKind::AlreadyInitialized`] says that this cache was bound before, by an `init` or by its first use.
     pub fn init(&self, config: Config) -> Result<()> {
         if self.bound.get().is_some() {
             return Err(already());
         }
+        crate::program::check()?;
         let inner = Engine::open(&config, &Clock::system())?;
         self.bound.set(inner).map_err(|_| already())
     }

@@ -12,17 +12,12 @@ use parking_lot::{Mutex, RwLock};
 use crate::cache::Cache;
 use crate::engine::stats::{Counters, Event};
 use crate::engine::{Engine as Inner, FIRST_FUNCTION};
+use crate::program::list::Listed;
+use crate::program::{self, Declared};
 
 /// One annotated function in the program's text, with what the attribute said.
 pub struct Site {
-    /// The function's own name.
-    function: &'static str,
-    /// The identity that the user gave.
-    name: Option<&'static str>,
-    /// `version` and the digest of `source_check`.
-    version: &'static str,
-    /// Values never leave the process.
-    local: bool,
+    listed: Listed,
     /// The first function of this text; the only one but in generic impls and in traits.
     first: OnceLock<&'static Function>,
     others: RwLock<Option<HashMap<TypeId, &'static Function>>>,
@@ -36,6 +31,9 @@ pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) version: &'static str,
     pub(crate) local: bool,
+    /// Why its calls are computed and not cached: another function has the same identity.
+    refused: Option<String>,
+    declared: &'static Declared,
     scope: TypeId,
     /// The first cache it was called with, by address, and the number of its counters there.
     counter: OnceLock<(usize, u32)>,
@@ -66,14 +64,6 @@ impl Scope {
 /// Makes a sized type of any.
 struct PhantomOf<T: ?Sized>(PhantomData<T>);
 
-/// The companion may have another name than the function; the path before it is the function's.
-fn free_path(companion: &str, function: &str) -> String {
-    match companion.rsplit_once("::") {
-        Some((module, _)) => format!("{module}::{function}"),
-        None => function.to_string(),
-    }
-}
-
 /// `<Type as Trait>::function`, from the path of an item in the function's body.
 fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
     let owner = std::any::type_name::<T>();
@@ -88,31 +78,34 @@ fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
 }
 
 impl Site {
-    /// The site of a function of this name, with the identity that the user gave, its version, and whether its values
-    /// never leave the process.
+    /// The site of a function of the program.
     #[must_use]
-    pub const fn new(
-        function: &'static str,
-        name: Option<&'static str>,
-        version: &'static str,
-        local: bool,
-    ) -> Self {
-        Self { function, name, version, local, first: OnceLock::new(), others: RwLock::new(None) }
+    pub const fn new(declared: Declared) -> Self {
+        Self { listed: Listed::new(declared), first: OnceLock::new(), others: RwLock::new(None) }
+    }
+
+    /// Puts the function on the list of the program's functions.
+    pub fn list(&'static self) {
+        self.listed.list();
     }
 
     #[inline]
     fn function(&'static self, scope: &Scope) -> &'static Function {
         match self.first.get() {
-            Some(function) if function.scope == scope.id || self.name.is_some() => function,
+            Some(function) if function.scope == scope.id || self.listed.declared.name.is_some() => function,
             _ => self.other_function(scope),
         }
     }
 
     #[cold]
     fn other_function(&'static self, scope: &Scope) -> &'static Function {
-        let register = || Function::register(self, scope.id, |function| (scope.path)(function));
+        let register = || {
+            let declared = &self.listed.declared;
+            let path = (scope.path)(declared.function);
+            Function::register(declared, scope.id, declared.method_identity(path))
+        };
         let first = self.first.get_or_init(register);
-        if first.scope == scope.id || self.name.is_some() {
+        if first.scope == scope.id || self.listed.declared.name.is_some() {
             // Under a name of its own, the type is in the key, and one deletion reaches all.
             return first;
         }
@@ -125,9 +118,12 @@ impl Site {
 
     /// The function of a site that has no other.
     #[cold]
-    fn only_function(&'static self, companion: fn() -> &'static str) -> &'static Function {
-        let path = |function| free_path(companion(), function);
-        self.first.get_or_init(|| Function::register(self, TypeId::of::<Self>(), path))
+    fn only_function(&'static self) -> &'static Function {
+        self.first.get_or_init(|| {
+            let declared = &self.listed.declared;
+            let identity = declared.fixed_identity().unwrap_or_else(|| declared.function.to_owned());
+            Function::register(declared, TypeId::of::<Self>(), identity)
+        })
     }
 }
 
@@ -140,32 +136,52 @@ struct Registered {
 }
 
 impl Function {
-    fn register(site: &Site, scope: TypeId, path: impl FnOnce(&'static str) -> String) -> &'static Self {
+    fn register(declared: &'static Declared, scope: TypeId, identity: String) -> &'static Self {
         static NEXT: AtomicU32 = AtomicU32::new(FIRST_FUNCTION);
-        let name = site.name.map_or_else(|| path(site.function), str::to_string);
+        let (name, mut refused) = program::complete(declared, identity);
         let mut registry = REGISTRY.lock();
         let same = registry.get_or_insert_default().entry(name.clone()).or_default();
-        let clash = !site.local && same.iter().any(|one| !one.function.local);
+        // Where the list doesn't know a function, the second one to be called is the one that is noticed.
+        if refused.is_none()
+            && let Some(other) = same.iter().find(|one| one.function.is_mistaken_for(declared))
+        {
+            refused = Some(program::refusal(&name, &[other.function.declared, declared]));
+        }
         let function: &'static Self = Box::leak(Box::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
-            version: site.version,
-            local: site.local || clash,
+            version: declared.version,
+            local: declared.local,
+            refused,
+            declared,
             scope,
             counter: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
-        // Whoever listens may call memoized functions.
+        // A subscriber of the log may call memoized functions.
         drop(registry);
-        if clash {
-            tracing::error!(
-                target: "cachekit",
-                "two memoized functions have the identity `{}`; the second one is kept in this process, as if it were \
-                 `local`, so that they don't share entries: give one of them another `name = \"…\"`",
-                function.name,
-            );
+        if let Some(message) = &function.refused {
+            tracing::error!(target: "cachekit", "{message}");
         }
         function
+    }
+
+    /// Whether it has the identity of a function that was declared elsewhere, given that the names are the same.
+    fn is_mistaken_for(&self, declared: &'static Declared) -> bool {
+        self.version == declared.version && !std::ptr::eq(self.declared, declared)
+    }
+
+    /// Whether calls are computed and not cached, because another function has the same identity.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// An error if another function has the same identity, so that a deletion can't tell which of them it is for.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.refused {
+            Some(message) => Err(program::repeated(message.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Counts a hit.
@@ -257,13 +273,13 @@ pub struct Handle<M> {
 }
 
 impl<M> Handle<M> {
-    /// A free function, told by the path of its companion, in a cache.
+    /// A free function in a cache.
     #[inline]
     #[must_use]
-    pub fn free(site: &'static Site, companion: fn() -> &'static str, cache: &'static Cache) -> Self {
+    pub fn free(site: &'static Site, cache: &'static Cache) -> Self {
         let function = match site.first.get() {
             Some(function) => function,
-            None => site.only_function(companion),
+            None => site.only_function(),
         };
         Self { function, cache, mode: PhantomData }
     }
@@ -301,14 +317,7 @@ mod tests {
 
     #[test]
     fn identities_read_like_paths() {
-        #[allow(non_camel_case_types)]
-        struct companion {}
         let module = module_path!();
-        assert_eq!(
-            free_path(std::any::type_name::<companion>(), "f"),
-            format!("{module}::identities_read_like_paths::f"),
-            "the enclosing function is part of it"
-        );
         assert_eq!((Scope::method::<Person>().path)("m"), format!("{module}::Person::m"));
         assert_eq!(Person::of_impl(), format!("<{module}::Person as {module}::Roles>::of_impl"));
         assert_eq!(Person.default_method(), format!("<{module}::Person as {module}::Roles>::default_method"));

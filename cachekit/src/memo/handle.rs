@@ -24,6 +24,7 @@ impl Function {
 
 /// One call of a function: the place of its entry, and its policy.
 pub struct Key<R, M> {
+    function: &'static Function,
     cache: Cache,
     place: Place,
     policy: Policy<R>,
@@ -40,16 +41,24 @@ impl<R, M> Key<R, M> {
         instance: &impl KeyPart,
     ) -> Self {
         let place = handle.function.identity().place(handle.cache.inner(), arguments, instance);
-        Self { cache: handle.cache.clone(), place, policy: *policy, mode: PhantomData }
+        Self {
+            function: handle.function,
+            cache: handle.cache.clone(),
+            place,
+            policy: *policy,
+            mode: PhantomData,
+        }
     }
 
     async fn delete_over<D: Io>(self, io: D) -> Result<()> {
+        self.function.check()?;
         let engine = self.cache.inner();
         engine.count(Event::Deletion);
         self.place.delete(io, engine).await.map(drop)
     }
 
     async fn peek_over<D: Io>(self, io: D) -> Result<Option<R>> {
+        self.function.check()?;
         peek(io, self.cache.inner(), &self.place, &self.policy).await
     }
 }
@@ -99,6 +108,7 @@ impl<M> Handle<M> {
     }
 
     async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>, drop_version: bool) -> Result<()> {
+        self.function.check()?;
         delete_all(io, self.function.identity(), self.cache.inner().clone(), instance, drop_version).await
     }
 }

@@ -115,6 +115,9 @@ where
             }
         }
     }
+    if function.is_refused() {
+        return Some(bypass(options.stale_if));
+    }
     // Before a value is computed: a deletion by name must know this cache.
     function.note_use(engine);
     let call = Call {

@@ -3,6 +3,7 @@ use cachekit_backends::Result;
 use super::function::named;
 use crate::call::delete::delete_all;
 use crate::engine::remote::{BlockingIo, ready};
+use crate::program;
 
 /// Deletes every entry of the function that is registered under a name, in each cache of this process that it was called
 /// with: the name given by `name = "…"`, or its path.
@@ -12,9 +13,12 @@ use crate::engine::remote::{BlockingIo, ready};
 ///
 /// # Errors
 /// [`ErrorKind::UnknownFunction`](crate::ErrorKind::UnknownFunction), with names that are near, if no function of that
-/// name was called in this process; else the backend's error.
+/// name was called in this process; [`ErrorKind::Config`](crate::ErrorKind::Config) if two functions have that name; else
+/// the backend's error.
 pub fn delete_memoized_named(name: &str) -> Result<()> {
+    program::check_identity(name)?;
     for (function, caches) in named(name)? {
+        function.check()?;
         for cache in caches {
             ready(delete_all(BlockingIo, function.identity(), cache.inner().clone(), None, false))?;
         }

@@ -204,27 +204,6 @@ fn name_is_the_identity() {
 }
 
 #[test]
-fn one_name_for_two_functions_shares_no_entries() {
-    mod one {
-        #[cachekit::memoize(name = "options.twice")]
-        pub(super) fn f(n: u64) -> String {
-            format!("one {n}")
-        }
-    }
-    mod two {
-        #[cachekit::memoize(name = "options.twice")]
-        pub(super) fn f(n: u64) -> String {
-            format!("two {n}")
-        }
-    }
-    each_keeping(|_| {
-        for _ in 0..2 {
-            assert_eq!((one::f(1), two::f(1)), ("one 1".into(), "two 1".into()));
-        }
-    });
-}
-
-#[test]
 fn unless_neither_reads_nor_writes() {
     static CALLS: Calls = Calls::new();
     #[memoize(unless = *n > 100 || skip)]

@@ -128,47 +128,6 @@ fn another_keys_bytes_are_a_miss() {
 }
 
 #[test]
-fn another_types_value_is_a_miss() {
-    // The identity and the arguments stay, the type changes, as from one release to the next.
-    mod old {
-        #[cachekit::memoize(name = "untrusted.type", timeout = 0)]
-        pub(super) fn f(n: u32) -> (u32, String) {
-            (n, "old".into())
-        }
-    }
-    mod new {
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-        pub(super) struct Value {
-            pub(super) n: u32,
-            pub(super) text: String,
-        }
-        #[cachekit::memoize(name = "untrusted.type", timeout = 0)]
-        pub(super) fn f(n: u32) -> Value {
-            Value { n, text: "new".into() }
-        }
-    }
-    use cachekit_tests::{Child, role, say};
-    if role().is_some() {
-        let world = World::in_dir(std::env::var("DIR").unwrap().as_ref(), |config| config);
-        let _entered = world.enter();
-        say(&format!("{:?}", new::f(1)));
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let world = World::in_dir(dir.path(), |config| config);
-    let _entered = world.enter();
-    assert_eq!(old::f(1), (1, "old".into()));
-    let mut child = Child::start(
-        "untrusted::another_types_value_is_a_miss",
-        "new",
-        &[("DIR", dir.path().to_str().unwrap())],
-    );
-    assert_eq!(child.hear(), format!("{:?}", new::Value { n: 1, text: "new".into() }));
-    child.finish();
-    assert_eq!(old::f(1), (1, "old".into()));
-}
-
-#[test]
 fn the_cache_object_reads_another_type_as_a_miss() {
     for world in World::keeping() {
         let cache = world.cache();

@@ -42,6 +42,25 @@ fn every_kind_of_block_is_recognised() {
 }
 
 #[test]
+fn bodies_of_functions_and_values_of_constants_are_told_from_modules() {
+    for (source, expected) in [
+        ("impl S { fn HERE() {} }", false),
+        ("mod m { impl S { fn HERE() {} } }", false),
+        ("fn a() {} impl S { fn HERE() {} }", false),
+        ("m! { impl S { fn HERE() {} } }", false),
+        ("const N: [u8; { 1 }] = [1]; impl S { fn HERE() {} }", false),
+        ("fn a() { impl S { fn HERE() {} } }", true),
+        ("fn a() -> [u8; 2] { if x { impl S { fn HERE() {} } } }", true),
+        ("impl S { fn a(&self) { struct T; impl T { fn HERE() {} } } }", true),
+        ("fn a() { mod m { impl S { fn HERE() {} } } }", true),
+        ("const _: () = { impl S { fn HERE() {} } };", true),
+    ] {
+        let at = source.find("HERE").expect("a place");
+        assert_eq!(scan(source, at, "HERE").map(|found| found.in_body), Some(expected), "{source}");
+    }
+}
+
+#[test]
 fn brackets_in_literals_and_comments_do_not_count() {
     for literal in [
         "\"{\"",

@@ -10,7 +10,7 @@ use quote::quote;
 use crate::attr::Attr;
 use crate::check::check;
 use crate::errors::Errors;
-use crate::input::Input;
+use crate::input::{Input, is_ours};
 use crate::model::{Model, Placement};
 use crate::options::Flavor;
 
@@ -61,11 +61,6 @@ fn expand(model: &Model) -> TokenStream {
         }
         Placement::Inline => siblings::inline(model),
     }
-}
-
-/// Whether it is `#[memoize]` or `#[cached]`.
-pub(crate) fn is_ours(attr: &syn::Attribute) -> bool {
-    attr.path().segments.last().is_some_and(|last| last.ident == "memoize" || last.ident == "cached")
 }
 
 /// The function as it is, and siblings that do nothing, so that a mistake in the attribute is the only error.

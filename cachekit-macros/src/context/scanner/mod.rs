@@ -18,6 +18,8 @@ pub(crate) enum Block {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) block: Block,
+    /// The block, or one around it, is the body of a function or the value of a constant.
+    pub(crate) in_body: bool,
     /// A module of the function's name stands in the same block.
     pub(crate) same_named_module: bool,
     /// The function's module has its name, and re-exports it beside itself.
@@ -42,6 +44,8 @@ struct Place {
     module: Option<String>,
     /// The names of the modules that stand in it.
     modules: Vec<String>,
+    /// It, or a block around it, is the body of a function or the value of a constant.
+    in_body: bool,
     /// Its end was found, so that all of it is known.
     complete: bool,
 }
@@ -79,6 +83,7 @@ impl Source {
         let module = outwards.find_map(|block| block.module.as_deref());
         Some(Surroundings {
             block: block.kind,
+            in_body: block.in_body,
             same_named_module: block.modules.iter().any(|module| module == name),
             reexported: module == Some(name) && self.reexports(name),
         })
@@ -101,8 +106,9 @@ impl Source {
                     let kind = if open == '{' { level.header.block() } else { Block::Other };
                     let module = level.header.module.take().filter(|_| open == '{');
                     let parent = level.place;
+                    let in_body = self.blocks[parent].in_body || open == '{' && level.header.opens_body();
                     levels.push(Level { open, place: self.blocks.len(), ..Level::default() });
-                    self.blocks.push(Place::new(kind, Some(parent), module));
+                    self.blocks.push(Place { in_body, ..Place::new(kind, Some(parent), module) });
                 }
                 Token::Punct(close @ ('}' | ')' | ']')) => {
                     if !matches!((level.open, close), ('{', '}') | ('(', ')') | ('[', ']')) {
@@ -150,7 +156,7 @@ impl Source {
 
 impl Place {
     fn new(kind: Block, parent: Option<usize>, module: Option<String>) -> Self {
-        Self { kind, parent, module, modules: Vec::new(), complete: false }
+        Self { kind, parent, module, modules: Vec::new(), in_body: false, complete: false }
     }
 }
 
@@ -195,6 +201,11 @@ enum Item {
 }
 
 impl Header {
+    /// Whether a brace that follows opens the body of a function or the value of a constant.
+    fn opens_body(&self) -> bool {
+        self.angles == 0 && (self.item == Item::Fn || self.last == '=')
+    }
+
     fn block(&self) -> Block {
         match self.item {
             // Braces between angle brackets are a constant's.

@@ -1,5 +1,7 @@
-/// The candidate that was probably meant by a word, if one is close: at most one edit for each three letters.
-pub(super) fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+//! The name that a misspelt one was probably meant to be.
+
+/// Returns the candidate that was probably meant by a word, if one is close: at most one edit for each three letters.
+pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let (distance, best) = candidates
         .into_iter()
@@ -8,12 +10,12 @@ pub(super) fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     (distance <= (word.chars().count() / 3).max(1)).then_some(best)
 }
 
-/// "; did you mean …?", or nothing.
-pub(super) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+/// Returns "; did you mean …?", or an empty text.
+pub fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     suggest(word, candidates).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// The least number of insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+/// Returns the least number of insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
@@ -44,6 +46,8 @@ mod tests {
         assert_eq!(suggest("file_system", types), Some("filesystem"));
         assert_eq!(suggest("sinple", types), Some("simple"));
         assert_eq!(suggest("postgres", types), None);
+        assert_eq!(suggest("ttl", ["timeout", "name"]), None);
+        assert_eq!(suggest("keyprefix", ["timeout", "key_prefix"]), Some("key_prefix"));
         assert_eq!(suggest("", types), None);
         assert_eq!(suggest("x", []), None);
     }

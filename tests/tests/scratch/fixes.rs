@@ -1,0 +1,17 @@
+//! What `cargo fix` and `cargo clippy --fix` do to a memoized function: nothing that they wouldn't do without the attribute.
+
+use cachekit_tests::Scratch;
+
+const FORMS: &str = include_str!("forms.rs.txt");
+
+const FIX: [&str; 4] = ["--lib", "--allow-no-vcs", "--allow-dirty", "--quiet"];
+
+#[test]
+fn fixes_leave_every_form_alone() {
+    let scratch = Scratch::new("serde = { version = \"1\", features = [\"derive\"] }");
+    scratch.write("app/src/lib.rs", FORMS);
+    let mut said = scratch.build(&[&["fix"], &FIX[..]].concat());
+    said += &scratch.build(&[&["clippy", "--fix"], &FIX[..]].concat());
+    assert_eq!(scratch.read("app/src/lib.rs"), FORMS, "{said}");
+    assert_eq!(said, "", "a lint that can't be fixed by itself is none the less one of the expansion");
+}
