@@ -19,7 +19,7 @@ pub(crate) enum TimeoutOption {
     Computed(Expr),
 }
 
-/// What was written in the attribute.
+/// The options of one attribute.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the options are independent of one another")]
 pub(crate) struct Attr {
@@ -49,7 +49,7 @@ pub(crate) struct Attr {
     pub(crate) written: String,
 }
 
-/// What follows the name of an option.
+/// The tokens after the name of an option.
 enum Value {
     Nothing,
     Is(Expr),
@@ -203,7 +203,7 @@ impl Value {
     }
 }
 
-/// What `macro_rules!` passes on as `$value:expr` arrives in an invisible group.
+/// Returns the expression without the invisible group in which `macro_rules!` passes on `$value:expr`.
 fn ungrouped(value: Expr) -> Expr {
     match value {
         Expr::Group(group) => ungrouped(*group.expr),

@@ -93,7 +93,7 @@ impl<'ast> Visit<'ast> for FindMut {
         }
         visit::visit_type_reference(self, reference);
     }
-    // What a function pointer or a closure takes is not what this function is given.
+    // The parameters of a function pointer or a closure are not arguments of this function.
     fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
 }

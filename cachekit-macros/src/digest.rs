@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// FNV-1a with 128 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>). Nobody attacks their own source, so it needs
-/// to be stable and well spread, not cryptographic.
+/// FNV-1a with 128 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>). The source is the user's own,
+/// so the digest needs to be stable and well spread, not cryptographic.
 struct Fnv(u128);
 
 impl Fnv {

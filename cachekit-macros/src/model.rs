@@ -83,7 +83,7 @@ pub(crate) struct Argument {
     pub(crate) ignored: bool,
 }
 
-/// What the key is made of, beside the types.
+/// The source of the key, beside the types.
 pub(crate) enum KeySource {
     /// The receiver and the arguments that are not ignored.
     Arguments,
@@ -221,7 +221,7 @@ impl Argument {
     }
 }
 
-/// The place of a token, and the hygiene of generated code: errors point there, and lints know that nobody wrote it.
+/// Returns the place of a token with the hygiene of generated code: errors point there, and lints see an expansion.
 pub(crate) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
 }

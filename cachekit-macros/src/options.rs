@@ -27,7 +27,7 @@ pub(crate) struct OptionSpec {
     pub(crate) only: Option<Flavor>,
     /// `#[cached]` has it too where the request is the key.
     pub(crate) of_views: bool,
-    /// What to write in the other one.
+    /// The advice for the other one.
     pub(crate) instead: &'static str,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn find(name: &str) -> Option<&'static OptionSpec> {
     OPTIONS.iter().find(|option| option.name == name)
 }
 
-/// What to say about a name that is no option.
+/// Returns the message about a name that is no option.
 pub(crate) fn unknown(flavor: Flavor, name: &str) -> String {
     let valid: Vec<&str> = OPTIONS
         .iter()

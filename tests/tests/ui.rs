@@ -1,4 +1,4 @@
-//! What users write and what the macros say to it: the cases in `ui/pass` compile without a warning and run, those in
+//! Programs of users, and the diagnostics of the macros: the cases in `ui/pass` compile without a warning and run, those in
 //! `ui/fail` give exactly the pinned errors. `TRYBUILD=overwrite` pins them anew.
 
 #[test]

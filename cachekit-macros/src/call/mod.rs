@@ -11,7 +11,7 @@ use syn::{Expr, Token};
 use crate::model::located;
 use target::Target;
 
-/// What is wanted of the function.
+/// The operation on the function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Operation {
     Delete,
@@ -99,7 +99,7 @@ fn generate(operation: Operation, target: &Target, arguments: &Arguments) -> syn
     }
 }
 
-/// What concerns all calls: of the function, or on one instance.
+/// Returns an operation on all calls, of the function or on one instance.
 fn whole(name: &str, target: &Target, method: &Ident) -> syn::Result<TokenStream> {
     if let Some(generics) = target.generics() {
         let message = format!(

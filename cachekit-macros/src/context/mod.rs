@@ -14,7 +14,7 @@ use syn::ext::IdentExt as _;
 use scanner::Source;
 pub(crate) use scanner::{Block, Surroundings};
 
-/// What the source file says about the place of this function; `None` in any doubt (no file, a file that changed
+/// Returns the surroundings of this function in its source file; `None` in any doubt (no file, a file that changed
 /// meanwhile, a function that a macro put together).
 pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
     // Outside of a macro call, that is in unit tests, there are no spans to ask.

@@ -335,7 +335,7 @@ fn is_lint(attr: &Attribute) -> bool {
     ["allow", "expect", "warn", "deny"].iter().any(|name| attr.path().is_ident(name))
 }
 
-/// What the user expects may be tripped by either of the two functions, so neither can expect it.
+/// Turns `#[expect]` into `#[allow]`: a lint that the user expects may be tripped in only one of the two functions.
 fn expect_as_allow(attr: &Attribute) -> Attribute {
     let mut attr = attr.clone();
     if let (true, syn::Meta::List(list)) = (attr.path().is_ident("expect"), &mut attr.meta) {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What the attribute says about one annotated function.
+/// One annotated function, as its attribute declares it.
 #[derive(Debug)]
 pub struct Declared {
     /// The function's own name.

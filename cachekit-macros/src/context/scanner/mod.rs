@@ -14,7 +14,7 @@ pub(crate) enum Block {
     Other,
 }
 
-/// What stands around a function.
+/// The surroundings of a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) block: Block,
@@ -26,7 +26,7 @@ pub(crate) struct Surroundings {
     pub(crate) reexported: bool,
 }
 
-/// What a source file says about the places in it. Made in one pass, and asked for each of its functions.
+/// The blocks of a source file. Read in one pass, and asked for each of its functions.
 pub(super) struct Source {
     text: String,
     /// Where the lines begin.
@@ -70,7 +70,7 @@ impl Source {
         Some(start + within)
     }
 
-    /// What stands around the word at a place; `None` if there is none, or the brackets of its block don't match.
+    /// Returns the surroundings of the word at a place; `None` if there is none, or the brackets of its block don't match.
     pub(super) fn around(&self, at: usize, name: &str) -> Option<Surroundings> {
         let word = self.words.binary_search_by_key(&at, |&(start, _)| start).ok()?;
         let block = self.blocks.get(self.words.get(word)?.1)?;
@@ -268,7 +268,7 @@ impl Level {
     }
 }
 
-/// What matters of a token: words (raw ones without `r#`) and punctuation. Literals and comments are skipped.
+/// A token that matters: words (raw ones without `r#`) and punctuation. Literals and comments are skipped.
 enum Token<'a> {
     Word(&'a str),
     Punct(char),
