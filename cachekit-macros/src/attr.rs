@@ -195,7 +195,11 @@ impl Value {
             let parentheses = syn::parenthesized!(content in input);
             match content.parse_terminated(Ident::parse_any, Token![,]) {
                 Ok(names) if !names.is_empty() => Ok(Self::List(names)),
-                _ => Err(syn::Error::new(parentheses.span.join(), format!("write `{usage}`"))),
+                _ => {
+                    // Tokens that are left over would be an error of their own.
+                    content.parse::<TokenStream>()?;
+                    Err(syn::Error::new(parentheses.span.join(), format!("write `{usage}`")))
+                }
             }
         } else {
             Ok(Self::Nothing)

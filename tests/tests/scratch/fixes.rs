@@ -13,5 +13,6 @@ fn fixes_leave_every_form_alone() {
     let mut said = scratch.build(&[&["fix"], &FIX[..]].concat());
     said += &scratch.build(&[&["clippy", "--fix"], &FIX[..]].concat());
     assert_eq!(scratch.read("app/src/lib.rs"), FORMS, "{said}");
-    assert_eq!(said, "", "a lint that can't be fixed by itself is none the less one of the expansion");
+    // A lint without a fix is none the less one about the expansion. cachekit itself is built here too.
+    assert!(!said.contains("--> src/lib.rs"), "{said}");
 }

@@ -74,7 +74,7 @@ mod items {
         assert_eq!((conditions((1, 2)), thing.keyed(1), viewed()), (1, 2, 1));
         drop((later(1), thing.method(2), viewed_later()));
         cachekit::delete_memoized!(conditions, (1, 2)).unwrap();
-        cachekit::delete_memoized!(thing.method);
+        drop(cachekit::delete_memoized!(thing.method));
         cachekit::delete_cached!(viewed).unwrap();
         assert_eq!(cachekit::refresh!(conditions, (1, 2)), 1);
         assert_eq!(cachekit::uncached!(Thing::keyed, &thing, 2), 3);
