@@ -7,8 +7,8 @@ pub use crate::Timeout;
 pub use crate::cache::Cache;
 pub use crate::call::arguments::{ArgDebug, ArgHash, ArgKey, ArgNone, KeyPart, arg, of_type, of_val};
 pub use crate::call::policy::{Policy, Returns, local, portable};
+pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
-pub use crate::memo::argument::view_argument;
 pub use crate::memo::function::{Async, Handle, Site, Sync};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::lookup::{

@@ -25,6 +25,7 @@ pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod round;
 pub(crate) mod store;
+pub(crate) mod view_argument;
 
 pub(crate) use inputs::Call;
 pub(crate) use look::peek;

@@ -1,7 +1,6 @@
 //! The runtime under the attributes. A call goes [`lookup`] → hit, or → [`call`](crate::call) → the body;
 //! `docs/src/design.md` has the picture.
 
-pub(crate) mod argument;
 pub(crate) mod function;
 pub(crate) mod handle;
 pub(crate) mod lookup;

@@ -3,7 +3,7 @@
 use axum::extract::{NestedPath, OriginalUri, Path, Query, RawPathParams, RawQuery, State};
 use http::{Method, Uri};
 
-use crate::memo::argument::ViewArgument;
+use crate::call::view_argument::ViewArgument;
 
 /// Extractors that go into the key by the value inside of them, and those whose value has a form of its own.
 macro_rules! arguments {

@@ -21,7 +21,7 @@ mod service;
 mod uncacheable;
 mod view;
 
-pub use crate::memo::argument::ViewArgument;
+pub use crate::call::view_argument::ViewArgument;
 pub use body::CacheBody;
 pub use layer::{CacheFor, CacheLayer};
 pub use page::{StoredHead, StoredResponse};
