@@ -6,7 +6,7 @@ use syn::{Expr, Lifetime, Type};
 
 use crate::errors::Errors;
 use crate::input::is_ours;
-use crate::model::{KeySource, Model, literal};
+use crate::model::{KeySource, Model, Way, literal};
 use crate::options::Flavor;
 
 pub(crate) fn check(model: &Model, errors: &Errors) {
@@ -277,7 +277,7 @@ fn parameters(model: &Model, errors: &Errors) {
 /// The receiver of a view. Its arguments are judged by their types.
 fn view(model: &Model, errors: &Errors) {
     let (KeySource::View(..), Some(receiver)) = (&model.key, &model.receiver) else { return };
-    if !receiver.ignored && !model.key_mentions(std::slice::from_ref(&receiver.token)) {
+    if receiver.way != Way::Ignored && !model.key_mentions(std::slice::from_ref(&receiver.token)) {
         errors.at(
             receiver.token.span(),
             "`self` is not part of the request's key, so that one instance would get the response of another: name it in \

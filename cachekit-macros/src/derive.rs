@@ -1,51 +1,36 @@
 //! `#[derive(CacheKey)]`.
 
+mod bounds;
+mod options;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Data, DeriveInput, Fields, Member, Path, parse_quote};
+use syn::{Data, DataEnum, DeriveInput, Fields, Path, parse_quote};
 
+use self::options::{Container, FieldWay};
 use crate::errors::Errors;
 use crate::model::located;
 
 /// The implementation of `CacheKey`, which feeds the fields in their order, after the name of an enum's variant.
 pub(crate) fn expand(input: DeriveInput) -> TokenStream {
     let errors = Errors::new();
-    let krate = container_path(&input.attrs, &errors);
+    let Container { krate, bound } = Container::parse(&input.attrs, &errors);
+    let mut used = bounds::Used::of(&input.generics);
     let body = match &input.data {
         Data::Struct(data) => {
-            let pattern = Bound::new(&data.fields, &errors);
-            let Bound { bindings, feeds } = &pattern;
-            let feeds = feeds.iter().map(|field| feed(&krate, field));
+            let Fed { bindings, feeds } = Fed::new(&krate, &data.fields, &mut used, &errors);
             quote! {
                 let Self { #bindings } = self;
                 #(#feeds)*
             }
         }
         Data::Enum(data) if data.variants.is_empty() => quote!(match *self {}),
-        Data::Enum(data) => {
-            let arms = data.variants.iter().map(|variant| {
-                let name = &variant.ident;
-                // The name and not the position, so that reordering the variants changes no key.
-                let text = syn::ext::IdentExt::unraw(name).to_string();
-                skip(&variant.attrs, &errors, false);
-                let Bound { bindings, feeds } = Bound::new(&variant.fields, &errors);
-                let feeds = feeds.iter().map(|field| feed(&krate, field));
-                quote! {
-                    Self::#name { #bindings } => {
-                        #krate::CacheKey::cache_key(#text, __cachekit_writer);
-                        #(#feeds)*
-                    }
-                }
-            });
-            let arms: Vec<TokenStream> = arms.collect();
-            quote!(match self { #(#arms)* })
-        }
+        Data::Enum(data) => variants(&krate, data, &mut used, &errors),
         Data::Union(data) => {
             errors.over(
                 data.union_token,
-                "a union can't be part of a key: nobody knows which of its fields is set; implement \
-                 `CacheKey` by hand",
+                "a union can't be part of a key: it doesn't tell which of its fields is set; implement `CacheKey` by hand",
             );
             TokenStream::new()
         }
@@ -54,9 +39,8 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
         return errors;
     }
     let DeriveInput { ident, mut generics, .. } = input;
-    for parameter in generics.type_params_mut() {
-        parameter.bounds.push(parse_quote!(#krate::CacheKey));
-    }
+    let predicates = bound.unwrap_or_else(|| used.predicates(&krate));
+    generics.make_where_clause().predicates.extend(predicates);
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     quote! {
         #[automatically_derived]
@@ -69,84 +53,68 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
     }
 }
 
-/// The fields of a struct or a variant that are fed, each bound to a name.
-struct Bound {
-    bindings: TokenStream,
-    feeds: Vec<(syn::Ident, Span)>,
+fn variants(krate: &Path, data: &DataEnum, used: &mut bounds::Used, errors: &Errors) -> TokenStream {
+    let arms = data.variants.iter().map(|variant| {
+        let name = &variant.ident;
+        // The name and not the position, so that reordering the variants changes no key.
+        let text = syn::ext::IdentExt::unraw(name).to_string();
+        options::refuse_on_variant(&variant.attrs, errors);
+        let Fed { bindings, feeds } = Fed::new(krate, &variant.fields, used, errors);
+        quote! {
+            Self::#name { #bindings } => {
+                #krate::CacheKey::cache_key(#text, __cachekit_writer);
+                #(#feeds)*
+            }
+        }
+    });
+    let arms: Vec<TokenStream> = arms.collect();
+    quote!(match self { #(#arms)* })
 }
 
-impl Bound {
-    fn new(fields: &Fields, errors: &Errors) -> Self {
+/// The fields of a struct or a variant that are fed, each bound to a name.
+struct Fed {
+    bindings: TokenStream,
+    feeds: Vec<TokenStream>,
+}
+
+impl Fed {
+    fn new(krate: &Path, fields: &Fields, used: &mut bounds::Used, errors: &Errors) -> Self {
         let mut bindings = TokenStream::new();
         let mut feeds = Vec::new();
         for (index, (member, field)) in fields.members().zip(fields).enumerate() {
-            if skip(&field.attrs, errors, true) {
+            let way = FieldWay::parse(&field.attrs, errors);
+            if way == FieldWay::Skipped {
                 continue;
             }
-            let member: Member = member;
+            used.visit(&field.ty, way);
             let name = format_ident!("__cachekit_{index}", span = Span::mixed_site());
             bindings.extend(quote!(#member: #name,));
-            feeds.push((name, located(field.ty.span())));
+            feeds.push(feed(krate, &name, way, located(field.ty.span())));
         }
         bindings.extend(quote!(..));
         Self { bindings, feeds }
     }
 }
 
-/// A field enters like an argument does: by `CacheKey`, else by `Hash`, else by `Debug`.
-fn feed(krate: &Path, (name, span): &(syn::Ident, Span)) -> TokenStream {
-    let method = syn::Ident::new("__cachekit_part", *span);
-    quote_spanned! {*span=>
-        #krate::__private::KeyPart::feed(&#krate::__private::arg(#name).#method(), __cachekit_writer);
-    }
-}
-
-/// `#[cache_key(crate = path)]` on the type.
-fn container_path(attrs: &[Attribute], errors: &Errors) -> Path {
-    let mut krate: Path = parse_quote!(::cachekit);
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("cache_key")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            if meta.path.is_ident("crate") {
-                let value = meta.value()?;
-                krate = if value.peek(syn::LitStr) {
-                    value.parse::<syn::LitStr>()?.parse()?
-                } else {
-                    value.parse()?
-                };
-                return Ok(());
-            }
-            let hint = if meta.path.is_ident("skip") { "`skip` goes on a field" } else { "unknown option" };
-            Err(meta.error(format!("{hint}: on a type, write `#[cache_key(crate = path)]`")))
-        });
-        if let Err(error) = parsed {
-            errors.push(error);
+/// A field enters like an argument does.
+fn feed(krate: &Path, name: &syn::Ident, way: FieldWay, span: Span) -> TokenStream {
+    let private: Path = parse_quote!(#krate::__private);
+    let start = |name: &str| syn::Ident::new(name, span);
+    let part = match way {
+        FieldWay::Hash => {
+            let start = start("arg_hash");
+            quote_spanned!(span=> #private::#start(#name))
         }
-    }
-    krate
-}
-
-/// Whether there is `#[cache_key(skip)]`.
-fn skip(attrs: &[Attribute], errors: &Errors, allowed: bool) -> bool {
-    let mut skip = false;
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("cache_key")) {
-        let parsed = attr.parse_nested_meta(|meta| {
-            if !allowed {
-                return Err(meta.error(
-                    "a variant can't be left out: its values would be one key; put \
-                    `#[cache_key(skip)]` on its fields",
-                ));
-            }
-            if !meta.path.is_ident("skip") {
-                return Err(meta.error("unknown option: on a field, write `#[cache_key(skip)]`"));
-            }
-            skip = true;
-            Ok(())
-        });
-        if let Err(error) = parsed {
-            errors.push(error);
+        FieldWay::Debug => {
+            let start = start("arg_debug");
+            quote_spanned!(span=> #private::#start(#name))
         }
-    }
-    skip
+        FieldWay::ByType | FieldWay::Skipped => {
+            let method = start("__cachekit_part");
+            quote_spanned!(span=> #private::arg(#name).#method())
+        }
+    };
+    quote_spanned!(span=> #private::KeyPart::feed(&#part, __cachekit_writer);)
 }
 
 #[cfg(test)]
@@ -172,11 +140,40 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("impl<T:Clone+::cachekit::CacheKey,constN:usize>::cachekit::CacheKeyforE<T,N>"),
+            text.contains(
+                "impl<T:Clone,constN:usize>::cachekit::CacheKeyforE<T,N>whereT:::cachekit::CacheKey{"
+            ),
             "{text}"
         );
         assert!(text.contains("cache_key(\"C\""), "{text}");
         assert!(of("enum E {}").contains("match*self{}"));
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_fields_that_are_fed() {
+        let bounds = |source: &str| {
+            let text = of(source);
+            let (_, rest) = text.split_once("CacheKeyforS<").expect("an impl");
+            rest[rest.find('>').map_or(0, |at| at + 1)..rest.find('{').unwrap_or(0)]
+                .replace("::cachekit::", "")
+        };
+        assert_eq!(bounds("struct S<T> { #[cache_key(skip)] a: T, b: u8 }"), "");
+        assert_eq!(bounds("struct S<T> { a: PhantomData<T>, b: u8 }"), "");
+        assert_eq!(bounds("struct S<A, B> { a: Vec<(A, u8)>, #[cache_key(skip)] b: B }"), "whereA:CacheKey");
+        assert_eq!(bounds("struct S<T: Has> { a: Option<T::Id> }"), "whereT::Id:CacheKey");
+        assert_eq!(
+            bounds("struct S<T: Has> { a: <T as Has>::Id, b: T }"),
+            "whereT:CacheKey,<TasHas>::Id:CacheKey"
+        );
+        assert_eq!(
+            bounds("struct S<A, B> { #[cache_key(hash)] a: A, #[cache_key(debug)] b: B }"),
+            "whereA:::core::hash::Hash,B:::core::fmt::Debug"
+        );
+        assert_eq!(bounds("#[cache_key(bound = \"\")] struct S<T> { a: T }"), "");
+        assert_eq!(
+            bounds("#[cache_key(bound = \"T: Copy, u8: Into<T>\")] struct S<T> { a: T }"),
+            "whereT:Copy,u8:Into<T>"
+        );
     }
 
     #[test]
@@ -185,6 +182,8 @@ mod tests {
         assert_eq!(text.matches("compile_error").count(), 2, "{text}");
         assert!(of("union U { a: u8 }").contains("whichofitsfieldsisset"));
         assert!(of("#[cache_key(skip)] struct S;").contains("goesonafield"));
+        assert!(of("#[cache_key(bound = 1)] struct S;").contains("expectedstringliteral"));
+        assert!(of("struct S { #[cache_key(skip, hash)] a: u8 }").contains("oneof"));
         assert!(
             of("#[cache_key(crate = facade::cachekit)] struct S;")
                 .contains("implfacade::cachekit::CacheKeyforS")

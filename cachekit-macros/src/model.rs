@@ -28,6 +28,8 @@ pub(crate) struct Model {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) returns: Type,
     pub(crate) key: KeySource,
+    /// What has nothing better goes in by `Debug`.
+    pub(crate) debug: bool,
     pub(crate) conditions: Conditions,
     pub(crate) timeout: Option<TimeoutOption>,
     /// The function's identity, instead of its path.
@@ -68,7 +70,20 @@ pub(crate) struct Receiver {
     pub(crate) token: Ident,
     /// It is `&self`, which is a reference already.
     pub(crate) reference: bool,
-    pub(crate) ignored: bool,
+    pub(crate) way: Way,
+}
+
+/// How an argument goes into the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As its type can.
+    ByType,
+    /// By its `Hash`, without a form beside it.
+    Hash,
+    /// By its `Debug` text.
+    Debug,
+    /// Not at all.
+    Ignored,
 }
 
 /// A parameter other than `self`.
@@ -80,7 +95,7 @@ pub(crate) struct Argument {
     pub(crate) mutable: bool,
     pub(crate) ty: Type,
     pub(crate) attrs: Vec<Attribute>,
-    pub(crate) ignored: bool,
+    pub(crate) way: Way,
 }
 
 /// The source of the key, beside the types.
@@ -117,13 +132,14 @@ impl Model {
                     receiver = Some(Receiver {
                         token,
                         reference: matches!(this.kind, syn::ReceiverKind::Reference(..)),
-                        ignored: false,
+                        way: Way::ByType,
                     });
                 }
                 FnArg::Typed(typed) => arguments.push(Argument::new(index, typed)),
             }
         }
-        ignore(&attr.ignore, &mut receiver, &mut arguments, errors);
+        let key = key_source(flavor, &attr, errors);
+        ways(&attr, &mut receiver, &mut arguments, errors);
         let returns = match &sig.output {
             syn::ReturnType::Default => syn::parse_quote_spanned!(located(sig.ident.span())=> ()),
             syn::ReturnType::Type(_, ty) => (**ty).clone(),
@@ -135,7 +151,6 @@ impl Model {
             quote!(::cachekit::__private)
         };
         let private = Private(private.into_iter().collect());
-        let key = key_source(flavor, &attr, errors);
         Self {
             flavor,
             private,
@@ -146,6 +161,7 @@ impl Model {
             arguments,
             returns,
             key,
+            debug: attr.debug_all,
             conditions: Conditions {
                 unless: attr.unless,
                 refresh_if: attr.refresh_if,
@@ -184,7 +200,7 @@ impl Model {
     /// Whether `self` alone is a part of the key, so that its entries can be deleted together.
     pub(crate) fn keyed_receiver(&self) -> Option<&Receiver> {
         let by_arguments = matches!(self.key, KeySource::Arguments);
-        self.receiver.as_ref().filter(|receiver| by_arguments && !receiver.ignored)
+        self.receiver.as_ref().filter(|receiver| by_arguments && receiver.way != Way::Ignored)
     }
 }
 
@@ -199,7 +215,7 @@ impl Argument {
             Pat::Wild(_) => (renamed(), None, false),
             other => (renamed(), Some(other.clone()), false),
         };
-        Self { name, pattern, mutable, ty: (*typed.ty).clone(), attrs: typed.attrs.clone(), ignored: false }
+        Self { name, pattern, mutable, ty: (*typed.ty).clone(), attrs: typed.attrs.clone(), way: Way::ByType }
     }
 
     /// The names that the body has for it or for its parts.
@@ -304,50 +320,68 @@ fn free_companion(name: Ident, surroundings: Option<Surroundings>, errors: &Erro
     other
 }
 
-fn ignore(names: &[Ident], receiver: &mut Option<Receiver>, arguments: &mut [Argument], errors: &Errors) {
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
-            errors.at(name.span(), format!("`{name}` is ignored twice"));
-            continue;
-        }
-        if name == "self" {
-            match receiver {
-                Some(receiver) => receiver.ignored = true,
-                None => errors.at(name.span(), "this function has no `self` to ignore"),
+/// Gives the arguments that `ignore`, `hash` and `debug` name their ways into the key.
+fn ways(attr: &Attr, receiver: &mut Option<Receiver>, arguments: &mut [Argument], errors: &Errors) {
+    for (names, way) in [(&attr.ignore, Way::Ignored), (&attr.hash, Way::Hash), (&attr.debug, Way::Debug)] {
+        for (index, name) in names.iter().enumerate() {
+            let repeated = names[..index].contains(name);
+            let Some(place) = named(name, names, receiver, arguments, errors) else { continue };
+            // All names of one pattern are given together.
+            if repeated || (*place != Way::ByType && *place != way) {
+                errors.at(
+                    name.span(),
+                    format!(
+                        "`{name}` has two ways into the key: name it once in `ignore`, `hash` or `debug`"
+                    ),
+                );
+            } else {
+                *place = way;
             }
-            continue;
         }
-        let is_meant = |argument: &&mut Argument| argument.pattern.is_none() && argument.name == *name;
-        if let Some(argument) = arguments.iter_mut().find(is_meant) {
-            argument.ignored = true;
-            continue;
-        }
-        let whole = |argument: &&mut Argument| {
-            let bound = argument.names();
-            bound.contains(name) && bound.iter().all(|bound| names.contains(bound))
-        };
-        if let Some(argument) = arguments.iter_mut().find(whole) {
-            argument.ignored = true;
-            continue;
-        }
-        if arguments.iter().any(|argument| argument.names().contains(name)) {
-            let message = format!(
-                "`{name}` is a part of an argument, and only a whole one can be ignored: take the argument by a name, \
-                 or choose what the key is made of with `key = expr`"
-            );
-            errors.at(name.span(), message);
-            continue;
-        }
-        let mut known: Vec<String> = receiver.iter().map(|_| "self".to_owned()).collect();
-        known.extend(arguments.iter().filter(|it| it.pattern.is_none()).map(|it| it.name.to_string()));
-        known.retain(|name| !name.starts_with("__cachekit_"));
-        let message = if known.is_empty() {
-            format!("there is no argument `{name}`: this function has none that has a name")
-        } else {
-            format!("there is no argument `{name}`; the arguments are: {}", known.join(", "))
-        };
-        errors.at(name.span(), message);
     }
+}
+
+/// The way of the argument that one of an option's `names` is of.
+fn named<'m>(
+    name: &Ident,
+    names: &[Ident],
+    receiver: &'m mut Option<Receiver>,
+    arguments: &'m mut [Argument],
+    errors: &Errors,
+) -> Option<&'m mut Way> {
+    if name == "self" {
+        if receiver.is_none() {
+            errors.at(name.span(), "this function has no `self`");
+        }
+        return receiver.as_mut().map(|receiver| &mut receiver.way);
+    }
+    let is_meant = |argument: &Argument| argument.pattern.is_none() && argument.name == *name;
+    let is_whole = |argument: &Argument| {
+        let bound = argument.names();
+        bound.contains(name) && bound.iter().all(|bound| names.contains(bound))
+    };
+    let found = arguments.iter().position(is_meant).or_else(|| arguments.iter().position(is_whole));
+    if let Some(at) = found {
+        return Some(&mut arguments[at].way);
+    }
+    if arguments.iter().any(|argument| argument.names().contains(name)) {
+        let message = format!(
+            "`{name}` is a part of an argument, and only a whole one can be named here: take the argument by a name, \
+             or choose what the key is made of with `key = expr`"
+        );
+        errors.at(name.span(), message);
+        return None;
+    }
+    let mut known: Vec<String> = receiver.iter().map(|_| "self".to_owned()).collect();
+    known.extend(arguments.iter().filter(|it| it.pattern.is_none()).map(|it| it.name.to_string()));
+    known.retain(|name| !name.starts_with("__cachekit_"));
+    let message = if known.is_empty() {
+        format!("there is no argument `{name}`: this function has none that has a name")
+    } else {
+        format!("there is no argument `{name}`; the arguments are: {}", known.join(", "))
+    };
+    errors.at(name.span(), message);
+    None
 }
 
 fn version(attr: &Attr, sig: &Signature, body: &Group) -> String {
@@ -374,7 +408,7 @@ fn key_source(flavor: Flavor, attr: &Attr, errors: &Errors) -> KeySource {
             `key` and `ignore`",
         );
     }
-    match (flavor, &attr.key, &attr.key_prefix, attr.view) {
+    let key = match (flavor, &attr.key, &attr.key_prefix, attr.view) {
         (Flavor::Memoize, Some(key), ..) => KeySource::Expression(key.clone()),
         (Flavor::Memoize, None, ..) => KeySource::Arguments,
         (Flavor::Cached, _, Some(prefix), _) => match literal(prefix) {
@@ -383,6 +417,28 @@ fn key_source(flavor: Flavor, attr: &Attr, errors: &Errors) -> KeySource {
         },
         (Flavor::Cached, key, None, Some(_)) => KeySource::View("%s".to_owned(), key.clone()),
         (Flavor::Cached, _, None, None) => KeySource::Constant,
+    };
+    if !matches!(key, KeySource::Arguments | KeySource::View(..)) {
+        unused_ways(flavor, attr, errors);
+    }
+    key
+}
+
+/// Refuses options about arguments that are not in the key.
+fn unused_ways(flavor: Flavor, attr: &Attr, errors: &Errors) {
+    let why = match flavor {
+        Flavor::Memoize => "`key` stands for all arguments",
+        Flavor::Cached => "`#[cached]` leaves the arguments out of the key",
+    };
+    for (names, option) in [(&attr.hash, "hash"), (&attr.debug, "debug")] {
+        if let Some(first) = names.first() {
+            errors.at(
+                first.span(),
+                format!(
+                    "{why}, so there is nothing to take the `{option}` of: remove `{option}({first}, ..)`"
+                ),
+            );
+        }
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
         "ignore(argument, self)",
         "`#[cached]` leaves all arguments out of the key: remove it, or use `#[memoize(ignore(..))]`",
     ),
+    both("hash", "hash(argument, self)"),
+    both("debug", "debug` or `debug(argument, self)"),
     both("name", "name = \"stable.name\""),
     both("unless", "unless = condition"),
     both("refresh_if", "refresh_if = condition"),
@@ -121,7 +123,7 @@ mod tests {
         let text = unknown(Flavor::Cached, "vieww");
         assert!(
             text.contains(
-                "`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, key, ignore, name"
+                "`vieww`; did you mean `view`? Its options are: timeout, key_prefix, view, key, ignore, hash, debug, name"
             ),
             "{text}"
         );

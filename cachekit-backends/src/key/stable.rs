@@ -4,7 +4,8 @@ use std::hash::Hasher;
 
 use sha2::{Digest, Sha256};
 
-use super::{CacheKey, KeyWriter, unordered};
+use super::KeyWriter;
+use super::unordered::SortedDigests;
 
 /// Feeds SHA-256 with the same bytes in every process, build and platform width.
 #[derive(Clone, Default)]
@@ -33,40 +34,41 @@ impl Hasher for StableWriter {
         u64::from_le_bytes(std::array::from_fn(|i| digest[i]))
     }
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.write_usize(bytes.len());
+        self.write_delimited(bytes);
     }
     fn write_u8(&mut self, i: u8) {
-        self.write(&[i]);
+        self.write_delimited(&[i]);
     }
     fn write_u16(&mut self, i: u16) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_u32(&mut self, i: u32) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_u64(&mut self, i: u64) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_u128(&mut self, i: u128) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_usize(&mut self, i: usize) {
         self.write_u64(i as u64);
     }
     fn write_i8(&mut self, i: i8) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_i16(&mut self, i: i16) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_i32(&mut self, i: i32) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_i64(&mut self, i: i64) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_i128(&mut self, i: i128) {
-        self.write(&i.to_le_bytes());
+        self.write_delimited(&i.to_le_bytes());
     }
     fn write_isize(&mut self, i: isize) {
         self.write_i64(i as i64);
@@ -76,13 +78,13 @@ impl Hasher for StableWriter {
 impl KeyWriter for StableWriter {
     const SHARED: bool = true;
 
-    fn write_unordered<I>(&mut self, items: I)
-    where
-        I: ExactSizeIterator,
-        I::Item: CacheKey,
-    {
-        self.write_usize(items.len());
-        self.write(&unordered::sorted_digest(items));
+    type Unordered = SortedDigests;
+
+    fn write_delimited(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+    fn write_collected(&mut self, collected: SortedDigests) {
+        collected.feed(self);
     }
 }
 

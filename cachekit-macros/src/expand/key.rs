@@ -1,13 +1,13 @@
 //! What a key is made of, as expressions.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{Expr, GenericParam, Pat, Token, Type};
 
-use crate::model::{Argument, KeySource, Model, Placement, Receiver, located};
+use crate::model::{Argument, KeySource, Model, Placement, Receiver, Way, located};
 
 /// What of the returned value is stored, by its type.
 pub(super) fn policy(model: &Model) -> TokenStream {
@@ -23,19 +23,16 @@ pub(super) fn policy(model: &Model) -> TokenStream {
 /// All parts of the key.
 pub(super) fn parts(model: &Model) -> TokenStream {
     let private = &model.private;
-    let mut parts = Vec::new();
-    if !matches!(model.placement, Placement::Free { .. }) {
-        parts.push(quote!(#private::of_type::<Self>()));
-    }
+    let mut parts: Vec<_> = of_self(model).into_iter().collect();
     for parameter in &model.sig.generics.params {
         match parameter {
             GenericParam::Type(parameter) => {
                 let name = &parameter.ident;
-                parts.push(quote!(#private::of_type::<#name>()));
+                parts.push(quote!(#private::of_type::<#name>().__cachekit_type()));
             }
             GenericParam::Const(parameter) => {
                 let name = &parameter.ident;
-                parts.push(part(model, &quote!(&#name), located(parameter.ty.span())));
+                parts.push(part(model, Way::ByType, &quote!(&#name), located(parameter.ty.span())));
             }
             GenericParam::Lifetime(_) => {}
         }
@@ -43,27 +40,29 @@ pub(super) fn parts(model: &Model) -> TokenStream {
     match &model.key {
         KeySource::Arguments => {
             parts.extend(model.keyed_receiver().map(|receiver| receiver_part(model, receiver)));
-            for argument in model.arguments.iter().filter(|argument| !argument.ignored) {
+            for argument in model.arguments.iter().filter(|argument| argument.way != Way::Ignored) {
                 argument_parts(model, argument, &mut parts);
             }
         }
         KeySource::Expression(expression) => {
             let reference = reference_to(expression);
-            parts.push(part(model, &reference, located(expression.span())));
+            parts.push(part(model, Way::ByType, &reference, located(expression.span())));
         }
         KeySource::View(text, more) => {
-            parts.push(part(model, &quote!(&#private::view_key(#text)), located(model.sig.ident.span())));
+            let span = located(model.sig.ident.span());
+            parts.push(part(model, Way::ByType, &quote!(&#private::view_key(#text)), span));
             if let Some(expression) = more {
-                parts.push(part(model, &reference_to(expression), located(expression.span())));
+                parts.push(part(model, Way::ByType, &reference_to(expression), located(expression.span())));
             }
             for argument in &model.arguments {
-                if !argument.ignored && !model.key_mentions(&argument.names()) {
+                if argument.way != Way::Ignored && !model.key_mentions(&argument.names()) {
                     parts.push(view_part(model, argument));
                 }
             }
         }
         KeySource::Constant => {
-            parts.push(part(model, &quote!(&#private::request_key()), located(model.sig.ident.span())));
+            let span = located(model.sig.ident.span());
+            parts.push(part(model, Way::ByType, &quote!(&#private::request_key()), span));
         }
     }
     list(&parts)
@@ -75,16 +74,33 @@ pub(super) fn instance(model: &Model) -> TokenStream {
     if matches!(model.key, KeySource::View(..) | KeySource::Constant) {
         return list(&[quote!(#private::request_path())]);
     }
-    let part = model.keyed_receiver().map(|receiver| receiver_part(model, receiver));
-    list(part.as_slice())
+    instance_of(model, |receiver| receiver_part(model, receiver))
 }
 
 /// The same where `self` is `&self`, whatever the function takes.
 pub(super) fn instance_by_reference(model: &Model) -> TokenStream {
-    let by_reference =
-        |receiver: &Receiver| Receiver { token: receiver.token.clone(), reference: true, ignored: false };
-    let part = model.keyed_receiver().map(|receiver| receiver_part(model, &by_reference(receiver)));
-    list(part.as_slice())
+    instance_of(model, |receiver| {
+        let Receiver { token, way, .. } = receiver;
+        receiver_part(model, &Receiver { token: token.clone(), reference: true, way: *way })
+    })
+}
+
+/// With its type: under a `name` of its own, a function of a generic impl is one for all types.
+fn instance_of(model: &Model, part: impl Fn(&Receiver) -> TokenStream) -> TokenStream {
+    let Some(receiver) = model.keyed_receiver() else { return list(&[]) };
+    let mut parts: Vec<_> = of_self(model).into_iter().collect();
+    parts.push(part(receiver));
+    list(&parts)
+}
+
+/// The type that a method is one of.
+fn of_self(model: &Model) -> Option<TokenStream> {
+    let private = &model.private;
+    match model.placement {
+        Placement::Free { .. } => None,
+        Placement::Method => Some(quote!(#private::of_self::<Self>().__cachekit_type())),
+        Placement::Inline => Some(quote!(#private::of_type::<Self>().__cachekit_type())),
+    }
 }
 
 /// A tuple, or a tuple of them: there is a limit to the length of one that is a part.
@@ -97,42 +113,56 @@ fn list(parts: &[TokenStream]) -> TokenStream {
     list(&nested)
 }
 
-/// A part made of a borrowed value, by what its type can do.
-fn part(model: &Model, reference: &TokenStream, span: proc_macro2::Span) -> TokenStream {
-    let private = &model.private;
-    let method = syn::Ident::new("__cachekit_part", span);
-    quote_spanned!(span=> #private::arg(#reference).#method())
+/// A part made of a borrowed value, by what its type can do or in the way that the attribute says.
+fn part(model: &Model, way: Way, reference: &TokenStream, span: Span) -> TokenStream {
+    chosen(model, way, span, |start| quote_spanned!(span=> #start(#reference)))
 }
 
 /// `arg::<Self>` makes one of `self`, `Box<Self>`, `Arc<Self>` and the like by deref coercion.
 fn receiver_part(model: &Model, receiver: &Receiver) -> TokenStream {
-    let Model { private, .. } = model;
-    let token = &receiver.token;
+    let Receiver { token, reference, way } = receiver;
     let span = located(token.span());
+    let reference = if *reference { quote!(#token) } else { quote!(&#token) };
+    chosen(model, *way, span, |start| quote_spanned!(span=> #start::<Self>(#reference)))
+}
+
+/// A part that begins with a call of one of the functions for its way.
+fn chosen(model: &Model, way: Way, span: Span, call: impl Fn(TokenStream) -> TokenStream) -> TokenStream {
+    let private = &model.private;
+    let start = match way {
+        Way::Hash => "arg_hash",
+        Way::Debug => "arg_debug",
+        _ if model.debug => "arg_or_debug",
+        _ => "arg",
+    };
+    let start = syn::Ident::new(start, span);
+    let call = call(quote_spanned!(span=> #private::#start));
+    if matches!(way, Way::Hash | Way::Debug) {
+        return call;
+    }
     let method = syn::Ident::new("__cachekit_part", span);
-    let reference = if receiver.reference { quote!(#token) } else { quote!(&#token) };
-    quote_spanned!(span=> #private::arg::<Self>(#reference).#method())
+    quote_spanned!(span=> #call.#method())
 }
 
 fn argument_parts(model: &Model, argument: &Argument, parts: &mut Vec<TokenStream>) {
-    let Argument { name, ty, .. } = argument;
+    let Argument { name, ty, way, .. } = argument;
     let private = &model.private;
     // `impl Trait` is a type parameter without a name.
     if mentions_impl_trait(ty) {
-        parts.push(quote!(#private::of_val(&#name)));
+        parts.push(quote!(#private::of_val(&#name).__cachekit_type()));
     }
-    parts.push(part(model, &quote!(&#name), located(ty.span())));
+    parts.push(part(model, *way, &quote!(&#name), located(ty.span())));
 }
 
 /// A part made of an extractor, by the value that it gave to the function.
 fn view_part(model: &Model, argument: &Argument) -> TokenStream {
-    let Argument { name, ty, .. } = argument;
+    let Argument { name, ty, way, .. } = argument;
     let private = &model.private;
     // The turbofish has the type's own tokens, so that an error about the type points there.
     let of_type = (!mentions_impl_trait(ty)).then(|| quote!(::<#ty>));
     let method = syn::Ident::new("__cachekit_value", located(ty.span()));
     let value = quote_spanned!(located(ty.span())=> &#private::view_argument #of_type (&#name).#method());
-    part(model, &value, located(ty.span()))
+    part(model, *way, &value, located(ty.span()))
 }
 
 fn mentions_impl_trait(ty: &Type) -> bool {

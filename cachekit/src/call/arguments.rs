@@ -1,16 +1,24 @@
-//! The parts of a call's key, each by the first of `CacheKey`, `Hash` and `Debug` that its type has.
+//! The parts of a call's key: each argument by the first of `CacheKey` and `Hash` that its type has, by `Debug` where the
+//! attribute says so.
 //!
-//! The choice is made by autoderef: `arg(&x).__cachekit_part()` is the method of the first type on the way [`ArgKey`] →
-//! [`ArgHash`] → [`ArgDebug`] → [`ArgNone`] whose bounds hold. In a generic function only the declared bounds count. Methods
-//! of types need no import, and are found with less work than those of traits.
+//! The choice is made by autoderef: `arg(&x).__cachekit_part()` is the method of the first type on the way from [`ArgKey`] to
+//! [`ArgNone`] whose bounds hold. In a generic function only the declared bounds count. Methods of types need no import, and
+//! are found with less work than those of traits.
+//!
+//! A `Hash` may leave out what `Eq` compares and what the function sees, so it is never alone: the form of the value, by
+//! `Serialize` or `Debug`, goes in beside it. The argument itself can't be kept for a comparison instead: that takes
+//! `'static`, and a lifetime in its type would be an error and not the next choice.
 
 use std::any::type_name;
-use std::fmt::{Debug, Write};
-use std::hash::{Hash, Hasher};
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use cachekit_backends::{CacheKey, KeyWriter};
+use cachekit_backends::{
+    CacheKey, KeyWriter, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure,
+};
+use serde::Serialize;
 
 /// Something that is part of a key.
 pub trait KeyPart {
@@ -58,9 +66,9 @@ impl KeyPart for () {
 #[derive(Debug)]
 pub struct ByKey<'a, T: ?Sized>(&'a T);
 
-/// An argument that goes in by `Hash`.
+/// An argument that goes in by `Hash`, with a form of it beside.
 #[derive(Debug)]
-pub struct ByHash<'a, T: ?Sized>(&'a T);
+pub struct ByHash<'a, T: ?Sized, F>(&'a T, PhantomData<F>);
 
 /// An argument that goes in by `Debug`.
 #[derive(Debug)]
@@ -74,32 +82,98 @@ impl<T: CacheKey + ?Sized> KeyPart for ByKey<'_, T> {
     }
 }
 
-impl<T: Hash + ?Sized> KeyPart for ByHash<'_, T> {
+impl<T: Hash + ?Sized, F: Form<T>> KeyPart for ByHash<'_, T, F> {
     const TRUSTED: bool = false;
-    #[inline]
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
-        self.0.hash(writer);
+        F::advise();
+        feed_hash(self.0, writer);
+        F::feed(self.0, writer);
     }
 }
 
 impl<T: Debug + ?Sized> KeyPart for ByDebug<'_, T> {
     const TRUSTED: bool = false;
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
-        struct Text<'a, W>(&'a mut W);
-        impl<W: Hasher> Write for Text<'_, W> {
-            fn write_str(&mut self, s: &str) -> std::fmt::Result {
-                self.0.write(s.as_bytes());
-                Ok(())
-            }
-        }
-        // What a `Debug` that fails has written by then is its text.
-        let _ = write!(Text(writer), "{:?}", self.0);
-        // No UTF-8 text has this byte, so that texts one after another stay apart.
-        writer.write_u8(0xff);
+        feed_debug(self.0, writer);
     }
 }
 
-/// An argument that has no way in. It is a part, so that the bound of [`ArgNone`] is the only error.
+/// What tells the values of a type apart that its `Hash` doesn't.
+pub trait Form<T: ?Sized> {
+    /// Feeds it.
+    fn feed<W: KeyWriter>(value: &T, writer: &mut W);
+    /// Says once a type, in a debug build, that there is a faster way.
+    fn advise() {
+        #[cfg(debug_assertions)]
+        advice::give(type_name::<T>());
+    }
+}
+
+/// The `Serialize` of a value; its `Debug` where that fails.
+#[derive(Debug)]
+pub struct SerializedOrPrinted;
+
+/// The `Serialize` of a value.
+#[derive(Debug)]
+pub struct Serialized;
+
+/// The `Debug` text of a value.
+#[derive(Debug)]
+pub struct Printed;
+
+/// No form: the attribute says that the `Hash` is enough.
+#[derive(Debug)]
+pub struct Unneeded;
+
+impl<T: Serialize + Debug + ?Sized> Form<T> for SerializedOrPrinted {
+    fn feed<W: KeyWriter>(value: &T, writer: &mut W) {
+        if !feed_serialize(value, writer) {
+            feed_debug(value, writer);
+        }
+    }
+}
+
+impl<T: Serialize + ?Sized> Form<T> for Serialized {
+    fn feed<W: KeyWriter>(value: &T, writer: &mut W) {
+        feed_serialize(value, writer);
+    }
+}
+
+impl<T: Debug + ?Sized> Form<T> for Printed {
+    fn feed<W: KeyWriter>(value: &T, writer: &mut W) {
+        feed_debug(value, writer);
+    }
+}
+
+impl<T: ?Sized> Form<T> for Unneeded {
+    fn feed<W: KeyWriter>(_: &T, _: &mut W) {}
+    fn advise() {}
+}
+
+#[cfg(debug_assertions)]
+mod advice {
+    use std::collections::HashSet;
+
+    use parking_lot::RwLock;
+
+    static GIVEN: RwLock<Option<HashSet<&'static str>>> = RwLock::new(None);
+
+    pub(super) fn give(name: &'static str) {
+        let name = name.trim_start_matches(['&', ' ']);
+        let given = GIVEN.read().as_ref().is_some_and(|given| given.contains(name));
+        if given || cachekit_backends::is_of_std(name) || !GIVEN.write().get_or_insert_default().insert(name)
+        {
+            return;
+        }
+        tracing::info!(
+            target: "cachekit",
+            "`{name}` enters keys by its `Hash` and its form (`Serialize` or `Debug`): deriving `cachekit::CacheKey` for it is \
+             faster (said in debug builds only)",
+        );
+    }
+}
+
+/// An argument that has no way in. It is a part, so that the bound of the refusing method is the only error.
 #[derive(Debug)]
 pub struct Refused(());
 
@@ -108,37 +182,46 @@ impl KeyPart for Refused {
     fn feed<W: KeyWriter>(&self, _: &mut W) {}
 }
 
-macro_rules! copied {
-    ($($name:ident)*) => {$(
-        impl<T: ?Sized> Clone for $name<'_, T> {
+/// Ways of an argument that end without `Debug`.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutDebug;
+
+/// Ways of an argument that lead to `Debug` where there is nothing better.
+#[derive(Clone, Copy, Debug)]
+pub struct OrDebug;
+
+/// Declares a choice, and what is tried when its bounds don't hold.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident[$end:ty $(, $any:ident)?]: $($bound:ident)+ => $part:ty $(where $must:ty)?, $make:expr, else $next:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<'a, T: ?Sized, E>($next<'a, T, E>);
+        impl<T: ?Sized, E> Clone for $name<'_, T, E> {
             fn clone(&self) -> Self {
                 *self
             }
         }
-        impl<T: ?Sized> Copy for $name<'_, T> {}
-    )*};
-}
-copied!(ArgKey ArgHash ArgDebug ArgNone);
-
-/// Declares a choice, and what is tried when its bound doesn't hold.
-macro_rules! choices {
-    ($($(#[$doc:meta])* $name:ident: $bound:ident => $part:ident(|$arg:ident| $value:expr), else $next:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name<'a, T: ?Sized>($next<'a, T>);
-        impl<'a, T: ?Sized> Deref for $name<'a, T> {
-            type Target = $next<'a, T>;
+        impl<T: ?Sized, E> Copy for $name<'_, T, E> {}
+        impl<'a, T: ?Sized, E> Deref for $name<'a, T, E> {
+            type Target = $next<'a, T, E>;
             #[inline]
-            fn deref(&self) -> &$next<'a, T> {
+            fn deref(&self) -> &$next<'a, T, E> {
                 &self.0
             }
         }
-        impl<'a, T: $bound + ?Sized> $name<'a, T> {
+        impl<'a, T: $($bound +)+ ?Sized $(, $any)?> $name<'a, T, $end> {
             /// Chooses.
             #[inline]
-            pub fn __cachekit_part(self) -> $part<'a, T> {
-                let $arg = self;
-                $part($value)
+            pub fn __cachekit_part(self) -> $part
+            $(where $must: TellsApart<T>)?
+            {
+                ($make)(self.value())
+            }
+        }
+        impl<'a, T: ?Sized, E> $name<'a, T, E> {
+            #[inline]
+            fn value(self) -> &'a T {
+                self.0.value()
             }
         }
     )*};
@@ -146,18 +229,31 @@ macro_rules! choices {
 
 choices! {
     /// First choice.
-    ArgKey: CacheKey => ByKey(|arg| arg.0.0.0.0), else ArgHash;
+    ArgKey[E, E]: CacheKey => ByKey<'a, T>, ByKey, else ArgHashForms;
     /// Second choice.
-    ArgHash: Hash => ByHash(|arg| arg.0.0.0), else ArgDebug;
+    ArgHashForms[E, E]: Hash Serialize Debug => ByHash<'a, T, SerializedOrPrinted>, by_hash, else ArgHashSerialize;
     /// Third choice.
-    ArgDebug: Debug => ByDebug(|arg| arg.0.0), else ArgNone;
+    ArgHashSerialize[E, E]: Hash Serialize => ByHash<'a, T, Serialized>, by_hash, else ArgHashDebug;
+    /// Fourth choice.
+    ArgHashDebug[E, E]: Hash Debug => ByHash<'a, T, Printed>, by_hash, else ArgDebug;
+    /// Where the attribute says so.
+    ArgDebug[OrDebug]: Debug => ByDebug<'a, T>, ByDebug, else ArgHash;
+    /// A `Hash` without a form: refused.
+    ArgHash[E, E]: Hash => Refused where HashAlone, |_| Refused(()), else ArgNone;
 }
 
 /// No choice: its bound makes the one error.
 #[derive(Debug)]
-pub struct ArgNone<'a, T: ?Sized>(&'a T);
+pub struct ArgNone<'a, T: ?Sized, E>(&'a T, PhantomData<E>);
 
-impl<T: ?Sized> ArgNone<'_, T> {
+impl<T: ?Sized, E> Clone for ArgNone<'_, T, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: ?Sized, E> Copy for ArgNone<'_, T, E> {}
+
+impl<'a, T: ?Sized, E> ArgNone<'a, T, E> {
     /// Refuses.
     pub fn __cachekit_part(self) -> Refused
     where
@@ -165,40 +261,168 @@ impl<T: ?Sized> ArgNone<'_, T> {
     {
         Refused(())
     }
+
+    #[inline]
+    fn value(self) -> &'a T {
+        self.0
+    }
+}
+
+/// The `Hash` of a value, without anything beside it.
+#[derive(Debug)]
+pub struct HashAlone;
+
+/// Never implemented: says why a `Hash` is not enough.
+#[diagnostic::on_unimplemented(
+    message = "the `Hash` of `{T}` is not enough for a cache key",
+    label = "a `Hash` may leave out what `Eq` compares, and there is no `Serialize` or `Debug` to tell such values apart",
+    note = "derive `cachekit::CacheKey`, `serde::Serialize` or `Debug` for `{T}` (as a bound, where it is a type parameter), or \
+            say with `hash(..)` that its `Hash` tells all of its values apart"
+)]
+pub trait TellsApart<T: ?Sized> {}
+
+#[inline]
+fn by_hash<T: ?Sized, F>(value: &T) -> ByHash<'_, T, F> {
+    ByHash(value, PhantomData)
+}
+
+#[inline]
+fn ways<T: ?Sized, E>(value: &T) -> ArgKey<'_, T, E> {
+    let last = ArgHash(ArgNone(value, PhantomData));
+    ArgKey(ArgHashForms(ArgHashSerialize(ArgHashDebug(ArgDebug(last)))))
 }
 
 /// An argument whose way into the key is to be chosen.
 #[inline]
-pub fn arg<T: ?Sized>(value: &T) -> ArgKey<'_, T> {
-    ArgKey(ArgHash(ArgDebug(ArgNone(value))))
+pub fn arg<T: ?Sized>(value: &T) -> ArgKey<'_, T, WithoutDebug> {
+    ways(value)
 }
 
-/// A type that is part of a key: by its id in the process, by its name elsewhere.
+/// An argument whose way into the key is to be chosen, by `Debug` where there is nothing better.
+#[inline]
+pub fn arg_or_debug<T: ?Sized>(value: &T) -> ArgKey<'_, T, OrDebug> {
+    ways(value)
+}
+
+/// An argument whose `Hash` is enough.
+#[inline]
+pub fn arg_hash<T: Hash + ?Sized>(value: &T) -> ByHash<'_, T, Unneeded> {
+    by_hash(value)
+}
+
+/// An argument that goes in by its `Debug` text.
+#[inline]
+pub fn arg_debug<T: Debug + ?Sized>(value: &T) -> ByDebug<'_, T> {
+    ByDebug(value)
+}
+
+/// A type that is part of a key: by its id in the process, elsewhere by its name, and by its id too where types may share
+/// the name.
 #[derive(Debug)]
-pub struct OfType<T: ?Sized>(PhantomData<fn() -> PhantomData<T>>);
+pub struct OfType<T: ?Sized, N>(PhantomData<fn() -> (PhantomData<T>, N)>);
+
+/// The name is enough: a type parameter that declares `CacheKey`.
+#[derive(Debug)]
+pub struct ByName;
+
+/// The name is enough unless the type has parameters: `Self` of an impl block, which the function is told by.
+#[derive(Debug)]
+pub struct ByOwnName;
+
+/// Types of the standard library have one name each; others need not.
+#[derive(Debug)]
+pub struct ById;
+
+/// How far the name of a type tells it.
+pub trait Naming {
+    /// Whether it tells enough.
+    fn suffices(name: &str) -> bool;
+}
+
+impl Naming for ByName {
+    fn suffices(_: &str) -> bool {
+        true
+    }
+}
+
+impl Naming for ByOwnName {
+    fn suffices(name: &str) -> bool {
+        !name.contains('<') || is_of_std(name)
+    }
+}
+
+impl Naming for ById {
+    fn suffices(name: &str) -> bool {
+        is_of_std(name)
+    }
+}
+
+/// A type whose way into the key is to be chosen as that of an argument is.
+#[derive(Debug)]
+pub struct TypeOf<T: ?Sized, N>(OfType<T, N>);
+
+impl<T: ?Sized, N> Deref for TypeOf<T, N> {
+    type Target = OfType<T, N>;
+    #[inline]
+    fn deref(&self) -> &OfType<T, N> {
+        &self.0
+    }
+}
+
+impl<T: CacheKey + ?Sized, N> TypeOf<T, N> {
+    /// By name: the type declares that its values are the same in every build.
+    #[inline]
+    pub fn __cachekit_type(&self) -> OfType<T, ByName> {
+        OfType(PhantomData)
+    }
+}
+
+impl<T: ?Sized, N> OfType<T, N> {
+    /// By name and id.
+    #[inline]
+    pub fn __cachekit_type(&self) -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// The type `T`.
 #[inline]
 #[must_use]
-pub fn of_type<T: ?Sized>() -> OfType<T> {
-    OfType(PhantomData)
+pub fn of_type<T: ?Sized>() -> TypeOf<T, ById> {
+    TypeOf(OfType(PhantomData))
+}
+
+/// The type of an impl block.
+#[inline]
+#[must_use]
+pub fn of_self<T: ?Sized>() -> TypeOf<T, ByOwnName> {
+    TypeOf(OfType(PhantomData))
 }
 
 /// The type of a value whose type has no name (`impl Trait`).
 #[inline]
 #[must_use]
-pub fn of_val<T: ?Sized>(_: &T) -> OfType<T> {
-    OfType(PhantomData)
+pub fn of_val<T: ?Sized>(_: &T) -> TypeOf<T, ById> {
+    TypeOf(OfType(PhantomData))
 }
 
-impl<T: ?Sized> KeyPart for OfType<T> {
+impl<T: ?Sized, N: Naming> KeyPart for OfType<T, N> {
     const TRUSTED: bool = true;
     #[inline]
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         if W::SHARED {
-            type_name::<T>().cache_key(writer);
+            feed_type::<T, N, W>(writer);
+        } else if let Some(found) = writer.scout() {
+            *found |= names_closure(type_name::<T>());
         } else {
             typeid::of::<T>().hash(writer);
         }
     }
+}
+
+fn feed_type<T: ?Sized, N: Naming, W: KeyWriter>(writer: &mut W) {
+    let name = type_name::<T>();
+    name.cache_key(writer);
+    // The id differs between builds, but not between the processes of one. Its `Debug` shows all of it, its `Hash` half.
+    (!N::suffices(name)).then(|| format!("{:?}", typeid::of::<T>())).cache_key(writer);
 }

@@ -44,8 +44,10 @@ pub(crate) async fn delete_all<D: Io>(
         None => engine.local.delete_function(function.number),
     }
     let Some(remote) = engine.remote.as_ref().filter(|_| !function.local) else { return Ok(()) };
-    let key = match &instance {
-        Some(instance) => function.instance_version_key(&engine, &instance.text),
+    let key = match instance.map(|instance| instance.text) {
+        Some(Some(text)) => function.instance_version_key(&engine, &text),
+        // Its entries are in this process only.
+        Some(None) => return Ok(()),
         None => function.version_key(&engine),
     };
     if drop_version {

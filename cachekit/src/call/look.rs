@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{Error, Fetched, Matcher, Result, combine};
+use cachekit_backends::{Error, Fetched, KeyWriter as _, Matcher, Result, combine};
 
 use super::inputs::Call;
 use super::place::Place;
@@ -133,7 +133,7 @@ pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
 
 /// Looks a recorded key up in the in-process store.
 pub(crate) fn stored_locally<R>(store: &LocalStore, policy: &Policy<R>, key: &Key) -> Option<R> {
-    let feed = |m: &mut Matcher<'_>| std::hash::Hasher::write(m, key.bytes.as_slice());
+    let feed = |m: &mut Matcher<'_>| m.write_delimited(key.bytes.as_slice());
     let entry = store.read(key.digest, feed, Arc::clone)?;
     policy.take(entry.any())
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Recorder, StableWriter, version_key};
+use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Recorder, Scout, StableWriter, version_key};
 
 use super::arguments::KeyPart;
 use super::path;
@@ -45,8 +45,8 @@ pub(crate) struct Identity<'a> {
 pub(crate) struct Instance {
     /// The keyed digest in the in-process store; 0 for none.
     pub(crate) digest: u64,
-    /// The text in keys of a backend.
-    pub(crate) text: String,
+    /// The text in keys of a backend. None where it would be valid in this process only.
+    pub(crate) text: Option<String>,
 }
 
 /// Feeds the key of a call in the in-process store: the function's number, then the arguments.
@@ -54,6 +54,11 @@ pub(crate) struct Instance {
 pub(crate) fn feed_local<W: KeyWriter>(function: u32, arguments: &impl KeyPart, writer: &mut W) {
     writer.write_u32(function);
     arguments.feed(writer);
+}
+
+/// Whether some arguments, or their types, are valid in this process only.
+fn stays(arguments: &impl KeyPart) -> bool {
+    Scout::finds(|scout| arguments.feed(scout))
 }
 
 /// The most memory that a thread keeps for recording keys.
@@ -115,9 +120,15 @@ impl Identity<'_> {
         self.local || engine.remote.is_none()
     }
 
+    /// Whether the entry of a call is in process: as all entries of its function, or because its key means nothing elsewhere.
+    #[inline]
+    pub(crate) fn keeps_here(&self, engine: &Engine, arguments: &impl KeyPart) -> bool {
+        self.is_local(engine) || stays(arguments)
+    }
+
     /// The place of a call's entry.
     pub(crate) fn place<I: KeyPart>(&self, engine: &Engine, arguments: &impl KeyPart, instance: &I) -> Place {
-        if self.is_local(engine) {
+        if self.keeps_here(engine, arguments) {
             let digest = engine.local.digest(|w| feed_local(self.number, arguments, w));
             return self.local_place(engine, digest, arguments, instance);
         }
@@ -149,12 +160,8 @@ impl Identity<'_> {
 
     /// Returns the text that represents some arguments in keys of a backend.
     fn stable(&self, domain: &str, arguments: &impl KeyPart) -> String {
-        use std::hash::Hasher;
         let mut writer = StableWriter::new();
-        for text in [domain, self.name, self.version] {
-            writer.write_usize(text.len());
-            writer.write(text.as_bytes());
-        }
+        [domain, self.name, self.version].cache_key(&mut writer);
         arguments.feed(&mut writer);
         writer.to_text()
     }
@@ -184,7 +191,7 @@ impl Identity<'_> {
     pub(crate) fn instance(&self, engine: &Engine, instance: &impl KeyPart) -> Instance {
         Instance {
             digest: instance_digest(engine, self.number, instance),
-            text: self.instance_text(instance),
+            text: (!stays(instance)).then(|| self.instance_text(instance)),
         }
     }
 }

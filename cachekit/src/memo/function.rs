@@ -37,6 +37,8 @@ pub(crate) struct Function {
     scope: TypeId,
     /// The first cache it was called with, by address, and the number of its counters there.
     counter: OnceLock<(usize, u32)>,
+    /// Whether it has been said that calls of it stay in the process.
+    said_stays: OnceLock<()>,
 }
 
 /// The type that tells the functions of one site apart, and how the identity reads.
@@ -156,6 +158,7 @@ impl Function {
             declared,
             scope,
             counter: OnceLock::new(),
+            said_stays: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
         // A subscriber of the log may call memoized functions.
@@ -182,6 +185,20 @@ impl Function {
             Some(message) => Err(program::repeated(message.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Says once that a call stays in the process, whatever backend its cache has.
+    #[cold]
+    pub(crate) fn say_stays(&self) {
+        self.said_stays.get_or_init(|| {
+            tracing::warn!(
+                target: "cachekit",
+                "a call of `{}` is kept in this process: an argument (a `fn` or raw pointer, an `Instant`) or a type (a \
+                 closure's) means nothing elsewhere; leave it out with `ignore(..)`, or choose what stands for the arguments \
+                 with `key = expr`",
+                self.name,
+            );
+        });
     }
 
     /// Counts a hit.

@@ -104,7 +104,8 @@ where
     }
     let refresh = op == Op::Refresh || (options.refresh_if)();
     let (mut known, mut since) = (None, None);
-    if engine.remote.is_none() || function.local {
+    let identity = function.identity();
+    if identity.keeps_here(engine, arguments) {
         let digest = engine.local.digest(|w| feed_local(function.number, arguments, w));
         known = Some(digest);
         if !refresh {
@@ -117,6 +118,9 @@ where
     }
     if function.is_refused() {
         return Some(bypass(options.stale_if));
+    }
+    if known.is_some() && !identity.is_local(engine) {
+        function.say_stays();
     }
     // Before a value is computed: a deletion by name must know this cache.
     function.note_use(engine);

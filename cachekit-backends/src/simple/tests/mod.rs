@@ -144,7 +144,7 @@ fn no_value_is_dropped_under_a_lock() {
 /// Reads as a memoized function does, and so that the thread may keep the entry.
 fn ask(store: &SimpleStore, key: &[u8]) -> Option<u64> {
     let digest = store.digest(|h| std::hash::Hasher::write(h, key));
-    let feed = |m: &mut crate::Matcher<'_>| std::hash::Hasher::write(m, key);
+    let feed = |m: &mut crate::Matcher<'_>| crate::KeyWriter::write_delimited(m, key);
     let read = |entry: &Entry| entry.value::<u64>().copied();
     store.read_near(digest, feed, read).or_else(|| store.read_far(digest, feed, read, |_| true)).flatten()
 }
