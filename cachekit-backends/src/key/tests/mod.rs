@@ -1,5 +1,7 @@
 //! Promises: equal arguments give equal keys everywhere, different ones give different keys, every part is delimited.
 
+mod foreign;
+
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
@@ -131,10 +133,11 @@ proptest! {
         if a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()) { same(&a, &b) } else { differ(&a, &b) }
     }
 
+    /// `==` of paths is coarser than what a function sees of them.
     #[test]
-    fn paths_are_one_key_exactly_if_they_are_equal(a in "[a./]{0,4}", b in "[a./]{0,4}") {
-        let (a, b) = (PathBuf::from(a), PathBuf::from(b));
-        if a == b { same(&a, &b) } else { differ(&a, &b) }
+    fn paths_are_one_key_exactly_if_their_bytes_are_equal(a in "[a./]{0,4}", b in "[a./]{0,4}") {
+        let paths = (PathBuf::from(&a), PathBuf::from(&b));
+        if a == b { same(&paths.0, &paths.1) } else { differ(&paths.0, &paths.1) }
     }
 }
 
@@ -196,12 +199,40 @@ fn floats_keep_their_sign_and_have_one_nan() {
 }
 
 #[test]
-fn equal_paths_are_one_key() {
-    same(Path::new("a//b/"), Path::new("a/./b"));
+fn paths_that_a_function_can_tell_apart_are_two_keys() {
+    for other in ["a//b", "a/b/", "a/./b", "./a/b"] {
+        differ(Path::new("a/b"), Path::new(other));
+        differ(&PathBuf::from("a/b"), &PathBuf::from(other));
+        differ(&Some(Cow::Borrowed(Path::new("a/b"))), &Some(Cow::Borrowed(Path::new(other))));
+        differ(OsStr::new("a/b"), OsStr::new(other));
+    }
+    same(Path::new("a/b"), OsStr::new("a/b"));
     differ(Path::new("a/b"), Path::new("a/../b"));
     differ(Path::new("/a"), Path::new("a"));
     differ(Path::new("./a"), Path::new("a"));
     differ(&(Path::new("a"), Path::new("b")), &(Path::new("a/b"), Path::new("")));
+}
+
+/// Where `==` or another spelling might hide what a function sees.
+#[test]
+fn values_of_the_standard_library_are_as_exact_as_a_function_sees_them() {
+    let v6 = |flow, scope| SocketAddrV6::new(Ipv6Addr::LOCALHOST, 80, flow, scope);
+    differ(&v6(0, 0), &v6(1, 0));
+    differ(&v6(0, 0), &v6(0, 1));
+    differ(&IpAddr::V4(Ipv4Addr::LOCALHOST), &IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()));
+    differ(&Ipv4Addr::LOCALHOST.to_ipv6_mapped(), &Ipv4Addr::LOCALHOST.to_ipv6_compatible());
+    differ(&Duration::new(1, 0), &Duration::new(1, 1));
+    differ(&(UNIX_EPOCH + Duration::from_nanos(1)), &UNIX_EPOCH);
+    differ(&(0u8..0), &(1u8..1));
+    differ(&(1u8..=0), &(2u8..=1));
+    differ(&Bound::Included(1u8), &Bound::Excluded(1u8));
+    differ("ß", "ss");
+    differ("\u{e9}", "e\u{301}");
+    differ(c"a", c"a ");
+    differ(&Ordering::Less, &Ordering::Greater);
+    differ(&f32::MIN_POSITIVE, &0.0f32);
+    differ(&BTreeMap::from([(0.0f64.to_bits(), 0.0f64)]), &BTreeMap::from([(0.0f64.to_bits(), -0.0f64)]));
+    differ(&HashMap::from([(1u8, 0.0f64)]), &HashMap::from([(1u8, -0.0f64)]));
 }
 
 #[test]
@@ -317,6 +348,7 @@ fn keys_are_what_they_have_always_been() {
         PhantomData::<u8>,
         Box::new(1u8),
     ];
+    let lines: Vec<_> = lines.into_iter().chain(foreign::golden_lines()).collect();
     let golden: Vec<_> =
         include_str!("golden.txt").lines().filter_map(|line| line.rsplit_once(" -> ")).collect();
     let now: Vec<_> = lines.iter().map(|(what, text)| format!("{what}{text}")).collect();
