@@ -218,6 +218,14 @@ pub fn each_keeping(test: impl Fn(&World)) {
     run(World::keeping(), test);
 }
 
+/// The same, and with the servers that the tests of a program share.
+///
+/// # Panics
+/// If a server can't be started.
+pub fn everywhere(test: impl Fn(&World)) {
+    run(World::keeping().into_iter().chain(World::on_servers()).collect(), test);
+}
+
 /// The files of entries below a cache's directory.
 ///
 /// # Panics

@@ -37,11 +37,17 @@ pub(super) fn parts(model: &Model) -> TokenStream {
             GenericParam::Lifetime(_) => {}
         }
     }
+    // `impl Trait` is a type parameter without a name, whatever becomes of the argument.
+    for Argument { name, .. } in model.arguments.iter().filter(|argument| mentions_impl_trait(&argument.ty)) {
+        parts.push(quote!(#private::of_val(&#name).__cachekit_type()));
+    }
     match &model.key {
         KeySource::Arguments => {
             parts.extend(model.keyed_receiver().map(|receiver| receiver_part(model, receiver)));
-            for argument in model.arguments.iter().filter(|argument| argument.way != Way::Ignored) {
-                argument_parts(model, argument, &mut parts);
+            for Argument { name, ty, way, .. } in
+                model.arguments.iter().filter(|argument| argument.way != Way::Ignored)
+            {
+                parts.push(part(model, *way, &quote!(&#name), located(ty.span())));
             }
         }
         KeySource::Expression(expression) => {
@@ -142,16 +148,6 @@ fn chosen(model: &Model, way: Way, span: Span, call: impl Fn(TokenStream) -> Tok
     }
     let method = syn::Ident::new("__cachekit_part", span);
     quote_spanned!(span=> #call.#method())
-}
-
-fn argument_parts(model: &Model, argument: &Argument, parts: &mut Vec<TokenStream>) {
-    let Argument { name, ty, way, .. } = argument;
-    let private = &model.private;
-    // `impl Trait` is a type parameter without a name.
-    if mentions_impl_trait(ty) {
-        parts.push(quote!(#private::of_val(&#name).__cachekit_type()));
-    }
-    parts.push(part(model, *way, &quote!(&#name), located(ty.span())));
 }
 
 /// A part made of an extractor, by the value that it gave to the function.

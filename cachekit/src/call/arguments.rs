@@ -190,9 +190,9 @@ pub struct WithoutDebug;
 #[derive(Clone, Copy, Debug)]
 pub struct OrDebug;
 
-/// Declares a choice, and what is tried when its bounds don't hold.
-macro_rules! choices {
-    ($($(#[$doc:meta])* $name:ident[$end:ty $(, $any:ident)?]: $($bound:ident)+ => $part:ty $(where $must:ty)?, $make:expr, else $next:ident;)*) => {$(
+/// Declares the ways of an argument, each with what is tried when the bounds of its choice don't hold.
+macro_rules! ways {
+    ($($(#[$doc:meta])* $name:ident => $next:ident $(: [$($bound:ident)+, $end:ty $(, $any:ident)?] $part:ty, $make:expr)?;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<'a, T: ?Sized, E>($next<'a, T, E>);
@@ -209,37 +209,47 @@ macro_rules! choices {
                 &self.0
             }
         }
-        impl<'a, T: $($bound +)+ ?Sized $(, $any)?> $name<'a, T, $end> {
-            /// Chooses.
-            #[inline]
-            pub fn __cachekit_part(self) -> $part
-            $(where $must: TellsApart<T>)?
-            {
-                ($make)(self.value())
-            }
-        }
         impl<'a, T: ?Sized, E> $name<'a, T, E> {
             #[inline]
             fn value(self) -> &'a T {
                 self.0.value()
             }
         }
+        $(
+            impl<'a, T: $($bound +)+ ?Sized $(, $any)?> $name<'a, T, $end> {
+                /// Chooses.
+                #[inline]
+                pub fn __cachekit_part(self) -> $part {
+                    $make(self.value())
+                }
+            }
+        )?
     )*};
 }
 
-choices! {
+ways! {
     /// First choice.
-    ArgKey[E, E]: CacheKey => ByKey<'a, T>, ByKey, else ArgHashForms;
+    ArgKey => ArgHashForms: [CacheKey, E, E] ByKey<'a, T>, ByKey;
     /// Second choice.
-    ArgHashForms[E, E]: Hash Serialize Debug => ByHash<'a, T, SerializedOrPrinted>, by_hash, else ArgHashSerialize;
+    ArgHashForms => ArgHashSerialize: [Hash Serialize Debug, E, E] ByHash<'a, T, SerializedOrPrinted>, by_hash;
     /// Third choice.
-    ArgHashSerialize[E, E]: Hash Serialize => ByHash<'a, T, Serialized>, by_hash, else ArgHashDebug;
+    ArgHashSerialize => ArgHashDebug: [Hash Serialize, E, E] ByHash<'a, T, Serialized>, by_hash;
     /// Fourth choice.
-    ArgHashDebug[E, E]: Hash Debug => ByHash<'a, T, Printed>, by_hash, else ArgDebug;
-    /// Where the attribute says so.
-    ArgDebug[OrDebug]: Debug => ByDebug<'a, T>, ByDebug, else ArgHash;
-    /// A `Hash` without a form: refused.
-    ArgHash[E, E]: Hash => Refused where HashAlone, |_| Refused(()), else ArgNone;
+    ArgHashDebug => ArgDebug: [Hash Debug, E, E] ByHash<'a, T, Printed>, by_hash;
+    /// Fifth choice, where the attribute says so.
+    ArgDebug => ArgHash: [Debug, OrDebug] ByDebug<'a, T>, ByDebug;
+    /// Sixth choice: a `Hash` without a form is refused.
+    ArgHash => ArgNone;
+}
+
+impl<T: Hash + ?Sized, E> ArgHash<'_, T, E> {
+    /// Refuses.
+    pub fn __cachekit_part(self) -> Refused
+    where
+        HashAlone: TellsApart<T>,
+    {
+        Refused(())
+    }
 }
 
 /// No choice: its bound makes the one error.

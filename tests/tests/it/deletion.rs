@@ -141,7 +141,7 @@ fn imported_renamed_and_reexported() {
 fn generic_functions_by_their_instantiation() {
     static CALLS: Calls = Calls::new();
     #[memoize]
-    fn f<T: std::hash::Hash + Send>(n: T) -> u64 {
+    fn f<T: cachekit::CacheKey + Send>(n: T) -> u64 {
         let _ = n;
         CALLS.hit()
     }

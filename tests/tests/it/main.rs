@@ -9,6 +9,7 @@ mod cache_object;
 mod config;
 mod deletion;
 mod flight;
+mod identity;
 mod keys;
 mod methods;
 mod options;

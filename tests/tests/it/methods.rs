@@ -7,7 +7,7 @@ use cachekit_tests::{Calls, Mem, World, block_on, each_keeping};
 
 static CALLS: Calls = Calls::new();
 
-#[derive(Hash, Clone)]
+#[derive(CacheKey, Clone)]
 struct Person {
     id: u32,
 }
@@ -157,15 +157,15 @@ fn each_implementor_of_a_trait_has_its_own() {
         #[memoize]
         fn speak(&self) -> u64
         where
-            Self: std::hash::Hash,
+            Self: CacheKey,
         {
             CALLS.hit()
         }
         fn other(&self) -> u64;
     }
-    #[derive(Hash)]
+    #[derive(CacheKey)]
     struct Cat(u8);
-    #[derive(Hash)]
+    #[derive(CacheKey)]
     struct Dog(u8);
     impl Speak for Cat {
         #[memoize(name = "methods.cat.other")]

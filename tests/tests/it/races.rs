@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cachekit::{cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, refresh};
+use cachekit::{CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, refresh};
 use cachekit_tests::{Calls, Child, Mem, World, block_on, each_keeping, role, say, tasks};
 use parking_lot::Mutex;
 
@@ -78,7 +78,7 @@ impl Stage {
     }
 }
 
-#[derive(Hash, Clone)]
+#[derive(CacheKey, Clone)]
 struct Person(u32);
 
 static METHOD: Stage = Stage::new();
@@ -377,7 +377,7 @@ impl Drop for End<'_> {
 #[test]
 fn no_call_ever_sees_what_was_deleted() {
     static TRUTH: Truth = Truth::new();
-    #[derive(Hash)]
+    #[derive(CacheKey)]
     struct Person(u32);
     impl Person {
         #[memoize]
