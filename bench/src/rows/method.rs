@@ -12,14 +12,14 @@ use crate::measure::{Contest, Random};
 use crate::report::{Check, Row};
 
 const BOUNDED_BY_HAND: &str = "cached, key by hand, max_size + ttl_secs";
-const BY_HASH: &str = "ours, receiver with derive(Hash) only";
+const BY_HASH: &str = "ours, receiver with Hash and Debug";
 
 #[derive(cachekit::CacheKey)]
 struct Person {
     id: u64,
 }
 
-#[derive(Hash)]
+#[derive(Debug, Hash)]
 struct Stranger {
     id: u64,
 }

@@ -17,8 +17,8 @@ fn slices(ids: &[u32], first: Option<&str>, owned: Vec<String>, cow: Cow<'_, str
     ids.len() + first.map_or(0, str::len) + moved.len() + cow.len()
 }
 
-#[memoize]
-fn opaque(name: impl AsRef<str> + std::hash::Hash, more: &impl std::fmt::Debug) -> String {
+#[memoize(debug(more))]
+fn opaque(name: impl AsRef<str> + cachekit::CacheKey, more: &impl std::fmt::Debug) -> String {
     format!("{}{more:?}", name.as_ref())
 }
 
@@ -73,7 +73,7 @@ struct OnlyHash(u8);
 #[derive(Debug)]
 struct OnlyDebug(u8);
 
-#[memoize]
+#[memoize(hash(a), debug(b))]
 fn by_trait(a: &OnlyHash, b: &OnlyDebug) -> u8 {
     a.0 + b.0
 }

@@ -52,7 +52,7 @@ async fn large(n: u8) -> u8 {
     page[usize::from(n)]
 }
 
-#[derive(Hash)]
+#[derive(cachekit::CacheKey)]
 struct Store;
 
 impl Store {
@@ -81,7 +81,7 @@ impl Source for Store {
 }
 
 #[allow(async_fn_in_trait)]
-trait Defaults: std::hash::Hash {
+trait Defaults: cachekit::CacheKey {
     #[memoize]
     async fn fetched(&self, id: u64) -> u64 {
         id

@@ -21,8 +21,8 @@ fn generic<T: Into<u64> + Copy>(value: T) -> u64 {
 }
 
 #[memoize(key = Opaque)]
-fn keyed(a: u8) -> u8 {
-    a
+fn by_key() -> u8 {
+    1
 }
 
 #[derive(CacheKey)]

@@ -19,4 +19,15 @@ enum Role {
     Admin,
 }
 
+#[derive(CacheKey)]
+#[cache_key(bound = "T, ")]
+struct Twice<T> {
+    #[cache_key(skip, debug)]
+    id: T,
+}
+
+#[derive(CacheKey)]
+#[cache_key(bound = 1)]
+struct NoText<T>(T);
+
 fn main() {}
