@@ -51,12 +51,12 @@ fn all() -> u64 {
 }
 
 #[memoize]
-fn generic<T: std::hash::Hash + Sync>(value: &T) -> u64 {
+fn generic<T: cachekit::CacheKey + Sync>(value: &T) -> u64 {
     let _ = value;
     3
 }
 
-#[derive(Hash)]
+#[derive(cachekit::CacheKey)]
 struct Person {
     name: String,
 }

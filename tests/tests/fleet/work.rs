@@ -82,7 +82,7 @@ fn plain(argument: u64) -> Answer {
     compute(Key { function: PLAIN, instance: 0, argument })
 }
 
-#[derive(Hash)]
+#[derive(cachekit::CacheKey)]
 struct Person(u64);
 
 impl Person {

@@ -21,7 +21,7 @@ async fn triple(n: u64) -> u64 {
     3 * n
 }
 
-#[derive(Hash)]
+#[derive(cachekit::CacheKey)]
 struct Shop(u32);
 
 impl Shop {
