@@ -10,7 +10,7 @@ use syn::{Data, DataEnum, DeriveInput, Fields, Path, parse_quote};
 
 use self::options::{Container, FieldWay};
 use crate::errors::Errors;
-use crate::model::located;
+use crate::model::{located, located_mixed};
 
 /// The implementation of `CacheKey`, which feeds the fields in their order, after the name of an enum's variant.
 pub(crate) fn expand(input: DeriveInput) -> TokenStream {
@@ -87,7 +87,7 @@ impl Fed {
                 continue;
             }
             used.visit(&field.ty, way);
-            let name = format_ident!("__cachekit_{index}", span = Span::mixed_site());
+            let name = format_ident!("__cachekit_{index}", span = located_mixed(field.ty.span()));
             bindings.extend(quote!(#member: #name,));
             feeds.push(feed(krate, &name, way, located(field.ty.span())));
         }

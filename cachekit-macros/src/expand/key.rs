@@ -47,7 +47,9 @@ pub(super) fn parts(model: &Model) -> TokenStream {
             for Argument { name, ty, way, .. } in
                 model.arguments.iter().filter(|argument| argument.way != Way::Ignored)
             {
-                parts.push(part(model, *way, &quote!(&#name), located(ty.span())));
+                // The place of a bound that isn't met.
+                let reference = quote_spanned!(located(name.span())=> &#name);
+                parts.push(part(model, *way, &reference, located(ty.span())));
             }
         }
         KeySource::Expression(expression) => {

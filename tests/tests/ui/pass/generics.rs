@@ -51,7 +51,7 @@ fn unsized_part<T: ?Sized + CacheKey + AsRef<str>>(text: &T) -> usize {
     text.as_ref().len()
 }
 
-#[memoize]
+#[memoize(debug)]
 fn debug<T: Debug>(value: T) -> String {
     format!("{value:?}")
 }
