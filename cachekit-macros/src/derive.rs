@@ -10,13 +10,13 @@ use syn::{Data, DataEnum, DeriveInput, Fields, Path, parse_quote};
 
 use self::options::{Container, FieldWay};
 use crate::errors::Errors;
-use crate::model::{located, located_mixed};
+use crate::model::located;
 
 /// The implementation of `CacheKey`, which feeds the fields in their order, after the name of an enum's variant.
 pub(crate) fn expand(input: DeriveInput) -> TokenStream {
     let errors = Errors::new();
     let Container { krate, bound } = Container::parse(&input.attrs, &errors);
-    let mut used = bounds::Used::of(&input.generics);
+    let mut used = bounds::Used::of(&input.ident, &input.generics);
     let body = match &input.data {
         Data::Struct(data) => {
             let Fed { bindings, feeds } = Fed::new(&krate, &data.fields, &mut used, &errors);
@@ -87,7 +87,7 @@ impl Fed {
                 continue;
             }
             used.visit(&field.ty, way);
-            let name = format_ident!("__cachekit_{index}", span = located_mixed(field.ty.span()));
+            let name = format_ident!("__cachekit_{index}", span = Span::mixed_site());
             bindings.extend(quote!(#member: #name,));
             feeds.push(feed(krate, &name, way, located(field.ty.span())));
         }
@@ -99,22 +99,14 @@ impl Fed {
 /// A field enters like an argument does.
 fn feed(krate: &Path, name: &syn::Ident, way: FieldWay, span: Span) -> TokenStream {
     let private: Path = parse_quote!(#krate::__private);
-    let start = |name: &str| syn::Ident::new(name, span);
-    let part = match way {
-        FieldWay::Hash => {
-            let start = start("arg_hash");
-            quote_spanned!(span=> #private::#start(#name))
-        }
-        FieldWay::Debug => {
-            let start = start("arg_debug");
-            quote_spanned!(span=> #private::#start(#name))
-        }
-        FieldWay::ByType | FieldWay::Skipped => {
-            let method = start("__cachekit_part");
-            quote_spanned!(span=> #private::arg(#name).#method())
-        }
+    let start = match way {
+        FieldWay::Hash => "arg_hash",
+        FieldWay::Debug => "arg_debug",
+        FieldWay::ByType | FieldWay::Skipped => "arg",
     };
-    quote_spanned!(span=> #private::KeyPart::feed(&#part, __cachekit_writer);)
+    let start = syn::Ident::new(start, span);
+    let method = syn::Ident::new("__cachekit_part", span);
+    quote_spanned!(span=> #private::KeyPart::feed(&#private::#start(#name).#method(), __cachekit_writer);)
 }
 
 #[cfg(test)]
@@ -160,6 +152,7 @@ mod tests {
         assert_eq!(bounds("struct S<T> { #[cache_key(skip)] a: T, b: u8 }"), "");
         assert_eq!(bounds("struct S<T> { a: PhantomData<T>, b: u8 }"), "");
         assert_eq!(bounds("struct S<A, B> { a: Vec<(A, u8)>, #[cache_key(skip)] b: B }"), "whereA:CacheKey");
+        assert_eq!(bounds("struct S<T: Has> { a: T::Id, b: Option<Box<S<T>>> }"), "whereT::Id:CacheKey");
         assert_eq!(bounds("struct S<T: Has> { a: Option<T::Id> }"), "whereT::Id:CacheKey");
         assert_eq!(
             bounds("struct S<T: Has> { a: <T as Has>::Id, b: T }"),

@@ -6,8 +6,8 @@ use std::time::Duration;
 pub use crate::Timeout;
 pub use crate::cache::Cache;
 pub use crate::call::arguments::{
-    ArgHash, ArgNone, HashAlone, KeyPart, TellsApart, arg, arg_debug, arg_hash, arg_or_debug, of_self,
-    of_type, of_val,
+    ArgHash, ArgNone, HashAlone, KeyPart, NotDebug, NotHash, TellsApart, arg, arg_debug, arg_hash,
+    arg_or_debug, of_self, of_type, of_val,
 };
 pub use crate::call::policy::{Policy, Returns, local, portable};
 pub use crate::call::view_argument::view_argument;

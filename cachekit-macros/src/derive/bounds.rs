@@ -1,5 +1,5 @@
 //! The bounds of a derived implementation: on the type parameters, and their associated types, that occur in fields which are
-//! fed. `PhantomData` asks nothing of its parameter.
+//! fed. `PhantomData` asks nothing of its parameter, and the type itself, where it is recursive, nothing more than it asks.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
@@ -11,18 +11,19 @@ use super::options::FieldWay;
 
 /// What of the generics is used in fields.
 pub(super) struct Used {
+    own: Ident,
     parameters: Vec<Ident>,
     /// Parameters and associated types, each with the way of a field that it occurs in; first parameters.
     found: Vec<(TypePath, FieldWay)>,
 }
 
 impl Used {
-    pub(super) fn of(generics: &Generics) -> Self {
+    pub(super) fn of(own: &Ident, generics: &Generics) -> Self {
         let parameters = generics.params.iter().filter_map(|parameter| match parameter {
             GenericParam::Type(parameter) => Some(parameter.ident.clone()),
             _ => None,
         });
-        Self { parameters: parameters.collect(), found: Vec::new() }
+        Self { own: own.clone(), parameters: parameters.collect(), found: Vec::new() }
     }
 
     /// Notes what a field of this type uses.
@@ -79,7 +80,9 @@ impl Field<'_> {
 
 impl<'ast> Visit<'ast> for Field<'_> {
     fn visit_type_path(&mut self, ty: &'ast TypePath) {
-        if ty.path.segments.last().is_some_and(|last| last.ident == "PhantomData") {
+        let is_phantom = ty.path.segments.last().is_some_and(|last| last.ident == "PhantomData");
+        let is_own = ty.path.segments.len() == 1 && ty.path.segments[0].ident == self.used.own;
+        if is_phantom || is_own {
             return;
         }
         if !self.depends(ty) {

@@ -47,9 +47,7 @@ pub(super) fn parts(model: &Model) -> TokenStream {
             for Argument { name, ty, way, .. } in
                 model.arguments.iter().filter(|argument| argument.way != Way::Ignored)
             {
-                // The place of a bound that isn't met.
-                let reference = quote_spanned!(located(name.span())=> &#name);
-                parts.push(part(model, *way, &reference, located(ty.span())));
+                parts.push(part(model, *way, &quote!(&#name), located(ty.span())));
             }
         }
         KeySource::Expression(expression) => {
@@ -134,7 +132,7 @@ fn receiver_part(model: &Model, receiver: &Receiver) -> TokenStream {
     chosen(model, *way, span, |start| quote_spanned!(span=> #start::<Self>(#reference)))
 }
 
-/// A part that begins with a call of one of the functions for its way.
+/// A part that begins with a call of the function for its way. Errors about it point where its method stands.
 fn chosen(model: &Model, way: Way, span: Span, call: impl Fn(TokenStream) -> TokenStream) -> TokenStream {
     let private = &model.private;
     let start = match way {
@@ -145,9 +143,6 @@ fn chosen(model: &Model, way: Way, span: Span, call: impl Fn(TokenStream) -> Tok
     };
     let start = syn::Ident::new(start, span);
     let call = call(quote_spanned!(span=> #private::#start));
-    if matches!(way, Way::Hash | Way::Debug) {
-        return call;
-    }
     let method = syn::Ident::new("__cachekit_part", span);
     quote_spanned!(span=> #call.#method())
 }

@@ -314,16 +314,67 @@ pub fn arg_or_debug<T: ?Sized>(value: &T) -> ArgKey<'_, T, OrDebug> {
     ways(value)
 }
 
-/// An argument whose `Hash` is enough.
-#[inline]
-pub fn arg_hash<T: Hash + ?Sized>(value: &T) -> ByHash<'_, T, Unneeded> {
-    by_hash(value)
+/// Declares the way of an argument that the attribute names, and its end where the bound isn't met.
+macro_rules! named_ways {
+    ($($(#[$doc:meta])* $function:ident: $name:ident[$bound:ident] => $part:ty, $make:expr, else $refused:ident;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        pub fn $function<T: ?Sized>(value: &T) -> $name<'_, T> {
+            $name($refused(value))
+        }
+
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<'a, T: ?Sized>($refused<'a, T>);
+
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $refused<'a, T: ?Sized>(&'a T);
+
+        impl<'a, T: ?Sized> Deref for $name<'a, T> {
+            type Target = $refused<'a, T>;
+            #[inline]
+            fn deref(&self) -> &$refused<'a, T> {
+                &self.0
+            }
+        }
+
+        impl<'a, T: $bound + ?Sized> $name<'a, T> {
+            /// Chooses.
+            #[inline]
+            pub fn __cachekit_part(&self) -> $part {
+                $make(self.0.0)
+            }
+        }
+    )*};
 }
 
-/// An argument that goes in by its `Debug` text.
-#[inline]
-pub fn arg_debug<T: Debug + ?Sized>(value: &T) -> ByDebug<'_, T> {
-    ByDebug(value)
+named_ways! {
+    /// An argument whose `Hash` is enough.
+    arg_hash: HashedArg[Hash] => ByHash<'a, T, Unneeded>, by_hash, else NotHash;
+    /// An argument that goes in by its `Debug` text.
+    arg_debug: PrintedArg[Debug] => ByDebug<'a, T>, ByDebug, else NotDebug;
+}
+
+// Not by the macro, because a compiler message shows the place of the bound.
+impl<T: ?Sized> NotHash<'_, T> {
+    /// Refuses.
+    pub fn __cachekit_part(&self) -> Refused
+    where
+        T: Hash,
+    {
+        Refused(())
+    }
+}
+
+impl<T: ?Sized> NotDebug<'_, T> {
+    /// Refuses.
+    pub fn __cachekit_part(&self) -> Refused
+    where
+        T: Debug,
+    {
+        Refused(())
+    }
 }
 
 /// A type that is part of a key: by its id in the process, elsewhere by its name, and by its id too where types may share
