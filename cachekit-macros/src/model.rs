@@ -15,6 +15,7 @@ use crate::input::{Input, mentions_self};
 use crate::options::Flavor;
 
 /// A function to cache.
+#[expect(clippy::struct_excessive_bools, reason = "the options are independent of one another")]
 pub(crate) struct Model {
     pub(crate) flavor: Flavor,
     pub(crate) private: Private,

@@ -95,15 +95,14 @@ const VARIANT: u8 = 12;
 struct Form<'w, W>(&'w mut W);
 
 impl<'w, W: KeyWriter> Form<'w, W> {
-    fn scalar<T: CacheKey>(self, kind: u8, value: T) -> Result {
+    fn scalar<T: CacheKey>(self, kind: u8, value: T) {
         self.0.write_u8(kind);
         value.cache_key(self.0);
-        Ok(())
     }
 
-    fn open(self, kind: u8) -> Result<Items<'w, W>> {
+    fn open(self, kind: u8) -> Items<'w, W> {
         self.0.write_u8(kind);
-        Ok(Items(self.0))
+        Items(self.0)
     }
 
     /// By its name, so that the position of a variant doesn't count.
@@ -117,7 +116,8 @@ macro_rules! scalars {
     ($($kind:expr, $name:ident($t:ty);)*) => {$(
         #[inline]
         fn $name(self, v: $t) -> Result {
-            self.scalar($kind, v)
+            self.scalar($kind, v);
+            Ok(())
         }
     )*};
 }
@@ -159,7 +159,8 @@ impl<'w, W: KeyWriter> ser::Serializer for Form<'w, W> {
     }
 
     fn serialize_none(self) -> Result {
-        self.scalar(NONE, ())
+        self.scalar(NONE, ());
+        Ok(())
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
@@ -168,7 +169,8 @@ impl<'w, W: KeyWriter> ser::Serializer for Form<'w, W> {
     }
 
     fn serialize_unit(self) -> Result {
-        self.scalar(UNIT, ())
+        self.scalar(UNIT, ());
+        Ok(())
     }
 
     fn serialize_unit_struct(self, _: Name) -> Result {
@@ -196,33 +198,33 @@ impl<'w, W: KeyWriter> ser::Serializer for Form<'w, W> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Items<'w, W>> {
-        self.open(SEQUENCE)
+        Ok(self.open(SEQUENCE))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Items<'w, W>> {
-        self.open(SEQUENCE)
+        Ok(self.open(SEQUENCE))
     }
 
     fn serialize_tuple_struct(self, _: Name, _: usize) -> Result<Items<'w, W>> {
-        self.open(SEQUENCE)
+        Ok(self.open(SEQUENCE))
     }
 
     fn serialize_tuple_variant(mut self, _: Name, _: u32, variant: Name, _: usize) -> Result<Items<'w, W>> {
         self.variant(variant);
-        self.open(SEQUENCE)
+        Ok(self.open(SEQUENCE))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Entries<'w, W>> {
-        Ok(Entries { writer: self.0, entries: W::Unordered::default(), entry: None })
+        Ok(Entries { writer: self.0, collected: W::Unordered::default(), entry: None })
     }
 
     fn serialize_struct(self, _: Name, _: usize) -> Result<Items<'w, W>> {
-        self.open(STRUCT)
+        Ok(self.open(STRUCT))
     }
 
     fn serialize_struct_variant(mut self, _: Name, _: u32, variant: Name, _: usize) -> Result<Items<'w, W>> {
         self.variant(variant);
-        self.open(STRUCT)
+        Ok(self.open(STRUCT))
     }
 }
 
@@ -241,9 +243,8 @@ impl<W: KeyWriter> Items<'_, W> {
         self.item(value)
     }
 
-    fn finish(self) -> Result {
+    fn finish(self) {
         self.0.write_u8(END);
-        Ok(())
     }
 }
 
@@ -258,7 +259,8 @@ macro_rules! items {
             }
 
             fn end(self) -> Result {
-                self.finish()
+                self.finish();
+                Ok(())
             }
         }
     )*};
@@ -276,7 +278,7 @@ items! {
 /// The entries of a map.
 struct Entries<'w, W: KeyWriter> {
     writer: &'w mut W,
-    entries: W::Unordered,
+    collected: W::Unordered,
     /// The entry whose key has been fed, and whose value has not.
     entry: Option<<W::Unordered as Unordered>::Entry>,
 }
@@ -284,7 +286,7 @@ struct Entries<'w, W: KeyWriter> {
 impl<W: KeyWriter> Entries<'_, W> {
     fn close(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.entries.add(entry);
+            self.collected.add(entry);
         }
     }
 }
@@ -295,12 +297,12 @@ impl<W: KeyWriter> ser::SerializeMap for Entries<'_, W> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result {
         self.close();
-        let entry = self.entry.insert(self.entries.entry());
+        let entry = self.entry.insert(self.collected.entry());
         key.serialize(Form(entry))
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        let entry = self.entry.get_or_insert_with(|| self.entries.entry());
+        let entry = self.entry.get_or_insert_with(|| self.collected.entry());
         value.serialize(Form(entry))?;
         self.close();
         Ok(())
@@ -310,7 +312,7 @@ impl<W: KeyWriter> ser::SerializeMap for Entries<'_, W> {
         self.close();
         // Not before, because nothing but an end may follow where an entry failed.
         self.writer.write_u8(MAP);
-        self.writer.write_collected(self.entries);
+        self.writer.write_collected(self.collected);
         Ok(())
     }
 }

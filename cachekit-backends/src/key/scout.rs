@@ -17,7 +17,7 @@ impl Scout {
         scout.0
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.0 |= other.0;
     }
 }
@@ -37,7 +37,7 @@ impl KeyWriter for Scout {
     fn write_delimited(&mut self, _: &[u8]) {}
     #[inline]
     fn write_collected(&mut self, collected: Self) {
-        self.merge(collected);
+        self.merge(&collected);
     }
     #[inline]
     fn scout(&mut self) -> Option<&mut bool> {

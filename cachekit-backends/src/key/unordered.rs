@@ -145,6 +145,6 @@ impl Unordered for Scout {
     }
 
     fn add(&mut self, entry: Self) {
-        self.merge(entry);
+        self.merge(&entry);
     }
 }

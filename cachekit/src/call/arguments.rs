@@ -380,7 +380,7 @@ impl<T: ?Sized> NotDebug<'_, T> {
 /// A type that is part of a key: by its id in the process, elsewhere by its name, and by its id too where types may share
 /// the name.
 #[derive(Debug)]
-pub struct OfType<T: ?Sized, N>(PhantomData<fn() -> (PhantomData<T>, N)>);
+pub struct OfType<T: ?Sized, N>(PhantomData<fn() -> N>, PhantomData<fn() -> PhantomData<T>>);
 
 /// The name is enough: a type parameter that declares `CacheKey`.
 #[derive(Debug)]
@@ -430,19 +430,21 @@ impl<T: ?Sized, N> Deref for TypeOf<T, N> {
     }
 }
 
+#[expect(clippy::unused_self, reason = "found by the type of `self`")]
 impl<T: CacheKey + ?Sized, N> TypeOf<T, N> {
     /// By name: the type declares that its values are the same in every build.
     #[inline]
     pub fn __cachekit_type(&self) -> OfType<T, ByName> {
-        OfType(PhantomData)
+        OfType(PhantomData, PhantomData)
     }
 }
 
+#[expect(clippy::unused_self, reason = "found by the type of `self`")]
 impl<T: ?Sized, N> OfType<T, N> {
     /// By name and id.
     #[inline]
     pub fn __cachekit_type(&self) -> Self {
-        Self(PhantomData)
+        Self(PhantomData, PhantomData)
     }
 }
 
@@ -450,21 +452,21 @@ impl<T: ?Sized, N> OfType<T, N> {
 #[inline]
 #[must_use]
 pub fn of_type<T: ?Sized>() -> TypeOf<T, ById> {
-    TypeOf(OfType(PhantomData))
+    TypeOf(OfType(PhantomData, PhantomData))
 }
 
 /// The type of an impl block.
 #[inline]
 #[must_use]
 pub fn of_self<T: ?Sized>() -> TypeOf<T, ByOwnName> {
-    TypeOf(OfType(PhantomData))
+    TypeOf(OfType(PhantomData, PhantomData))
 }
 
 /// The type of a value whose type has no name (`impl Trait`).
 #[inline]
 #[must_use]
 pub fn of_val<T: ?Sized>(_: &T) -> TypeOf<T, ById> {
-    TypeOf(OfType(PhantomData))
+    TypeOf(OfType(PhantomData, PhantomData))
 }
 
 impl<T: ?Sized, N: Naming> KeyPart for OfType<T, N> {

@@ -10,6 +10,7 @@ mod config;
 mod deletion;
 mod flight;
 mod identity;
+mod instantiation;
 mod keys;
 mod methods;
 mod options;

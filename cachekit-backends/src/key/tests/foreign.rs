@@ -130,6 +130,7 @@ impl CacheKey for Printed {
 
 /// One of everything that serde can say.
 #[derive(Clone, PartialEq, Debug, Serialize)]
+#[expect(clippy::option_option, reason = "its form differs from that of an option")]
 enum Shape {
     Unit,
     Newtype(Option<Option<u8>>),
@@ -230,6 +231,12 @@ fn a_form_that_fails_ends_there() {
 
 #[test]
 fn a_scout_finds_what_is_valid_in_this_process_only() {
+    struct Inside;
+    impl CacheKey for Inside {
+        fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
+            feed_hash(&std::time::Instant::now(), writer);
+        }
+    }
     fn finds<T: Hash + std::fmt::Debug>(value: T) -> bool {
         let by_hash = Scout::finds(|scout| feed_hash(&value, scout));
         assert_eq!(by_hash, Scout::finds(|scout| feed_debug(&value, scout)));
@@ -246,12 +253,6 @@ fn a_scout_finds_what_is_valid_in_this_process_only() {
     assert!(finds(std::any::TypeId::of::<u8>()));
     assert!(finds(std::mem::discriminant(&Some(1u8))));
     assert!(!finds((1u8, "text", [Some(Duration::ZERO)])));
-    struct Inside;
-    impl CacheKey for Inside {
-        fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
-            feed_hash(&std::time::Instant::now(), writer);
-        }
-    }
     assert!(Scout::finds(|scout| vec![(1u8, Some(Inside))].cache_key(scout)));
     assert!(Scout::finds(|scout| Lone(Inside).cache_key(scout)));
     assert!(!Scout::finds(|scout| HashMap::from([(1u8, "a")]).cache_key(scout)));
