@@ -20,7 +20,6 @@ pub use child::{Child, Forked, forked, role, say};
 pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};
 pub use scratch::Scratch;
-pub use world::{World, each, each_keeping, files};
 pub use world::{World, each, each_keeping, everywhere, files};
 
 use std::sync::atomic::{AtomicU64, Ordering};
