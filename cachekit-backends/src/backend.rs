@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::delegate::for_each_operation;
-use crate::{Error, ErrorKind, Lifetime, Result};
+use crate::{Error, ErrorKind, Result, Ttl};
 
 /// A boxed future, the return type of [`AsyncBackend`]'s methods.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -182,7 +182,7 @@ pub trait Backend: Send + Sync + 'static {
     /// # Behavior
     /// `life` is the TTL, at least a millisecond; it may be rounded up. `None` is for ever. The value is stored whole or
     /// not at all.
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()>;
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()>;
 
     /// Removes a key and returns whether a live value was there. Once it has returned, no
     /// [`put_if`](Self::put_if) with an older token succeeds.
@@ -197,7 +197,7 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Stores several values with one TTL.
-    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+    fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
         items.iter().try_for_each(|(key, value)| self.set(key, value, life))
     }
 
@@ -207,7 +207,7 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Stores a value unless a live one is there; returns whether it was stored.
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         if self.get(key)?.is_some() {
             return Ok(false);
         }
@@ -225,7 +225,7 @@ pub trait Backend: Send + Sync + 'static {
     /// # Behavior
     /// It may also be false without a reason (a lease was lost, a neighbour in the same stripe changed), but it is never
     /// true when the key was written or deleted since.
-    fn put_if(&self, _key: &str, _value: &[u8], _life: Lifetime, _token: Token) -> Result<bool> {
+    fn put_if(&self, _key: &str, _value: &[u8], _life: Ttl, _token: Token) -> Result<bool> {
         Err(unsupported("`put_if`"))
     }
 

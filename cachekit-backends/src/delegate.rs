@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AsyncBackend, Backend, Capabilities, Fetched, Lifetime, Result, Token, Version};
+use crate::{AsyncBackend, Backend, Capabilities, Fetched, Result, Token, Ttl, Version};
 
 /// Calls a macro with every operation that a backend has in both forms, blocking and asynchronous: its name, parameters and
 /// result. The lifetime `'a` is that of `self`, too.
@@ -14,15 +14,15 @@ macro_rules! for_each_operation {
     ($callback:ident!) => {
         $callback! {
             get(key: &'a str) -> Option<Vec<u8>>;
-            set(key: &'a str, value: &'a [u8], life: Lifetime) -> ();
+            set(key: &'a str, value: &'a [u8], life: Ttl) -> ();
             delete(key: &'a str) -> bool;
             clear(prefix: &'a str) -> ();
             get_many(keys: &'a [&'a str]) -> Vec<Option<Vec<u8>>>;
-            set_many(items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> ();
+            set_many(items: &'a [(&'a str, &'a [u8])], life: Ttl) -> ();
             delete_many(keys: &'a [&'a str]) -> u64;
-            add(key: &'a str, value: &'a [u8], life: Lifetime) -> bool;
+            add(key: &'a str, value: &'a [u8], life: Ttl) -> bool;
             token(key: &'a str) -> Token;
-            put_if(key: &'a str, value: &'a [u8], life: Lifetime, token: Token) -> bool;
+            put_if(key: &'a str, value: &'a [u8], life: Ttl, token: Token) -> bool;
             fetch(entry: &'a str, versions: &'a [&'a str]) -> Fetched;
         }
     };

@@ -58,5 +58,5 @@ pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Reco
 #[doc(hidden)]
 pub use key::{Scout, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure};
 pub use registry::{Opened, open, register_backend};
-pub use timeout::{Lifetime, Timeout, lifetime_millis};
+pub use timeout::{Timeout, Ttl, ttl_millis};
 pub use version_key::{is_version_key, version_key};

@@ -96,7 +96,7 @@ fn log(config: &Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Capabilities, Lifetime};
+    use crate::{Capabilities, Ttl};
 
     /// `max_value_len` is the option that the factory was given.
     struct Mine(Capabilities);
@@ -108,7 +108,7 @@ mod tests {
         fn get(&self, _key: &str) -> Result<Option<Vec<u8>>> {
             Ok(Some(b"mine".to_vec()))
         }
-        fn set(&self, _key: &str, _value: &[u8], _life: Lifetime) -> Result<()> {
+        fn set(&self, _key: &str, _value: &[u8], _life: Ttl) -> Result<()> {
             Ok(())
         }
         fn delete(&self, _key: &str) -> Result<bool> {

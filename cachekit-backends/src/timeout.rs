@@ -16,7 +16,7 @@ pub enum Timeout {
 
 impl Timeout {
     /// Returns the TTL, with `default` for [`Timeout::Default`]. `None` is for ever.
-    pub fn resolve(self, default: Timeout) -> Lifetime {
+    pub fn resolve(self, default: Timeout) -> Ttl {
         match self {
             Timeout::Never => None,
             Timeout::After(d) => Some(d),
@@ -29,10 +29,10 @@ impl Timeout {
 }
 
 /// A resolved time to live; `None` is for ever.
-pub type Lifetime = Option<Duration>;
+pub type Ttl = Option<Duration>;
 
 /// A lifetime in whole milliseconds, rounded up and at least one.
-pub fn lifetime_millis(life: Duration) -> u64 {
+pub fn ttl_millis(life: Duration) -> u64 {
     // By parts: a division of 128 bits takes longer than a hit.
     let part = u64::from(life.subsec_nanos().div_ceil(1_000_000));
     life.as_secs().saturating_mul(1000).saturating_add(part).max(1)
@@ -69,9 +69,9 @@ mod tests {
     fn zero_seconds_is_never_and_fractions_round_up() {
         assert_eq!(Timeout::from(0u64), Timeout::Never);
         assert_eq!(Timeout::from(7u64), Timeout::After(Duration::from_secs(7)));
-        assert_eq!(lifetime_millis(Duration::from_nanos(1)), 1);
-        assert_eq!(lifetime_millis(Duration::ZERO), 1);
-        assert_eq!(lifetime_millis(Duration::from_micros(1001)), 2);
-        assert_eq!(lifetime_millis(Duration::MAX), u64::MAX);
+        assert_eq!(ttl_millis(Duration::from_nanos(1)), 1);
+        assert_eq!(ttl_millis(Duration::ZERO), 1);
+        assert_eq!(ttl_millis(Duration::from_micros(1001)), 2);
+        assert_eq!(ttl_millis(Duration::MAX), u64::MAX);
     }
 }

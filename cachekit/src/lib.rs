@@ -57,8 +57,7 @@ pub use cachekit_backends::conformance;
 pub use cache::{AsyncCache, Cache};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind,
-    Fetched, KeyWriter, Lifetime, Result, Secret, Timeout, Token, Value, Version, lifetime_millis,
-    register_backend,
+    Fetched, KeyWriter, Result, Secret, Timeout, Token, Ttl, Value, Version, register_backend, ttl_millis,
 };
 pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cachekit::{Backend, Capabilities, Clock, Config, Error, ErrorKind, Lifetime, Result, Token};
+use cachekit::{Backend, Capabilities, Clock, Config, Error, ErrorKind, Result, Token, Ttl};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, ffi};
 
 /// `stamp` and `removal` change with every write, so that [`Backend::put_if`] can tell whether there was one.
@@ -97,7 +97,7 @@ impl Backend for Sqlite {
         query.query_row((key, self.now()), |row| row.get(0)).optional().map_err(error)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.write(|db| put(db, key, value, life, self.now()))
     }
 
@@ -127,7 +127,7 @@ impl Backend for Sqlite {
         Capabilities::none().shared(true).clear_by_prefix(true).atomic_add(true).conditional(true)
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         self.write(|db| {
             let now = self.now();
             let sql = "SELECT 1 FROM cache WHERE key = ?1 AND (expiry IS NULL OR expiry > ?2)";
@@ -143,7 +143,7 @@ impl Backend for Sqlite {
         stamp(&self.connection(), key).map_err(error)
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.write(|db| {
             let unchanged = stamp(db, key)? == token;
             if unchanged {
@@ -160,7 +160,7 @@ impl Backend for Sqlite {
 }
 
 /// Stores a row under a new stamp, and removes the rows whose time is over.
-fn put(db: &Connection, key: &str, value: &[u8], life: Lifetime, now: i64) -> rusqlite::Result<()> {
+fn put(db: &Connection, key: &str, value: &[u8], life: Ttl, now: i64) -> rusqlite::Result<()> {
     if db.prepare_cached("DELETE FROM cache WHERE expiry <= ?1")?.execute([now])? > 0 {
         note_removal(db)?;
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use cachekit::{Backend, Capabilities, Clock, Error, ErrorKind, Fetched, Lifetime, Result, Token};
+use cachekit::{Backend, Capabilities, Clock, Error, ErrorKind, Fetched, Result, Token, Ttl};
 use parking_lot::{Condvar, Mutex};
 
 /// Whether a key is that of a version, not of an entry.
@@ -144,7 +144,7 @@ impl Mem {
         self.run(Op::Get, key, |state, now| state.live(key, now))
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.run(Op::Set, key, |state, now| state.put(key, value, life, now))
     }
 
@@ -177,7 +177,7 @@ impl State {
         slot.expiry.is_none_or(|expiry| now < expiry).then(|| slot.bytes.clone())
     }
 
-    fn put(&mut self, key: &str, value: &[u8], life: Lifetime, now: u64) {
+    fn put(&mut self, key: &str, value: &[u8], life: Ttl, now: u64) {
         let expiry = life.map(|life| {
             now.saturating_add(u64::try_from(life.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
         });
@@ -198,7 +198,7 @@ impl Backend for Plain {
         self.0.get(key)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.0.set(key, value, life)
     }
 
@@ -230,7 +230,7 @@ impl Backend for Full {
         self.0.get(key)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.0.set(key, value, life)
     }
 
@@ -242,7 +242,7 @@ impl Backend for Full {
         self.0.clear(prefix)
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         self.0.run(Op::Set, key, |state, now| {
             let absent = state.live(key, now).is_none();
             if absent {
@@ -256,7 +256,7 @@ impl Backend for Full {
         self.0.run(Op::Get, key, |state, _| Token(*state.stamps.entry(key.to_owned()).or_insert(1)))
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.0.run(Op::Set, key, |state, now| {
             let same = state.stamps.get(key) == Some(&token.0);
             if same {

@@ -53,7 +53,7 @@ mod filesystem {
 mod five_methods {
     use super::*;
     use cachekit_backends::layers::ProcessConditional;
-    use cachekit_backends::{Backend, Capabilities, Clock, Lifetime, Result, lifetime_millis};
+    use cachekit_backends::{Backend, Capabilities, Clock, Result, Ttl, ttl_millis};
     use parking_lot::Mutex;
     use std::collections::HashMap;
     use std::time::Duration;
@@ -78,8 +78,8 @@ mod five_methods {
             let live = entries.get(key).filter(|(_, end)| !self.clock.is_past(*end));
             Ok(live.map(|(value, _)| value.clone()))
         }
-        fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
-            let end = life.map_or(u64::MAX, |life| self.clock.now().saturating_add(lifetime_millis(life)));
+        fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
+            let end = life.map_or(u64::MAX, |life| self.clock.now().saturating_add(ttl_millis(life)));
             self.entries.lock().insert(key.into(), (value.into(), end));
             Ok(())
         }

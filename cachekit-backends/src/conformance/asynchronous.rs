@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::BlockOn;
 use crate::delegate::for_each_operation;
-use crate::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Error, ErrorKind, Fetched, Lifetime, Result, Token,
-};
+use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Error, ErrorKind, Fetched, Result, Token, Ttl};
 
 pub(super) struct Blocking {
     inner: Arc<dyn Backend>,

@@ -10,7 +10,7 @@ use super::asynchronous::Blocking;
 use super::handle::Handle;
 use super::outcome::{Outcome, panic_text};
 use super::{Make, Suite};
-use crate::{Backend, Capabilities, Clock, Lifetime, ManualClock, Token, Version, base32, lifetime_millis};
+use crate::{Backend, Capabilities, Clock, ManualClock, Token, Ttl, Version, base32, ttl_millis};
 
 /// The number of tries of a conditional write, which may fail without a reason.
 const TRIES: usize = 32;
@@ -97,13 +97,13 @@ impl<'a> Case<'a> {
             // The first moment may lie within a step, and the answer of the store within the next.
             return wait(life + 2 * step);
         }
-        let (life, step) = (lifetime_millis(life), lifetime_millis(step));
+        let (life, step) = (ttl_millis(life), ttl_millis(step));
         let slack = if step == 1 { 0 } else { step };
         self.manual.advance(Duration::from_millis(life.next_multiple_of(step) + slack));
     }
 
     /// A conditional write with a token of just now, which must succeed before long.
-    pub(super) fn put_now(&self, key: &str, value: &[u8], life: Lifetime) -> Outcome {
+    pub(super) fn put_now(&self, key: &str, value: &[u8], life: Ttl) -> Outcome {
         for _ in 0..TRIES {
             let token = self.store.token(key)?;
             if self.store.put_if(key, value, life, token)? {

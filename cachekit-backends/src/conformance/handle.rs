@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outcome::Outcome;
 use crate::delegate::for_each_operation;
-use crate::{Backend, Fetched, Lifetime, Result, Token, Version};
+use crate::{Backend, Fetched, Result, Token, Ttl, Version};
 
 /// A handle of the store that is tested.
 #[derive(Clone)]

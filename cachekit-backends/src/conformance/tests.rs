@@ -10,8 +10,8 @@ use crate::delegate::for_each_operation;
 use crate::null::Null;
 use crate::simple::SimpleBackend;
 use crate::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Error, ErrorKind, Fetched, Lifetime, Result,
-    Token, Version,
+    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Error, ErrorKind, Fetched, Result, Token, Ttl,
+    Version,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Broken {
         }
     }
 
-    fn life(&self, life: Lifetime) -> Lifetime {
+    fn life(&self, life: Ttl) -> Ttl {
         let life = life?;
         match self.fault {
             // As a store that takes whole seconds, and 0 for ever.
@@ -109,7 +109,7 @@ impl Backend for Broken {
         Ok(found.filter(|value| !(self.is(TakesEmptyForAbsent) && value.is_empty())))
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         let (key, mut life) = (self.key(key), self.life(life));
         let there = self.inner.get(&key)?.is_some();
         match self.fault {
@@ -165,7 +165,7 @@ impl Backend for Broken {
         Ok(if self.is(CountsKeys) { keys.len() as u64 } else { count })
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         let (key, life) = (self.key(key), self.life(life));
         if value.len() > MOST && self.is(Sound) {
             return Err(Error::new(ErrorKind::Full, "too large"));
@@ -194,7 +194,7 @@ impl Backend for Broken {
         }
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         match self.fault {
             NeverPuts => Ok(false),
             PutsWithoutTime => self.inner.put_if(key, value, None, token),

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
-use crate::{Error, ErrorKind, Lifetime, Result, Version, lifetime_millis};
+use crate::{Error, ErrorKind, Result, Ttl, Version, ttl_millis};
 
 pub use value::{Unsealed, fingerprint, read_payload, seal_integer, seal_value, unseal_value};
 
@@ -97,8 +97,8 @@ impl std::error::Error for Reject {}
 
 impl Header {
     /// A header for a value that lives for `life` from `created` on. An expiry after the year 9999 is none.
-    pub fn new(created: u64, life: Lifetime, generation: u128, content: Content) -> Self {
-        let expiry = life.map(|life| created.saturating_add(lifetime_millis(life)));
+    pub fn new(created: u64, life: Ttl, generation: u128, content: Content) -> Self {
+        let expiry = life.map(|life| created.saturating_add(ttl_millis(life)));
         let (created, expiry) = (created.min(LATEST), expiry.filter(|expiry| *expiry <= LATEST));
         Self { created, expiry, generation, content }
     }
@@ -109,7 +109,7 @@ impl Header {
     }
 
     /// The time left at a moment, at least a millisecond, so that an entry is stored again without living longer.
-    pub fn life_left(&self, now: u64) -> Lifetime {
+    pub fn life_left(&self, now: u64) -> Ttl {
         self.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)))
     }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Content, Header, Reject, seal, unseal};
-use crate::{Lifetime, Result, codec};
+use crate::{Result, Ttl, codec};
 
 /// The result of reading the bytes under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Unsealed<T> {
 pub fn seal_value<T: Serialize + ?Sized + 'static>(
     key: &str,
     created: u64,
-    life: Lifetime,
+    life: Ttl,
     generation: u128,
     value: &T,
 ) -> Result<Vec<u8>> {

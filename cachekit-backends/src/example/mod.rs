@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use crate::{Backend, Capabilities, Clock, Error, ErrorKind, Lifetime, Result, lifetime_millis};
+use crate::{Backend, Capabilities, Clock, Error, ErrorKind, Result, Ttl, ttl_millis};
 
 /// A map of values with the moment of their expiry.
 pub(crate) struct Example {
@@ -31,11 +31,11 @@ impl Backend for Example {
         Ok(self.entries.lock().get(key).filter(|(_, expiry)| now < *expiry).map(|(value, _)| value.clone()))
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         if value.len() > self.most {
             return Err(Error::new(ErrorKind::Full, format!("the value is longer than {} bytes", self.most)));
         }
-        let expiry = life.map_or(u64::MAX, |life| self.clock.now().saturating_add(lifetime_millis(life)));
+        let expiry = life.map_or(u64::MAX, |life| self.clock.now().saturating_add(ttl_millis(life)));
         self.entries.lock().insert(key.to_owned(), (value.to_vec(), expiry));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Folder, Options};
-use crate::{Backend, Capabilities, ErrorKind, Lifetime, Result, Token, is_version_key};
+use crate::{Backend, Capabilities, ErrorKind, Result, Token, Ttl, is_version_key};
 
 /// The fewest versions that are kept, whatever the threshold is: they are small, and each stands for many entries.
 const VERSIONS: usize = 1024;
@@ -63,7 +63,7 @@ impl Backend for FileSystem {
         self.of(key).get(key)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         match self.of(key).set(key, value, life) {
             // A deletion of all that depends on a version must not need space: a version that is gone deletes as well.
             Err(e) if e.kind() == ErrorKind::Full && is_version_key(key) => {
@@ -83,7 +83,7 @@ impl Backend for FileSystem {
         self.entries.clear(prefix)
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         self.of(key).add(key, value, life)
     }
 
@@ -91,7 +91,7 @@ impl Backend for FileSystem {
         self.of(key).token(key)
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.of(key).put_if(key, value, life, token)
     }
 

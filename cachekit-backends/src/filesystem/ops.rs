@@ -13,7 +13,7 @@ use super::layout::Peek;
 use super::open_files::OpenFile;
 use super::temp::LARGEST;
 use super::write::Rule;
-use crate::{Backend, Capabilities, Lifetime, Result, Token, lifetime_millis};
+use crate::{Backend, Capabilities, Result, Token, Ttl, ttl_millis};
 
 /// How often a read starts over when what it read is damaged, as by a write at the same time.
 const LOOKS: usize = 5;
@@ -33,7 +33,7 @@ impl Backend for Folder {
         self.read(id, &self.paths.entry(id), key)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.write(key, value, life, Rule::Always).map(drop)
     }
 
@@ -59,7 +59,7 @@ impl Backend for Folder {
         (0..=u8::MAX).try_for_each(|stripe| self.clear_stripe(stripe, prefix))
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         self.write(key, value, life, Rule::IfAbsent)
     }
 
@@ -70,12 +70,12 @@ impl Backend for Folder {
         self.token_with(nonce, id)
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.write(key, value, life, Rule::IfToken(token))
     }
 
     fn set_operation_timeout(&self, limit: Duration) {
-        self.limit.store(lifetime_millis(limit), Ordering::Relaxed);
+        self.limit.store(ttl_millis(limit), Ordering::Relaxed);
     }
 }
 

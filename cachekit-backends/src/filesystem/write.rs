@@ -10,7 +10,7 @@ use super::rewrite::{is_worth_room, rewrite};
 use super::stripe::Stripe;
 use super::temp::{LARGEST, Temp};
 use crate::random::random_u128;
-use crate::{Error, ErrorKind, Lifetime, Result, Token, is_version_key, lifetime_millis};
+use crate::{Error, ErrorKind, Result, Token, Ttl, is_version_key, ttl_millis};
 
 /// How often a write starts over when its file was lost.
 const TRIES: usize = 3;
@@ -48,8 +48,8 @@ impl Write<'_> {
 
 impl Folder {
     /// Stores a value if the rule allows it; whether it did.
-    pub(super) fn write(&self, key: &str, value: &[u8], life: Lifetime, rule: Rule) -> Result<bool> {
-        let expiry = life.map_or(0, |life| self.clock.now().saturating_add(lifetime_millis(life)));
+    pub(super) fn write(&self, key: &str, value: &[u8], life: Ttl, rule: Rule) -> Result<bool> {
+        let expiry = life.map_or(0, |life| self.clock.now().saturating_add(ttl_millis(life)));
         let id = id_of(key);
         for _ in 0..TRIES {
             let head = Head { expiry, written: self.moment(), stamp: random_u128() };

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::{
-    AsyncBackend, Backend, Capabilities, Error, ErrorKind, Fetched, Lifetime, Result, Token, Version,
-};
+use crate::{AsyncBackend, Backend, Capabilities, Error, ErrorKind, Fetched, Result, Token, Ttl, Version};
 
 const LOCKS: usize = 64;
 const COUNTERS: usize = 4096;
@@ -121,7 +119,7 @@ impl Backend for ProcessConditional {
         self.inner.get(key)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.write(&[key], |inner| inner.set(key, value, life))
     }
 
@@ -145,7 +143,7 @@ impl Backend for ProcessConditional {
         self.inner.get_many(keys)
     }
 
-    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+    fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
         let keys: Vec<&str> = items.iter().map(|(key, _)| *key).collect();
         self.write(&keys, |inner| inner.set_many(items, life))
     }
@@ -154,7 +152,7 @@ impl Backend for ProcessConditional {
         self.write(keys, |inner| inner.delete_many(keys))
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         self.write(&[key], |inner| inner.add(key, value, life))
     }
 
@@ -162,7 +160,7 @@ impl Backend for ProcessConditional {
         Ok(Token(u128::from(self.counter(key).load(Ordering::SeqCst))))
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         let _stripe = self.lock(self.stripe(key), self.deadline())?;
         if self.clearing.load(Ordering::SeqCst) != 0 || self.token(key)? != token {
             return Ok(false);

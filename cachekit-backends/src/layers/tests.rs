@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::ProcessConditional;
 use crate::simple::SimpleBackend;
-use crate::{Backend, Clock, ErrorKind, Lifetime, Result};
+use crate::{Backend, Clock, ErrorKind, Result, Ttl};
 
 type Hook = Box<dyn FnOnce(&ProcessConditional) + Send>;
 
@@ -31,7 +31,7 @@ impl Backend for Hooked {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         self.store.get(key)
     }
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.run_hook();
         self.store.set(key, value, life)
     }

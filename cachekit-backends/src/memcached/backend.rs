@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::tasks::Tasks;
 use super::transport::Transport;
 use crate::net::{on_runtime, ready};
-use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Config, Fetched, Lifetime, Result, Token};
+use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Config, Fetched, Result, Token, Ttl};
 
 /// Memcached servers as one store. Opened by [`open`](crate::open); no connection is made before the first operation.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Backend for Memcached {
         ready(self.over(&self.blocking).get_many(&[key])).map(|mut values| values.pop().flatten())
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         ready(self.over(&self.blocking).set_many(&[(key, value)], life))
     }
 
@@ -65,7 +65,7 @@ impl Backend for Memcached {
         ready(self.over(&self.blocking).get_many(keys))
     }
 
-    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+    fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
         ready(self.over(&self.blocking).set_many(items, life))
     }
 
@@ -73,7 +73,7 @@ impl Backend for Memcached {
         ready(self.over(&self.blocking).delete_many(keys)).map(|there| count(&there))
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         ready(self.over(&self.blocking).add(key, value, life))
     }
 
@@ -81,7 +81,7 @@ impl Backend for Memcached {
         ready(self.over(&self.blocking).token(key))
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         ready(self.over(&self.blocking).put_if(key, value, life, token))
     }
 
@@ -109,7 +109,7 @@ impl AsyncBackend for Memcached {
         ))
     }
 
-    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<()>> {
+    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Ttl) -> BoxFuture<'a, Result<()>> {
         Box::pin(on_runtime(async move { self.over(&self.tasks).set_many(&[(key, value)], life).await }))
     }
 
@@ -125,7 +125,7 @@ impl AsyncBackend for Memcached {
         Box::pin(on_runtime(async move { self.over(&self.tasks).get_many(keys).await }))
     }
 
-    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> BoxFuture<'a, Result<()>> {
+    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Ttl) -> BoxFuture<'a, Result<()>> {
         Box::pin(on_runtime(async move { self.over(&self.tasks).set_many(items, life).await }))
     }
 
@@ -133,7 +133,7 @@ impl AsyncBackend for Memcached {
         Box::pin(on_runtime(async move { Ok(count(&self.over(&self.tasks).delete_many(keys).await?)) }))
     }
 
-    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<bool>> {
+    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Ttl) -> BoxFuture<'a, Result<bool>> {
         Box::pin(on_runtime(async move { self.over(&self.tasks).add(key, value, life).await }))
     }
 
@@ -145,7 +145,7 @@ impl AsyncBackend for Memcached {
         &'a self,
         key: &'a str,
         value: &'a [u8],
-        life: Lifetime,
+        life: Ttl,
         token: Token,
     ) -> BoxFuture<'a, Result<bool>> {
         Box::pin(on_runtime(async move { self.over(&self.tasks).put_if(key, value, life, token).await }))

@@ -8,7 +8,7 @@ mod tests;
 
 use std::sync::Once;
 
-use crate::{Backend, Capabilities, Lifetime, Result, Token};
+use crate::{Backend, Capabilities, Result, Token, Ttl};
 
 /// The backend that keeps nothing.
 ///
@@ -31,7 +31,7 @@ impl Backend for Null {
         Ok(None)
     }
 
-    fn set(&self, _key: &str, _value: &[u8], _life: Lifetime) -> Result<()> {
+    fn set(&self, _key: &str, _value: &[u8], _life: Ttl) -> Result<()> {
         Ok(())
     }
 
@@ -43,7 +43,7 @@ impl Backend for Null {
         Ok(())
     }
 
-    fn add(&self, _key: &str, _value: &[u8], _life: Lifetime) -> Result<bool> {
+    fn add(&self, _key: &str, _value: &[u8], _life: Ttl) -> Result<bool> {
         Ok(true)
     }
 
@@ -52,7 +52,7 @@ impl Backend for Null {
     }
 
     /// Always false: with no memory of deletions, true could be wrong.
-    fn put_if(&self, _key: &str, _value: &[u8], _life: Lifetime, _token: Token) -> Result<bool> {
+    fn put_if(&self, _key: &str, _value: &[u8], _life: Ttl, _token: Token) -> Result<bool> {
         Ok(false)
     }
 }

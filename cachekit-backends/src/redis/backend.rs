@@ -6,7 +6,7 @@ use super::ops;
 use super::transport::Transport;
 use super::wire::MAX_VALUE_LEN;
 use crate::net::ready;
-use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Lifetime, Result, Token};
+use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Result, Token, Ttl};
 
 /// The store: two transports to the same server.
 pub(super) struct Redis<B> {
@@ -35,7 +35,7 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
         ready(ops::get(&self.blocking, key))
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         ready(ops::set(&self.blocking, key, value, life))
     }
 
@@ -51,7 +51,7 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
         ready(ops::get_many(&self.blocking, keys))
     }
 
-    fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+    fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
         ready(ops::set_many(&self.blocking, items, life))
     }
 
@@ -59,7 +59,7 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
         ready(ops::delete_many(&self.blocking, keys))
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         ready(ops::add(&self.blocking, key, value, life))
     }
 
@@ -67,7 +67,7 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
         ready(ops::token(&self.blocking, key))
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         ready(ops::put_if(&self.blocking, key, value, life, token))
     }
 
@@ -89,7 +89,7 @@ impl<B: Transport + Send + 'static> AsyncBackend for Redis<B> {
         Box::pin(ops::get(&*self.tasks, key))
     }
 
-    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<()>> {
+    fn set<'a>(&'a self, key: &'a str, value: &'a [u8], life: Ttl) -> BoxFuture<'a, Result<()>> {
         Box::pin(ops::set(&*self.tasks, key, value, life))
     }
 
@@ -105,7 +105,7 @@ impl<B: Transport + Send + 'static> AsyncBackend for Redis<B> {
         Box::pin(ops::get_many(&*self.tasks, keys))
     }
 
-    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Lifetime) -> BoxFuture<'a, Result<()>> {
+    fn set_many<'a>(&'a self, items: &'a [(&'a str, &'a [u8])], life: Ttl) -> BoxFuture<'a, Result<()>> {
         Box::pin(ops::set_many(&*self.tasks, items, life))
     }
 
@@ -113,7 +113,7 @@ impl<B: Transport + Send + 'static> AsyncBackend for Redis<B> {
         Box::pin(ops::delete_many(&*self.tasks, keys))
     }
 
-    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Lifetime) -> BoxFuture<'a, Result<bool>> {
+    fn add<'a>(&'a self, key: &'a str, value: &'a [u8], life: Ttl) -> BoxFuture<'a, Result<bool>> {
         Box::pin(ops::add(&*self.tasks, key, value, life))
     }
 
@@ -125,7 +125,7 @@ impl<B: Transport + Send + 'static> AsyncBackend for Redis<B> {
         &'a self,
         key: &'a str,
         value: &'a [u8],
-        life: Lifetime,
+        life: Ttl,
         token: Token,
     ) -> BoxFuture<'a, Result<bool>> {
         Box::pin(ops::put_if(&*self.tasks, key, value, life, token))

@@ -5,7 +5,7 @@ use redis::Value;
 use super::transport::{Transport, perform};
 use super::wire::{self, Batch};
 use crate::net::Address;
-use crate::{ErrorKind, Fetched, Lifetime, Result, Token, Version};
+use crate::{ErrorKind, Fetched, Result, Token, Ttl, Version};
 
 /// How many keys one `SCAN` looks at, and one `UNLINK` removes.
 const SCAN_COUNT: usize = 1000;
@@ -59,15 +59,11 @@ pub(super) async fn get_many<T: Transport>(transport: &T, keys: &[&str]) -> Resu
     found.into_iter().map(|answer| Ok(bytes(transport, "MGET", answer)?.and_then(wire::value))).collect()
 }
 
-pub(super) async fn set<T: Transport>(transport: &T, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+pub(super) async fn set<T: Transport>(transport: &T, key: &str, value: &[u8], life: Ttl) -> Result<()> {
     set_many(transport, &[(key, value)], life).await
 }
 
-pub(super) async fn set_many<T: Transport>(
-    transport: &T,
-    items: &[(&str, &[u8])],
-    life: Lifetime,
-) -> Result<()> {
+pub(super) async fn set_many<T: Transport>(transport: &T, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
     let commands = items.iter().map(|(key, value)| wire::write(key, value, life)).collect::<Result<_>>()?;
     perform(transport, &Batch::of(commands)).await?.iter().try_for_each(|answer| done(transport, answer))
 }
@@ -82,12 +78,7 @@ pub(super) async fn delete_many<T: Transport>(transport: &T, keys: &[&str]) -> R
     answers.iter().try_fold(0, |n, answer| Ok(n + u64::from(flag(transport, answer)?)))
 }
 
-pub(super) async fn add<T: Transport>(
-    transport: &T,
-    key: &str,
-    value: &[u8],
-    life: Lifetime,
-) -> Result<bool> {
+pub(super) async fn add<T: Transport>(transport: &T, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
     let batch = Batch::one(wire::add(key, value, life)?).once_only();
     flag(transport, &ask(transport, batch).await?)
 }
@@ -96,7 +87,7 @@ pub(super) async fn put_if<T: Transport>(
     transport: &T,
     key: &str,
     value: &[u8],
-    life: Lifetime,
+    life: Ttl,
     token: Token,
 ) -> Result<bool> {
     let batch = Batch::one(wire::put_if(key, value, life, token)?).once_only();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{Draft, Entry};
 use super::store::SimpleStore;
-use crate::{Backend, Capabilities, Clock, Fetched, KeyBytes, Lifetime, Result, Token, Version};
+use crate::{Backend, Capabilities, Clock, Fetched, KeyBytes, Result, Token, Ttl, Version};
 
 /// Keys share the marks of their absence in so many stripes.
 const MARKS: usize = 1024;
@@ -82,7 +82,7 @@ impl SimpleBackend {
     }
 
     /// Writes if `allows`, which is given the key's state under the lock, says so.
-    fn write(&self, key: &str, value: &[u8], life: Lifetime, allows: impl FnOnce(Token) -> bool) -> bool {
+    fn write(&self, key: &str, value: &[u8], life: Ttl, allows: impl FnOnce(Token) -> bool) -> bool {
         let digest = self.digest(key);
         let bytes = value.to_vec();
         self.store.update(digest, key.as_bytes(), |old| {
@@ -115,7 +115,7 @@ impl Backend for SimpleBackend {
         Ok(self.look(key).0)
     }
 
-    fn set(&self, key: &str, value: &[u8], life: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
         self.write(key, value, life, |_| true);
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Backend for SimpleBackend {
         Ok(())
     }
 
-    fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         Ok(self.write(key, value, life, |Token(state)| state & 1 == 0))
     }
 
@@ -144,7 +144,7 @@ impl Backend for SimpleBackend {
         Ok(self.look(key).1)
     }
 
-    fn put_if(&self, key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         Ok(self.write(key, value, life, |state| state == token))
     }
 

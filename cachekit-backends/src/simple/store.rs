@@ -10,7 +10,7 @@ use super::functions::{FunctionState, InstanceHorizons, InstanceNumber};
 use super::near;
 use super::shard::Shard;
 use super::table::SlotTable;
-use crate::{Clock, KeyHasher, KeySecret, Lifetime, Matcher, lifetime_millis};
+use crate::{Clock, KeyHasher, KeySecret, Matcher, Ttl, ttl_millis};
 
 /// A bounded store of typed values. Shared by reference; all methods may be called from many threads.
 pub struct SimpleStore {
@@ -91,10 +91,10 @@ impl SimpleStore {
     }
 
     /// When an entry that is stored now is gone. A life of ten seconds or more may be short by the coarse clock's lag.
-    pub fn expiry(&self, life: Lifetime) -> u64 {
+    pub fn expiry(&self, life: Ttl) -> u64 {
         let Some(life) = life else { return u64::MAX };
         let now = if life >= LONG { self.clock.coarse() } else { self.clock.monotonic() };
-        now.saturating_add(lifetime_millis(life)).min(u64::MAX - 1)
+        now.saturating_add(ttl_millis(life)).min(u64::MAX - 1)
     }
 
     /// The deletions of a function.

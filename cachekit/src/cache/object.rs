@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
 use cachekit_backends::{
-    Error, ErrorKind, Header, Lifetime, Matcher, Result, Timeout, Unsealed, seal_integer, seal_value, unseal,
+    Error, ErrorKind, Header, Matcher, Result, Timeout, Ttl, Unsealed, seal_integer, seal_value, unseal,
     unseal_value,
 };
 
@@ -60,17 +60,17 @@ impl Engine {
         format!("{}{key}", self.prefix)
     }
 
-    fn life(&self, timeout: impl Into<Timeout>) -> Lifetime {
+    fn life(&self, timeout: impl Into<Timeout>) -> Ttl {
         timeout.into().resolve(self.default_timeout)
     }
 
     /// Returns an entry whose value was made just now. Not under a lock: the clone of a value may run user code.
-    fn entry<T: Storable>(&self, Key { digest, bytes }: Key, value: &T, life: Lifetime) -> Arc<Entry> {
+    fn entry<T: Storable>(&self, Key { digest, bytes }: Key, value: &T, life: Ttl) -> Arc<Entry> {
         let (birth, expiry) = (self.local.now(), self.local.expiry(life));
         kept(Draft { digest, bytes, expiry, birth, instance: 0, function: OBJECT }, value)
     }
 
-    fn seal<T: Storable>(&self, key: &str, value: &T, life: Lifetime) -> Result<Vec<u8>> {
+    fn seal<T: Storable>(&self, key: &str, value: &T, life: Ttl) -> Result<Vec<u8>> {
         seal_value(key, self.clock.now(), life, 0, value)
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         policy().take(self.local.read(digest, feed, Arc::clone)?.any())
     }
 
-    fn put<T: Storable>(&self, key: &str, value: &T, life: Lifetime) {
+    fn put<T: Storable>(&self, key: &str, value: &T, life: Ttl) {
         let key = Place::object_key(self, key);
         let entry = self.entry(key.clone(), value, life);
         // A computation of `get_or_insert_with` that began before must not overwrite this value.
@@ -215,7 +215,7 @@ impl Engine {
         remote: &Arc<Remote>,
         key: String,
         sealed: Vec<u8>,
-        life: Lifetime,
+        life: Ttl,
     ) -> Result<bool> {
         let token = self.answer(io.call(remote, TokenOf { key: key.clone() }).await)?;
         let old = self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
@@ -315,12 +315,7 @@ impl Engine {
     }
 
     /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one.
-    fn raised_bytes(
-        &self,
-        key: &str,
-        old: Option<&[u8]>,
-        by: i64,
-    ) -> Result<(i64, Lifetime, Option<Header>)> {
+    fn raised_bytes(&self, key: &str, old: Option<&[u8]>, by: i64) -> Result<(i64, Ttl, Option<Header>)> {
         let now = self.clock.now();
         let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default), None));
         let Some(bytes) = old else { return fresh() };

@@ -1,6 +1,6 @@
 //! The inputs of a round beside its place: an engine, and the options that decide how an entry is computed and stored.
 
-use cachekit_backends::Lifetime;
+use cachekit_backends::Ttl;
 
 use crate::engine::flight::{Key, Role};
 use crate::engine::stats::Event;
@@ -12,7 +12,7 @@ pub(crate) struct Call<'a> {
     /// The number whose counters count.
     pub(crate) function: u32,
     /// The time to live of a new entry.
-    pub(crate) life: Lifetime,
+    pub(crate) life: Ttl,
     /// Compute and overwrite, whatever is stored.
     pub(crate) refresh: bool,
     /// Wait for a computation of the same entry that is under way.

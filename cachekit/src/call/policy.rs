@@ -7,9 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
-use cachekit_backends::{
-    Error, ErrorKind, Lifetime, Result as CacheResult, Unsealed, seal_value, unseal_value,
-};
+use cachekit_backends::{Error, ErrorKind, Result as CacheResult, Ttl, Unsealed, seal_value, unseal_value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -188,7 +186,7 @@ pub(crate) struct Envelope<'a> {
     /// The wall-clock time in milliseconds.
     pub(crate) now: u64,
     /// The time to live of a new entry.
-    pub(crate) life: Lifetime,
+    pub(crate) life: Ttl,
     /// The hash of the versions that it depends on.
     pub(crate) generation: u128,
 }

@@ -40,7 +40,7 @@ impl<'a> Duty<'a> {
 
     /// Sets the time to live of the new entry.
     #[cfg(feature = "tower")]
-    pub(crate) fn set_life(&mut self, life: cachekit_backends::Lifetime) {
+    pub(crate) fn set_life(&mut self, life: cachekit_backends::Ttl) {
         self.call.life = life;
     }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cachekit_backends::{CacheKey, Lifetime, StableWriter};
+use cachekit_backends::{CacheKey, StableWriter, Ttl};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, response};
 use http_body::Body;
@@ -306,6 +306,6 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// A lifetime in milliseconds; the greatest number for one without end.
-fn millis(life: Lifetime) -> u64 {
-    life.map_or(u64::MAX, cachekit_backends::lifetime_millis)
+fn millis(life: Ttl) -> u64 {
+    life.map_or(u64::MAX, cachekit_backends::ttl_millis)
 }

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::routing::get;
 use cachekit::testing::Scoped;
 use cachekit::{
-    Backend, CacheLayer, Capabilities, Config, Error, ErrorKind, Lifetime, Result, memoize, register_backend,
+    Backend, CacheLayer, Capabilities, Config, Error, ErrorKind, Result, Ttl, memoize, register_backend,
     template,
 };
 use cachekit_tests::block_on;
@@ -48,7 +48,7 @@ impl Backend for Failing {
         fail()
     }
 
-    fn set(&self, _: &str, _: &[u8], _: Lifetime) -> Result<()> {
+    fn set(&self, _: &str, _: &[u8], _: Ttl) -> Result<()> {
         fail()
     }
 

@@ -151,7 +151,7 @@ fn is_entry(path: &Path) -> bool {
     (0..=u8::MAX).any(|stripe| matches!(parse_name(stripe, name), Name::Entry(_)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is a `Lifetime`")]
+#[expect(clippy::unnecessary_wraps, reason = "it is a `Ttl`")]
 fn secs(n: u64) -> Option<Duration> {
     Some(Duration::from_secs(n))
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::layout::BLOCK;
 use super::*;
-use crate::Lifetime;
+use crate::Ttl;
 
 fn inode(store: &Store) -> u64 {
     std::fs::metadata(store.path("k")).unwrap().ino()
@@ -57,7 +57,7 @@ fn the_time_that_is_left_is_replaced_too() {
     store.fs.set("k", b"w", secs(1)).unwrap();
     store.clock.advance(Duration::from_secs(1));
     assert_eq!(store.fs.get("k").unwrap(), None);
-    let lives: [Lifetime; 2] = [secs(1), None];
+    let lives: [Ttl; 2] = [secs(1), None];
     for life in lives {
         assert!(store.fs.add("k", b"x", life).unwrap(), "what is expired is absent");
         assert!(!store.fs.add("k", b"y", None).unwrap());

@@ -13,7 +13,7 @@ use crate::memcached::wire::WireKey;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Mode, Reply, Request};
 use crate::random::random_u128;
-use crate::{Lifetime, Result};
+use crate::{Result, Ttl};
 
 /// The most bytes of a value.
 pub(super) const MOST: usize = 128 << 20;
@@ -102,12 +102,7 @@ impl Manifest {
 impl<T: Transport> Ops<'_, T> {
     /// Stores the parts of a value, if it has any, and returns the item for its key. An error of the kind `Full` if it is too
     /// large or there is no room.
-    pub(super) async fn prepare<'v>(
-        &self,
-        key: &str,
-        value: &'v [u8],
-        life: Lifetime,
-    ) -> Result<Prepared<'v>> {
+    pub(super) async fn prepare<'v>(&self, key: &str, value: &'v [u8], life: Ttl) -> Result<Prepared<'v>> {
         if value.len() > self.max_value() {
             return Err(self.too_large(value.len()));
         }

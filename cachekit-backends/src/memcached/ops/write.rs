@@ -4,7 +4,7 @@ use super::{Ops, Task, contended, numbered};
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
-use crate::{ErrorKind, Lifetime, Result, Token};
+use crate::{ErrorKind, Result, Token, Ttl};
 
 /// How often `add` tries when other clients change the same key at the same time.
 const TRIES: usize = 16;
@@ -22,7 +22,7 @@ impl<T: Transport> Ops<'_, T> {
         }
     }
 
-    pub(in crate::memcached) async fn set_many(&self, items: &[(&str, &[u8])], life: Lifetime) -> Result<()> {
+    pub(in crate::memcached) async fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
         let (expiry, spread) = (exptime(life), self.servers.settings.spread);
         let mut failure = None;
         let mut prepared: Vec<Option<Prepared<'_>>> = Vec::with_capacity(items.len());
@@ -59,7 +59,7 @@ impl<T: Transport> Ops<'_, T> {
         failure.map_or(Ok(()), Err)
     }
 
-    pub(in crate::memcached) async fn add(&self, key: &str, value: &[u8], life: Lifetime) -> Result<bool> {
+    pub(in crate::memcached) async fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
         let prepared = self.prepare(key, value, life).await?;
         let result = self.add_prepared(key, value, &prepared, exptime(life)).await;
         if !matches!(result, Ok(true)) {
@@ -128,7 +128,7 @@ impl<T: Transport> Ops<'_, T> {
         &self,
         key: &str,
         value: &[u8],
-        life: Lifetime,
+        life: Ttl,
         token: Token,
     ) -> Result<bool> {
         let (generation, cas) = parts_of(token);

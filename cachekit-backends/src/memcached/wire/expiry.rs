@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::Lifetime;
+use crate::Ttl;
 
 /// Longer times are read as seconds since the Unix epoch.
 const LONGEST_RELATIVE: u64 = 30 * 24 * 60 * 60;
@@ -12,12 +12,12 @@ const LAST: u64 = i32::MAX as u64;
 /// The `exptime` of a lifetime. Rounded up, and a second more: the server counts in ticks of a second, and what is to live
 /// for one could otherwise be gone at the next tick, after a few milliseconds. Never 0, which is "for ever", unless
 /// the moment is beyond the year 2038, which the server can't say; the entry's header ends those.
-pub(in crate::memcached) fn exptime(life: Lifetime) -> u32 {
+pub(in crate::memcached) fn exptime(life: Ttl) -> u32 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     exptime_at(life, now)
 }
 
-fn exptime_at(life: Lifetime, now: Duration) -> u32 {
+fn exptime_at(life: Ttl, now: Duration) -> u32 {
     let Some(life) = life else { return 0 };
     let seconds = life.as_secs().saturating_add(u64::from(life.subsec_nanos() > 0)).max(1).saturating_add(1);
     let wanted =

@@ -6,7 +6,7 @@ use redis::{Cmd, RedisError, ServerErrorKind, Value};
 
 use super::layout;
 use crate::net::Address;
-use crate::{Lifetime, Result, Token, Version, lifetime_millis};
+use crate::{Result, Token, Ttl, Version, ttl_millis};
 
 /// A script that runs in the server, known there by its hash.
 pub(in crate::redis) struct Script {
@@ -124,9 +124,9 @@ pub(in crate::redis) fn is_demoted(reply: &Reply) -> bool {
 }
 
 /// A lifetime as the server takes it; none, which is for ever, for one that its clock can't count.
-fn millis(life: Lifetime) -> Option<u64> {
+fn millis(life: Ttl) -> Option<u64> {
     const MOST: u64 = 1_000_000_000_000_000;
-    life.map(lifetime_millis).filter(|&millis| millis < MOST)
+    life.map(ttl_millis).filter(|&millis| millis < MOST)
 }
 
 /// Reads the bytes under several keys. `MGET` also for one: it replies nil, not an error, where the key holds a list.
@@ -139,7 +139,7 @@ pub(in crate::redis) fn read(keys: &[&str]) -> Command {
 }
 
 /// Stores a value.
-pub(in crate::redis) fn write(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
+pub(in crate::redis) fn write(key: &str, value: &[u8], life: Ttl) -> Result<Command> {
     let mut cmd = redis::cmd("SET");
     cmd.arg(key.as_bytes()).arg(layout::stored(value)?);
     if let Some(millis) = millis(life) {
@@ -148,7 +148,7 @@ pub(in crate::redis) fn write(key: &str, value: &[u8], life: Lifetime) -> Result
     Ok(cmd.into())
 }
 
-fn with_value(mut command: Command, value: &[u8], life: Lifetime) -> Result<Command> {
+fn with_value(mut command: Command, value: &[u8], life: Ttl) -> Result<Command> {
     command.cmd.arg(layout::stored(value)?);
     if let Some(millis) = millis(life) {
         command.cmd.arg(millis);
@@ -157,12 +157,12 @@ fn with_value(mut command: Command, value: &[u8], life: Lifetime) -> Result<Comm
 }
 
 /// Stores a value where none is; replies 1 if it did. A script, because `SET … NX` would not store over a lease.
-pub(in crate::redis) fn add(key: &str, value: &[u8], life: Lifetime) -> Result<Command> {
+pub(in crate::redis) fn add(key: &str, value: &[u8], life: Ttl) -> Result<Command> {
     with_value(ADD.command(&[key]), value, life)
 }
 
 /// Stores a value if the key's state is still that of the token; replies 1 if it did.
-pub(in crate::redis) fn put_if(key: &str, value: &[u8], life: Lifetime, token: Token) -> Result<Command> {
+pub(in crate::redis) fn put_if(key: &str, value: &[u8], life: Ttl, token: Token) -> Result<Command> {
     let mut command = PUT_IF.command(&[key]);
     command.cmd.arg(&Version(token.0).to_bytes()[..]);
     with_value(command, value, life)
@@ -181,7 +181,7 @@ pub(in crate::redis) fn fetch(
     lease: std::time::Duration,
     scattered: bool,
 ) -> Vec<Command> {
-    let lease_millis = lifetime_millis(lease);
+    let lease_millis = ttl_millis(lease);
     // One random number a fetch: the numbers after it are as hard to guess, and they differ.
     let Version(random) = Version::fresh();
     let next = (1..).map(|i| Version(random.wrapping_add(i)));

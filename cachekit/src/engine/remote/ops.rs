@@ -1,6 +1,6 @@
 //! The operations of a backend as values, so that one driver serves the sync and the async way.
 
-use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Fetched, Lifetime, Result, Token};
+use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Fetched, Result, Token, Ttl};
 
 /// An operation with its arguments.
 pub(crate) trait Operation: Send + Sync + Sized + 'static {
@@ -31,10 +31,10 @@ operations! {
     GetMany(keys: Vec<String>) -> Vec<Option<Vec<u8>>> =
         |me, b| b.get_many(&refs(&me.keys)),
         async Box::pin(async move { b.get_many(&refs(&me.keys)).await });
-    Set(key: String, value: Vec<u8>, life: Lifetime) -> () =
+    Set(key: String, value: Vec<u8>, life: Ttl) -> () =
         |me, b| b.set(&me.key, &me.value, me.life),
         async b.set(&me.key, &me.value, me.life);
-    SetMany(items: Vec<(String, Vec<u8>)>, life: Lifetime) -> () =
+    SetMany(items: Vec<(String, Vec<u8>)>, life: Ttl) -> () =
         |me, b| b.set_many(&pairs(&me.items), me.life),
         async Box::pin(async move { b.set_many(&pairs(&me.items), me.life).await });
     Delete(key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
@@ -42,11 +42,11 @@ operations! {
         |me, b| b.delete_many(&refs(&me.keys)),
         async Box::pin(async move { b.delete_many(&refs(&me.keys)).await });
     Clear(prefix: String) -> () = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
-    Add(key: String, value: Vec<u8>, life: Lifetime) -> bool =
+    Add(key: String, value: Vec<u8>, life: Ttl) -> bool =
         |me, b| b.add(&me.key, &me.value, me.life),
         async b.add(&me.key, &me.value, me.life);
     TokenOf(key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
-    PutIf(key: String, value: Vec<u8>, life: Lifetime, token: Token) -> bool =
+    PutIf(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool =
         |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
         async b.put_if(&me.key, &me.value, me.life, me.token);
     /// An entry with the versions that it depends on.

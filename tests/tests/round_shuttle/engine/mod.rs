@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cachekit_backends::simple::Entry;
-use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Lifetime, Matcher};
+use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher, Ttl};
 
 pub(crate) use hold::Hold;
 pub(crate) use snapshot::{RemoteState, Snapshot};
@@ -89,7 +89,7 @@ impl LocalStore {
         1
     }
 
-    pub(crate) fn expiry(&self, _: Lifetime) -> u64 {
+    pub(crate) fn expiry(&self, _: Ttl) -> u64 {
         u64::MAX
     }
 

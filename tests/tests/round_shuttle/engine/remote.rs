@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use cachekit_backends::{Backend, Error, ErrorKind, Fetched, Lifetime, Result, Token, Version};
+use cachekit_backends::{Backend, Error, ErrorKind, Fetched, Result, Token, Ttl, Version};
 use shuttle::sync::Mutex;
 
 use super::flight::{Wait, Waited};
@@ -80,7 +80,7 @@ impl Backend for OneCell {
         self.at(key, |slot| slot.bytes.clone())
     }
 
-    fn set(&self, key: &str, value: &[u8], _: Lifetime) -> Result<()> {
+    fn set(&self, key: &str, value: &[u8], _: Ttl) -> Result<()> {
         self.write(key, Some(value)).map(drop)
     }
 
@@ -96,7 +96,7 @@ impl Backend for OneCell {
         self.at(key, |slot| Token(slot.stamp))
     }
 
-    fn put_if(&self, key: &str, value: &[u8], _: Lifetime, token: Token) -> Result<bool> {
+    fn put_if(&self, key: &str, value: &[u8], _: Ttl, token: Token) -> Result<bool> {
         self.at(key, |slot| {
             let same = slot.stamp == token.0;
             if same {
