@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{Draft, Entry};
 use super::store::SimpleStore;
-use crate::{Backend, Capabilities, Clock, Fetched, KeyBytes, Result, Token, Ttl, Version};
+use crate::{Backend, Capabilities, Clock, Fetched, KeyBytes, KeyWriter as _, Result, Token, Ttl, Version};
 
 /// Keys share the marks of their absence in so many stripes.
 const MARKS: usize = 1024;
@@ -67,7 +67,7 @@ impl SimpleBackend {
 
     fn find(&self, digest: u64, key: &str) -> Option<Arc<Entry>> {
         // Only the reference count is raised under the lock.
-        self.store.read(digest, |m| m.write(key.as_bytes()), Arc::clone)
+        self.store.read(digest, |m| m.write_delimited(key.as_bytes()), Arc::clone)
     }
 
     /// An entry and its key's state.

@@ -155,7 +155,7 @@ fn a_thread_turns_to_the_keys_that_it_asks_for_now() {
     let near = |n: u64| {
         let key = key(n);
         let digest = store.digest(|h| std::hash::Hasher::write(h, &key));
-        store.read_near(digest, |m| std::hash::Hasher::write(m, &key), |_| ()).is_some()
+        store.read_near(digest, |m| crate::KeyWriter::write_delimited(m, &key), |_| ()).is_some()
     };
     let ask_all = |keys: std::ops::Range<u64>| keys.for_each(|n| assert!(ask(&store, &key(n)).is_some()));
     for n in 0..21_000 {
