@@ -22,14 +22,12 @@ use super::{differ, recorded, same, stable};
 proptest! {
     /// The rule of all writers, by a `CacheKey` that says nothing about where its bytes end.
     #[test]
-    fn each_write_has_its_end(a in vec(fragments(), 0..3), b in vec(fragments(), 0..3)) {
-        let parts = |all: &[Vec<Vec<u8>>]| all.iter().cloned().map(Written).collect::<Vec<_>>();
+    fn each_write_has_its_end(a in [zeros(), zeros(), zeros()], b in [zeros(), zeros(), zeros()]) {
+        let parts = |all: &[Vec<u8>; 3]| all.clone().map(|bytes| Written(vec![bytes]));
         let (x, y) = (parts(&a), parts(&b));
-        if a == b { same(&Fed(&x), &Fed(&y)) }
-        // The number of parts is that of a function's arguments: always the same.
-        if a.len() == b.len() && a.iter().map(Vec::len).eq(b.iter().map(Vec::len)) && a != b {
-            differ(&Fed(&x), &Fed(&y));
-        }
+        if a == b { same(&Fed(&x), &Fed(&y)) } else { differ(&Fed(&x), &Fed(&y)) }
+        let (x, y) = (Lone(Written(a.to_vec())), Lone(Written(b.to_vec())));
+        if a == b { same(&x, &y) } else { differ(&x, &y) }
     }
 
     /// The same for types that have only `Hash`, of which nothing is known about how many writes they make.
@@ -63,6 +61,11 @@ proptest! {
         let pair = |(x, y): &(String, String)| (Printed(x.clone()), Printed(y.clone()));
         if a == b { same(&pair(&a), &pair(&b)) } else { differ(&pair(&a), &pair(&b)) }
     }
+}
+
+/// Bytes that differ in their number only.
+fn zeros() -> impl Strategy<Value = Vec<u8>> {
+    vec(Just(0u8), 0..3)
 }
 
 /// Writes of bytes, and a number after each.
@@ -219,7 +222,7 @@ fn a_form_that_fails_ends_there() {
     same(&Fails("abc", 2), &Fails("abd", 2));
     differ(&Fails("abc", 2), &Fails("ab", 2));
     differ(&Fails("abc", 2), &Fails("abc", 1));
-    differ(&(Fails("abc", 2), 'c'), &(Fails("abc", 1), 'b'));
+    assert!(!recorded(&Fails("ab", 2)).starts_with(&recorded(&Fails("abc", 1))));
     // Nothing is known about how far a path is before its bytes turn out to be no text, and that it fails is no panic.
     #[cfg(unix)]
     {
