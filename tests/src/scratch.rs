@@ -27,7 +27,8 @@ impl Scratch {
     pub fn package(&self, folder: &str, name: &str, version: &str, dependencies: &str) {
         let cachekit = workspace().join("cachekit");
         let manifest = format!(
-            "[package]\nname = {name:?}\nversion = {version:?}\nedition = \"2024\"\n\n[dependencies]\ncachekit = {{ path = {cachekit:?} }}\n{dependencies}\n"
+            "[package]\nname = {name:?}\nversion = {version:?}\nedition = \"2024\"\n\n[dependencies]\ncachekit = {{ path = \"{}\" }}\n{dependencies}\n",
+            cachekit.display()
         );
         self.write(&format!("{folder}/Cargo.toml"), &manifest);
     }

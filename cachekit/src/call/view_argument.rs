@@ -77,6 +77,7 @@ impl<'a, A: ViewArgument> ViewArg<'a, A> {
     }
 }
 
+#[expect(clippy::unused_self, reason = "found by the type of `self`")]
 impl<A> ViewNone<'_, A> {
     /// Refuses.
     pub fn __cachekit_value(&self)

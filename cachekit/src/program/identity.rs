@@ -45,20 +45,20 @@ impl Declared {
         let (parent, _) = companion.rsplit_once("::").unwrap_or_default();
         let identity = format!("{parent}::{}", self.function);
         let raw = |path: &str| path.replace("r#", "");
-        if raw(parent) == raw(self.module) { identity } else { self.located(identity) }
+        if raw(parent) == raw(self.module) { identity } else { self.located(&identity) }
     }
 
     /// The identity of a method, by its path.
     pub(crate) fn method_identity(&self, path: String) -> String {
         match self.name {
             Some(name) => name.to_owned(),
-            None if self.in_body => self.located(path),
+            None if self.in_body => self.located(&path),
             None => path,
         }
     }
 
     /// The name of the file only: its folder differs from machine to machine.
-    fn located(&self, identity: String) -> String {
+    fn located(&self, identity: &str) -> String {
         let Self { file, line, column, .. } = self;
         let file = file.rsplit(['/', '\\']).next().unwrap_or(file);
         format!("{identity}#{file}:{line}:{column}")

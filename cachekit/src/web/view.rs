@@ -251,8 +251,6 @@ impl<V: View> Shape for ViewShape<V> {
     }
 }
 
-// Found by the type of `self`.
-#[allow(clippy::unused_self)]
 impl<V: View> Returns<V> {
     /// Chooses: first of all policies.
     pub fn __cachekit_policy(&self) -> ViewShape<V> {

@@ -113,7 +113,8 @@ fn what_no_layer_writes_is_a_miss() {
     let target = Target::new();
     assert!(!target.is_a_miss_with(|_| {}), "the page as it is");
     let set = |change: fn(&mut Variant)| move |page: &mut Page| change(&mut page.variants[0]);
-    let changes: [(&str, fn(&mut Variant)); 20] = [
+    type Change = (&'static str, fn(&mut Variant));
+    let changes: [Change; 20] = [
         ("after the year 9999", |variant| variant.received = LAST + 1),
         ("at the end of time", |variant| variant.received = u64::MAX),
         ("from more than a day ahead", |variant| variant.received += 86_400_001),
@@ -127,10 +128,10 @@ fn what_no_layer_writes_is_a_miss() {
         ("a status of four digits", |variant| variant.response.status = 1000),
         ("no field name", |variant| variant.response.headers.push((String::new(), Bytes::from_static(b"x")))),
         ("a line break", |variant| {
-            variant.response.headers.push(("x".into(), Bytes::from_static(b"a\r\nb: c")))
+            variant.response.headers.push(("x".into(), Bytes::from_static(b"a\r\nb: c")));
         }),
         ("a cookie", |variant| {
-            variant.response.headers.push(("set-cookie".into(), Bytes::from_static(b"a=b")))
+            variant.response.headers.push(("set-cookie".into(), Bytes::from_static(b"a=b")));
         }),
         ("chunks", |variant| {
             variant.response.headers.push(("transfer-encoding".into(), Bytes::from_static(b"chunked")));
