@@ -13,6 +13,9 @@ use tower::ServiceExt as _;
 
 use crate::support::{App, page, request};
 
+/// A change of a stored page, by name.
+type Change = (&'static str, fn(&mut Variant));
+
 /// A page as it is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Page {
@@ -113,7 +116,6 @@ fn what_no_layer_writes_is_a_miss() {
     let target = Target::new();
     assert!(!target.is_a_miss_with(|_| {}), "the page as it is");
     let set = |change: fn(&mut Variant)| move |page: &mut Page| change(&mut page.variants[0]);
-    type Change = (&'static str, fn(&mut Variant));
     let changes: [Change; 20] = [
         ("after the year 9999", |variant| variant.received = LAST + 1),
         ("at the end of time", |variant| variant.received = u64::MAX),
