@@ -265,7 +265,7 @@ fn that_a_call_stays_is_said_once_a_function() {
             said(twice, x);
         }
     });
-    let about: Vec<_> = lines.iter().filter(|line| line.contains("::said`")).collect();
+    let about: Vec<_> = lines.iter().filter(|line| line.contains("::said#")).collect();
     assert_eq!(about.len(), 1, "{lines:?}");
     assert!(about[0].contains("is kept in this process"), "{about:?}");
 }
