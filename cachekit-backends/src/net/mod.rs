@@ -10,7 +10,6 @@ mod connect;
 mod join;
 mod pool;
 mod process;
-#[cfg(unix)]
 mod quiet;
 mod runtime;
 mod socket;

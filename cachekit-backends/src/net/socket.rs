@@ -11,8 +11,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::address::Address;
 use super::connect::{left, server_name, tcp_blocking};
+use super::quiet::session_is_quiet;
 #[cfg(unix)]
-use super::quiet::is_quiet;
+use super::quiet::{Arrived, is_quiet};
 use super::stream::Stream;
 
 /// How many bytes may be read after the deadline, if they have arrived by then: another server of the same operation may
@@ -115,10 +116,21 @@ impl Socket {
         each!(&self.raw, socket => is_quiet(socket))
     }
 
+    /// The same of a session over it.
+    #[cfg(unix)]
+    fn session_is_quiet(&mut self, session: &mut ClientConnection) -> bool {
+        each!(&self.raw, socket => session_is_quiet(session, &mut Arrived(socket)))
+    }
+
     #[cfg(not(unix))]
     fn is_quiet(&mut self) -> bool {
         let looked = self.at_once(|raw| each!(raw, socket => socket.peek(&mut [0])));
         looked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
+    #[cfg(not(unix))]
+    fn session_is_quiet(&mut self, session: &mut ClientConnection) -> bool {
+        self.at_once(|raw| each!(raw, socket => Ok(session_is_quiet(session, socket)))).unwrap_or(false)
     }
 }
 
@@ -207,10 +219,7 @@ impl Stream for BlockingStream {
     fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(socket) => socket.is_quiet(),
-            Self::Tls(tls) => {
-                let StreamOwned { conn, sock } = &mut **tls;
-                holds_no_text(conn) && (sock.is_quiet() || takes_records(conn, sock).unwrap_or(false))
-            }
+            Self::Tls(tls) => tls.sock.session_is_quiet(&mut tls.conn),
         }
     }
 
@@ -220,35 +229,4 @@ impl Stream for BlockingStream {
             Self::Tls(tls) => tls.sock.limit(deadline),
         }
     }
-}
-
-/// Reads the records that have arrived; whether they were session tickets and the like, which a server may send at any time.
-fn takes_records(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<bool> {
-    struct Arrived<'a>(&'a mut Raw);
-    impl Read for Arrived<'_> {
-        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-            each!(&mut *self.0, socket => socket.read(room))
-        }
-    }
-    socket.at_once(|raw| {
-        loop {
-            match session.read_tls(&mut Arrived(raw)) {
-                Ok(0) => return Ok(false),
-                Ok(_) => {
-                    session.process_new_packets().map_err(io::Error::other)?;
-                    if !holds_no_text(session) {
-                        return Ok(false);
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
-                Err(error) => return Err(error),
-            }
-        }
-    })
-}
-
-fn holds_no_text(session: &mut ClientConnection) -> bool {
-    session
-        .process_new_packets()
-        .is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
 }

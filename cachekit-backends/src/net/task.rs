@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use rustls::ClientConfig;
@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::address::Address;
 use super::connect::{server_name, tcp, within};
 #[cfg(unix)]
-use super::quiet::is_quiet;
+use super::quiet::{Arrived, is_quiet, session_is_quiet};
 use super::stream::Stream;
 
 /// A connection that waits as a task of the [runtime](super::runtime::runtime).
@@ -100,35 +100,31 @@ impl Stream for TaskStream {
         matches!(self, Self::Tls(_))
     }
 
-    /// TLS takes records without text, such as session tickets, while it looks for text.
+    /// Leaves the waker of a read in its place.
+    #[cfg(unix)]
     fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
         match self {
-            #[cfg(unix)]
             Self::Tcp(socket) => is_quiet(socket),
-            #[cfg(unix)]
             Self::Unix(socket) => is_quiet(socket),
-            Self::Tls(tls) => nothing_to_read(&mut **tls, &mut cx) && has_nothing(tls.get_ref().0),
-            #[cfg(not(unix))]
-            Self::Tcp(socket) => nothing_to_read(socket, &mut cx),
+            Self::Tls(tls) => {
+                let (socket, session) = tls.get_mut();
+                session_is_quiet(session, &mut Arrived(&*socket))
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn is_quiet(&mut self) -> bool {
+        match self {
+            Self::Tcp(socket) => {
+                let looked = socket.try_read(&mut [0]);
+                looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            // The runtime has no look at it that leaves its records in place.
+            Self::Tls(_) => true,
         }
     }
 
     /// Futures of tasks are ended at their deadline by what polls them.
     fn limit(&mut self, _deadline: Instant) {}
-}
-
-#[cfg(unix)]
-fn has_nothing(socket: &TcpStream) -> bool {
-    is_quiet(socket)
-}
-
-/// A runtime has no other look at a socket.
-#[cfg(not(unix))]
-fn has_nothing(_: &TcpStream) -> bool {
-    true
-}
-
-fn nothing_to_read(stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> bool {
-    Pin::new(stream).poll_read(cx, &mut ReadBuf::new(&mut [0])).is_pending()
 }
