@@ -20,6 +20,7 @@
 
 mod bytes;
 mod de;
+mod digest;
 mod ser;
 #[cfg(test)]
 #[expect(clippy::option_option, reason = "nested options are what the tests are about")]
@@ -70,6 +71,16 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     T::deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|fault| fault.describe::<T>("decoded"))
+}
+
+/// Whether two encodings are of one value, with the parts of maps and of sequences, which sets are too, in any order.
+/// Bytes that [`encode`] did not write are equal to none.
+#[must_use]
+pub fn same_encoding(one: &[u8], other: &[u8]) -> bool {
+    match (digest::of(one), digest::of(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// Why a value can't be encoded or decoded, before it is known which type it was.

@@ -17,7 +17,8 @@ pub(super) fn policy(model: &Model) -> TokenStream {
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
     // The parentheses have the span of the type, which an error about it is to point at.
-    quote_spanned!(span=> #private::#reach((#private::Returns::<#returns>::NEW).#choose()))
+    let policy = quote_spanned!(span=> #private::#reach((#private::Returns::<#returns>::NEW).#choose()));
+    if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) }
 }
 
 /// All parts of the key.

@@ -17,6 +17,7 @@ pub(crate) mod arguments;
 pub(crate) mod delete;
 #[cfg(feature = "tower")]
 pub(crate) mod dependencies;
+pub(crate) mod faithful;
 mod inputs;
 mod look;
 pub(crate) mod path;

@@ -11,6 +11,7 @@ use cachekit_backends::{Error, ErrorKind, Result as CacheResult, Ttl, Unsealed, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::faithful::{ByEncoding, ByEq, Check, Comparison};
 use crate::engine::flight::Shared;
 
 /// A value that can be stored and sent anywhere.
@@ -206,6 +207,8 @@ pub struct Policy<R> {
     pub(crate) take: fn(&(dyn Any + Send + Sync), &mut Option<R>) -> bool,
     /// Returns the bytes of the stored part.
     pub(crate) seal: fn(&Envelope<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
+    /// Fails if the value does not come back equal from its bytes.
+    pub(crate) check: fn(&Envelope<'_>, &[u8], &R) -> CacheResult<()>,
     /// Returns the value of stored bytes.
     pub(crate) open: fn(&Envelope<'_>, &[u8]) -> Opened<R>,
     /// See [`Shape::ALWAYS_SMALL`].
@@ -223,13 +226,50 @@ impl<R> Clone for Policy<R> {
 }
 impl<R> Copy for Policy<R> {}
 
-/// The policy of values that any backend may store.
+/// The policy of values that any backend may store, whose comparison is to be chosen by [`PortableEq::__cachekit_compared`].
 #[inline]
-pub fn portable<'p, S: Shape + 'p>(_: S) -> &'p Policy<S::Output>
+pub fn portable<'p, S: Shape + 'p>(_: S) -> PortableEq<'p, S>
 where
     S::Stored: Storable,
 {
-    &Portable::<S>::POLICY
+    PortableEq(PortableAny { policy: &Portable::<S, ByEncoding>::POLICY })
+}
+
+/// First choice: the stored type has `PartialEq`. In a generic function only the declared bounds count.
+pub struct PortableEq<'p, S: Shape>(PortableAny<'p, S>);
+
+/// Last choice. It holds the policy, so that a type without the bounds of [`portable`] makes no second error here.
+pub struct PortableAny<'p, S: Shape> {
+    policy: &'p Policy<S::Output>,
+}
+
+impl<'p, S: Shape> Deref for PortableEq<'p, S> {
+    type Target = PortableAny<'p, S>;
+    #[inline]
+    fn deref(&self) -> &PortableAny<'p, S> {
+        &self.0
+    }
+}
+
+// Found by the type of `self`.
+#[expect(clippy::unused_self, reason = "the type of `self` chooses")]
+impl<'p, S: Shape + 'p> PortableEq<'p, S>
+where
+    S::Stored: Storable + PartialEq,
+{
+    /// Chooses.
+    #[inline]
+    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
+        &Portable::<S, ByEq>::POLICY
+    }
+}
+
+impl<'p, S: Shape> PortableAny<'p, S> {
+    /// Chooses.
+    #[inline]
+    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
+        self.policy
+    }
 }
 
 /// The policy of values that stay in the process.
@@ -243,19 +283,23 @@ where
 
 /// The policy of a type all of whose values are stored as they are.
 pub(crate) const fn whole<T: Storable>() -> Policy<T> {
-    Portable::<Whole<T>>::POLICY
+    Portable::<Whole<T>, ByEncoding>::POLICY
 }
 
 /// Holds a constant, so that a policy is a place in the program and not a value that each call puts together.
-struct Portable<S>(PhantomData<S>);
+struct Portable<S, C>(PhantomData<(S, C)>);
 struct Local<S>(PhantomData<S>);
 
-impl<S: Shape> Portable<S>
+impl<S: Shape, C: Comparison<S::Stored>> Portable<S, C>
 where
     S::Stored: Storable,
 {
     const POLICY: Policy<S::Output> = Policy {
         seal: |envelope, output| S::stored(output).map(|value| envelope.seal(&value)).transpose(),
+        check: |envelope, bytes, output| match S::stored(output) {
+            Some(value) => Check::<S::Stored, C>::run(envelope, bytes, &value),
+            None => Ok(()),
+        },
         open: |envelope, bytes| envelope.open(bytes).map(S::output),
         ..Local::<S>::POLICY
     };
@@ -271,6 +315,7 @@ where
         share: share::<S>,
         take: take::<S>,
         seal: |_, _| Err(stays()),
+        check: |_, _, _| Ok(()),
         open: |_, _| Opened::Unreadable,
         always_small: S::ALWAYS_SMALL,
         clone_may_run_user_code: if S::CLONE_MAY_RUN_USER_CODE {

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use cachekit_backends::simple::Draft;
 
+use super::faithful::comes_back;
 use super::inputs::Call;
 use super::look::survived;
 use super::place::Place;
@@ -187,13 +188,21 @@ fn sealed<R>(
         return None;
     };
     let (now, life, generation) = (call.engine.clock.now(), call.life, state.generation());
-    let sealed = (policy.seal)(&Envelope { key: &entry, now, life, generation }, output);
+    let envelope = Envelope { key: &entry, now, life, generation };
+    let sealed = (policy.seal)(&envelope, output);
     if call.refresh {
         flight.supersede();
     }
     match sealed {
         Ok(_) if flight.invalidated() => None,
-        Ok(value) => Some(Write::Put(PutIf { key: entry, value: value?, life, token: state.token() })),
+        Ok(None) => None,
+        Ok(Some(value)) => {
+            if comes_back(call, policy, &envelope, &value, output) {
+                Some(Write::Put(PutIf { key: entry, value, life, token: state.token() }))
+            } else {
+                call.refresh.then_some(Write::Remove(entry))
+            }
+        }
         Err(error) => {
             survived(call, remote, &error);
             call.refresh.then_some(Write::Remove(entry))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cachekit_backends::simple::{SimpleStore, SlotTable};
 use cachekit_backends::{Backend, Clock, Config, Opened, Result, open};
 
+use super::checks::Checks;
 use super::remote::Remote;
 use super::stats::Counters;
 use super::{Engine, Flights};
@@ -40,6 +41,7 @@ impl Engine {
             flights: Arc::new(Flights::new()),
             functions: SlotTable::new(),
             own: Counters::default(),
+            own_checks: Checks::default(),
         })
     }
 }

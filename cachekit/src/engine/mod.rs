@@ -3,6 +3,7 @@
 //! The lowest floor. It knows keys, bytes and numbers; functions, requests and templates are above it.
 
 mod bind;
+mod checks;
 pub(crate) mod flight;
 mod hold;
 pub(crate) mod remote;
@@ -18,6 +19,7 @@ use cachekit_backends::{Clock, KeyBytes, Timeout};
 pub(crate) use hold::Hold;
 pub(crate) use snapshot::{RemoteState, Snapshot};
 
+use checks::Checks;
 use flight::Key;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
@@ -55,6 +57,8 @@ pub(crate) struct Engine {
     pub(crate) functions: SlotTable<Used>,
     /// The counters of the cache object.
     pub(crate) own: Counters,
+    /// Which stores of the cache object are checked.
+    pub(crate) own_checks: Checks,
 }
 
 /// A function's use of one engine.
@@ -62,6 +66,7 @@ pub(crate) struct Engine {
 pub(crate) struct Used {
     pub(crate) counters: Counters,
     registered: AtomicBool,
+    checks: Checks,
 }
 
 impl Used {
@@ -91,6 +96,14 @@ impl Engine {
         match function {
             OBJECT => self.own.count(event),
             function => self.functions.get(function).counters.count(event),
+        }
+    }
+
+    /// Which stores of a function are checked.
+    pub(crate) fn checks_of(&self, function: u32) -> &Checks {
+        match function {
+            OBJECT => &self.own_checks,
+            function => &self.functions.get(function).checks,
         }
     }
 

@@ -12,7 +12,7 @@ pub struct FunctionStats {
     pub misses: u64,
     /// Values stored.
     pub stores: u64,
-    /// Operations of the backend that failed; the calls went on without them.
+    /// Operations of the backend that failed, and values that did not come back equal; the calls went on without them.
     pub errors: u64,
     /// Misses answered by another call's computation.
     pub coalesced: u64,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use cachekit::{memoize, peek};
-use cachekit_tests::{Calls, each_keeping};
+use cachekit_tests::{Calls, block_on, each_keeping};
 use serde::{Deserialize, Serialize};
 
 /// A value, stored by a function of its type and read back by a second call.
@@ -215,5 +215,144 @@ fn a_type_of_the_users_named_like_a_std_one_is_a_plain_value() {
         CALLS.take();
         assert_eq!((f(0), f(0)), (mine::Result::Err("e".into()), mine::Result::Err("e".into())));
         assert_eq!(CALLS.take(), 1);
+    });
+}
+
+/// Values that are others when they are read back, or can't be.
+mod unfaithful {
+    use super::{Deserialize, Serialize};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    pub(super) enum Untagged {
+        Short(u8),
+        Long(u64),
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Skips {
+        pub(super) kept: u8,
+        #[serde(skip)]
+        pub(super) skipped: u8,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Wide {
+        pub(super) value: u128,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Flattens {
+        #[serde(flatten)]
+        pub(super) wide: Wide,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    pub(super) enum Tagged {
+        Wide { value: u128 },
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Repeats {
+        pub(super) value: u8,
+        #[serde(flatten)]
+        pub(super) inner: Inner,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Inner {
+        pub(super) value: u8,
+    }
+
+    /// Without `PartialEq`: noticed by its bytes.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    pub(super) struct Defaults {
+        #[serde(skip_deserializing)]
+        pub(super) value: u8,
+    }
+}
+use unfaithful::{Defaults, Flattens, Inner, Repeats, Skips, Tagged, Untagged, Wide};
+
+/// A function that counts its calls, sync and async, and the value that it returns.
+macro_rules! never_another_value {
+    ($($name:ident: $t:ty = $value:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            static CALLS: Calls = Calls::new();
+            #[memoize]
+            fn f() -> $t {
+                CALLS.hit();
+                $value
+            }
+            #[memoize]
+            async fn g() -> $t {
+                CALLS.hit();
+                $value
+            }
+            let text = |value: &$t| format!("{value:?}");
+            let right = text(&$value);
+            each_keeping(|world| {
+                CALLS.take();
+                for _ in 0..12 {
+                    assert_eq!(text(&f()), right);
+                    assert_eq!(text(&block_on(world.wrap(g()))), right);
+                }
+                let in_process = CALLS.take() == 2;
+                let stats = (cachekit::stats!(f), cachekit::stats!(g));
+                for stats in [stats.0, stats.1] {
+                    assert_eq!((stats.stores, stats.errors), if in_process { (1, 0) } else { (0, 12) });
+                }
+                assert_eq!(peek!(f).unwrap().is_some(), in_process);
+                assert_eq!(in_process, world.name == "simple", "what stays in the process is not encoded");
+            });
+        }
+    )*};
+}
+
+never_another_value! {
+    an_untagged_variant_with_the_bytes_of_another: Untagged = Untagged::Long(7);
+    a_skipped_field: Skips = Skips { kept: 1, skipped: 2 };
+    a_wide_integer_in_a_flattened_struct: Flattens = Flattens { wide: Wide { value: u128::MAX } };
+    a_wide_integer_in_an_internally_tagged_enum: Tagged = Tagged::Wide { value: u128::MAX };
+    a_repeated_name: Repeats = Repeats { value: 1, inner: Inner { value: 2 } };
+    a_field_that_is_not_read_without_equality: Defaults = Defaults { value: 1 };
+    in_a_result: Result<Untagged, String> = Ok(Untagged::Long(7));
+    in_an_option: Option<Vec<Untagged>> = Some(vec![Untagged::Long(7)]);
+}
+
+#[test]
+fn a_value_that_comes_back_is_stored_beside_one_that_does_not() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn f(n: u64) -> Untagged {
+        CALLS.hit();
+        if n > 255 { Untagged::Long(n) } else { Untagged::Short(u8::try_from(n).unwrap()) }
+    }
+    /// Without an order, with NaN and without `PartialEq`.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    struct Bag(HashMap<String, f64>, HashSet<u32>);
+    #[memoize]
+    fn bag() -> Bag {
+        CALLS.hit();
+        Bag((0..50).map(|n| (n.to_string(), f64::NAN)).collect(), (0..50).collect())
+    }
+    #[memoize]
+    fn generic<
+        T: Copy + cachekit::CacheKey + Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+    >(
+        n: T,
+    ) -> T {
+        CALLS.hit();
+        n
+    }
+    each_keeping(|_| {
+        CALLS.take();
+        for _ in 0..2 {
+            assert_eq!((f(7), f(7_000)), (Untagged::Short(7), Untagged::Long(7_000)));
+            assert_eq!(bag().0.len(), 50);
+            assert_eq!(generic(3u8), 3);
+        }
+        assert_eq!(CALLS.take(), 4);
     });
 }
