@@ -252,7 +252,7 @@ impl<'p, S: Shape> Deref for PortableEq<'p, S> {
 }
 
 // Found by the type of `self`.
-#[expect(clippy::unused_self, reason = "the type of `self` chooses")]
+#[allow(clippy::unused_self)]
 impl<'p, S: Shape + 'p> PortableEq<'p, S>
 where
     S::Stored: Storable + PartialEq,
