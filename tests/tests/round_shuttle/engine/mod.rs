@@ -1,5 +1,7 @@
 //! An engine over stores of one cell, with shuttle's locks: the same names as `cachekit/src/engine`.
 
+#[path = "../../../../cachekit/src/engine/checks.rs"]
+mod checks;
 pub(crate) mod flight;
 #[path = "../../../../cachekit/src/engine/hold.rs"]
 mod hold;
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cachekit_backends::simple::Entry;
 use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher, Ttl};
 
+use checks::Checks;
 pub(crate) use hold::Hold;
 pub(crate) use snapshot::{RemoteState, Snapshot};
 
@@ -42,6 +45,7 @@ pub(crate) struct Engine {
     pub(crate) local: LocalStore,
     pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) flights: Arc<flight::Flights<Snapshot>>,
+    checks: Checks,
     /// Not shuttle's: observations must not add schedules.
     pub(crate) errors: AtomicUsize,
 }
@@ -54,6 +58,7 @@ impl Engine {
             local: LocalStore { secret: KeySecret::new(), cell: Mutex::new(None) },
             remote,
             flights: Arc::new(flight::Flights::new()),
+            checks: Checks::default(),
             errors: AtomicUsize::new(0),
         })
     }
@@ -61,6 +66,10 @@ impl Engine {
     pub(crate) fn flight_key(&self, entry: &str) -> Key {
         let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));
         Key { digest, bytes: KeyBytes::new(entry.as_bytes()) }
+    }
+
+    pub(crate) fn checks_of(&self, _: u32) -> &Checks {
+        &self.checks
     }
 
     pub(crate) fn count(&self, event: Event) {
