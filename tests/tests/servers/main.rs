@@ -3,6 +3,7 @@
 
 mod endless;
 mod process;
+mod reuse;
 mod twice;
 
 use std::sync::Arc;
