@@ -116,6 +116,49 @@ fn types_of_one_name_are_two_instantiations() {
 }
 
 #[test]
+fn methods_of_types_of_one_name_are_two_functions() {
+    fn first() -> String {
+        #[derive(CacheKey)]
+        struct Twin;
+        impl Twin {
+            #[memoize]
+            fn name(&self) -> String {
+                "first".into()
+            }
+        }
+        Twin.name()
+    }
+    fn in_blocks(which: bool) -> String {
+        if which {
+            #[derive(CacheKey)]
+            struct Twin;
+            impl Twin {
+                #[memoize]
+                fn name(&self) -> String {
+                    "second".into()
+                }
+            }
+            Twin.name()
+        } else {
+            #[derive(Debug, Hash)]
+            struct Twin;
+            impl Twin {
+                #[memoize]
+                fn name(&self) -> String {
+                    "third".into()
+                }
+            }
+            Twin.name()
+        }
+    }
+    everywhere(|_| {
+        for _ in 0..2 {
+            assert_eq!([first(), in_blocks(true), in_blocks(false)], ["first", "second", "third"]);
+        }
+    });
+}
+
+#[test]
 fn an_instance_is_told_by_its_type_too() {
     static CALLS: Calls = Calls::new();
     #[derive(CacheKey)]
