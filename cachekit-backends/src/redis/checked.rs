@@ -84,16 +84,18 @@ impl Checked {
         if self.is_idle() {
             return Ok(());
         }
-        // The clock, not the alarm, decides: the timers stand still while a flood keeps the runtime busy.
-        let end = self.since + self.limit;
-        if Instant::now() >= end {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        // Set anew when it goes off: once in the limit, not at each request.
-        while self.alarm.as_mut().poll(cx).is_ready() {
+        loop {
+            // The clock, not the alarm, decides: the timers stand still while a flood keeps the runtime busy.
+            let end = self.since + self.limit;
+            if Instant::now() >= end {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if self.alarm.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            // Set anew when it goes off: once in the limit, not at each request.
             self.alarm.as_mut().reset(end.into());
         }
-        Ok(())
     }
 
     /// The error of a connection that is not quiet before a request.

@@ -1,11 +1,15 @@
 //! A connection that tasks share, over the client library.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout_at;
 
@@ -21,6 +25,8 @@ use crate::net::{TaskStream, all};
 pub(super) struct Shared {
     connection: MultiplexedConnection,
     driver: Arc<Driver>,
+    /// Changes when the task ends.
+    ended: watch::Receiver<()>,
 }
 
 struct Driver(AbortHandle);
@@ -43,7 +49,33 @@ impl Shared {
             MultiplexedConnection::new_with_config(&without_login, Checked::new(stream, most, limit), config)
                 .await;
         let (connection, driver) = made.map_err(io::Error::other)?;
-        Ok(Self { connection, driver: Arc::new(Driver(tokio::spawn(driver).abort_handle())) })
+        let (alive, ended) = watch::channel(());
+        let driver = tokio::spawn(async move {
+            driver.await;
+            drop(alive);
+        });
+        Ok(Self { connection, driver: Arc::new(Driver(driver.abort_handle())), ended })
+    }
+
+    /// Waits for replies, but not beyond the end of the task: a request that was handed over while the task ended is neither
+    /// sent nor given back.
+    async fn unless_ended<T>(
+        mut ended: watch::Receiver<()>,
+        replies: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, RedisError> {
+        let (mut replies, mut end) = (pin!(replies), pin!(ended.changed()));
+        poll_fn(|cx| {
+            if let Poll::Ready(replies) = replies.as_mut().poll(cx) {
+                return Poll::Ready(replies);
+            }
+            ready!(end.as_mut().poll(cx)).ok();
+            // They may have come in between.
+            match replies.as_mut().poll(cx) {
+                Poll::Pending => Poll::Ready(Err(io::Error::from(io::ErrorKind::BrokenPipe).into())),
+                replies @ Poll::Ready(_) => replies,
+            }
+        })
+        .await
     }
 
     /// Whether the server has closed it, or it was closed after an error.
@@ -58,7 +90,7 @@ impl Shared {
 
     /// Sends one packed command.
     pub(super) async fn ask(&mut self, cmd: &Cmd) -> Result<Value, RedisError> {
-        self.connection.send_packed_command(cmd).await
+        Self::unless_ended(self.ended.clone(), self.connection.send_packed_command(cmd)).await
     }
 
     /// Sends commands in one write.
@@ -70,19 +102,19 @@ impl Shared {
         for command in commands {
             pipeline.add_command(command.cmd.clone());
         }
-        let values = self.connection.send_packed_commands(&pipeline, 0, commands.len()).await?;
+        let values = self.ask_all(&pipeline, 0, commands.len()).await?;
         Ok(values.into_iter().map(reply).collect())
     }
 
-    /// Sends the commands of a pipeline, for the library's cluster.
-    #[cfg(feature = "redis-cluster")]
+    /// Sends the commands of a pipeline in one write.
     pub(super) async fn ask_all(
         &mut self,
         pipeline: &Pipeline,
         offset: usize,
         count: usize,
     ) -> Result<Vec<Value>, RedisError> {
-        self.connection.send_packed_commands(pipeline, offset, count).await
+        let replies = self.connection.send_packed_commands(pipeline, offset, count);
+        Self::unless_ended(self.ended.clone(), replies).await
     }
 }
 
@@ -116,5 +148,21 @@ impl Dial for Dialer<'_> {
         let late = |_| vec![Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))];
         let replies = timeout_at(deadline.into(), replies).await.unwrap_or_else(late);
         replies.into_iter().collect::<Result<_, _>>().map_err(|error| self.server.error(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net;
+
+    #[test]
+    fn a_request_that_a_task_left_behind_is_a_closed_connection() {
+        let (alive, ended) = watch::channel(());
+        drop(alive);
+        let lost = Shared::unless_ended(ended.clone(), std::future::pending::<Result<(), _>>());
+        assert!(super::super::error::is_hangup(&net::ready(lost).unwrap_err()));
+        let replied = Shared::unless_ended(ended, std::future::ready(Ok(7)));
+        assert_eq!(net::ready(replied).unwrap(), 7);
     }
 }
