@@ -1,12 +1,12 @@
 //! First stage: the text of the attribute becomes typed options. Every mistake in it is reported, not only the first.
 
-use cachekit_text::duration;
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, Lit, LitStr, Path, Token};
 
+use crate::duration;
 use crate::errors::Errors;
 use crate::model::literal;
 use crate::options::{self, Flavor};
@@ -293,7 +293,13 @@ fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
             let text = text.value();
             match duration::parse(&text) {
-                Ok(read) => Ok(TimeoutOption::Millis(u64::try_from(read.as_millis()).unwrap_or(u64::MAX))),
+                Ok(time) if time.is_zero() && !duration::is_bare(text.trim()) => wrong(&format!(
+                    "`{text}` is zero with a unit: write `timeout = 0` for entries that never expire"
+                )),
+                Ok(time) => {
+                    let millis = time.as_nanos().div_ceil(1_000_000);
+                    Ok(TimeoutOption::Millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+                }
                 Err(reason) => {
                     wrong(&format!("`{text}` is not a duration: {reason}; write {}", duration::FORMS))
                 }

@@ -10,11 +10,13 @@ mod check;
 mod context;
 mod derive;
 mod digest;
+mod duration;
 mod errors;
 mod expand;
 mod input;
 mod model;
 mod options;
+mod suggest;
 
 use call::Operation;
 use options::Flavor;

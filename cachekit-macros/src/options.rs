@@ -1,6 +1,6 @@
 //! The table of options: which there are, where they belong, how they are written.
 
-use cachekit_text::suggest;
+use crate::suggest::hint;
 
 /// Which of the two attributes it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,7 +102,7 @@ pub(crate) fn unknown(flavor: Flavor, name: &str) -> String {
         .filter(|option| option.of_views || option.only.is_none_or(|only| only == flavor))
         .map(|option| option.name)
         .collect();
-    let mut hint = suggest::hint(name, valid.iter().copied());
+    let mut hint = hint(name, valid.iter().copied());
     if hint.is_empty() {
         hint.push('.');
     }

@@ -1,8 +1,52 @@
+//! Durations in configurations. Attributes have the same rule (`duration` in `cachekit-macros`); one table of cases in the
+//! tests of the workspace is tried on both.
+
 use std::time::Duration;
 
-pub(super) use cachekit_text::duration::FORMS;
+use super::Value;
 
-/// Reads a duration, by the grammar that attributes have too.
-pub(super) fn parse(text: &str) -> Option<Duration> {
-    cachekit_text::duration::parse(text).ok()
+/// The texts that [`parse`] reads, for error messages.
+pub(super) const FORMS: &str = "whole seconds or a duration like `90s`, `5m`, `1h30m`, `250ms`, `1d`";
+
+/// Reads a number of seconds, or text.
+///
+/// # Errors
+/// The reason for which the value isn't read.
+pub(super) fn read(value: &Value) -> Result<Duration, String> {
+    match value {
+        Value::Integer(seconds) => parse(&seconds.to_string()),
+        Value::String(text) => parse(text),
+        _ => Err("neither a whole number nor text".to_owned()),
+    }
+}
+
+/// Whether the value is the bare number 0, which stands for "never".
+pub(super) fn is_bare_zero(value: &Value) -> bool {
+    match value {
+        Value::Integer(seconds) => *seconds == 0,
+        Value::String(text) => is_bare(text.trim()) && text.trim().bytes().all(|digit| digit == b'0'),
+        _ => false,
+    }
+}
+
+/// Reads whole seconds (`90`) or a duration in the grammar of `humantime` (`1h30m`). Blanks around the text don't count.
+///
+/// # Errors
+/// The reason for which the text isn't read.
+fn parse(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let read = if is_bare(text) {
+        humantime::parse_duration(&format!("{text}s"))
+    } else {
+        humantime::parse_duration(text)
+    };
+    let time = read.map_err(|error| error.to_string())?;
+    // Entries carry their TTL in milliseconds of 64 bits.
+    let fits = u64::try_from(time.as_millis()).is_ok_and(|millis| millis < u64::MAX);
+    fits.then_some(time).ok_or_else(|| "more than 584 million years".to_owned())
+}
+
+/// Whether the text is a number without a unit.
+fn is_bare(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -109,12 +109,7 @@ pub(super) struct Span;
 
 impl Form<Duration> for Span {
     fn read(&self, value: Value) -> Read<Duration> {
-        let read = match &value {
-            Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
-            Value::String(text) => duration::parse(text),
-            _ => None,
-        };
-        read.ok_or_else(|| must_be(FORMS, &value))
+        span(&value, FORMS)
     }
 }
 
@@ -123,14 +118,24 @@ pub(super) struct SpanOrNever;
 
 impl Form<Timeout> for SpanOrNever {
     fn read(&self, value: Value) -> Read<Timeout> {
-        if value.as_integer() == Some(0) {
+        if duration::is_bare_zero(&value) {
             return Ok(Timeout::Never);
         }
-        match Span.read(value.clone()) {
-            Ok(time) if !time.is_zero() => Ok(Timeout::After(time)),
-            _ => Err(must_be(&format!("{FORMS}, or 0 for never"), &value)),
-        }
+        let forms = format!("{FORMS}, or 0 for never");
+        let time = span(&value, &forms)?;
+        if time.is_zero() { Err(must_be(&forms, &value)) } else { Ok(Timeout::After(time)) }
     }
+}
+
+fn span(value: &Value, forms: &str) -> Read<Duration> {
+    duration::read(value).map_err(|reason| {
+        let wrong = must_be(forms, value);
+        // The reason may quote the text, so it is left out where the text is shown in part only.
+        match value.as_str() {
+            Some(text) if text.trim().is_empty() || redacted(text) != text => wrong,
+            _ => format!("{wrong}: {reason}"),
+        }
+    })
 }
 
 /// Text that is kept as it is given, and may be empty.

@@ -15,6 +15,7 @@ mod problems;
 mod resolve;
 mod secret;
 mod servers;
+mod suggest;
 mod toml;
 mod validate;
 mod value;
@@ -23,7 +24,6 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
-use cachekit_text::suggest;
 use std::path::PathBuf;
 
 pub use crate::builtin::CacheType;

@@ -45,10 +45,7 @@ impl OptionKind {
 }
 
 fn span(value: &Value) -> Option<Duration> {
-    match value.as_integer() {
-        Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
-        None => value.as_str().and_then(duration::parse),
-    }
+    duration::read(value).ok()
 }
 
 #[allow(dead_code, reason = "the features decide which options are asked for")]

@@ -125,7 +125,7 @@ fn each_malformed_value_is_an_error_that_says_what_is_valid() {
         (
             "default_timeout = -5",
             "`default_timeout` must be whole seconds or a duration like `90s`, `5m`, `1h30m`, `250ms`, `1d`, \
-             or 0 for never; it is `-5`",
+             or 0 for never; it is `-5`: expected number at 0",
         ),
         ("testing = 'ja'", "`testing` must be true or false (also yes, on, 1, no, off, 0); it is `ja`"),
         (

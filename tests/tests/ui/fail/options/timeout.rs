@@ -1,7 +1,22 @@
 use cachekit::memoize;
 
-#[memoize(timeout = "5 min")]
+#[memoize(timeout = "5 minuts")]
 fn unit(n: u8) -> u8 {
+    n
+}
+
+#[memoize(timeout = "1h30")]
+fn no_unit(n: u8) -> u8 {
+    n
+}
+
+#[memoize(timeout = "0s")]
+fn zero(n: u8) -> u8 {
+    n
+}
+
+#[memoize(timeout = "584542047y")]
+fn years(n: u8) -> u8 {
     n
 }
 
