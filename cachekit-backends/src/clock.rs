@@ -115,7 +115,7 @@ fn wall_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The thread that advances the coarse time, started at the first need and parked when nobody asks.
+/// The thread that advances the coarse time, started at the first need and parked while the time isn't read.
 fn ticker() -> &'static Thread {
     static TICKER: OnceLock<Thread> = OnceLock::new();
     TICKER.get_or_init(|| {

@@ -29,7 +29,7 @@ pub(crate) struct Model {
     pub(crate) arguments: Vec<Argument>,
     pub(crate) returns: Type,
     pub(crate) key: KeySource,
-    /// What has nothing better goes in by `Debug`.
+    /// Arguments without `CacheKey` and `Hash` enter the key by `Debug`.
     pub(crate) debug: bool,
     pub(crate) conditions: Conditions,
     pub(crate) timeout: Option<TimeoutOption>,

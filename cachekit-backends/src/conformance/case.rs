@@ -125,7 +125,7 @@ impl<'a> Case<'a> {
             }
         }
         Err(format!(
-            "two tokens of a key that nobody changed, expected the same once in {TRIES} tries, got others"
+            "two tokens of a key without a change between them, expected the same once in {TRIES} tries, got others"
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! What the name of a type tells. A name is made for people: the names of two types can be equal, so it is no identity.
+//! The names of types. Two types can have the same name, so a name is no identity.
 
 /// Whether `name`, the [`type_name`](std::any::type_name) of a type, is made only of types of the language and of the
 /// standard library, no two of which have one name.

@@ -1,4 +1,4 @@
-//! The pool of connections of callers who block.
+//! The pool of connections of blocking callers.
 
 use std::convert::Infallible;
 use std::fmt;

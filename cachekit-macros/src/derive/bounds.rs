@@ -9,7 +9,7 @@ use syn::{GenericParam, Generics, Ident, Path, Token, Type, TypePath, WherePredi
 
 use super::options::FieldWay;
 
-/// What of the generics is used in fields.
+/// The generic parameters that fields use.
 pub(super) struct Used {
     own: Ident,
     parameters: Vec<Ident>,
@@ -31,7 +31,7 @@ impl Used {
         Field { used: self, way }.visit_type(ty);
     }
 
-    /// What is asked of all that was found: parameters in the order of their declaration, then associated types.
+    /// Returns the bounds of all that was found: parameters in the order of their declaration, then associated types.
     pub(super) fn predicates(self, krate: &Path) -> Punctuated<WherePredicate, Token![,]> {
         let bound = |way: FieldWay| -> TokenStream {
             match way {

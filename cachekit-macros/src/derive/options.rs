@@ -15,7 +15,7 @@ fn each(attrs: &[Attribute], errors: &Errors, mut read: impl FnMut(&ParseNestedM
     }
 }
 
-/// What is said about the type.
+/// The options of the type.
 pub(super) struct Container {
     pub(super) krate: Path,
     /// The bounds of the implementation, instead of those that follow from the fields.

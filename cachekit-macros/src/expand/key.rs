@@ -1,4 +1,4 @@
-//! What a key is made of, as expressions.
+//! The parts of a key, as expressions.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -9,7 +9,7 @@ use syn::{Expr, GenericParam, Pat, Token, Type};
 
 use crate::model::{Argument, KeySource, Model, Placement, Receiver, Way, located};
 
-/// What of the returned value is stored, by its type.
+/// The policy for the returned value, chosen by its type: which part of it is stored.
 pub(super) fn policy(model: &Model) -> TokenStream {
     let Model { private, returns, .. } = model;
     let span = located(returns.span());

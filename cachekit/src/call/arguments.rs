@@ -98,7 +98,7 @@ impl<T: Debug + ?Sized> KeyPart for ByDebug<'_, T> {
     }
 }
 
-/// What tells the values of a type apart that its `Hash` doesn't.
+/// A form of a value that tells apart values whose `Hash` is equal.
 pub trait Form<T: ?Sized> {
     /// Feeds it.
     fn feed<W: KeyWriter>(value: &T, writer: &mut W);

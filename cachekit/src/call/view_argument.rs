@@ -7,8 +7,8 @@ use std::ops::Deref;
 /// `Path`, `RawPathParams`, `Query`, `RawQuery`, `Uri`, `OriginalUri`, `NestedPath`, `Method` and `State` of axum have it, and
 /// `Option`s of them. An application's state is the same for all requests, so nothing of it is in the key.
 ///
-/// What else a handler takes tells clients apart, and must be named in `ignore(..)`, if the response doesn't depend on it, or
-/// be used in the expression of `key = ..`. Implement the trait for an extractor of your own whose value may be shared by
+/// Any other extractor may tell clients apart. Name it in `ignore(..)` if the response doesn't depend on it, or use it in
+/// the expression of `key = ..`. Implement the trait for an extractor of your own whose value may be shared by
 /// all that get the same one:
 ///
 #[cfg_attr(feature = "tower", doc = "```")]
@@ -32,7 +32,7 @@ use std::ops::Deref;
     label = "not part of the key of this view"
 )]
 pub trait ViewArgument {
-    /// What of the value goes into the key, by its `CacheKey` or `Hash`.
+    /// The part of the value that goes into the key, by its `CacheKey` or `Hash`.
     type Key<'a>
     where
         Self: 'a;

@@ -63,7 +63,7 @@ impl<'a> Split<'a> {
             Some((Token::Close, _)) => return Err("a bracket is closed that was not opened"),
             Some((Token::Open, bracket)) => {
                 let before = self.at.checked_sub(1).map(|at| self.tokens[at].0);
-                // What can be called or indexed; a number can't.
+                // Names and closing brackets can be called or indexed; a number can't.
                 let postfix = match bracket {
                     "(" => !matches!(before, Some(Token::Number | Token::Text)),
                     "[" => before != Some(Token::Number),

@@ -7,7 +7,7 @@ use minijinja::{Environment, Error, TemplateSource};
 
 use super::rewrite::rewrite;
 
-/// What no template has in it, so that the engine takes all of it for text.
+/// Delimiters that no template contains, so that the engine takes all of it for text.
 const NOWHERE: [(&str, &str); 3] =
     [("\u{f0000}\u{1}", "\u{f0001}"), ("\u{f0000}\u{2}", "\u{f0001}"), ("\u{f0000}\u{3}", "\u{f0001}")];
 
@@ -26,7 +26,7 @@ pub(super) fn rewritten(
     Ok(rewritten.with_uptodate_check(move || original.is_current()))
 }
 
-/// What a loader gave, with its check of whether that has changed.
+/// The template that a loader gave, with its check for changes.
 ///
 /// Only an environment can run that check. So one is made that has the original for its only template; it asks its loader
 /// for another one when the check fails, and there is none.

@@ -128,8 +128,8 @@ where
 /// # let cache = Cache::open(Config::simple())?;
 /// let mut env = Environment::new();
 /// template::install(&mut env, &cache);
-/// let source = template::rewrite(env.syntax(), "mail.txt", "{% cache %}Dear {{ who }}{% endcache %}")?;
-/// assert_eq!(env.render_named_str("mail.txt", &source, context! { who => "all" })?, "Dear all");
+/// let source = template::rewrite(env.syntax(), "mail.txt", "{% cache %}Dear {{ reader }}{% endcache %}")?;
+/// assert_eq!(env.render_named_str("mail.txt", &source, context! { reader => "all" })?, "Dear all");
 /// # Ok(())
 /// # }
 /// ```

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! (On one line: no line break is added or lost, so that errors keep their lines.) The variable of `with` holds the duty
-//! to render. However the block is left, by an error of the template too, the engine drops it, and who waits goes on.
+//! to render. However the block is left, by an error of the template too, the engine drops it, and waiting renders go on.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ struct Writer<'a, 's> {
     syntax: &'a SyntaxConfig,
     source: &'s str,
     scanned: &'a Scanned,
-    /// What stands for the tags of cached blocks.
+    /// The text that replaces each tag of a cached block, by the tag's position.
     gates: HashMap<usize, String>,
     out: String,
     /// How far the source is written.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// What the layer did with a request.
+/// How the layer handled a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CacheStatus {
     /// Answered from the cache; how long it stays fresh, in seconds, negative if it is stale.

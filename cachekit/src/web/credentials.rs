@@ -1,9 +1,9 @@
-//! Which fields of a request tell who sent it.
+//! The fields of a request that identify its client.
 
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderName};
 
-/// Fields of requests that tell who sent them, besides those that a layer is told of. A `*` at the end stands for any
+/// Fields of requests that identify the client, besides those that a layer is configured with. A `*` at the end stands for any
 /// rest.
 ///
 /// Clients set the ones, gateways and identity-aware proxies the others. The list is open: no list can know the fields of
@@ -113,7 +113,7 @@ impl Credentials {
         self.ignored_cookies.extend(names.into_iter().map(Into::into));
     }
 
-    /// Whether a request tells who sent it.
+    /// Whether a request carries credentials.
     pub(super) fn has(&self, headers: &HeaderMap) -> bool {
         headers
             .keys()

@@ -152,7 +152,7 @@ impl CacheLayer {
         self
     }
 
-    /// Sets whether requests with credentials take part where a response says that it is for everybody, by `public`,
+    /// Sets whether requests with credentials take part where a response declares itself shared, by `public`,
     /// `s-maxage` or `must-revalidate` (RFC 9111, 3.5). Off by default: such a request passes by, whatever the response
     /// says.
     #[must_use]
@@ -161,7 +161,7 @@ impl CacheLayer {
         self
     }
 
-    /// Adds fields that tell who sent a request, so that the request passes by. A `*` at the end of a name stands for any
+    /// Adds fields that identify the client, so that a request with them passes by. A `*` at the end of a name stands for any
     /// rest.
     ///
     /// `Authorization`, `Cookie`, and the usual fields of API keys, tokens, client certificates and authenticating proxies
@@ -183,7 +183,7 @@ impl CacheLayer {
         self
     }
 
-    /// Names cookies that don't tell who sent a request. A `*` at the end stands for any rest. A request all of whose
+    /// Names cookies that don't identify the client. A `*` at the end stands for any rest. A request all of whose
     /// cookies are such counts as one without cookies, for `Vary: Cookie` too. The handler still gets them: name none that
     /// a response depends on.
     ///

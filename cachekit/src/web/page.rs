@@ -1,6 +1,6 @@
 //! Stored responses.
 //!
-//! A page is read back from bytes that anybody with access to the backend may have written. So reading checks each number and
+//! A page is read back from bytes that any client of the backend may have written. So reading checks each number and
 //! each field against the range that it has when the layer writes it: a page outside of it is unreadable, hence a miss.
 
 use std::fmt;
@@ -21,7 +21,7 @@ const VARIANTS: usize = 16;
 /// The most bytes of one page beside its content: fields, selecting fields and dependencies of all its variants. With the
 /// default of `max_body` it is within every backend's limit.
 const HEADS: usize = 40_000;
-/// What each field counts beside its text.
+/// The bytes that each field counts beside its text.
 const OVERHEAD: usize = 64;
 /// More items than this are no part of a page.
 const ITEMS: usize = HEADS / OVERHEAD + 1;

@@ -54,14 +54,14 @@ impl RequestScopeLayer {
     }
 
     /// Sets whether entries that are keyed by the request are kept for requests with credentials too. Every such function
-    /// must then return the same to everybody.
+    /// must then return the same to every client.
     #[must_use]
     pub const fn with_credentials(mut self, yes: bool) -> Self {
         self.with_credentials = yes;
         self
     }
 
-    /// Adds fields that tell who sent a request, as [`CacheLayer::credentials`](crate::CacheLayer::credentials) does. The
+    /// Adds fields that identify the client, as [`CacheLayer::credentials`](crate::CacheLayer::credentials) does. The
     /// list of known ones is open: name what your gateway sets.
     ///
     /// # Panics
@@ -72,7 +72,7 @@ impl RequestScopeLayer {
         self
     }
 
-    /// Names cookies that don't tell who sent a request, as
+    /// Names cookies that don't identify the client, as
     /// [`CacheLayer::ignore_cookies`](crate::CacheLayer::ignore_cookies) does.
     #[must_use]
     pub fn ignore_cookies<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {

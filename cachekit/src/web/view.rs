@@ -1,4 +1,4 @@
-//! What of a handler's return value a cached function keeps.
+//! The stored form of a handler's return value.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ const MOST: usize = 1_000_000;
 /// `Response`, `Html`, `Json`, tuples with a `StatusCode` and a `HeaderMap`, and `Result`s of them have it; `String` and
 /// other values that are stored as they are need it in tuples only. Implement it for a response type of your own.
 ///
-/// Stored are successful responses (2xx) only, unless a `Response` carries a [`CacheFor`]; and none that isn't for
-/// everybody: with `Set-Cookie`, `Vary`, or the `Cache-Control` of `private`, `no-store`, `no-cache` or a lifetime of 0.
+/// Stored are successful responses (2xx) only, unless a `Response` carries a [`CacheFor`]. Responses that may not be shared
+/// aren't stored: with `Set-Cookie`, `Vary`, or the `Cache-Control` of `private`, `no-store`, `no-cache` or a lifetime of 0.
 ///
 /// ```
 /// use axum::{Json, http::StatusCode};
@@ -37,7 +37,7 @@ const MOST: usize = 1_000_000;
 /// # drop(article());
 /// ```
 pub trait View: Sized {
-    /// What is stored.
+    /// The stored form.
     type Stored: Storable;
 
     /// Makes the value ready to be stored, before anything else is done with it.
@@ -46,7 +46,7 @@ pub trait View: Sized {
         self
     }
 
-    /// What is stored of the value; none if it isn't to be stored.
+    /// Returns the stored form of the value, or `None` if the value isn't stored.
     fn stored(&self) -> Option<Self::Stored>;
 
     /// The value for a stored one.
@@ -175,7 +175,7 @@ impl View for Response {
         if !is_for_all(status, &parts.headers) {
             return Self::from_parts(parts, body);
         }
-        // What isn't ready at once is asked again by whoever sends it, with a waker of its own.
+        // A body that isn't ready at once is polled again by the server that sends it, with a waker of its own.
         match CacheBody::read_ahead(body, MOST, &mut Context::from_waker(Waker::noop())) {
             ReadAhead::Complete(body) => {
                 let mut headers = kept(&parts.headers);
@@ -212,7 +212,7 @@ fn head(status: StatusCode, headers: &HeaderMap) -> Option<StoredHead> {
     })
 }
 
-/// Whether a response may be stored under a key that doesn't know who asked.
+/// Whether a response may be stored under a key without the client's identity.
 fn is_for_all(status: StatusCode, headers: &HeaderMap) -> bool {
     let control = ResponseControl::new(headers);
     status.is_success()

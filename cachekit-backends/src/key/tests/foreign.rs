@@ -1,4 +1,4 @@
-//! What goes in by `write`, `Hash`, `Debug` and `Serialize`, and what may not leave the process.
+//! Values that enter a key by `write`, `Hash`, `Debug` and `Serialize`, and keys that don't leave the process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;

@@ -88,7 +88,7 @@ proptest! {
         if a == b { same(&a, &b) } else { differ(&a, &b) }
     }
 
-    /// What follows can't make up for a difference: no value's bytes begin with those of another.
+    /// Later bytes can't cancel a difference: no value's bytes begin with those of another.
     #[test]
     fn no_value_is_a_prefix_of_another(a in arguments(), b in arguments()) {
         prop_assert!(a == b || !recorded(&a).starts_with(&recorded(&b)));

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use super::fields::{date, items, text};
 use super::kept::kept;
 
-/// What a stale response can be validated by.
+/// The validators of a stale response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::web) struct Validators {
     etag: Option<HeaderValue>,

@@ -115,7 +115,7 @@ impl ResponseControl {
                 _ => {}
             }
         }
-        // What forbids is heeded also where it isn't well formed.
+        // Directives that forbid storing are heeded also where they aren't well formed.
         for item in items(headers, &CACHE_CONTROL) {
             let words = words(&item);
             let says = |word: &str| words.iter().any(|one| one == word);
@@ -127,7 +127,7 @@ impl ResponseControl {
         control
     }
 
-    /// Whether the response says that it is for everybody, so that credentials of who asked don't matter (RFC 9111, 3.5).
+    /// Whether the response declares itself shared, so that the request's credentials don't matter (RFC 9111, 3.5).
     pub(in crate::web) fn says_shared(&self) -> bool {
         self.public || self.s_maxage.is_some() || self.must_revalidate
     }

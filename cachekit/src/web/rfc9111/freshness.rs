@@ -11,7 +11,7 @@ const HEURISTIC_PART: u64 = 10;
 /// The longest heuristic freshness: a day.
 const HEURISTIC_MOST: u64 = 86_400_000;
 
-/// How long a response is fresh, in milliseconds, and who says so.
+/// How long a response is fresh, in milliseconds, by the source of that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::web) enum Freshness {
     /// The response.
@@ -20,7 +20,7 @@ pub(in crate::web) enum Freshness {
     Given(u64),
     /// Its last change.
     Heuristic(u64),
-    /// Nobody.
+    /// No source.
     Unknown,
 }
 
@@ -74,13 +74,13 @@ pub(in crate::web) fn initial_age(headers: &HeaderMap, requested: u64, received:
     let delay = received.saturating_sub(requested);
     let mut lines = headers.get_all(AGE).iter();
     let told = match (lines.next(), lines.next()) {
-        // Whoever makes a response puts neither field into it: the time that it took is work, not age.
+        // A handler that makes a response sets neither field: the time that it took is work, not age.
         (None, _) if !headers.contains_key(DATE) => return 0,
         (None, _) => 0,
         (Some(line), None) if is_number(line.as_bytes()) => {
             seconds_to_millis(line.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX))
         }
-        // It has been somewhere, nobody knows for how long.
+        // It comes from another cache, where it may have been for any time.
         _ => return u64::MAX,
     };
     apparent.max(told + delay)

@@ -1,4 +1,4 @@
-//! What a request that changes something makes invalid (RFC 9111, 4.4).
+//! Invalidation by requests with unsafe methods (RFC 9111, 4.4).
 
 use http::header::{CONTENT_LOCATION, LOCATION};
 use http::{HeaderMap, Method, StatusCode, Uri};

@@ -8,12 +8,12 @@ use super::control::{RequestControl, ResponseControl};
 use super::freshness::Freshness;
 use super::vary::Vary;
 
-/// What is known of a request's credentials.
+/// A request's credentials, and the layer's rule for them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::web) struct Rules {
     /// The request has some.
     pub(in crate::web) credentials: bool,
-    /// The layer lets such requests take part where the response says that it is for everybody.
+    /// The layer lets such requests take part where the response declares itself shared.
     pub(in crate::web) allowed: bool,
 }
 

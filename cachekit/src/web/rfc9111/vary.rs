@@ -17,7 +17,7 @@ pub(in crate::web) enum Vary {
 impl Vary {
     pub(in crate::web) fn new(headers: &HeaderMap) -> Self {
         let mut fields = list(headers, &VARY);
-        // What is no field's name may have been meant for any.
+        // An item that isn't a field's name may stand for any field.
         if fields.iter().any(|field| field == "*" || HeaderName::try_from(field).is_err()) {
             return Self::Star;
         }

@@ -1,4 +1,4 @@
-//! What single flight promises, one test each. Threads meet at barriers and channels, tasks are polled by hand.
+//! The promises of single flight, one test each. Threads meet at barriers and channels, tasks are polled by hand.
 
 mod nesting;
 mod reuse;

@@ -1,4 +1,4 @@
-//! A flight that nobody knew is used again, and nothing of the one is seen in the other.
+//! A flight without other references is used again, without a trace of its first use.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -8,7 +8,7 @@ use super::super::state::{Flight, Node};
 use super::super::table::Digested;
 use super::*;
 
-/// Which flight it was. Its memory is nobody else's as long as this is held.
+/// The identity of a flight. Its memory isn't reused as long as this is held.
 #[derive(Debug)]
 struct Known(Weak<Flight>);
 
@@ -31,7 +31,7 @@ fn miss(flights: &Numbered, key: u64) -> Known {
     let leader = lead(join(flights, key));
     drop(leader.enter());
     let known = known_of(&leader);
-    leader.finish(|| unreachable!("nobody waits"));
+    leader.finish(|| unreachable!("no caller waits"));
     known
 }
 
@@ -70,7 +70,7 @@ fn a_flight_that_was_left_by_who_waited_is_used_again_and_wakes_its_own() {
     drop(waiter);
     drop(left.enter());
     let known = known_of(&left);
-    left.finish(|| unreachable!("nobody waits"));
+    left.finish(|| unreachable!("no caller waits"));
 
     let again = lead(join(&flights, 2));
     assert_eq!(known_of(&again), known);
@@ -142,11 +142,11 @@ fn a_body_inside_a_body_returns_to_the_one_around_it() {
         }
         assert_eq!(inner.flight().parent().map(id), Some(known_of(&outer)));
         assert_eq!(current().as_ref().map(id), Some(known_of(&outer)));
-        inner.finish(|| unreachable!("nobody waits"));
+        inner.finish(|| unreachable!("no caller waits"));
     }
     assert!(current().is_none());
     let known = known_of(&outer);
-    outer.finish(|| unreachable!("nobody waits"));
+    outer.finish(|| unreachable!("no caller waits"));
     assert_eq!(miss(&flights, 1), known, "what it had inside has ended");
 }
 
@@ -229,7 +229,7 @@ impl Digested for Same {
 fn keys_of_one_digest_share_no_value() {
     let flights = Flights::<Same, u32>::new();
     let join = |key| flights.join(&Same(key), 0, |_, _| true, None, false);
-    let Role::Lead(one) = join(1) else { panic!("nobody leads it") };
+    let Role::Lead(one) = join(1) else { panic!("the flight has no leader") };
     let Role::Alone(two) = join(2) else { panic!("the flight of another key was joined") };
     assert!(flights.lead_at_once(&Same(2), 0, flights.completions(&7)).is_none());
     let Role::Wait(waiter) = join(1) else { panic!("the flight of its own key was not joined") };

@@ -1,4 +1,4 @@
-//! Who leads, who waits, who looks again, and what a deletion does to those under way.
+//! Leading, waiting and looking again, and the effect of a deletion on flights under way.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -145,7 +145,7 @@ fn a_flight_that_stored_nothing_makes_nobody_look_again() {
 #[test]
 fn a_value_is_made_only_for_somebody_and_its_panic_hands_over() {
     let flights = flights();
-    lead(join(&flights, 1)).finish(|| unreachable!("nobody waits"));
+    lead(join(&flights, 1)).finish(|| unreachable!("no caller waits"));
 
     let leader = lead(join(&flights, 1));
     let waiter = wait(join(&flights, 1));

@@ -59,7 +59,7 @@ fn a_panic_hands_over_to_one_of_those_who_wait() {
                 for handed_over in 0.. {
                     match role {
                         Role::Lead(lead) => {
-                            // All the others are here, so nobody else can have become a leader.
+                            // All other threads wait here, so none of them can have become a leader.
                             until_waiting(&lead, 3);
                             lead.finish(|| Some(shared(6)));
                             return handed_over + 100;
