@@ -67,7 +67,7 @@ impl Clock {
     /// only within two ticks (8 ms) of the moment; so the answer is exact to the millisecond while the ticker is on time.
     #[inline(always)]
     // Four instructions of the hottest path there is.
-    #[allow(clippy::inline_always)]
+    #[expect(clippy::inline_always, reason = "on the way of every hit, across crates")]
     pub fn is_past(&self, expiry: u64) -> bool {
         match &self.0 {
             Source::System => {

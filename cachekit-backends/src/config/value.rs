@@ -46,7 +46,7 @@ impl Value {
     pub fn as_float(&self) -> Option<f64> {
         match self {
             Self::Float(x) => Some(*x),
-            #[allow(clippy::cast_precision_loss, reason = "documented")]
+            #[expect(clippy::cast_precision_loss, reason = "documented")]
             Self::Integer(n) => Some(*n as f64),
             Self::String(text) => text.trim().parse().ok(),
             _ => None,

@@ -206,7 +206,7 @@ macro_rules! tuples {
         impl<$head: CacheKey, $($tail: CacheKey),*> CacheKey for ($head, $($tail,)*) {
             const TRUSTED: bool = $head::TRUSTED $(&& $tail::TRUSTED)*;
             #[inline]
-            #[allow(non_snake_case, reason = "a field is named like its type")]
+            #[expect(non_snake_case, reason = "a field is named like its type")]
             fn cache_key<Writer: KeyWriter>(&self, writer: &mut Writer) {
                 let ($head, $($tail,)*) = self;
                 $head.cache_key(writer);

@@ -46,7 +46,7 @@ macro_rules! tuples {
             }
             #[inline]
             fn feed<W: KeyWriter>(&self, writer: &mut W) {
-                #[allow(non_snake_case)]
+                #[expect(non_snake_case, reason = "a binding is named like its type")]
                 let ($first, $($part,)*) = self;
                 $first.feed(writer);
                 $($part.feed(writer);)*

@@ -252,7 +252,7 @@ impl<'p, S: Shape> Deref for PortableEq<'p, S> {
 }
 
 // Found by the type of `self`.
-#[allow(clippy::unused_self)]
+#[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
 impl<'p, S: Shape + 'p> PortableEq<'p, S>
 where
     S::Stored: Storable + PartialEq,

@@ -210,7 +210,7 @@ impl Function {
     /// Counts. The first time it notes that the function is called with the cache.
     #[inline(always)]
     // A hit is mostly this.
-    #[allow(clippy::inline_always)]
+    #[expect(clippy::inline_always, reason = "on the way of every hit, across crates")]
     pub(crate) fn count(&self, inner: &Arc<Inner>, event: Event) {
         Counters::count_as(self.counter(inner), event, || &inner.functions.get(self.number).counters);
     }
@@ -304,7 +304,7 @@ impl<M> Handle<M> {
     /// A method, of which a site may have many, in a cache.
     #[inline]
     #[must_use]
-    #[allow(clippy::needless_pass_by_value)]
+    #[expect(clippy::needless_pass_by_value, reason = "generated code makes the scope for this call")]
     pub fn new(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
         Self { function: site.function(&scope), cache, mode: PhantomData }
     }

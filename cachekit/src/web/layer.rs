@@ -72,7 +72,6 @@ impl CacheLayer {
     /// Returns a layer over a cache. Without a [`timeout`](Self::timeout) it stores only responses that say how long they are
     /// fresh.
     #[must_use]
-    #[allow(clippy::needless_pass_by_value, reason = "a handle may be moved in or lent")]
     pub fn new(cache: impl Borrow<Cache>) -> Self {
         Self {
             settings: Settings {

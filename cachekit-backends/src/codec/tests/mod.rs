@@ -17,7 +17,7 @@ fn bytes<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 }
 
 #[track_caller]
-#[allow(clippy::needless_pass_by_value)]
+#[expect(clippy::needless_pass_by_value, reason = "the cases are literals")]
 fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
     let bytes = bytes(&value);
     let back: T = decode(&bytes).unwrap_or_else(|e| panic!("{value:?} as {bytes:02x?}: {e}"));

@@ -54,7 +54,7 @@ fn reordered_variants_are_found_by_name() {
 #[test]
 fn a_new_field_is_missing_unless_it_has_a_default() {
     #[derive(Deserialize, Debug)]
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only its shape matters")]
     struct Longer {
         id: u32,
         age: u32,
@@ -90,13 +90,13 @@ fn skipped_fields_are_left_out() {
 #[test]
 fn positions_and_numbers_are_no_names() {
     #[derive(Deserialize, Debug)]
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only its shape matters")]
     struct Pair {
         a: u32,
         b: u32,
     }
     #[derive(Deserialize, Debug)]
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "only its shape matters")]
     enum Choice {
         Unit,
         Newtype(u32),

@@ -192,7 +192,7 @@ fn any_format_of_serde_is_read() {
 fn a_table_in_a_larger_file_names_its_mistakes() {
     #[derive(Debug, serde::Deserialize)]
     struct Settings {
-        #[allow(dead_code, reason = "it can't be read")]
+        #[expect(dead_code, reason = "it can't be read")]
         cache: Config,
     }
     let error = basic_toml::from_str::<Settings>("[cache]\nthreshold = 'x'").unwrap_err().to_string();

@@ -8,7 +8,7 @@ use super::fields::items;
 /// The directives of a response. What a shared cache doesn't heed is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 // Each is a directive of its own.
-#[allow(clippy::struct_excessive_bools)]
+#[expect(clippy::struct_excessive_bools, reason = "the directives are independent of one another")]
 pub(in crate::web) struct ResponseControl {
     pub(in crate::web) no_store: bool,
     /// Unqualified.
