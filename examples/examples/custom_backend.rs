@@ -32,7 +32,7 @@ fn steps(n: u64) -> u32 {
     steps
 }
 
-/// What a thousand calls return in sum, and how many of them computed.
+/// Returns the sum of a thousand calls, and how many of them computed.
 fn thousand() -> (u32, u32) {
     COMPUTED.store(0, Ordering::Relaxed);
     let sum = (1..=1000).map(steps).sum();

@@ -1,4 +1,5 @@
-//! What the examples share: a `SQLite` backend, which the example `custom_backend` is about, and a few lines for printing.
+//! The parts that the examples share: a `SQLite` backend, which the example `custom_backend` is about, and a few lines for
+//! printing.
 //!
 //! The examples themselves are in the folder `examples`; run one with `cargo run -p cachekit-examples --example quickstart`.
 

@@ -103,7 +103,7 @@ impl Backend for Sqlite {
 
     fn delete(&self, key: &str) -> Result<bool> {
         self.write(|db| {
-            // Also where nothing was: whoever saw that nothing was there must not store after this.
+            // Also without an entry: a caller that saw the miss must not store after this.
             note_removal(db)?;
             let sql = "DELETE FROM cache WHERE key = ?1 RETURNING expiry IS NULL OR expiry > ?2";
             let live = db.prepare_cached(sql)?.query_row((key, self.now()), |row| row.get(0)).optional()?;
@@ -120,8 +120,8 @@ impl Backend for Sqlite {
         })
     }
 
-    // What follows may be left out, and `capabilities` with it. It makes `add` atomic among processes, and lets a deletion
-    // beat a computation that is under way in another process.
+    // The methods below may be left out, and `capabilities` with them. They make `add` atomic among processes, and let a
+    // deletion beat a computation that is under way in another process.
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::none().shared(true).clear_by_prefix(true).atomic_add(true).conditional(true)

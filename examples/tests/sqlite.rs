@@ -1,4 +1,4 @@
-//! What cachekit's suite can't ask of the backend of the example `custom_backend`: its configuration, and a file that two
+//! Tests of the backend of the example `custom_backend` beside cachekit's suite: its configuration, and a file that two
 //! processes use.
 
 use std::time::Duration;

@@ -39,7 +39,7 @@ pub struct Key {
     pub argument: u64,
 }
 
-/// What a deletion removes.
+/// The entries that a deletion removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scope {
     /// Everything.
@@ -60,7 +60,7 @@ impl Scope {
     }
 }
 
-/// What a computation made.
+/// The result of a computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Value {
     /// For which call.
@@ -76,26 +76,26 @@ pub struct Value {
 /// A call and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Called {
-    /// What was called.
+    /// The call.
     pub key: Key,
     /// In which process.
     pub process: u16,
     /// When.
     pub span: Span,
-    /// What it returned.
+    /// The value that it returned.
     pub value: Value,
 }
 
 /// A deletion that returned `Ok`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deleted {
-    /// Of what.
+    /// The entries that it removed.
     pub scope: Scope,
     /// When.
     pub span: Span,
 }
 
-/// What processes did, in any order.
+/// The events of all processes, in any order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct History {
     /// The values that were computed, each with the moment at which its computation ended.
@@ -113,13 +113,13 @@ pub enum Violation {
     Stale(Called, Deleted),
     /// It is the value of another call.
     Foreign(Called),
-    /// Nobody has computed it.
+    /// No computation made it.
     Unknown(Called),
     /// It was read after the call had ended.
     Early(Called),
 }
 
-/// What a history without violations shows. A test must see that it shows anything.
+/// The findings of a history without violations. A test must see that there are some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// How many calls and deletions there were.

@@ -1,4 +1,4 @@
-//! What the cross-crate tests share: a matrix of caches, backends whose faults are made on command, an executor, and
+//! The parts that the cross-crate tests share: a matrix of caches, backends whose faults are made on command, an executor, and
 //! child processes.
 
 #[cfg(any(doctest, test))]

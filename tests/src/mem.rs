@@ -25,7 +25,7 @@ pub enum Op {
     Clear,
 }
 
-/// What an operation does instead of its work.
+/// The fault of an operation, instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Returns an error of a kind.

@@ -13,13 +13,13 @@ use parking_lot::{Condvar, Mutex};
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toward {
-    /// What the cache asks.
+    /// Requests of the cache.
     Server,
-    /// What the server answers.
+    /// Responses of the server.
     Client,
 }
 
-/// What happens to bytes on their way.
+/// The fault of bytes on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -96,7 +96,7 @@ impl Proxy {
     /// Ends all faults, and lets connections in again.
     ///
     /// # Panics
-    /// If somebody else has taken the port meanwhile.
+    /// If another process has taken the port meanwhile.
     pub fn heal(&self) {
         self.set(Toward::Server, Fault::Pass);
         self.set(Toward::Client, Fault::Pass);

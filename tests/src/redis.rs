@@ -189,7 +189,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < end, "not within 20 s: {what}");
-        // What is waited for happens in another process, which tells nobody.
+        // The event happens in another process, which sends no notice.
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -20,7 +20,7 @@ const START: Duration = Duration::from_secs(20);
 const KEEPER: &str =
     r#""$@" < /dev/null & server=$!; echo "$server"; read -r _; kill -9 "$server" 2> /dev/null; wait"#;
 
-/// A port of this machine that nobody listens on.
+/// A port of this machine without a listener.
 ///
 /// # Panics
 /// If there is none.
@@ -132,7 +132,7 @@ impl Server {
         self.dir.path().join("server.log")
     }
 
-    /// What it has written to its standard error.
+    /// Returns the text of its standard error.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -163,7 +163,7 @@ impl Server {
         let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'));
         while !std::fs::read_to_string(&stat).is_ok_and(stopped) {
             assert!(Instant::now() < end, "{} does not stop", self.program);
-            // The kernel tells nobody when the process has stopped: ask again.
+            // There is no event for a process that has stopped: ask again.
             std::thread::sleep(Duration::from_millis(1));
         }
     }

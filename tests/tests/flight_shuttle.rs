@@ -2,7 +2,7 @@
 //! primitives in place of the real ones. The sources are those of `cachekit`, included file by file, for nothing of this
 //! is public.
 //!
-//! Each program checks one promise: one computation per key, nobody hangs (shuttle reports a deadlock), and no value from
+//! Each program checks one promise: one computation per key, no caller hangs (shuttle reports a deadlock), and no value from
 //! before a deletion in the store after it.
 
 #![allow(dead_code, unreachable_pub, reason = "the included modules show more than is needed here")]
@@ -89,7 +89,7 @@ impl Default for Inner {
     }
 }
 
-/// What a caller does who missed.
+/// The next step of a caller after a miss.
 enum Next<'a> {
     Compute(Lead<'a, u64, ()>),
     Wait(Wait),
@@ -342,7 +342,7 @@ fn no_value_from_before_a_clear_is_stored_after_it() {
 #[test]
 fn a_flight_that_is_used_again_is_none_of_the_ones_before() {
     check_both(|memo| {
-        // Each thread's later misses are on the flight of its first one, unless somebody still knows that.
+        // Each thread's later misses are on the flight of its first one, unless that one still has references.
         let calls = |keys: [u64; 3]| {
             let memo = memo.clone();
             boxed(move || keys.iter().for_each(|&key| _ = memo.call(key, &yield_now)))
@@ -399,7 +399,7 @@ fn tasks_inside_one_computation_that_wait_for_each_other_end() {
                         Err(Next::Compute(lead)) => break lead,
                         // Another key that has the same counter landed.
                         Err(Next::Look) => {}
-                        _ => unreachable!("nobody else calls this key"),
+                        _ => unreachable!("no other thread calls this key"),
                     }
                 };
                 lead.scope(memo.call_async(two)).await;

@@ -34,7 +34,7 @@ use store::{ROLES, Store, USERS, traffic};
 
 const CALLS: usize = 10_000;
 
-/// What makes two persons the same to the cache is the id alone.
+/// Two persons are the same to the cache if their ids are equal.
 #[derive(CacheKey)]
 struct Person<'a> {
     id: u32,

@@ -1,4 +1,4 @@
-//! What one pass over all questions took, as a row of a table.
+//! The time of one pass over all questions, as a row of a table.
 
 use std::time::Duration;
 

@@ -99,7 +99,7 @@ fn make(path: &Path) -> Result<()> {
     std::fs::rename(&unfinished, path).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// What real traffic looks like: few users ask most questions (Zipf's law, the user at rank `r` `1/r^1.25` times as many as
+/// Traffic as in production: few users ask most questions (Zipf's law, the user at rank `r` `1/r^1.25` times as many as
 /// the first one), and common roles are asked for more often than rare ones.
 pub(crate) fn traffic(calls: usize) -> Vec<(u32, &'static str)> {
     let mut random = Random(2);

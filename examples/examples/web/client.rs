@@ -9,7 +9,7 @@ pub(crate) struct Client {
     host: SocketAddr,
 }
 
-/// What came back.
+/// A response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     fields: Vec<(String, String)>,

@@ -98,7 +98,7 @@ impl Dice {
         Key { function, instance: self.below(instances), argument: self.below(arguments) }
     }
 
-    /// What to delete, of that which a key is in; mostly nothing.
+    /// Chooses a deletion that covers the key; mostly none.
     fn scope(&mut self, key: Key) -> Option<Scope> {
         Some(match self.below(200) {
             0 => Scope::All,

@@ -124,21 +124,21 @@ impl Fleet {
         std::fs::write(self.source.path(), state.to_string()).unwrap();
     }
 
-    /// What a process gets for each call.
-    fn ask(&mut self, who: usize) -> Vec<u64> {
-        self.children[who].tell("call");
-        self.children[who].hear().split(' ').map(|value| value.parse().unwrap()).collect()
+    /// Returns the values that a process gets, one for each call.
+    fn ask(&mut self, child: usize) -> Vec<u64> {
+        self.children[child].tell("call");
+        self.children[child].hear().split(' ').map(|value| value.parse().unwrap()).collect()
     }
 
     fn all_get(&mut self, expected: &[u64], what: &str) {
-        for who in 0..self.children.len() {
-            assert_eq!(self.ask(who), expected, "process {who} {what}");
+        for child in 0..self.children.len() {
+            assert_eq!(self.ask(child), expected, "process {child} {what}");
         }
     }
 
-    fn delete(&mut self, who: usize, number: usize) {
-        self.children[who].tell(&format!("delete {number}"));
-        assert_eq!(self.children[who].hear(), "deleted");
+    fn delete(&mut self, child: usize, number: usize) {
+        self.children[child].tell(&format!("delete {number}"));
+        assert_eq!(self.children[child].hear(), "deleted");
     }
 
     fn finish(self) {
@@ -197,7 +197,7 @@ pub(crate) fn under_way(place: impl Fn() -> Place, test: &str) {
         assert_eq!(fleet.children[slow].hear(), "inside");
         fleet.change_source(before[0] + 1);
         fleet.delete(other, number);
-        // In the second half somebody calls again before the old computation ends.
+        // In the second half there is another call before the old computation ends.
         if round >= DELETIONS.len() {
             assert_eq!(fleet.ask(third)[computed], before[0] + 1, "{scope:?}");
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// So many bytes more have the values of some calls.
 pub(crate) const LARGE: usize = 5000;
 
-/// What the functions return.
+/// The value that the functions return.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) value: Value,
@@ -37,7 +37,7 @@ impl Answer {
     }
 }
 
-/// What the bodies of the functions do in a process of the fleet.
+/// The bodies of the functions in a process of the fleet.
 pub(crate) trait Source: Send + Sync {
     /// Computes, on the thread of the call.
     fn compute(&self, key: Key) -> Value;

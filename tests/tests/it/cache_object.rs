@@ -63,7 +63,7 @@ fn async_methods_do_the_same() {
             assert!(aio.stats().stores >= 5);
         };
         tasks([test]);
-        // What one way stored the other finds.
+        // A value that one way stored is found by the other.
         block_on(world.cache().aio().set("x", &1u8, 0)).unwrap();
         assert_eq!(world.cache().get::<u8>("x").unwrap(), Some(1));
     });

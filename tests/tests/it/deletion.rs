@@ -18,7 +18,7 @@ fn one_call() {
         // Coerced as in a call.
         delete_memoized!(f, &owned, 1).unwrap();
         assert_eq!((f("demo", 1), f("demo", 2), f("other", 1)), (3, 1, 2));
-        delete_memoized!(f, "nobody", 1).unwrap();
+        delete_memoized!(f, "none", 1).unwrap();
         assert_eq!((f("demo", 1), f("demo", 2), f("other", 1)), (3, 1, 2));
     });
 }
@@ -218,6 +218,6 @@ fn by_name() {
         cachekit::delete_memoized_named("deletion.by_name").unwrap();
         assert_eq!(f(1), 1);
     });
-    let error = cachekit::delete_memoized_named("deletion.nobody").unwrap_err();
+    let error = cachekit::delete_memoized_named("deletion.unknown").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownFunction);
 }

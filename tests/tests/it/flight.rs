@@ -134,7 +134,7 @@ fn an_err_is_neither_stored_nor_shared() {
             gate.open();
             assert_eq!(first.join().unwrap(), Err(0));
             for (me, other) in (1..).zip(others) {
-                assert_eq!(other.join().unwrap(), Err(me), "everybody has an error of his own");
+                assert_eq!(other.join().unwrap(), Err(me), "each caller has an error of its own");
             }
         });
         assert_eq!(CALLS.take(), 4);
@@ -164,7 +164,7 @@ fn a_panic_hands_over() {
             assert!(first.join().is_err(), "the panic goes to its own caller");
             assert!(others.into_iter().all(|other| other.join().unwrap() == 7));
         });
-        assert_eq!(CALLS.take(), 2, "one of those who waited took over");
+        assert_eq!(CALLS.take(), 2, "one of the waiting callers took over");
         assert_eq!(f(7, &gate), 7);
         assert_eq!(CALLS.take(), 0);
     });

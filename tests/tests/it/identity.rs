@@ -289,7 +289,7 @@ fn debug_lets_the_text_of_an_argument_stand_for_it() {
                 let options = Options { depth };
                 assert_eq!(named(&options, 1), format!("{depth} 1"));
                 assert_eq!((by_key(&options), options.method()), (depth.to_string(), depth.to_string()));
-                // What has something better goes in by that: the texts of `-0.0` and `0.0` are as good, but not these.
+                // Types with `CacheKey` or `Hash` go in by these: the texts of `-0.0` and `0.0` are as good, but not these.
                 for (text, n) in [("a", 0.0), ("b", 0.0), ("a", f64::MIN_POSITIVE)] {
                     assert_eq!(any(&options, &row(1, text), n), format!("{depth} {text} {n}"));
                 }
@@ -299,7 +299,7 @@ fn debug_lets_the_text_of_an_argument_stand_for_it() {
     });
 }
 
-/// What this thread logs while it does something.
+/// Returns the log of this thread during some work.
 pub(crate) fn logged(work: impl FnOnce()) -> Vec<String> {
     struct Log(Arc<Mutex<Vec<String>>>);
     struct Message<'a>(&'a mut String);

@@ -1,4 +1,4 @@
-//! Promise 5: reads and writes fail open, deletion fails loud, nobody waits long.
+//! Promise 5: reads and writes fail open, deletion fails loud, no call waits long.
 
 use std::time::{Duration, Instant};
 
@@ -300,7 +300,7 @@ fn every_method_of_the_cache_returns_the_error() {
     assert_eq!(block_on(aio.get_or_insert_with("a", 0, || async { 8u8 })), 8);
 }
 
-/// What joins a computation that could not ask the backend must not get a value from before a deletion that succeeded.
+/// A call that joins a computation that could not ask the backend must not get a value from before a deletion that succeeded.
 #[test]
 fn a_deletion_between_two_outages_is_final() {
     use std::sync::mpsc;

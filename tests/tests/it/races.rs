@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 type Ends = (mpsc::Sender<()>, mpsc::Receiver<()>);
 
-/// What a function computes from, and where its next computation is held, after it has looked.
+/// The state that a function reads, and the gate that holds its next computation after the read.
 struct Stage {
     state: AtomicU64,
     ends: Mutex<Option<Ends>>,
@@ -21,7 +21,7 @@ impl Stage {
         Self { state: AtomicU64::new(0), ends: Mutex::new(None) }
     }
 
-    /// What the functions of a stage do.
+    /// Computes, for the functions of a stage.
     fn compute(&self) -> u64 {
         let value = self.state.load(Ordering::SeqCst);
         // The lock must not be held while it waits.
@@ -51,11 +51,11 @@ impl Stage {
         during();
         let result = meanwhile();
         go.send(()).unwrap();
-        assert_eq!(slow.join().unwrap(), 0, "who began before may see the state from before");
+        assert_eq!(slow.join().unwrap(), 0, "a call that began before may see the state from before");
         result
     }
 
-    /// A deletion beats a computation that is under way, whether or not somebody calls again before it lands.
+    /// A deletion beats a computation that is under way, whether or not there is another call before it lands.
     fn deletion_wins(
         &self,
         world: &World,
@@ -328,7 +328,7 @@ fn a_deletion_in_another_process_beats_a_computation_in_this_one() {
     }
 }
 
-/// What the functions of the storm compute from. A deletion that has returned raises the floor.
+/// The state that the functions of the storm read. A deletion that has returned raises the floor.
 struct Truth {
     now: AtomicU64,
     floor: AtomicU64,
@@ -414,7 +414,7 @@ fn no_call_ever_sees_what_was_deleted() {
             while begin.elapsed() < Duration::from_millis(700) || rounds < 10 {
                 let _entered = worlds[rounds % worlds.len()].enter();
                 match rounds % 5 {
-                    // What one deletion doesn't reach, the truth of this test needs another for.
+                    // Entries that one deletion doesn't reach need another one.
                     0 => TRUTH.change(|| {
                         delete_memoized!(f, 1).unwrap();
                         delete_memoized!(Person(7).truth).unwrap();

@@ -1,4 +1,4 @@
-//! What `stats!` and `Cache::stats` count.
+//! The counters of `stats!` and `Cache::stats`.
 
 use cachekit::{delete_memoized, memoize, refresh, stats, uncached};
 use cachekit_tests::{World, block_on, each_keeping};

@@ -85,7 +85,7 @@ fn the_cache_object_keeps_time_too() {
         assert!(!is_there("second") && !is_there("a") && !is_there("b"));
         world.advance(Duration::from_secs(299));
         assert!(!is_there("default") && is_there("never"));
-        // What is over isn't in the way.
+        // Expired entries count as absent.
         assert!(!cache.delete("second").unwrap());
         assert_eq!(cache.delete_many(&["a", "never"]).unwrap(), 1);
         assert!(cache.add("second", &1u8, 1).unwrap());

@@ -1,4 +1,4 @@
-//! What is particular about memcached: keys, sizes, generations.
+//! Particulars of memcached: keys, sizes, generations.
 
 use std::time::Duration;
 

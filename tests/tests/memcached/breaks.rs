@@ -1,4 +1,4 @@
-//! When it breaks: slow, stopped, killed and lying servers, and callers who leave.
+//! When it breaks: slow, stopped, killed and lying servers, and callers that leave.
 
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,7 @@ fn a_lying_server_gives_no_wrong_value() {
     assert!(errors > 10, "only {errors} errors");
 }
 
-/// A caller who leaves half-way takes the connection along.
+/// A caller that leaves half-way takes the connection along.
 #[test]
 fn a_cancelled_call_does_not_harm_the_next() {
     let (store, random) =
@@ -213,8 +213,8 @@ fn bare() -> tokio::runtime::Builder {
     tokio::runtime::Builder::new_current_thread()
 }
 
-/// A write whose answer was lost may have been done. It is an error, and not done again: somebody may have deleted what it
-/// wrote since.
+/// A write whose answer was lost may have been done. It is an error, and not done again: its value may have been deleted
+/// since.
 #[test]
 fn a_write_whose_answer_was_lost_is_not_repeated() {
     let server = servers::server(&[]);
@@ -234,7 +234,7 @@ fn a_write_whose_answer_was_lost_is_not_repeated() {
     }
 }
 
-/// A server that hangs doesn't cost the connections to the others: what they answered is read, whoever is asked first.
+/// A server that hangs doesn't cost the connections to the others: their answers are read, in any order of requests.
 #[test]
 fn a_hung_server_leaves_the_others_connections_alone() {
     let servers: Vec<_> = (0..3).map(|_| servers::server(&[])).collect();

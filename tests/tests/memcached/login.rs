@@ -74,7 +74,8 @@ fn what_a_login_cannot_carry_is_said() {
     assert_eq!((error.kind(), error.to_string().contains("NUL")), (ErrorKind::Config, true));
 }
 
-/// Who comes without a login to a server that wants one hears so; where the server says nothing, the time limit ends it.
+/// A connection without a login to a server that wants one gets a clear error; where the server says nothing, the time
+/// limit ends it.
 #[test]
 fn a_missing_login_is_a_clear_error() {
     let text_login = servers::with_text_login();
@@ -87,7 +88,7 @@ fn a_missing_login_is_a_clear_error() {
     assert!(text.contains("`-S`"), "{text}");
 }
 
-/// A login that nobody checks is no login.
+/// A login that is not checked is no login.
 #[test]
 fn a_server_without_logins_is_an_error_for_who_logs_in() {
     let (kind, text) = first_error(&with_login(servers::shared(), "user", "password"));
@@ -111,7 +112,7 @@ fn the_kind_of_login_can_be_chosen() {
     }
 }
 
-/// A server that nobody vouches for isn't talked to, nor is one that speaks no TLS.
+/// A server without a trusted certificate isn't talked to, nor is one that speaks no TLS.
 #[test]
 fn tls_checks_the_server() {
     let (server, _) = tls_server();

@@ -56,7 +56,7 @@ fn never_wrong(kind: &Kind, toward: Toward) {
         }
         errors += check();
         if round % 10 == 9 {
-            // What was changed on the way to the server is there now.
+            // Bytes that were changed on the way to the server are stored there now.
             proxy.heal();
             check();
             (0..7).for_each(|n| subject.call(n));

@@ -126,7 +126,7 @@ fn answers_that_come_a_little_late() {
 }
 
 /// More callers than connections, and all with the same keys: the limit holds for the wait for a connection as well, and
-/// who has waited in vain doesn't do so again because somebody else has computed meanwhile.
+/// a caller that has waited in vain doesn't do so again because another one has computed meanwhile.
 #[test]
 fn many_callers_at_a_server_that_hangs() {
     each(|kind| {

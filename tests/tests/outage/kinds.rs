@@ -4,7 +4,7 @@ use cachekit::Config;
 use cachekit_tests::server::Server;
 use cachekit_tests::{memcached, redis};
 
-/// What must not be in any error.
+/// A secret that must not be in any error.
 pub(crate) const SECRET: &str = "hunter2";
 
 /// A backend.

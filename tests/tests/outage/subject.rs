@@ -46,12 +46,12 @@ async fn later(n: u64) -> String {
     right(n)
 }
 
-/// A number that nobody asked for yet.
+/// A number that was not asked for yet.
 fn fresh() -> u64 {
     NEXT.replace(NEXT.get() + 1)
 }
 
-/// Does something that must take no longer than the limit. Who waits longer by design does so each time.
+/// Does something that must take no longer than the limit. A wait that is longer by design is so each time.
 fn in_time<R>(what: &str, work: impl Fn() -> R) -> R {
     let mut times = [Duration::ZERO; 3];
     for took in &mut times {
@@ -147,7 +147,7 @@ impl Subject {
         in_time("a call of tasks", || once(&|| self.block_on(later(n))));
     }
 
-    /// What deletions and methods return, each in time. All at once, because most of it is waiting.
+    /// Returns the errors of deletions and methods, each in time. All at once, because most of it is waiting.
     pub(crate) fn errors(&self) -> Vec<Error> {
         type Work<'a> = &'a (dyn Fn() -> cachekit::Result<()> + Sync);
         let (cache, aio, key) = (self.cache(), self.cache().aio(), "outage");
@@ -226,10 +226,10 @@ pub(crate) fn outage(
     stubborn.works();
 }
 
-/// Once the breaker is open, nothing goes to the server, and nobody waits.
+/// Once the breaker is open, nothing goes to the server, and no call waits.
 fn is_left_alone(subject: &Subject, asked: &dyn Fn() -> u64) {
     let _entered = subject.enter();
-    // What was sent before may still be on its way.
+    // Earlier requests may still be on their way.
     let (mut before, end) = (asked(), Instant::now() + PATIENCE);
     loop {
         std::thread::sleep(Duration::from_millis(30));
@@ -241,7 +241,7 @@ fn is_left_alone(subject: &Subject, asked: &dyn Fn() -> u64) {
         before = now;
     }
     let ((), took) = time(|| (0..100).for_each(|_| subject.call(7)));
-    assert!(took < VERY_LATE, "200 calls took {took:?} although nobody is asked");
+    assert!(took < VERY_LATE, "200 calls took {took:?} without a request to the server");
     assert_eq!(delete_memoized!(text).unwrap_err().kind(), ErrorKind::CircuitOpen);
     assert_eq!(subject.cache().get::<u8>("outage").unwrap_err().kind(), ErrorKind::CircuitOpen);
     assert_eq!(asked(), before, "the server is left alone");

@@ -80,7 +80,7 @@ async fn later(n: u64) -> u64 {
     n
 }
 
-/// The longest that one of twenty callers waited, who come one after another.
+/// The longest wait of twenty callers that come one after another.
 fn longest(scoped: &'static Scoped, call: fn(&'static Scoped)) -> Duration {
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {

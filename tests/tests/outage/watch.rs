@@ -1,4 +1,4 @@
-//! What goes on beside a test: how late the machine is, and who panics.
+//! Events beside a test: delays of the machine, and panics.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! What stands in the server, what others put there, and what is lost there.
+//! The entries on the server: their form, those of other programs, and lost ones.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What `cargo fix` and `cargo clippy --fix` do to a memoized function: nothing that they wouldn't do without the attribute.
+//! `cargo fix` and `cargo clippy --fix` change a memoized function as they would without the attribute.
 
 use cachekit_tests::Scratch;
 

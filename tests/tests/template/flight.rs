@@ -1,4 +1,4 @@
-//! Renderings at the same time: one renders, deletions are final, nobody waits for ever.
+//! Renderings at the same time: one renders, deletions are final, no rendering waits for ever.
 
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
@@ -64,7 +64,7 @@ fn a_deletion_while_it_is_rendered_keeps_it_from_being_stored() {
                 } else {
                     world.cache().delete(&key).unwrap();
                 }
-                // Who comes after the deletion doesn't get what was begun before it.
+                // A rendering after the deletion doesn't get a text that was begun before it.
                 let later = threads.spawn(|| page("new"));
                 arrivals.recv_timeout(Duration::from_secs(30)).unwrap();
                 go.send(()).unwrap();

@@ -220,7 +220,7 @@ fn a_template_without_a_name_must_give_a_key() {
         assert_eq!(unnamed("{% cache 60, 'k' %}x{{ tick() }}{% endcache %}").unwrap(), "x");
     }
     assert_eq!(ticks.get(), 1);
-    // What wasn't rewritten is refused by the engine.
+    // The engine refuses a template that wasn't rewritten.
     let error = env.render_str("{% cache 60, 'k' %}x{% endcache %}", context!()).unwrap_err();
     assert!(error.to_string().contains("unknown statement cache"), "{error}");
 }
@@ -230,11 +230,11 @@ fn undefined_parts_and_senseless_timeouts_are_errors_at_the_line() {
     let world = World::simple();
     let (mut env, ticks) = environment(world.cache(), &[]);
     for (args, kind, what) in [
-        ("60, 'k', nobody", ErrorKind::UndefinedError, "part 2 of the key"),
-        ("60, nobody", ErrorKind::UndefinedError, "part 1 of the key"),
+        ("60, 'k', missing", ErrorKind::UndefinedError, "part 2 of the key"),
+        ("60, missing", ErrorKind::UndefinedError, "part 1 of the key"),
         ("60, x.nothing, 'k'", ErrorKind::UndefinedError, "part 1 of the key"),
         ("60, 'k', [x.nothing]", ErrorKind::UndefinedError, "part 2 of the key"),
-        ("nobody, 'k'", ErrorKind::UndefinedError, "timeout of `cache` is undefined"),
+        ("missing, 'k'", ErrorKind::UndefinedError, "timeout of `cache` is undefined"),
         ("-1, 'k'", ErrorKind::InvalidOperation, "is -1"),
         ("-0.5, 'k'", ErrorKind::InvalidOperation, "is -0.5"),
         ("true, 'k'", ErrorKind::InvalidOperation, "is True"),

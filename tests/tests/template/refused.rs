@@ -1,4 +1,4 @@
-//! What can't work is refused when the template is loaded, at the line.
+//! Tags that can't work are refused when the template is loaded, at the line.
 
 use cachekit::template::{add_template, rewrite};
 use minijinja::syntax::SyntaxConfig;
@@ -63,7 +63,7 @@ fn what_is_like_it_but_works_is_not_refused() {
     }
 }
 
-/// What else is wrong with a template is said by the engine, at its line.
+/// The engine reports all other mistakes of a template, at their lines.
 #[test]
 fn the_engines_own_errors_keep_their_lines() {
     for (line, what, source) in [

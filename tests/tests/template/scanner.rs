@@ -9,7 +9,7 @@ use minijinja::syntax::SyntaxConfig;
 use proptest::prelude::*;
 use scan::{Kind, Scanned};
 
-/// What both say about a template: its printed texts and its tags, by their places.
+/// An item of a template, as both scanners report it: its printed texts and its tags, by their places.
 #[derive(Debug, PartialEq)]
 enum Item {
     Text(usize, usize),

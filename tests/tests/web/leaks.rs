@@ -1,4 +1,4 @@
-//! Nobody gets what was made for somebody else: two users, each rule, with and without `Cache-Control` from the app.
+//! No user gets a response that was made for another one: two users, each rule, with and without `Cache-Control` from the app.
 
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
@@ -7,7 +7,7 @@ use cachekit::CacheLayer;
 
 use crate::support::{App, each, page, request};
 
-/// What an app may say about a response that is for one person, without meaning it.
+/// `Cache-Control` that an app may set by mistake on a response for one user.
 const CONTROLS: [&[(&str, &str)]; 5] = [
     &[],
     &[("cache-control", "max-age=600")],
@@ -16,7 +16,7 @@ const CONTROLS: [&[(&str, &str)]; 5] = [
     &[("expires", "Wed, 31 Dec 2200 00:00:00 GMT")],
 ];
 
-/// A page that greets who sent the request, by any of its fields.
+/// A page that greets the client, by any of the fields of the request.
 fn greeting(request: &Request, number: u64, fields: &[(&str, &str)]) -> Response {
     let name = ["authorization", "cookie", "accept-language", "x-user", "host", "x-forwarded-host"]
         .iter()
@@ -56,7 +56,7 @@ fn a_response_to_a_request_with_credentials_reaches_nobody_else() {
                     assert!(answer.header("x-for").unwrap().contains(user), "{name} {control:?}");
                 }
                 assert_eq!(app.get(&uri, &[]).await.header("x-for"), Some("a.example"), "{name} {control:?}");
-                // And the page for everybody isn't given to them.
+                // And the shared page isn't served to them.
                 assert!(app.get(&uri, &[(name, "cid")]).await.header("x-for").unwrap().contains("cid"));
                 assert_eq!(app.ran(), 4, "{name} {control:?}");
             }
@@ -177,7 +177,7 @@ fn the_host_and_the_query_are_in_the_key_and_forwarded_hosts_are_not_trusted() {
             ("/P?user=1", &[]),
             ("/p?user=1", &[("host", "b.example")]),
             ("/p?user=1", &[("host", "a.example:8080")]),
-            // The two contradict each other: neither page must come to those who ask one host only.
+            // The two contradict each other: neither page may be served to requests that name one host only.
             ("http://a.example/p?user=1", &[("host", "evil.example")]),
         ] {
             assert_ne!(app.get(uri, fields).await.body, first.body, "{uri} {fields:?}");

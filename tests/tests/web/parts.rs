@@ -136,7 +136,7 @@ fn a_response_that_was_being_made_when_its_function_was_deleted_is_not_served_la
         tokio::task::yield_now().await;
         go.notify_one();
         let old = slow.await.unwrap();
-        assert_ne!(late.await.unwrap(), old, "who came after the deletion and waited");
+        assert_ne!(late.await.unwrap(), old, "a caller that came after the deletion and waited");
         assert_ne!(text(&app, "/").await, old);
     });
 }

@@ -56,7 +56,7 @@ async fn twenty_callers_of_an_uncacheable_page_do_not_wait_in_line() {
     assert!(first < WORK * 10, "{first:?}");
     let second = together(&app).await;
     assert_eq!(calls.take(), CALLERS);
-    assert!(second < WORK * 5, "known to be uncacheable, nobody waits: {second:?}");
+    assert!(second < WORK * 5, "known to be uncacheable, no request waits: {second:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

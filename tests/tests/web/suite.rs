@@ -45,7 +45,7 @@ fn installed() -> PathBuf {
                 "`npm` is missing ({error}): `scripts/test` installs it, as does `apt-get install nodejs npm`"
             ),
         }
-        // It listens on all addresses otherwise, and what it says on its standard output nobody reads.
+        // It listens on all addresses otherwise, and its standard output is not read.
         let server = suite.join("server/server.mjs");
         let text = std::fs::read_to_string(&server).unwrap();
         assert!(text.contains("server.listen(port)"));
@@ -125,7 +125,7 @@ fn judged(suite: &Path, port: u16) -> BTreeMap<String, String> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let dir = tempfile::tempdir().unwrap();
     let judge = dir.path().join("judge.mjs");
-    // Stays, for whoever wants to know why a test failed.
+    // Stays, to find the reason of a failed test.
     let found = Path::new(env!("CARGO_TARGET_TMPDIR")).join("http-cache-tests.json");
     std::fs::write(&judge, JUDGE).unwrap();
     std::fs::write(&found, &output.stdout).unwrap();

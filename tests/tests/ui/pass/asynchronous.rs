@@ -107,7 +107,7 @@ async fn main() {
     assert_eq!(send(factorial(5)).await, 120);
     assert_eq!(send(generic(5_u8)).await, 5);
     assert_eq!(send(kept("x".to_owned())).await, 1);
-    // What a hit moves holds the arguments; what only a miss needs is elsewhere.
+    // A hit moves only the arguments; the state of a miss is allocated.
     let future = large(5);
     assert!(size_of_val(&future) <= 64, "a future of {} bytes", size_of_val(&future));
     assert_eq!(send(future).await, 5);

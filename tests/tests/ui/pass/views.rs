@@ -11,7 +11,7 @@ pub struct User {
     id: u32,
 }
 
-/// What is looked for.
+/// A search.
 #[derive(Clone, Debug, CacheKey)]
 pub struct Search {
     text: String,
