@@ -42,6 +42,7 @@ pub(crate) struct Attr {
     pub(crate) source_check: bool,
     pub(crate) local: bool,
     pub(crate) no_single_flight: bool,
+    pub(crate) flight_timeout: Option<TimeoutOption>,
     pub(crate) cache: Option<Path>,
     pub(crate) in_impl: Option<Span>,
     pub(crate) in_trait: Option<Span>,
@@ -173,6 +174,7 @@ impl Attr {
             ("cache_none", value) => self.cache_none = flag(value, usage)?,
             ("source_check", value) => self.source_check = flag(value, usage)?,
             ("local", value) => self.local = flag(value, usage)?,
+            ("flight_timeout", Value::Is(value)) => self.flight_timeout = Some(flight_timeout(value)?),
             ("single_flight", value) => self.no_single_flight = !flag(value, usage)?,
             _ => return Err(wrong()),
         }
@@ -273,6 +275,16 @@ fn predicate(name: &str, value: Expr, usage: &str) -> syn::Result<Expr> {
             let message = format!("`{name}` takes a closure over the value: write `{usage}`");
             Err(syn::Error::new_spanned(other, message))
         }
+    }
+}
+
+fn flight_timeout(value: Expr) -> syn::Result<TimeoutOption> {
+    match timeout(value.clone())? {
+        TimeoutOption::Millis(0) => Err(syn::Error::new_spanned(
+            value,
+            "`flight_timeout` can't be 0: write `single_flight = false` for calls that don't wait for each other",
+        )),
+        read => Ok(read),
     }
 }
 

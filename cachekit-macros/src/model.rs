@@ -39,6 +39,7 @@ pub(crate) struct Model {
     pub(crate) cache_none: bool,
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
+    pub(crate) flight_timeout: Option<TimeoutOption>,
     pub(crate) cache: Option<Path>,
     /// The options as they are written.
     pub(crate) options: String,
@@ -175,6 +176,7 @@ impl Model {
             cache_none: attr.cache_none,
             local: attr.local,
             single_flight: !attr.no_single_flight,
+            flight_timeout: attr.flight_timeout,
             cache: attr.cache,
             options: attr.written,
             in_body: surroundings.is_some_and(|found| found.in_body),

@@ -83,6 +83,7 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     both("source_check", "source_check"),
     both("local", "local"),
     both("single_flight", "single_flight = false"),
+    both("flight_timeout", "flight_timeout = \"10s\""),
     both("cache", "cache = PATH"),
     both("in_impl", "in_impl"),
     both("in_trait", "in_trait"),

@@ -96,9 +96,14 @@ fn options(model: &Model) -> TokenStream {
         }
     };
     let Conditions { unless, refresh_if, stale_if, .. } = conditions;
-    if let (Ok(timeout), None, None, None, false) =
-        (&timeout, unless, refresh_if, stale_if, matches!(model.key, KeySource::View(..)))
-    {
+    if let (Ok(timeout), None, None, None, None, false) = (
+        &timeout,
+        unless,
+        refresh_if,
+        stale_if,
+        &model.flight_timeout,
+        matches!(model.key, KeySource::View(..)),
+    ) {
         return quote!(#private::plain::<#returns>(#timeout, #single_flight));
     }
     let timeout = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
@@ -122,6 +127,16 @@ fn options(model: &Model) -> TokenStream {
     } else {
         quote!(#private::keep::<#returns>)
     };
+    let flight_timeout = match &model.flight_timeout {
+        None => quote!(::core::option::Option::None),
+        Some(TimeoutOption::Millis(millis)) => {
+            quote!(::core::option::Option::Some(#private::millis(#millis)))
+        }
+        Some(TimeoutOption::Computed(expression)) => {
+            let span = located(expression.span());
+            quote_spanned!(span=> ::core::option::Option::Some::<::core::time::Duration>(#expression))
+        }
+    };
     quote! {
         #private::Options {
             unless: #unless,
@@ -129,6 +144,7 @@ fn options(model: &Model) -> TokenStream {
             stale_if: #stale_if,
             timeout: #timeout,
             single_flight: #single_flight,
+            flight_timeout: #flight_timeout,
         }
     }
 }
@@ -139,5 +155,7 @@ fn has_expressions(model: &Model) -> bool {
         [&conditions.unless, &conditions.refresh_if, &conditions.stale_if, &conditions.cache_if];
     expressions.iter().any(|expression| expression.is_some())
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
-        || matches!(model.timeout, Some(TimeoutOption::Computed(_)))
+        || [&model.timeout, &model.flight_timeout]
+            .iter()
+            .any(|timeout| matches!(timeout, Some(TimeoutOption::Computed(_))))
 }

@@ -371,6 +371,7 @@ impl Engine {
             life: self.life(timeout),
             refresh: false,
             single_flight: true,
+            flight_timeout: self.flight_timeout,
         };
         match Round::new(call, Place::of_object(self, key)).run(io, policy(), |_, _| true).await {
             Outcome::Value(value) => value,

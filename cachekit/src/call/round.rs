@@ -1,7 +1,7 @@
 //! The round of a call that missed: look, take a snapshot, join the computation under way or start one. Written once, for
 //! every surface, over [`Io`].
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inputs::Call;
 use super::look::{Look, local_snapshot};
@@ -28,6 +28,8 @@ pub(crate) struct Round<'a> {
     patience: u8,
     /// When the backend was asked first.
     began: Option<Instant>,
+    /// When the first wait for another call began.
+    waits: Option<Instant>,
 }
 
 enum State {
@@ -62,7 +64,7 @@ pub(crate) enum Outcome<'a, R> {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place) -> Self {
-        Self { call, place, state: State::Start, patience: PATIENCE, began: None }
+        Self { call, place, state: State::Start, patience: PATIENCE, began: None, waits: None }
     }
 
     #[cfg(feature = "tower")]
@@ -123,14 +125,15 @@ impl<'a> Round<'a> {
                     self.call.count(Event::Miss);
                     return Step::Compute(flight);
                 }
-                Role::Wait(wait) => match io.wait(wait).await {
-                    Waited::Again => {}
-                    // It failed or isn't stored: each call computes. Still registered, so that a deletion is seen.
-                    Waited::Released => {
+                Role::Wait(wait) => match io.wait(wait, self.patience_left()).await {
+                    Some(Waited::Again) => {}
+                    // It failed, isn't stored, or takes too long: each call computes. Still registered, so that a deletion is
+                    // seen.
+                    Some(Waited::Released) | None => {
                         self.call.count(Event::Miss);
                         return self.alone(snapshot);
                     }
-                    Waited::Value(value) => {
+                    Some(Waited::Value(value)) => {
                         self.call.count(Event::Miss);
                         match policy.take(&*value) {
                             Some(value) => {
@@ -143,6 +146,12 @@ impl<'a> Round<'a> {
                 },
             }
         }
+    }
+
+    /// How long this call may still wait for others.
+    fn patience_left(&mut self) -> Duration {
+        let began = *self.waits.get_or_insert_with(Instant::now);
+        self.call.flight_timeout.saturating_sub(began.elapsed())
     }
 
     /// Joins the computation under way, or returns the step of a call that waits for none.

@@ -34,6 +34,7 @@ impl Engine {
             prefix: delimited(&config.key_prefix),
             allow_flush: config.allow_flush,
             default_timeout: config.default_timeout,
+            flight_timeout: config.flight_timeout,
             clock: clock.clone(),
             local: SimpleStore::new(config.threshold, clock.clone()),
             discards: remote.as_ref().is_some_and(|remote| remote.capabilities().discards),

@@ -12,6 +12,7 @@ pub(crate) mod stats;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cachekit_backends::simple::{SimpleStore, SlotTable};
 use cachekit_backends::{Clock, KeyBytes, Timeout};
@@ -45,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) prefix: String,
     pub(crate) allow_flush: bool,
     pub(crate) default_timeout: Timeout,
+    /// The longest wait for the computation of another call.
+    pub(crate) flight_timeout: Duration,
     pub(crate) clock: Clock,
     /// The in-process entries: all of them for `simple`, those of `local` functions for other backends.
     pub(crate) local: Arc<LocalStore>,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use cachekit_backends::simple::{Entry, SimpleStore};
 use cachekit_backends::{Matcher, Timeout};
@@ -26,6 +27,8 @@ pub struct Options<U, Q, F, T> {
     pub timeout: T,
     /// Wait for a computation of the same call that is under way.
     pub single_flight: bool,
+    /// The longest wait for it; none: the cache's.
+    pub flight_timeout: Option<Duration>,
 }
 
 /// Options without expressions.
@@ -35,7 +38,14 @@ pub fn plain<R>(
     timeout: Timeout,
     single_flight: bool,
 ) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, impl Fn(&R) -> bool, Fixed> {
-    Options { unless: no, refresh_if: no, stale_if: keep::<R>, timeout: Fixed(timeout), single_flight }
+    Options {
+        unless: no,
+        refresh_if: no,
+        stale_if: keep::<R>,
+        timeout: Fixed(timeout),
+        single_flight,
+        flight_timeout: None,
+    }
 }
 
 /// The time to live of an entry; asked after a miss.
@@ -130,6 +140,7 @@ where
         life: options.timeout.timeout().resolve(engine.default_timeout),
         refresh,
         single_flight: options.single_flight,
+        flight_timeout: options.flight_timeout.unwrap_or(engine.flight_timeout),
     };
     let round = Round::new(call, place(engine, function, arguments, instance, known));
     Some(Pending { round: Some(round), stale_if: options.stale_if, since })

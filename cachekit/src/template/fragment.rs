@@ -43,6 +43,7 @@ impl Cache {
             life: timeout.resolve(engine.default_timeout),
             refresh: false,
             single_flight: true,
+            flight_timeout: engine.flight_timeout,
         };
         let round = Round::new(call, Place::of_object(engine, key));
         match ready(round.run(BlockingIo, policy(), |value, _| serves(value))) {

@@ -131,6 +131,7 @@ impl Exchange {
             life: None,
             refresh: false,
             single_flight: true,
+            flight_timeout: self.engine.flight_timeout,
         };
         Round::new(call, place)
     }

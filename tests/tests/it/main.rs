@@ -15,6 +15,7 @@ mod keys;
 mod methods;
 mod options;
 mod outage;
+mod patience;
 mod races;
 mod stats;
 mod time;

@@ -91,7 +91,14 @@ impl Memo {
 
     fn round(&self, refresh: bool) -> Round<'_> {
         let engine = Hold::Borrowed(&*self.0.engine);
-        let call = Call { engine, function: FUNCTION.number, life: None, refresh, single_flight: true };
+        let call = Call {
+            engine,
+            function: FUNCTION.number,
+            life: None,
+            refresh,
+            single_flight: true,
+            flight_timeout: std::time::Duration::MAX,
+        };
         Round::new(call, self.place())
     }
 

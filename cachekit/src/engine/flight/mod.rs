@@ -9,27 +9,29 @@
 //!     if let Some(value) = look(&key) { return value }            // takes the snapshot too
 //!     match flights.join(&key, snapshot, joinable, Some(since), patient) {
 //!         Lead(lead) | Alone(lead) => { compute in lead.enter(); store unless lead.invalidated(); lead.finish(…) }
-//!         Wait(wait) => match wait.wait() {                       // or `.await`
-//!             Value(value) => return value,
-//!             Released => compute under flights.register(&key, snapshot),
-//!             Again => continue,
+//!         Wait(wait) => match wait.wait_within(limit) {           // or `.await`
+//!             Some(Value(value)) => return value,
+//!             Some(Released) | None => compute under flights.register(&key, snapshot),
+//!             Some(Again) => continue,
 //!         },
 //!         Recheck => continue,
 //!     }
 //! }
 //! ```
 //!
-//! A leader that is a task and isn't polled, held back while its own task awaits the same key for instance, makes the others
-//! wait for as long; dropped, it hands over.
+//! A leader that is a task and isn't polled, held back while its own task awaits the same key for instance, loses its place:
+//! the others compute. Dropped, it hands over. No wait is longer than its caller's limit.
 //!
 //! - [`table`] finds the flight of a key, and lets a deletion invalidate it.
 //! - [`slots`] is a shard of that table.
 //! - [`lead`] is the right to compute, [`seat`] a leader's hold on its flight, which the thread's next leader uses again.
 //! - [`state`] is one flight and its waiting callers.
 //! - [`nesting`] keeps computations inside computations from waiting in a circle.
+//! - [`pulse`] notices a leader that is a task and isn't polled any more.
 
 mod lead;
 mod nesting;
+mod pulse;
 mod seat;
 mod slots;
 mod state;
@@ -42,6 +44,7 @@ mod tests;
 use cachekit_backends::KeyBytes;
 
 pub(crate) use lead::scope;
+pub(crate) use pulse::STALL;
 pub(crate) use state::{Shared, Wait, Waited};
 use table::Digested;
 

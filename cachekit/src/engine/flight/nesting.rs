@@ -17,8 +17,9 @@ use std::future::{Future, poll_fn};
 use std::iter::successors;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
+use super::pulse::Pulse;
 use super::state::Node;
 use super::sync::{Mutex, process_wide, thread_local};
 
@@ -85,23 +86,35 @@ pub(super) fn step_out(node: &Node) {
 pub(super) async fn scope<F: Future>(node: Option<Node>, future: F) -> F::Output {
     struct Body<'a, F> {
         node: Cell<Option<Node>>,
+        pulse: Option<Arc<Pulse>>,
         future: Pin<&'a mut Option<F>>,
     }
 
     impl<F> Drop for Body<'_, F> {
         fn drop(&mut self) {
-            let _entered = self.node.take().map(|node| enter(node, &self.node));
+            let _entered = self.node.take().map(|node| {
+                node.set_pulse(None);
+                enter(node, &self.node)
+            });
             self.future.set(None);
         }
     }
 
-    let mut body = Body { node: Cell::new(node), future: pin!(Some(future)) };
+    let pulse = node.as_ref().map(|node| {
+        let pulse = Pulse::new();
+        node.set_pulse(Some(Arc::clone(&pulse)));
+        pulse
+    });
+    let mut body = Body { node: Cell::new(node), pulse, future: pin!(Some(future)) };
     poll_fn(move |context| {
-        let Body { node: home, future } = &mut body;
+        let Body { node: home, pulse, future } = &mut body;
         let _entered = home.take().map(|node| enter(node, home));
-        match future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(context),
-            None => Poll::Pending,
+        match (future.as_mut().as_pin_mut(), pulse) {
+            (Some(future), Some(pulse)) => {
+                future.poll(&mut Context::from_waker(&pulse.beat(context.waker())))
+            }
+            (Some(future), None) => future.poll(context),
+            (None, _) => Poll::Pending,
         }
     })
     .await

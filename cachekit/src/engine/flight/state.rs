@@ -7,9 +7,11 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use super::nesting::Edge;
-use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park};
+use super::pulse::{Pulse, STALL};
+use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park_timeout};
 
 /// A value of any type on its way from the leader to the callers that wait.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -37,6 +39,8 @@ pub(super) struct Flight {
     /// The last search of the wait graph that visited it. Read and written only under that graph's lock, so a model checker
     /// needs no access to it.
     visited: std::sync::atomic::AtomicU64,
+    /// While a task runs the body: whether it is polled.
+    pulse: parking_lot::Mutex<Option<Arc<Pulse>>>,
     state: Mutex<State>,
 }
 
@@ -55,6 +59,7 @@ impl Flight {
             invalidated: AtomicBool::new(false),
             parent,
             visited: std::sync::atomic::AtomicU64::new(0),
+            pulse: parking_lot::Mutex::new(None),
             state: Mutex::new(State::Running { wakers: None, next: 0 }),
         }
     }
@@ -88,6 +93,16 @@ impl Flight {
     #[inline]
     pub(super) fn invalidated(&self) -> bool {
         self.invalidated.load(Ordering::SeqCst)
+    }
+
+    /// Sets the pulse of the task that runs the body, or ends it.
+    pub(super) fn set_pulse(&self, pulse: Option<Arc<Pulse>>) {
+        let _before = mem::replace(&mut *self.pulse.lock(), pulse);
+    }
+
+    /// Whether the body is a task's that was woken and isn't polled any more.
+    fn is_lost(&self) -> bool {
+        self.pulse.lock().as_ref().is_some_and(|pulse| pulse.is_lost())
     }
 
     /// Ends the flight and wakes the waiting callers, in the order of arrival, with no lock held.
@@ -145,7 +160,7 @@ impl Drop for Flight {
     }
 }
 
-/// A caller's wait for a flight. A task awaits it, a thread calls [`wait`](Self::wait). Dropping it ends the wait.
+/// A caller's wait for a flight. A task awaits it, a thread calls [`wait_within`](Self::wait_within). Dropping it ends the wait.
 #[must_use]
 pub(crate) struct Wait {
     flight: Node,
@@ -159,16 +174,34 @@ impl Wait {
         Self { flight, ticket: None, edge }
     }
 
-    /// Blocks the thread until the flight ends.
-    pub(crate) fn wait(mut self) -> Waited {
+    /// Whether the leader has lost its place, so that waiting for it makes no sense.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.flight.is_lost()
+    }
+
+    /// Blocks the thread until the flight ends. Returns none if that takes longer than `limit`, or if the leader has lost its
+    /// place.
+    pub(crate) fn wait_within(mut self, limit: Duration) -> Option<Waited> {
+        let began = Instant::now();
         let waker = Waker::from(Arc::new(Unpark(current_thread())));
         let mut context = Context::from_waker(&waker);
         loop {
-            match Pin::new(&mut self).poll(&mut context) {
-                Poll::Ready(waited) => return waited,
-                Poll::Pending => park(),
+            if let Poll::Ready(waited) = Pin::new(&mut self).poll(&mut context) {
+                return Some(waited);
             }
+            let left = limit.saturating_sub(began.elapsed());
+            if left.is_zero() || self.is_lost() {
+                return None;
+            }
+            park_timeout(left.min(STALL));
         }
+    }
+
+    /// Blocks the thread until the flight ends.
+    #[cfg(test)]
+    #[allow(dead_code, reason = "for the tests that have no clock")]
+    pub(crate) fn wait(self) -> Waited {
+        self.wait_within(Duration::MAX).expect("the leader is polled")
     }
 }
 

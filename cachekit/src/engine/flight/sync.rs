@@ -2,7 +2,7 @@
 
 pub(super) use parking_lot::Mutex;
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-pub(super) use std::thread::{Thread, current as current_thread, park};
+pub(super) use std::thread::{Thread, current as current_thread, park_timeout};
 pub(super) use std::thread_local;
 
 /// The counters of completions. Two keys that share one make each other look twice now and then; so many that it is rare.

@@ -19,7 +19,17 @@ struct Alarms {
 static ALARMS: Mutex<Alarms> = Mutex::new(Alarms { at: BTreeMap::new(), count: 0, running: false });
 static CHANGED: Condvar = Condvar::new();
 
-pub(super) fn at(when: Instant, waiter: Weak<dyn Expire>) {
+/// One waiter's alarm. Dropping it takes it off the list.
+pub(super) struct Alarm(Instant, u64);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        let _waiter = ALARMS.lock().at.remove(&(self.0, self.1));
+    }
+}
+
+/// Expires a waiter at a time, unless the alarm is dropped before.
+pub(super) fn at(when: Instant, waiter: Weak<dyn Expire>) -> Alarm {
     let mut alarms = ALARMS.lock();
     alarms.count += 1;
     let id = alarms.count;
@@ -31,6 +41,7 @@ pub(super) fn at(when: Instant, waiter: Weak<dyn Expire>) {
     } else if first {
         CHANGED.notify_one();
     }
+    Alarm(when, id)
 }
 
 fn run() {

@@ -5,17 +5,19 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use cachekit_backends::{Backend, Result};
 
-use super::{Operation, Remote, waiting};
-use crate::engine::flight::{Wait, Waited};
+use super::{Operation, RateLimit, Remote, waiting};
+use crate::engine::flight::{STALL, Wait, Waited};
 
 pub(crate) trait Io: Copy + Send + Sync + 'static {
     /// Runs an operation, through the breaker and within the time limit.
     fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send;
-    /// Waits for another call's computation.
-    fn wait(self, wait: Wait) -> impl Future<Output = Waited> + Send;
+    /// Waits for another call's computation. Returns none if that takes longer than `limit`, or if the task that computes has
+    /// lost its place; it is logged.
+    fn wait(self, wait: Wait, limit: Duration) -> impl Future<Output = Option<Waited>> + Send;
 }
 
 /// Blocks the calling thread.
@@ -38,8 +40,8 @@ impl Io for BlockingIo {
         remote.settle(result)
     }
 
-    async fn wait(self, wait: Wait) -> Waited {
-        wait.wait()
+    async fn wait(self, wait: Wait, limit: Duration) -> Option<Waited> {
+        wait.wait_within(limit).or_else(left)
     }
 }
 
@@ -62,9 +64,33 @@ impl Io for AsyncIo {
         remote.settle(result)
     }
 
-    async fn wait(self, wait: Wait) -> Waited {
-        wait.await
+    async fn wait(self, mut wait: Wait, limit: Duration) -> Option<Waited> {
+        let began = Instant::now();
+        loop {
+            let rest = limit.saturating_sub(began.elapsed());
+            if rest.is_zero() || wait.is_lost() {
+                return left();
+            }
+            let ended = async { Ok((&mut wait).await) };
+            if let Ok(waited) = waiting::within(rest.min(STALL), ended).await {
+                return Some(waited);
+            }
+        }
     }
+}
+
+/// Logs a wait that was given up, at most one in a second.
+#[cold]
+fn left() -> Option<Waited> {
+    static LOGS: RateLimit = RateLimit::new();
+    if LOGS.admits() {
+        tracing::warn!(
+            target: "cachekit",
+            "a call no longer waits for the computation of its value by another call, and computes it: the other one takes \
+             longer than `flight_timeout`, or its task is not polled",
+        );
+    }
+    None
 }
 
 /// Returns the result of a future over [`BlockingIo`].

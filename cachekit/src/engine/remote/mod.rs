@@ -85,6 +85,10 @@ impl Remote {
 struct RateLimit(AtomicU64);
 
 impl RateLimit {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     fn admits(&self) -> bool {
         let now = Clock::system().monotonic();
         let next = self.0.load(Ordering::Relaxed);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use cachekit_backends::{Error, ErrorKind, Result};
 use parking_lot::{Condvar, Mutex};
 
-use super::alarm::{self, Expire};
+use super::alarm::{self, Alarm, Expire};
 use super::pool::{Job, Pool};
 
 /// The place for a result, shared by the caller and the operation.
@@ -149,12 +149,13 @@ pub(super) async fn within<T: Send + 'static>(
 struct Pending<T> {
     cell: Arc<Cell<T>>,
     limit: Duration,
+    _alarm: Alarm,
 }
 
 impl<T: Send + 'static> Pending<T> {
     fn new(cell: Arc<Cell<T>>, limit: Duration) -> Self {
-        alarm::at(Instant::now() + limit, Arc::downgrade(&cell) as Weak<dyn Expire>);
-        Self { cell, limit }
+        let alarm = alarm::at(Instant::now() + limit, Arc::downgrade(&cell) as Weak<dyn Expire>);
+        Self { cell, limit, _alarm: alarm }
     }
 }
 

@@ -4,6 +4,8 @@
 mod lead;
 #[path = "../../../../cachekit/src/engine/flight/nesting.rs"]
 mod nesting;
+#[path = "../../../../cachekit/src/engine/flight/pulse.rs"]
+mod pulse;
 #[path = "../../../../cachekit/src/engine/flight/seat.rs"]
 mod seat;
 #[path = "../../../../cachekit/src/engine/flight/slots.rs"]

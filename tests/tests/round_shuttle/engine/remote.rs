@@ -124,7 +124,7 @@ impl Backend for OneCell {
 
 pub(crate) trait Io: Copy + Send + Sync + 'static {
     fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send;
-    fn wait(self, wait: Wait) -> impl Future<Output = Waited> + Send;
+    fn wait(self, wait: Wait, limit: Duration) -> impl Future<Output = Option<Waited>> + Send;
 }
 
 #[derive(Clone, Copy)]
@@ -138,8 +138,8 @@ impl Io for BlockingIo {
         op.run(&remote.backend)
     }
 
-    async fn wait(self, wait: Wait) -> Waited {
-        wait.wait()
+    async fn wait(self, wait: Wait, limit: Duration) -> Option<Waited> {
+        wait.wait_within(limit)
     }
 }
 
@@ -149,8 +149,8 @@ impl Io for AsyncIo {
         op.run(&remote.backend)
     }
 
-    async fn wait(self, wait: Wait) -> Waited {
-        wait.await
+    async fn wait(self, wait: Wait, _: Duration) -> Option<Waited> {
+        Some(wait.await)
     }
 }
 

@@ -1,0 +1,72 @@
+//! Promise 4: no call waits for ever for the computation of another one.
+//!
+//! These waits end by real time, which is short where a test can choose it.
+
+use std::time::Duration;
+
+use cachekit::{Cache, Config, memoize, stats};
+use cachekit_tests::Calls;
+
+/// Far beyond each limit here, so that a test that hangs fails.
+const HANGS: Duration = Duration::from_secs(20);
+
+fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(HANGS, future).await.expect("it hangs") })
+}
+
+#[test]
+fn a_task_that_holds_back_its_own_computation_computes_again() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    async fn slow(n: u64) -> u64 {
+        CALLS.hit();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        n
+    }
+    on_one_thread(async {
+        let first = slow(1);
+        tokio::pin!(first);
+        tokio::select! {
+            biased;
+            _ = &mut first => panic!("it takes longer than the other one"),
+            () = tokio::time::sleep(Duration::from_millis(5)) => assert_eq!(slow(1).await, 1),
+        }
+        assert_eq!(first.await, 1);
+    });
+    assert_eq!(CALLS.get(), 2);
+    assert_eq!(stats!(slow).coalesced, 0);
+}
+
+#[test]
+fn a_call_that_blocks_the_thread_of_the_task_that_computes_goes_on_at_the_limit() {
+    let cache = Cache::open(Config::simple().flight_timeout(Duration::from_millis(50))).unwrap();
+    let aio = cache.aio();
+    on_one_thread(async {
+        let task = aio.get_or_insert_with("key", 60, || async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            1
+        });
+        tokio::pin!(task);
+        tokio::select! {
+            biased;
+            _ = &mut task => panic!("it takes longer than a poll"),
+            () = std::future::ready(()) => assert_eq!(cache.get_or_insert_with("key", 60, || 2), 2),
+        }
+        assert_eq!(task.await, 1);
+    });
+}
+
+#[test]
+fn a_computation_that_waits_for_a_thread_that_waits_for_it_ends() {
+    static CALLS: Calls = Calls::new();
+    #[memoize(flight_timeout = "50ms")]
+    fn stolen(n: u64) -> u64 {
+        if CALLS.hit() == 0 {
+            return std::thread::spawn(move || stolen(n)).join().unwrap() + 1;
+        }
+        n
+    }
+    assert_eq!(stolen(7), 8);
+    assert_eq!(CALLS.get(), 2);
+}
