@@ -8,17 +8,36 @@ use foldhash::fast::{FoldHasher, RandomState};
 use super::KeyWriter;
 use super::unordered::{EntryHasher, KeyedSum};
 
+/// Returns the product of two numbers, folded into one.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
 /// The secret of a store: two hasher states seeded by the operating system.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct KeySecret {
     first: RandomState,
     second: RandomState,
+    /// A digest is folded once more with this. One folded multiplication turns consecutive numbers into nearly an
+    /// arithmetic progression, which some secrets spread unevenly; two don't.
+    last: [u64; 2],
+}
+
+impl Default for KeySecret {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl KeySecret {
     /// A fresh secret.
     pub fn new() -> Self {
-        Self::default()
+        let (first, second) = (RandomState::default(), RandomState::default());
+        let last = [first.hash_one(1), second.hash_one(2) | 1];
+        Self { first, second, last }
     }
 
     /// A digest of what is fed; 64 bits under the secret.
@@ -26,7 +45,8 @@ impl KeySecret {
     pub fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
         let mut hasher = KeyHasher { inner: self.first.build_hasher() };
         feed(&mut hasher);
-        hasher.inner.finish()
+        let [add, multiply] = self.last;
+        fold(hasher.inner.finish() ^ add, multiply)
     }
 
     /// A writer for one entry of a collection without an order.

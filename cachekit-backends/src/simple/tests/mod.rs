@@ -1,3 +1,4 @@
+mod spread;
 mod table;
 
 use std::sync::Arc;
