@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::RwLock;
@@ -59,55 +59,98 @@ impl InstanceNumber {
 /// A function, and an instance of the type that it is a method of.
 type Instance = (u32, InstanceNumber);
 
-/// The horizons of single instances.
-#[derive(Default)]
-pub(super) struct InstanceHorizons(RwLock<HashMap<Instance, u64, RandomState>>);
+/// The least number of horizons of single instances at which they are reclaimed.
+const FEW: usize = 4096;
+
+/// The horizons of single instances. Their number is bounded: with the one that reaches the bound, the store is swept.
+pub(super) struct InstanceHorizons {
+    map: RwLock<HashMap<Instance, u64, RandomState>>,
+    most: AtomicUsize,
+}
+
+impl Default for InstanceHorizons {
+    fn default() -> Self {
+        Self { map: RwLock::default(), most: AtomicUsize::new(FEW) }
+    }
+}
 
 impl InstanceHorizons {
-    pub(super) fn raise(&self, state: &FunctionState, function: u32, instance: InstanceNumber, now: u64) {
-        let mut map = self.0.write();
+    /// Raises a horizon to a moment. Returns whether there are as many horizons as there may be.
+    ///
+    /// `moment` takes the moment and makes it the last deletion of the store; it runs under the lock, so that
+    /// [`begin_reclaim`](Self::begin_reclaim) sees the horizons of all moments until its own.
+    pub(super) fn raise(
+        &self,
+        state: &FunctionState,
+        function: u32,
+        instance: InstanceNumber,
+        moment: impl FnOnce() -> u64,
+    ) -> bool {
+        let mut map = self.map.write();
         let at = map.entry((function, instance)).or_insert_with(|| {
             state.instances.fetch_add(1, Ordering::SeqCst);
             0
         });
-        *at = now.max(*at);
+        *at = moment().max(*at);
+        map.len() >= self.most.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_deleted(&self, function: u32, instance: InstanceNumber, birth: u64) -> bool {
         // Recursive: the caller may hold the read lock of a shard, and a clone of a key under it may come here again.
-        self.0.read_recursive().get(&(function, instance)).is_some_and(|&horizon| birth < horizon)
+        self.map.read_recursive().get(&(function, instance)).is_some_and(|&horizon| birth < horizon)
     }
 
-    /// Begins to reclaim all present horizons: from now on nothing older is stored for their functions.
-    pub(super) fn begin_reclaim<'a>(&self, state: impl Fn(u32) -> &'a FunctionState) -> Vec<(Instance, u64)> {
-        let all: Vec<_> = self.0.read().iter().map(|(&key, &at)| (key, at)).collect();
-        for &((function, _), at) in &all {
+    /// Begins to reclaim all present horizons: from now on nothing older is stored for their functions. Returns the moment
+    /// until which they are reclaimed.
+    pub(super) fn begin_reclaim<'a>(
+        &self,
+        state: impl Fn(u32) -> &'a FunctionState,
+        now: impl FnOnce() -> u64,
+    ) -> u64 {
+        let map = self.map.read();
+        for (&(function, _), &at) in &*map {
             state(function).floor.fetch_max(at, Ordering::SeqCst);
         }
-        all
+        now()
     }
 
-    /// Drops the horizons that a full sweep has made needless, unless they rose meanwhile.
+    /// Drops the horizons that a full sweep has made needless, unless they rose meanwhile. A store of `entries` may have a
+    /// quarter as many horizons before the next sweep, which so costs a deletion four looks at entries.
     pub(super) fn end_reclaim<'a>(
         &self,
-        swept: &[(Instance, u64)],
+        until: u64,
         state: impl Fn(u32) -> &'a FunctionState,
+        entries: usize,
     ) {
-        let mut map = self.0.write();
-        for &(key, at) in swept {
-            if map.get(&key) == Some(&at) {
-                map.remove(&key);
-                state(key.0).instances.fetch_sub(1, Ordering::SeqCst);
+        let mut map = self.map.write();
+        map.retain(|&(function, _), &mut at| {
+            let keep = at > until;
+            if !keep {
+                state(function).instances.fetch_sub(1, Ordering::SeqCst);
             }
-        }
+            keep
+        });
+        map.shrink_to(FEW);
+        // Beside those that are left: each sweep has some to drop.
+        self.most.store(map.len() + FEW.max(entries / 4), Ordering::Relaxed);
     }
 
     pub(super) fn any(&self) -> bool {
-        !self.0.read_recursive().is_empty()
+        !self.map.read_recursive().is_empty()
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.0.read().len()
+        self.map.read().len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.map.read().capacity()
+    }
+
+    #[cfg(test)]
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
     }
 }

@@ -97,10 +97,11 @@ pub(super) fn look<R>(
         // Without branches, which would be guessed wrong as often as right.
         let way = usize::from(set.tags[1] == tag(digest)) + 2 * usize::from(set.tags[2] == tag(digest));
         let entry = set.ways.get(way)?.as_ref()?;
+        // Last, whether it is in the store: a sweep removes a deleted entry before it forgets the deletion.
         let found = entry.digest == digest
-            && entry.is_in(store.number())
             && Matcher::matches(entry.bytes.as_slice(), feed)
-            && store.is_live(entry);
+            && store.is_live(entry)
+            && entry.is_in(store.number());
         if !found {
             return None;
         }

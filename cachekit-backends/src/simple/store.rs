@@ -115,7 +115,8 @@ impl SimpleStore {
         self.number
     }
 
-    /// Whether an entry still counts.
+    /// Whether an entry still counts. Ask under the lock of its shard, or ask afterwards whether it is
+    /// [in the store](Entry::is_in): a sweep may have removed the entry, and then the record of the deletion.
     #[inline(always)]
     #[allow(clippy::inline_always)]
     pub(super) fn is_live(&self, entry: &Entry) -> bool {
@@ -150,6 +151,13 @@ impl SimpleStore {
             entry.touch();
         }
         lives
+    }
+
+    /// As [`serves`](Self::serves), for an entry that was taken out of its shard.
+    fn serves_outside(&self, entry: &Entry) -> bool {
+        // One that a new entry has replaced may serve, if nothing was deleted since its birth.
+        let is_known = || entry.birth >= self.deleted.load(Ordering::Acquire) || entry.is_in(self.number);
+        self.serves(entry) && is_known()
     }
 
     /// Looks a key up whose feeding runs no code of the user's, and hands the entry to `read`, which runs none either,
@@ -228,7 +236,7 @@ impl SimpleStore {
     /// Looks a key up whose feeding may run any code: the candidate is taken out first and compared without a lock.
     pub fn read_foreign(&self, digest: u64, feed: impl Fn(&mut Matcher<'_>)) -> Option<Arc<Entry>> {
         let entry = self.shard(digest).read_recursive().entries.find(digest, |_| true).cloned()?;
-        (Matcher::matches(entry.bytes.as_slice(), feed) && self.serves(&entry)).then_some(entry)
+        (Matcher::matches(entry.bytes.as_slice(), feed) && self.serves_outside(&entry)).then_some(entry)
     }
 
     /// Makes an entry, to be [inserted](Self::insert).
@@ -270,9 +278,11 @@ impl SimpleStore {
     pub(super) fn remove_and(&self, digest: u64, bytes: &[u8], also: impl FnOnce()) -> bool {
         let mut shard = self.shard(digest).write();
         let removed = shard.entries.remove(digest, |entry| entry.bytes.as_slice() == bytes);
+        let lived = removed.as_ref().is_some_and(|entry| self.is_live(entry));
         also();
         drop(shard);
-        removed.is_some_and(|entry| self.is_live(&entry))
+        drop(removed);
+        lived
     }
 
     /// Removes the entries whose keys' bytes are `doomed`, shard by shard, and calls `also` under the lock of each. Costs a
@@ -312,11 +322,18 @@ impl SimpleStore {
         self.deleted.fetch_max(now, Ordering::SeqCst);
     }
 
-    /// Deletes an instance of a function: one write.
+    /// Deletes an instance of a function: one write, and now and then a [`sweep`](Self::sweep).
     pub fn delete_instance(&self, function: u32, instance: u64) {
-        let now = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
-        self.instances.raise(self.function(function), function, InstanceNumber::of(instance), now);
-        self.deleted.fetch_max(now, Ordering::SeqCst);
+        let moment = || {
+            let now = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
+            // Before the horizon can be seen: a sweep that is to reclaim it must find the instance's entries deleted.
+            self.deleted.fetch_max(now, Ordering::SeqCst);
+            now
+        };
+        let state = self.function(function);
+        if self.instances.raise(state, function, InstanceNumber::of(instance), moment) {
+            self.sweep();
+        }
     }
 
     /// Removes everything, and keeps what is being computed from coming back.
@@ -349,13 +366,12 @@ impl SimpleStore {
     /// Reclaims all entries that are over or deleted, and the memory of instance-wide deletions. Runs by itself; costs a
     /// look at every entry.
     pub fn sweep(&self) {
-        let now = self.now();
-        let horizons = self.instances.begin_reclaim(|f| self.function(f));
+        let now = self.instances.begin_reclaim(|f| self.function(f), || self.now());
         for shard in &self.shards {
             let removed = shard.write().sweep(now, |entry| !self.is_live(entry));
             drop(removed);
         }
-        self.instances.end_reclaim(&horizons, |f| self.function(f));
+        self.instances.end_reclaim(now, |f| self.function(f), self.len());
     }
 
     /// Whether a sweep would find something: an entry whose time is over, or what was deleted since the last one.
@@ -391,5 +407,15 @@ impl SimpleStore {
     #[cfg(test)]
     pub(super) fn instance_horizons(&self) -> usize {
         self.instances.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn instance_capacity(&self) -> usize {
+        self.instances.capacity()
+    }
+
+    #[cfg(test)]
+    pub(super) fn records_allowed(&self) -> usize {
+        self.instances.most()
     }
 }
