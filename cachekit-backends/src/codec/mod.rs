@@ -83,6 +83,14 @@ pub fn same_encoding(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
+/// Returns a digest of an encoding that does not depend on the order of the parts of maps and of sequences.
+///
+/// # Errors
+/// [`ErrorKind::Codec`] for bytes that [`encode`] did not write.
+pub fn encoding_digest(bytes: &[u8]) -> Result<u128> {
+    digest::of(bytes).map_err(|fault| Error::new(ErrorKind::Codec, format!("not an encoding: {}", fault.0)))
+}
+
 /// Why a value can't be encoded or decoded, before it is known which type it was.
 struct Fault(Box<str>);
 

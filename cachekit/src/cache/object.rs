@@ -44,6 +44,8 @@ impl<T: Storable> Object<T> {
             };
             slot.is_some()
         },
+        // Neither are its in-process values encoded, nor are they watched.
+        clone_may_share: || false,
         ..whole()
     };
 }

@@ -7,10 +7,11 @@ use cachekit_backends::{Error, Fetched, KeyWriter as _, Matcher, Result, combine
 use super::inputs::Call;
 use super::place::Place;
 use super::policy::{Envelope, Opened, Policy};
+use super::sharing;
 use crate::engine::flight::Key;
 use crate::engine::remote::{Fetch, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
-use crate::engine::{Engine, LocalStore, RemoteState, Snapshot};
+use crate::engine::{Engine, RemoteState, Snapshot};
 
 /// The state of a store at a look.
 pub(super) struct Look {
@@ -39,7 +40,8 @@ impl Look {
         match place {
             Place::Local { key, instance } => {
                 let snapshot = local_snapshot(call, *instance);
-                let value = if call.refresh { None } else { stored_locally(&engine.local, policy, key) };
+                let value =
+                    if call.refresh { None } else { stored_locally(engine, call.function, policy, key) };
                 (value, Self { since, seen: Seen::All(snapshot) })
             }
             Place::Remote { entry, versions, .. } => {
@@ -132,10 +134,10 @@ pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
 }
 
 /// Looks a recorded key up in the in-process store.
-pub(crate) fn stored_locally<R>(store: &LocalStore, policy: &Policy<R>, key: &Key) -> Option<R> {
+fn stored_locally<R>(engine: &Engine, function: u32, policy: &Policy<R>, key: &Key) -> Option<R> {
     let feed = |m: &mut Matcher<'_>| m.write_delimited(key.bytes.as_slice());
-    let entry = store.read(key.digest, feed, Arc::clone)?;
-    policy.take(entry.any())
+    let entry = engine.local.read(key.digest, feed, Arc::clone)?;
+    policy.take(entry.any()).or_else(|| sharing::take(engine, function, policy, entry.any()))
 }
 
 /// Returns the stored value of a place. Counts nothing.
@@ -145,11 +147,12 @@ pub(crate) fn stored_locally<R>(store: &LocalStore, policy: &Policy<R>, key: &Ke
 pub(crate) async fn peek<R, D: Io>(
     io: D,
     engine: &Engine,
+    function: u32,
     place: &Place,
     policy: &Policy<R>,
 ) -> Result<Option<R>> {
     match (place, &engine.remote) {
-        (Place::Local { key, .. }, _) => Ok(stored_locally(&engine.local, policy, key)),
+        (Place::Local { key, .. }, _) => Ok(stored_locally(engine, function, policy, key)),
         (Place::Remote { entry, versions, .. }, Some(remote)) => {
             let fetched = fetch(io, remote, entry, versions).await?;
             Ok(match open(engine, policy, entry, &fetched) {

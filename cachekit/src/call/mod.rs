@@ -25,6 +25,7 @@ mod place;
 pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod round;
+pub(crate) mod sharing;
 pub(crate) mod store;
 pub(crate) mod view_argument;
 

@@ -1,7 +1,7 @@
 //! Which part of a value is stored, decided by its type: of a `Result` only `Ok`, of an `Option` only `Some`, of anything
 //! else the whole value.
 
-use std::any::{Any, TypeId};
+use std::any::{Any, TypeId, type_name};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::faithful::{ByEncoding, ByEq, Check, Comparison};
+use super::sharing;
 use crate::engine::flight::Shared;
 
 /// A value that can be stored and sent anywhere.
@@ -45,6 +46,8 @@ pub trait Shape: Copy {
     const ALWAYS_SMALL: bool = is_small_type::<Self::Stored>();
     /// Whether a clone of the stored value may run user code. `false` is a promise, `true` is not.
     const CLONE_MAY_RUN_USER_CODE: bool = true;
+    /// Whether a change of a clone of the stored value may change the stored value. `false` is a promise, `true` is not.
+    const CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<Self::Stored>;
     /// Whether any part of this value is stored.
     fn stores(output: &Self::Output) -> bool;
     /// Returns the stored part, if this value is stored.
@@ -57,7 +60,7 @@ pub trait Shape: Copy {
 
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident<$($p:ident),*>: $out:ty => $stored:ty, |$o:ident| $view:expr, |$s:ident| $back:expr
-        $(, $const:ident = $bool:expr)*;)*) => {$(
+        $(, $const:ident: $type:ty = $value:expr)*;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<$($p),*>(PhantomData<fn() -> ($($p,)*)>);
@@ -73,7 +76,7 @@ macro_rules! shapes {
         impl<$($p),*> Shape for $name<$($p),*> {
             type Output = $out;
             type Stored = $stored;
-            $(const $const: bool = $bool;)*
+            $(const $const: $type = $value;)*
             #[inline]
             fn stores($o: &$out) -> bool {
                 let view: Option<&$stored> = $view;
@@ -102,11 +105,14 @@ shapes! {
     /// Stores every value.
     Whole<R>: R => R, |o| Some(o), |s| s;
     /// `OkOnly` of a pointer, which is as small as what it points to.
-    OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s), ALWAYS_SMALL = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE = false;
+    OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s),
+        ALWAYS_SMALL: bool = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE: bool = false, CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
     /// `SomeOnly` of a pointer.
-    SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s), ALWAYS_SMALL = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE = false;
+    SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s),
+        ALWAYS_SMALL: bool = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE: bool = false, CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
     /// `Whole` of a pointer.
-    WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s, ALWAYS_SMALL = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE = false;
+    WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s,
+        ALWAYS_SMALL: bool = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE: bool = false, CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
 }
 
 /// Declares one type for each kind of return type that has its own shape, with the next type to try. They are separate types,
@@ -211,6 +217,10 @@ pub struct Policy<R> {
     pub(crate) check: fn(&Envelope<'_>, &[u8], &R) -> CacheResult<()>,
     /// Returns the value of stored bytes.
     pub(crate) open: fn(&Envelope<'_>, &[u8]) -> Opened<R>,
+    /// See [`Shape::CLONE_MAY_SHARE`].
+    pub(crate) clone_may_share: fn() -> bool,
+    /// The name of the stored type, for messages.
+    pub(crate) type_name: fn() -> &'static str,
     /// See [`Shape::ALWAYS_SMALL`].
     pub(crate) always_small: bool,
     /// Whether a clone may run user code.
@@ -301,6 +311,7 @@ where
             None => Ok(()),
         },
         open: |envelope, bytes| envelope.open(bytes).map(S::output),
+        clone_may_share: S::CLONE_MAY_SHARE,
         ..Local::<S>::POLICY
     };
 }
@@ -317,6 +328,9 @@ where
         seal: |_, _| Err(stays()),
         check: |_, _, _| Ok(()),
         open: |_, _| Opened::Unreadable,
+        // A `local` function's callers may share.
+        clone_may_share: || false,
+        type_name: type_name::<S::Stored>,
         always_small: S::ALWAYS_SMALL,
         clone_may_run_user_code: if S::CLONE_MAY_RUN_USER_CODE {
             clone_may_run_user_code::<S::Stored>
@@ -371,7 +385,17 @@ fn take<S: Shape>(value: &(dyn Any + Send + Sync), slot: &mut Option<S::Output>)
 where
     S::Stored: Keepable,
 {
-    let Some(stored) = value.downcast_ref::<S::Stored>() else { return false };
+    let stored = match value.downcast_ref::<S::Stored>() {
+        Some(stored) => stored,
+        // Known at compile time, so that nothing is added for plain types.
+        None if clone_may_run_user_code::<S::Stored>() => {
+            match sharing::settled(value).and_then(|part| part.downcast_ref::<S::Stored>()) {
+                Some(stored) => stored,
+                None => return false,
+            }
+        }
+        None => return false,
+    };
     *slot = Some(S::output(stored.clone()));
     true
 }
@@ -421,7 +445,16 @@ macro_rules! known_types {
         /// Whether a clone of `T` may run code that is not the standard library's.
         #[inline]
         fn clone_may_run_user_code<T: 'static>() -> bool {
-            let id = TypeId::of::<T>();
+            is_foreign(TypeId::of::<T>())
+        }
+
+        /// The same, of a type of which it isn't known that it is `'static`.
+        fn may_run_user_code<T>() -> bool {
+            is_foreign(typeid::of::<T>())
+        }
+
+        #[inline]
+        fn is_foreign(id: TypeId) -> bool {
             !($(id == TypeId::of::<$flat>() ||)* $(id == TypeId::of::<$heap>() ||)* false)
         }
 

@@ -1,12 +1,14 @@
 //! The round of a call that missed: look, take a snapshot, join the computation under way or start one. Written once, for
 //! every surface, over [`Io`].
 
+use std::any::Any;
 use std::time::{Duration, Instant};
 
 use super::inputs::Call;
 use super::look::{Look, local_snapshot};
 use super::place::Place;
 use super::policy::Policy;
+use super::sharing;
 use super::store::Duty;
 use crate::engine::flight::{Role, Waited};
 use crate::engine::remote::Io;
@@ -135,7 +137,7 @@ impl<'a> Round<'a> {
                     }
                     Some(Waited::Value(value)) => {
                         self.call.count(Event::Miss);
-                        match policy.take(&*value) {
+                        match policy.take(&*value).or_else(|| self.take_encoded(policy, &*value)) {
                             Some(value) => {
                                 self.state = State::Refused(snapshot);
                                 return Step::Shared(value);
@@ -152,6 +154,10 @@ impl<'a> Round<'a> {
     fn patience_left(&mut self) -> Duration {
         let began = *self.waits.get_or_insert_with(Instant::now);
         self.call.flight_timeout.saturating_sub(began.elapsed())
+    }
+
+    fn take_encoded<R>(&self, policy: &Policy<R>, part: &(dyn Any + Send + Sync)) -> Option<R> {
+        sharing::take(&self.call.engine, self.call.function, policy, part)
     }
 
     /// Joins the computation under way, or returns the step of a call that waits for none.

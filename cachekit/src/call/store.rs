@@ -9,6 +9,7 @@ use super::inputs::Call;
 use super::look::survived;
 use super::place::Place;
 use super::policy::{Envelope, Policy};
+use super::sharing;
 use crate::engine::flight::{Key, Shared, scope};
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
@@ -143,7 +144,8 @@ impl<'a> Duty<'a> {
     #[inline]
     fn land<R>(&mut self, policy: &Policy<R>, output: &R) {
         if let Some(flight) = &mut self.flight {
-            end(flight, &mut || (policy.share)(output));
+            let call = &self.call;
+            end(flight, &mut || sharing::share(call, policy, output));
         }
     }
 }
@@ -166,7 +168,7 @@ fn store_locally<R>(
     let local = &call.engine.local;
     let expiry = local.expiry(call.life);
     let draft = Draft { digest, bytes, expiry, birth: at, instance, function: call.function };
-    let Some(entry) = (policy.keep)(draft, output) else { return };
+    let Some(entry) = sharing::keep(call, policy, draft, output) else { return };
     if call.refresh {
         flight.supersede();
     }

@@ -1,11 +1,11 @@
-//! Which stores of a function are checked for values that do not come back equal.
+//! Which stores of a function are checked: for values that do not come back equal, and for values whose clones share.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How many stores of a function are checked in a release build. A debug build checks all.
 const FIRST: u8 = 8;
-/// The state of a function that had a value which does not come back: all later stores are checked.
-const UNFAITHFUL: u8 = u8::MAX;
+/// The state of a function that had a value which failed: all later stores are checked.
+const FAILED: u8 = u8::MAX;
 
 /// Which stores of a function are checked.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ impl Checks {
     /// Whether the next store is checked.
     pub(crate) fn is_due(&self) -> bool {
         match self.0.load(Ordering::Relaxed) {
-            UNFAITHFUL => true,
+            FAILED => true,
             FIRST.. => cfg!(debug_assertions),
             done => {
                 // If another thread was faster, one store more is checked.
@@ -25,9 +25,14 @@ impl Checks {
         }
     }
 
-    /// Notes a value that does not come back; true at the first one.
+    /// Whether a value has failed.
+    pub(crate) fn have_failed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == FAILED
+    }
+
+    /// Notes a value that failed; true at the first one.
     pub(crate) fn failed(&self) -> bool {
-        self.0.swap(UNFAITHFUL, Ordering::Relaxed) != UNFAITHFUL
+        self.0.swap(FAILED, Ordering::Relaxed) != FAILED
     }
 }
 
@@ -40,7 +45,9 @@ mod tests {
         let checks = Checks::default();
         assert!((0..FIRST).all(|_| checks.is_due()));
         assert_eq!(checks.is_due(), cfg!(debug_assertions));
+        assert!(!checks.have_failed());
         assert!(checks.failed(), "the first one");
+        assert!(checks.have_failed());
         assert!(!checks.failed());
         assert!((0..=u8::MAX).all(|_| checks.is_due()));
     }

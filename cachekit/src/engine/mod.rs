@@ -17,10 +17,10 @@ use std::time::Duration;
 use cachekit_backends::simple::{SimpleStore, SlotTable};
 use cachekit_backends::{Clock, KeyBytes, Timeout};
 
+pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
 pub(crate) use snapshot::{RemoteState, Snapshot};
 
-use checks::Checks;
 use flight::Key;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
@@ -70,6 +70,7 @@ pub(crate) struct Used {
     pub(crate) counters: Counters,
     registered: AtomicBool,
     checks: Checks,
+    sharing: Checks,
 }
 
 impl Used {
@@ -108,6 +109,11 @@ impl Engine {
             OBJECT => &self.own_checks,
             function => &self.functions.get(function).checks,
         }
+    }
+
+    /// Which stores of a function are checked for values whose clones share.
+    pub(crate) fn sharing_of(&self, function: u32) -> &Checks {
+        &self.functions.get(function).sharing
     }
 
     /// The sums of all counters.

@@ -59,7 +59,7 @@ impl<R, M> Key<R, M> {
 
     async fn peek_over<D: Io>(self, io: D) -> Result<Option<R>> {
         self.function.check()?;
-        peek(io, self.cache.inner(), &self.place, &self.policy).await
+        peek(io, self.cache.inner(), self.function.number, &self.place, &self.policy).await
     }
 }
 

@@ -11,6 +11,7 @@ use super::Op;
 use super::function::{Function, Handle};
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
+use crate::call::sharing;
 use crate::call::{Call, Outcome, Place, Round, Source, feed_local};
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 use crate::engine::{Engine, Hold};
@@ -276,10 +277,14 @@ where
         return None;
     }
     let since = engine.flights.completions(&digest);
-    (!look_far(store, digest, policy, K::TRUSTED, feed, found)).then_some(since)
+    match look_far(store, digest, policy, K::TRUSTED, feed, found) {
+        Some(true) => None,
+        Some(false) if look_kept(engine, digest, function, policy, arguments, found) => None,
+        _ => Some(since),
+    }
 }
 
-/// Looks into the shared tables.
+/// Looks into the shared tables. Some(false): there is an entry, whose value is not kept as it is.
 #[inline(never)]
 fn look_far<R>(
     store: &SimpleStore,
@@ -288,15 +293,31 @@ fn look_far<R>(
     trusted: bool,
     feed: impl Fn(&mut Matcher<'_>),
     found: &mut Option<R>,
-) -> bool {
+) -> Option<bool> {
     let small = |entry: &Entry| policy.may_be_near() && (policy.is_small)(entry.any());
-    let taken = if trusted && !policy.clone_may_run_user_code() {
+    if trusted && !policy.clone_may_run_user_code() {
         store.read_far(digest, feed, take(policy, found), small)
     } else {
         // The comparison of a key or the clone of a value may run user code.
         store.read_far_foreign(digest, feed, take(policy, found), small, trusted)
-    };
-    taken == Some(true)
+    }
+}
+
+/// Takes a value that is not kept as it is. No lock is held, because it is decoded or encoded.
+#[cold]
+#[inline(never)]
+fn look_kept<R, K: KeyPart>(
+    engine: &Engine,
+    digest: u64,
+    function: &Function,
+    policy: &Policy<R>,
+    arguments: &K,
+    found: &mut Option<R>,
+) -> bool {
+    let feed = |m: &mut Matcher<'_>| feed_local(function.number, arguments, m);
+    let entry = engine.local.read_foreign(digest, feed);
+    *found = entry.and_then(|entry| sharing::take(engine, function.number, policy, entry.any()));
+    found.is_some()
 }
 
 /// Takes the value of an entry into a slot.

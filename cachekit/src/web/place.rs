@@ -70,6 +70,8 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
         // A page is cachekit's own type.
         check: |_, _, _| Ok(()),
         open: |envelope, bytes| envelope.open(bytes).map(Arc::new),
+        clone_may_share: || false,
+        type_name: std::any::type_name::<Page>,
         always_small: false,
         clone_may_run_user_code: || false,
         is_small: |_| false,

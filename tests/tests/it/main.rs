@@ -17,6 +17,7 @@ mod options;
 mod outage;
 mod patience;
 mod races;
+mod sharing;
 mod stats;
 mod time;
 mod untrusted;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use cachekit::{memoize, peek};
-use cachekit_tests::{Calls, block_on, each_keeping};
+use cachekit_tests::{Calls, block_on, each_keeping, everywhere};
 use serde::{Deserialize, Serialize};
 
 /// A value, stored by a function of its type and read back by a second call.
@@ -354,5 +354,24 @@ fn a_value_that_comes_back_is_stored_beside_one_that_does_not() {
             assert_eq!(generic(3u8), 3);
         }
         assert_eq!(CALLS.take(), 4);
+    });
+}
+
+#[test]
+fn calls_that_wait_for_a_value_that_does_not_come_back_get_it() {
+    #[memoize]
+    async fn f() -> Option<Skips> {
+        tokio::task::yield_now().await;
+        Some(Skips { kept: 1, skipped: 2 })
+    }
+    everywhere(|world| {
+        let (first, second) = block_on(world.wrap(async { tokio::join!(f(), f()) }));
+        assert_eq!((&first, first.as_ref().unwrap().skipped), (&second, 2));
+        assert_eq!(block_on(world.wrap(f())), first);
+        let stats = cachekit::stats!(f);
+        // The second call waits for the first one, or comes too late for that.
+        let computed = 3 - stats.coalesced - stats.hits;
+        let expected = if world.name == "simple" { (1, 0) } else { (0, computed) };
+        assert_eq!((stats.stores, stats.errors), expected);
     });
 }

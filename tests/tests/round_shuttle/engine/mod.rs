@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cachekit_backends::simple::Entry;
 use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher, Ttl};
 
-use checks::Checks;
+pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
 pub(crate) use snapshot::{RemoteState, Snapshot};
 
@@ -46,6 +46,7 @@ pub(crate) struct Engine {
     pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) flights: Arc<flight::Flights<Snapshot>>,
     checks: Checks,
+    sharing: Checks,
     /// Not shuttle's: observations must not add schedules.
     pub(crate) errors: AtomicUsize,
 }
@@ -59,6 +60,7 @@ impl Engine {
             remote,
             flights: Arc::new(flight::Flights::new()),
             checks: Checks::default(),
+            sharing: Checks::default(),
             errors: AtomicUsize::new(0),
         })
     }
@@ -70,6 +72,10 @@ impl Engine {
 
     pub(crate) fn checks_of(&self, _: u32) -> &Checks {
         &self.checks
+    }
+
+    pub(crate) fn sharing_of(&self, _: u32) -> &Checks {
+        &self.sharing
     }
 
     pub(crate) fn count(&self, event: Event) {
