@@ -373,9 +373,9 @@ impl Engine {
             life: self.life(timeout),
             refresh: false,
             single_flight: true,
-            flight_timeout: self.flight_timeout,
         };
-        match Round::new(call, Place::of_object(self, key)).run(io, policy(), |_, _| true).await {
+        let round = Round::new(call, Place::of_object(self, key), self.flight_timeout);
+        match round.run(io, policy(), |_, _| true).await {
             Outcome::Value(value) => value,
             Outcome::Compute(duty) => {
                 let value = duty.run_async(compute()).await;

@@ -1,7 +1,5 @@
 //! The inputs of a round beside its place: an engine, and the options that decide how an entry is computed and stored.
 
-use std::time::Duration;
-
 use cachekit_backends::Ttl;
 
 use crate::engine::flight::{Key, Role};
@@ -19,8 +17,6 @@ pub(crate) struct Call<'a> {
     pub(crate) refresh: bool,
     /// Wait for a computation of the same entry that is under way.
     pub(crate) single_flight: bool,
-    /// The longest that these waits may take together.
-    pub(crate) flight_timeout: Duration,
 }
 
 impl<'a> Call<'a> {

@@ -30,7 +30,9 @@ pub(crate) struct Round<'a> {
     patience: u8,
     /// When the backend was asked first.
     began: Option<Instant>,
-    /// When the first wait for another call began.
+    /// The longest that the waits for other calls may take together.
+    flight_timeout: Duration,
+    /// When the first of them began.
     waits: Option<Instant>,
 }
 
@@ -65,8 +67,16 @@ pub(crate) enum Outcome<'a, R> {
 }
 
 impl<'a> Round<'a> {
-    pub(crate) fn new(call: Call<'a>, place: Place) -> Self {
-        Self { call, place, state: State::Start, patience: PATIENCE, began: None, waits: None }
+    pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
+        Self {
+            call,
+            place,
+            state: State::Start,
+            patience: PATIENCE,
+            began: None,
+            flight_timeout,
+            waits: None,
+        }
     }
 
     #[cfg(feature = "tower")]
@@ -153,7 +163,7 @@ impl<'a> Round<'a> {
     /// How long this call may still wait for others.
     fn patience_left(&mut self) -> Duration {
         let began = *self.waits.get_or_insert_with(Instant::now);
-        self.call.flight_timeout.saturating_sub(began.elapsed())
+        self.flight_timeout.saturating_sub(began.elapsed())
     }
 
     fn take_encoded<R>(&self, policy: &Policy<R>, part: &(dyn Any + Send + Sync)) -> Option<R> {

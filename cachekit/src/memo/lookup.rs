@@ -141,9 +141,9 @@ where
         life: options.timeout.timeout().resolve(engine.default_timeout),
         refresh,
         single_flight: options.single_flight,
-        flight_timeout: options.flight_timeout.unwrap_or(engine.flight_timeout),
     };
-    let round = Round::new(call, place(engine, function, arguments, instance, known));
+    let limit = options.flight_timeout.unwrap_or(engine.flight_timeout);
+    let round = Round::new(call, place(engine, function, arguments, instance, known), limit);
     Some(Pending { round: Some(round), stale_if: options.stale_if, since })
 }
 

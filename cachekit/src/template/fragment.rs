@@ -43,9 +43,8 @@ impl Cache {
             life: timeout.resolve(engine.default_timeout),
             refresh: false,
             single_flight: true,
-            flight_timeout: engine.flight_timeout,
         };
-        let round = Round::new(call, Place::of_object(engine, key));
+        let round = Round::new(call, Place::of_object(engine, key), engine.flight_timeout);
         match ready(round.run(BlockingIo, policy(), |value, _| serves(value))) {
             Outcome::Value(value) => FragmentFound::Value(value),
             Outcome::Compute(duty) => {

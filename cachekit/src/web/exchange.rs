@@ -131,9 +131,8 @@ impl Exchange {
             life: None,
             refresh: false,
             single_flight: true,
-            flight_timeout: self.engine.flight_timeout,
         };
-        Round::new(call, place)
+        Round::new(call, place, self.engine.flight_timeout)
     }
 
     /// Searches a page for the response to this request.

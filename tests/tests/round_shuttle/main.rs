@@ -91,15 +91,8 @@ impl Memo {
 
     fn round(&self, refresh: bool) -> Round<'_> {
         let engine = Hold::Borrowed(&*self.0.engine);
-        let call = Call {
-            engine,
-            function: FUNCTION.number,
-            life: None,
-            refresh,
-            single_flight: true,
-            flight_timeout: std::time::Duration::MAX,
-        };
-        Round::new(call, self.place())
+        let call = Call { engine, function: FUNCTION.number, life: None, refresh, single_flight: true };
+        Round::new(call, self.place(), std::time::Duration::MAX)
     }
 
     fn compute(&self) -> u64 {
