@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::multiplexed::Multiplexed;
 use super::ops;
+use super::recent::Recent;
 use super::transport::Transport;
 use super::wire::MAX_VALUE_LEN;
 use crate::net::ready;
@@ -12,11 +13,12 @@ use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Result, Tok
 pub(super) struct Redis<B> {
     blocking: B,
     tasks: Arc<Multiplexed>,
+    recent: Recent,
 }
 
 impl<B> Redis<B> {
     pub(super) fn new(blocking: B, tasks: Arc<Multiplexed>) -> Self {
-        Self { blocking, tasks }
+        Self { blocking, tasks, recent: Recent::new() }
     }
 }
 
@@ -72,7 +74,7 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
     }
 
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
-        ready(ops::fetch(&self.blocking, entry, versions))
+        ready(ops::fetch(&self.blocking, &self.recent, entry, versions))
     }
 
     fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
@@ -132,6 +134,6 @@ impl<B: Transport + Send + 'static> AsyncBackend for Redis<B> {
     }
 
     fn fetch<'a>(&'a self, entry: &'a str, versions: &'a [&'a str]) -> BoxFuture<'a, Result<Fetched>> {
-        Box::pin(ops::fetch(&*self.tasks, entry, versions))
+        Box::pin(ops::fetch(&*self.tasks, &self.recent, entry, versions))
     }
 }

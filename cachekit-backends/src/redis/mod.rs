@@ -18,6 +18,7 @@ mod multiplexed;
 mod ops;
 #[cfg(feature = "redis-cluster")]
 mod parked;
+mod recent;
 mod settings;
 mod shared;
 mod transport;

@@ -1,8 +1,11 @@
 //! The operations, written once over all transports.
 
+use std::time::Instant;
+
 use redis::Value;
 
-use super::transport::{Transport, perform};
+use super::recent::Recent;
+use super::transport::{Transport, perform, perform_by};
 use super::wire::{self, Batch};
 use crate::net::Address;
 use crate::{ErrorKind, Fetched, Result, Token, Ttl, Version};
@@ -96,28 +99,81 @@ pub(super) async fn put_if<T: Transport>(
 
 pub(super) async fn token<T: Transport>(transport: &T, key: &str) -> Result<Token> {
     let unexpected = || transport.server().unexpected("EVALSHA", &Value::Nil);
-    fetch(transport, key, &[]).await?.token.ok_or_else(unexpected)
+    lease(transport, key, &[], transport.limits().deadline()).await?.token.ok_or_else(unexpected)
 }
 
-pub(super) async fn fetch<T: Transport>(transport: &T, entry: &str, versions: &[&str]) -> Result<Fetched> {
+/// Reads an entry and its versions: by a plain read, and by the script after a read that lacks a part. A function that
+/// mostly misses is asked for by the script at once.
+pub(super) async fn fetch<T: Transport>(
+    transport: &T,
+    recent: &Recent,
+    entry: &str,
+    versions: &[&str],
+) -> Result<Fetched> {
+    let deadline = transport.limits().deadline();
+    let ratio = recent.of(versions);
+    if ratio.is_high() {
+        let looked = look(transport, entry, versions, deadline).await?;
+        ratio.note(looked.is_some());
+        return match looked {
+            Some(fetched) => Ok(fetched),
+            // Nothing of the read is kept: it is older than the lease.
+            None => lease(transport, entry, versions, deadline).await,
+        };
+    }
+    let fetched = lease(transport, entry, versions, deadline).await?;
+    ratio.note(fetched.entry.is_some());
+    Ok(fetched)
+}
+
+/// The plain read. `None` if a part is missing or foreign.
+async fn look<T: Transport>(
+    transport: &T,
+    entry: &str,
+    versions: &[&str],
+    deadline: Instant,
+) -> Result<Option<Fetched>> {
+    const READ: &str = "MGET";
+    let batch = Batch::of(wire::look(entry, versions, transport.is_scattered()));
+    let mut found = Vec::with_capacity(1 + versions.len());
+    for answer in perform_by(transport, &batch, deadline).await? {
+        for part in list(transport, READ, answer, 1)? {
+            match bytes(transport, READ, part)? {
+                Some(part) => found.push(part),
+                None => return Ok(None),
+            }
+        }
+    }
+    let mut found = found.into_iter();
+    let state = found.next().unwrap_or_default();
+    let made: Option<Vec<Version>> = found.map(|stored| wire::stored_version(&stored)).collect();
+    let (Some(token), Some(made)) = (wire::token(&state), made) else { return Ok(None) };
+    let whole = made.len() == versions.len();
+    Ok(wire::value(state).filter(|_| whole).map(|value| Fetched::new(Some(value), made, Some(token))))
+}
+
+/// The script, which leaves a lease where the entry is absent, and makes the versions that are missing.
+async fn lease<T: Transport>(
+    transport: &T,
+    entry: &str,
+    versions: &[&str],
+    deadline: Instant,
+) -> Result<Fetched> {
     const SCRIPT: &str = "EVALSHA";
-    let commands = wire::fetch(entry, versions, transport.limits().lease, transport.is_scattered());
+    let commands = wire::lease(entry, versions, transport.limits().lease, transport.is_scattered());
     let keys_of_first = if commands.len() == 1 { 1 + versions.len() } else { 1 };
-    let mut answers = perform(transport, &Batch::of(commands)).await?.into_iter();
+    let mut answers = perform_by(transport, &Batch::of(commands), deadline).await?.into_iter();
     let first = answers.next().unwrap_or_default();
     let mut first = list(transport, SCRIPT, first, keys_of_first)?.into_iter();
     let state = bytes(transport, SCRIPT, first.next().unwrap_or_default())?.unwrap_or_default();
-    let mut found = Vec::with_capacity(versions.len());
-    for _ in 1..keys_of_first {
-        found.push(first.next().unwrap_or_default());
-    }
+    let mut found: Vec<Value> = first.by_ref().take(keys_of_first - 1).collect();
     for answer in answers {
         found.extend(list(transport, SCRIPT, answer, 1)?.into_iter().next());
     }
     let version = |answer| {
-        let stored = bytes(transport, SCRIPT, answer)?.and_then(wire::value).unwrap_or_default();
+        let stored = bytes(transport, SCRIPT, answer)?.unwrap_or_default();
         let unexpected = || transport.server().unexpected(SCRIPT, &Value::BulkString(Vec::new()));
-        Version::from_bytes(&stored).ok_or_else(unexpected)
+        wire::stored_version(&stored).ok_or_else(unexpected)
     };
     let versions = found.into_iter().map(version).collect::<Result<_>>()?;
     let token = wire::token(&state);

@@ -52,10 +52,18 @@ pub(super) trait Transport: Sync {
 
 /// Runs the commands, and returns their replies in order, or the first error among them.
 pub(super) async fn perform<T: Transport>(transport: &T, batch: &Batch) -> Result<Vec<Value>> {
+    perform_by(transport, batch, transport.limits().deadline()).await
+}
+
+/// The same as a part of an operation that must be over at the deadline.
+pub(super) async fn perform_by<T: Transport>(
+    transport: &T,
+    batch: &Batch,
+    deadline: Instant,
+) -> Result<Vec<Value>> {
     if batch.commands.is_empty() {
         return Ok(Vec::new());
     }
-    let deadline = transport.limits().deadline();
     let mut replies = persist(transport, batch, deadline).await?;
     let unknown: Vec<usize> = (0..replies.len()).filter(|&i| is_unknown_script(&replies[i])).collect();
     if !unknown.is_empty() {

@@ -23,7 +23,7 @@ macro_rules! script {
     };
 }
 
-script!(FETCH, "scripts/fetch.lua");
+script!(LEASE, "scripts/lease.lua");
 script!(PUT_IF, "scripts/put_if.lua");
 script!(ADD, "scripts/add.lua");
 script!(DELETE, "scripts/delete.lua");
@@ -173,16 +173,22 @@ pub(in crate::redis) fn delete(key: &str) -> Command {
     DELETE.command(&[key])
 }
 
+/// Reads an entry and its versions. One command, or one for each key if they may lie on different servers.
+pub(in crate::redis) fn look(entry: &str, versions: &[&str], scattered: bool) -> Vec<Command> {
+    let keys: Vec<&str> = std::iter::once(entry).chain(versions.iter().copied()).collect();
+    keys.chunks(if scattered { 1 } else { keys.len() }).map(read).collect()
+}
+
 /// Reads an entry, leaves a lease where it is absent, and makes the versions that are missing. One command, or one for each
 /// key if they may lie on different servers.
-pub(in crate::redis) fn fetch(
+pub(in crate::redis) fn lease(
     entry: &str,
     versions: &[&str],
-    lease: std::time::Duration,
+    life: std::time::Duration,
     scattered: bool,
 ) -> Vec<Command> {
-    let lease_millis = ttl_millis(lease);
-    // One random number a fetch: the numbers after it are as hard to guess, and they differ.
+    let lease_millis = ttl_millis(life);
+    // One random number a lease: the numbers after it are as hard to guess, and they differ.
     let Version(random) = Version::fresh();
     let next = (1..).map(|i| Version(random.wrapping_add(i)));
     let versions = versions.iter().zip(next).map(|(key, fresh)| (*key, layout::version(fresh)));
@@ -191,7 +197,7 @@ pub(in crate::redis) fn fetch(
     let groups = proposals.chunks(if scattered { 1 } else { proposals.len() });
     let command = |group: &[(&str, Vec<u8>)]| {
         let keys: Vec<&str> = group.iter().map(|(key, _)| *key).collect();
-        let mut command = FETCH.command(&keys);
+        let mut command = LEASE.command(&keys);
         for (_, proposal) in group {
             command.cmd.arg(&proposal[..]);
         }
@@ -234,9 +240,12 @@ mod tests {
 
     #[test]
     fn a_fetch_is_one_command_unless_the_keys_are_scattered() {
-        let lease = Duration::from_secs(1);
-        assert_eq!(fetch("e", &["a", "b"], lease, false).len(), 1);
-        assert_eq!(fetch("e", &["a", "b"], lease, true).len(), 3);
-        assert_eq!(fetch("e", &[], lease, true).len(), 1);
+        let life = Duration::from_secs(1);
+        for (versions, scattered, commands) in
+            [(&["a", "b"][..], false, 1), (&["a", "b"], true, 3), (&[], true, 1)]
+        {
+            assert_eq!(lease("e", versions, life, scattered).len(), commands);
+            assert_eq!(look("e", versions, scattered).len(), commands);
+        }
     }
 }

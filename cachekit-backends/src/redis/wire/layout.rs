@@ -56,6 +56,12 @@ pub(in crate::redis) fn stored(value: &[u8]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads the bytes of a version's key, if they are a version.
+pub(in crate::redis) fn stored_version(bytes: &[u8]) -> Option<Version> {
+    let (&mark, _) = bytes.split_first()?;
+    Version::from_bytes(bytes.get(HEAD..)?).filter(|_| mark == VALUE)
+}
+
 /// Returns the state that the bytes under a key stand for, if they are of this layout.
 pub(in crate::redis) fn token(bytes: &[u8]) -> Option<Token> {
     let ours = match bytes.first() {
@@ -90,6 +96,17 @@ mod tests {
         let lease = lease(Version(7));
         assert_eq!(token(&lease), Some(Token(7)));
         assert_eq!(value(lease), None);
+    }
+
+    #[test]
+    fn only_a_value_of_sixteen_bytes_is_a_version() {
+        let stored = version(Version(7));
+        assert_eq!(stored_version(&stored), Some(Version(7)));
+        let mut lease = stored.clone();
+        lease[0] = LEASE;
+        for other in [&lease[..], &stored[..32], &[&stored[..], b"x"].concat(), &stored[17..], b""] {
+            assert_eq!(stored_version(other), None, "{other:?}");
+        }
     }
 
     #[test]
