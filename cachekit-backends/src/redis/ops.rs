@@ -135,21 +135,19 @@ async fn look<T: Transport>(
 ) -> Result<Option<Fetched>> {
     const READ: &str = "MGET";
     let batch = Batch::of(wire::look(entry, versions, transport.is_scattered()));
-    let mut found = Vec::with_capacity(1 + versions.len());
+    let mut parts = Vec::with_capacity(1 + versions.len());
     for answer in perform_by(transport, &batch, deadline).await? {
-        for part in list(transport, READ, answer, 1)? {
-            match bytes(transport, READ, part)? {
-                Some(part) => found.push(part),
-                None => return Ok(None),
-            }
-        }
+        parts.extend(list(transport, READ, answer, 1)?);
     }
-    let mut found = found.into_iter();
-    let state = found.next().unwrap_or_default();
-    let made: Option<Vec<Version>> = found.map(|stored| wire::stored_version(&stored)).collect();
-    let (Some(token), Some(made)) = (wire::token(&state), made) else { return Ok(None) };
-    let whole = made.len() == versions.len();
-    Ok(wire::value(state).filter(|_| whole).map(|value| Fetched::new(Some(value), made, Some(token))))
+    if parts.len() != 1 + versions.len() {
+        return Err(transport.server().unexpected(READ, &Value::Array(parts)));
+    }
+    let mut parts = parts.into_iter().map(|part| bytes(transport, READ, part));
+    let Some(state) = parts.next().transpose()?.flatten() else { return Ok(None) };
+    let found = parts.map(|part| Ok(part?.and_then(|stored| wire::stored_version(&stored))));
+    let Some(found) = found.collect::<Result<Option<Vec<Version>>>>()? else { return Ok(None) };
+    let Some(token) = wire::token(&state) else { return Ok(None) };
+    Ok(wire::value(state).map(|value| Fetched::new(Some(value), found, Some(token))))
 }
 
 /// The script, which leaves a lease where the entry is absent, and makes the versions that are missing.
@@ -254,5 +252,128 @@ fn master(range: &Value) -> Option<Address> {
             Some(Address::tcp(host, u16::try_from(*port).ok()?))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+
+    use super::super::error::Server;
+    use super::super::limits::Limits;
+    use super::super::transport::Failure;
+    use super::super::wire::Reply;
+    use super::*;
+    use crate::Token;
+    use crate::net::ready;
+
+    /// Gives the replies that it was made with, and records the names of the commands.
+    struct Scripted {
+        limits: Limits,
+        server: Server,
+        replies: Mutex<Vec<Value>>,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Scripted {
+        fn new<const N: usize>(mut replies: [Value; N]) -> Self {
+            replies.reverse();
+            let long = Duration::from_secs(60);
+            Self {
+                limits: Limits::new(long, long, long),
+                server: Server { name: "h:1".into(), password: None },
+                replies: Mutex::new(replies.into()),
+                asked: Mutex::default(),
+            }
+        }
+    }
+
+    impl Transport for Scripted {
+        fn limits(&self) -> &Limits {
+            &self.limits
+        }
+
+        fn server(&self) -> &Server {
+            &self.server
+        }
+
+        fn is_scattered(&self) -> bool {
+            false
+        }
+
+        fn epoch(&self) -> u64 {
+            0
+        }
+
+        fn forget(&self) {}
+
+        async fn exchange(&self, batch: &Batch, _: Instant) -> Result<Vec<Reply>, Failure> {
+            for command in &batch.commands {
+                let Some(redis::Arg::Simple(name)) = command.cmd.args_iter().next() else { panic!() };
+                self.asked.lock().push(String::from_utf8_lossy(name).into_owned());
+            }
+            Ok(batch.commands.iter().map(|_| Ok(self.replies.lock().pop().unwrap())).collect())
+        }
+    }
+
+    fn under(mark: u8, random: u128, value: &[u8]) -> Value {
+        Value::BulkString([&[mark][..], &random.to_le_bytes(), value].concat())
+    }
+
+    fn version(n: u128) -> Value {
+        under(b'V', 1, &n.to_le_bytes())
+    }
+
+    /// Fetches an entry and two versions; returns the answer and the commands that it took.
+    fn fetch_from<const N: usize>(replies: [Value; N]) -> (Fetched, Vec<String>) {
+        let transport = Scripted::new(replies);
+        let fetched = ready(fetch(&transport, &Recent::new(), "e", &["a", "b"])).unwrap();
+        assert!(transport.replies.lock().is_empty());
+        (fetched, transport.asked.into_inner())
+    }
+
+    #[test]
+    fn a_read_that_finds_all_is_enough() {
+        let all = Value::Array(vec![under(b'V', 5, b"v"), version(7), version(8)]);
+        let (fetched, asked) = fetch_from([all]);
+        let versions = vec![Version(7), Version(8)];
+        assert_eq!(fetched, Fetched::new(Some(b"v".to_vec()), versions, Some(Token(5))));
+        assert_eq!(asked, ["MGET"]);
+    }
+
+    #[test]
+    fn what_changes_between_the_read_and_the_lease_is_seen() {
+        let (entry, other) = (|| under(b'V', 5, b"old"), || under(b'V', 6, b"new"));
+        let lease = |random| under(b'L', random, b"");
+        let lacking = [
+            vec![Value::Nil, version(7), version(8)],
+            vec![lease(4), version(7), version(8)],
+            vec![under(b'X', 4, b"foreign"), version(7), version(8)],
+            vec![entry(), Value::Nil, version(8)],
+            vec![entry(), version(7), lease(4)],
+            vec![entry(), version(7), Value::BulkString(vec![0; 16])],
+        ];
+        // Stored, deleted and evicted meanwhile; a version deleted and made anew.
+        let later = [(other(), Some(b"new".to_vec()), 6), (lease(9), None, 9)];
+        for read in lacking {
+            for (state, value, token) in &later {
+                let now = vec![state.clone(), version(17), version(18)];
+                let (fetched, asked) = fetch_from([Value::Array(read.clone()), Value::Array(now)]);
+                let versions = vec![Version(17), Version(18)];
+                assert_eq!(fetched, Fetched::new(value.clone(), versions, Some(Token(*token))), "{read:?}");
+                assert_eq!(asked, ["MGET", "EVALSHA"], "{read:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_of_another_length_is_an_error() {
+        for parts in [0, 1, 2, 4] {
+            let reply = Value::Array((0..parts).map(|_| version(7)).collect());
+            let fetched = ready(fetch(&Scripted::new([reply]), &Recent::new(), "e", &["a", "b"]));
+            assert_eq!(fetched.unwrap_err().kind(), ErrorKind::Protocol, "{parts}");
+        }
     }
 }
