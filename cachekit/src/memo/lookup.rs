@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cachekit_backends::simple::{Entry, SimpleStore};
@@ -127,14 +128,9 @@ where
             }
         }
     }
-    if function.is_refused() {
+    if !may_be_kept(engine, function, known.is_some()) {
         return Some(bypass(options.stale_if));
     }
-    if known.is_some() && !identity.is_local(engine) {
-        function.say_stays();
-    }
-    // Before a value is computed: a deletion by name must know this cache.
-    function.note_use(engine);
     let call = Call {
         engine: Hold::Borrowed(engine),
         function: function.number,
@@ -145,6 +141,21 @@ where
     let limit = options.flight_timeout.unwrap_or(engine.flight_timeout);
     let round = Round::new(call, place(engine, function, arguments, instance, known), limit);
     Some(Pending { round: Some(round), stale_if: options.stale_if, since })
+}
+
+/// Returns whether the value of a call that missed may be kept, after what is to be known before it is computed. One function
+/// for all, and out of the way of a hit.
+#[cold]
+fn may_be_kept(engine: &Arc<Engine>, function: &'static Function, here: bool) -> bool {
+    if function.is_refused() {
+        return false;
+    }
+    if here && !function.identity().is_local(engine) {
+        function.say_stays();
+    }
+    // A deletion by name must know this cache.
+    function.note_use(engine);
+    true
 }
 
 /// The body of a function, for one call.
