@@ -61,9 +61,19 @@ pub(crate) enum Source {
 }
 
 /// The end of a round.
-pub(crate) enum Outcome<'a, R> {
+pub(crate) enum Outcome<R, D> {
     Value(R),
-    Compute(Duty<'a>),
+    Compute(D),
+}
+
+impl<R, D> Outcome<R, D> {
+    /// The same with the duty on the heap.
+    pub(crate) fn boxed(self) -> Outcome<R, Box<D>> {
+        match self {
+            Self::Value(value) => Outcome::Value(value),
+            Self::Compute(duty) => Outcome::Compute(Box::new(duty)),
+        }
+    }
 }
 
 impl<'a> Round<'a> {
@@ -211,7 +221,7 @@ impl<'a> Round<'a> {
         io: D,
         policy: &Policy<R>,
         serves: impl Fn(&R, Source) -> bool,
-    ) -> Outcome<'a, R> {
+    ) -> Outcome<R, Duty<'a>> {
         loop {
             let (value, source) = match self.next(io, policy).await {
                 Step::Looked(None) => continue,

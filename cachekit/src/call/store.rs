@@ -94,21 +94,20 @@ impl<'a> Duty<'a> {
         }
     }
 
-    /// Stores the value if it is to be stored, hands it to the calls that wait, and returns it. Blocks the thread.
+    /// Stores the value if it is to be stored, and hands it to the calls that wait. Blocks the thread.
     pub(crate) fn settle_blocking<R>(
         mut self,
         policy: &Policy<R>,
-        output: R,
+        output: &R,
         keep: impl FnOnce(&R) -> bool,
-    ) -> R {
-        if let Some(write) = self.store(policy, &output, keep) {
+    ) {
+        if let Some(write) = self.store(policy, output, keep) {
             ready(write.run(BlockingIo, &self.call));
         }
-        self.land(policy, &output);
-        output
+        self.land(policy, output);
     }
 
-    /// The same over a driver.
+    /// The same over a driver. Returns the value.
     pub(crate) async fn settle<R, D: Io>(
         mut self,
         io: D,

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cachekit_backends::simple::{Entry, SimpleStore};
@@ -13,6 +14,7 @@ use super::function::{Function, Handle};
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::sharing;
+use crate::call::store::Duty;
 use crate::call::{Call, Outcome, Place, Round, Source, feed_local};
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 use crate::engine::{Engine, Hold};
@@ -78,11 +80,17 @@ impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
 pub struct Pending<F> {
-    /// None for a call that only computes.
-    round: Option<Round<'static>>,
+    state: State,
     stale_if: F,
-    /// How many computations of the key had ended before it was looked for in vain; unknown if it wasn't.
-    since: Option<u64>,
+}
+
+/// The state of a call that missed. On the heap, so that a level of a recursive function takes little of the stack.
+enum State {
+    /// The call only computes.
+    Bypass,
+    /// The computation is this call's, as most misses in process are.
+    Lead(Box<Duty<'static>>),
+    Round(Box<Round<'static>>),
 }
 
 /// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
@@ -131,16 +139,44 @@ where
     if !may_be_kept(engine, function, known.is_some()) {
         return Some(bypass(options.stale_if));
     }
+    let Options { timeout, single_flight, flight_timeout, stale_if, .. } = options;
+    let settings = Settings { timeout: timeout.timeout(), refresh, single_flight, flight_timeout };
+    let state = begin(engine, function, &settings, arguments, instance, known, since);
+    Some(Pending { state, stale_if })
+}
+
+/// How a call that missed computes and stores.
+struct Settings {
+    timeout: Timeout,
+    refresh: bool,
+    single_flight: bool,
+    flight_timeout: Option<Duration>,
+}
+
+/// Begins the rest of a call that missed. A function of its own, because it needs more of the stack than its caller.
+#[inline(never)]
+fn begin(
+    engine: &'static Arc<Engine>,
+    function: &Function,
+    &Settings { timeout, refresh, single_flight, flight_timeout }: &Settings,
+    arguments: &impl KeyPart,
+    instance: &impl KeyPart,
+    digest: Option<u64>,
+    since: Option<u64>,
+) -> State {
     let call = Call {
         engine: Hold::Borrowed(engine),
         function: function.number,
-        life: options.timeout.timeout().resolve(engine.default_timeout),
+        life: timeout.resolve(engine.default_timeout),
         refresh,
-        single_flight: options.single_flight,
+        single_flight,
     };
-    let limit = options.flight_timeout.unwrap_or(engine.flight_timeout);
-    let round = Round::new(call, place(engine, function, arguments, instance, known), limit);
-    Some(Pending { round: Some(round), stale_if: options.stale_if, since })
+    let limit = flight_timeout.unwrap_or(engine.flight_timeout);
+    let round = Round::new(call, place(engine, function, arguments, instance, digest), limit);
+    match round.at_once(since) {
+        Some(flight) => State::Lead(Box::new(round.compute(flight))),
+        None => State::Round(Box::new(round)),
+    }
 }
 
 /// Returns whether the value of a call that missed may be kept, after what is to be known before it is computed. One function
@@ -196,23 +232,24 @@ impl<F> Pending<F> {
         self.finish_by(policy, cache_if, &mut Once(Some(body)))
     }
 
-    /// One function for all memoized functions of a return type, so that each adds little code to the program.
+    /// One function for all memoized functions of a return type, so that each adds little code to the program. Its frame is on
+    /// the stack while the body runs, so what comes before and after the body has frames of its own.
     #[inline(never)]
     fn finish_by<R>(self, policy: &Policy<R>, cache_if: impl FnOnce(&R) -> bool, body: &mut dyn Body<R>) -> R
     where
         F: Fn(&R) -> bool,
     {
-        let Self { round, stale_if, since } = self;
-        let Some(round) = round else { return body.run() };
-        let duty = match round.at_once(since) {
-            Some(flight) => round.compute(flight),
-            None => match ready(round.run(BlockingIo, policy, unless_stale(stale_if))) {
+        let duty = match self.state {
+            State::Bypass => return body.run(),
+            State::Lead(duty) => duty,
+            State::Round(round) => match wait(round, policy, self.stale_if) {
                 Outcome::Value(output) => return output,
                 Outcome::Compute(duty) => duty,
             },
         };
         let output = duty.run(|| body.run());
-        duty.settle_blocking(policy, output, cache_if)
+        settle(duty, policy, &output, cache_if);
+        output
     }
 
     /// The same as a task. In a box, so that the future of a call, which is a hit most of the time, is small to move.
@@ -227,19 +264,69 @@ impl<F> Pending<F> {
         B: Future<Output = R>,
     {
         Box::pin(async move {
-            let Self { round, stale_if, since } = self;
-            let Some(round) = round else { return body.await };
-            let duty = match round.at_once(since) {
-                Some(flight) => round.compute(flight),
-                None => match round.run(AsyncIo, policy, unless_stale(stale_if)).await {
+            let duty = match self.state {
+                State::Bypass => return body.await,
+                State::Lead(duty) => duty,
+                State::Round(round) => match wait_async(round, policy, self.stale_if).await {
                     Outcome::Value(output) => return output,
                     Outcome::Compute(duty) => duty,
                 },
             };
             let output = duty.run_async(body).await;
-            duty.settle(AsyncIo, policy, output, cache_if).await
+            settle_async(duty, policy, output, cache_if).await
         })
     }
+}
+
+/// Waits for another call's computation, or takes this call's own on.
+#[inline(never)]
+fn wait<R>(
+    round: Box<Round<'static>>,
+    policy: &Policy<R>,
+    stale_if: impl Fn(&R) -> bool,
+) -> Outcome<R, Box<Duty<'static>>> {
+    ready(round.run(BlockingIo, policy, unless_stale(stale_if))).boxed()
+}
+
+#[inline(never)]
+#[expect(clippy::boxed_local, reason = "in the box it costs its caller no stack")]
+fn settle<R>(duty: Box<Duty<'static>>, policy: &Policy<R>, output: &R, cache_if: impl FnOnce(&R) -> bool) {
+    duty.settle_blocking(policy, output, cache_if);
+}
+
+/// A future on the heap whose poll has a frame of its own: what comes before and after a body takes nothing of the stack
+/// while the body runs.
+struct Apart<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Apart<F> {
+    type Output = F::Output;
+
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+/// As [`wait`], for a task.
+#[inline(never)]
+fn wait_async<R, F: Fn(&R) -> bool>(
+    round: Box<Round<'static>>,
+    policy: &Policy<R>,
+    stale_if: F,
+) -> Apart<impl Future<Output = Outcome<R, Box<Duty<'static>>>>> {
+    Apart(Box::pin(async move { round.run(AsyncIo, policy, unless_stale(stale_if)).await.boxed() }))
+}
+
+/// As [`settle`], for a task. It gets the value whole, which need not be `Sync`.
+#[inline(never)]
+#[expect(clippy::boxed_local, reason = "in the box it costs its caller no stack")]
+fn settle_async<R, C: FnOnce(&R) -> bool>(
+    duty: Box<Duty<'static>>,
+    policy: &Policy<R>,
+    output: R,
+    cache_if: C,
+) -> Apart<impl Future<Output = R>> {
+    Apart(Box::pin(duty.settle(AsyncIo, policy, output, cache_if)))
 }
 
 /// Whether a value serves: a stored one unless it is stale, a computed one always.
@@ -249,7 +336,7 @@ fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> boo
 
 #[cold]
 fn bypass<F>(stale_if: F) -> Pending<F> {
-    Pending { round: None, stale_if, since: None }
+    Pending { state: State::Bypass, stale_if }
 }
 
 /// The place of the entry; with a digest, in process.

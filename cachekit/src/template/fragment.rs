@@ -60,7 +60,7 @@ impl FragmentClaim {
     pub(crate) fn store<T: Storable>(mut self, value: &T) {
         if let Some(duty) = self.0.take() {
             duty.step_out();
-            duty.settle_blocking(policy(), value.clone(), |_| true);
+            duty.settle_blocking(policy(), value, |_| true);
         }
     }
 }

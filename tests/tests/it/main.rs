@@ -18,6 +18,7 @@ mod outage;
 mod patience;
 mod races;
 mod sharing;
+mod stack;
 mod stats;
 mod time;
 mod untrusted;

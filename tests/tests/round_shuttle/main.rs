@@ -114,7 +114,8 @@ impl Memo {
                     yield_now();
                     value
                 });
-                duty.settle_blocking(&POLICY, value, |_| true)
+                duty.settle_blocking(&POLICY, &value, |_| true);
+                value
             }
         }
     }
