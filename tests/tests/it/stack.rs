@@ -66,5 +66,5 @@ fn a_level_of_a_function_is_small() {
 #[test]
 fn a_level_of_an_async_function_is_small() {
     assert_eq!(block_on(later(LEVELS)), LEVELS);
-    assert_level([512, 2048]);
+    assert_level([640, 2048]);
 }

@@ -109,13 +109,10 @@ pub(super) async fn scope<F: Future>(node: Option<Node>, future: F) -> F::Output
     poll_fn(move |context| {
         let Body { node: home, pulse, future } = &mut body;
         let _entered = home.take().map(|node| enter(node, home));
-        match (future.as_mut().as_pin_mut(), pulse) {
-            (Some(future), Some(pulse)) => {
-                future.poll(&mut Context::from_waker(&pulse.beat(context.waker())))
-            }
-            (Some(future), None) => future.poll(context),
-            (None, _) => Poll::Pending,
-        }
+        let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+        // One call of the body, because the compiler may give each a place of its own on the stack.
+        let noted = pulse.as_ref().map(|pulse| pulse.beat(context.waker()));
+        future.poll(&mut Context::from_waker(noted.as_ref().unwrap_or(context.waker())))
     })
     .await
 }

@@ -31,11 +31,13 @@ fn since_start() -> u64 {
 }
 
 impl Pulse {
+    #[inline(never)]
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { woken: AtomicU64::new(0), task: Mutex::new(Arc::new(Waker::noop().clone())) })
     }
 
     /// Notes that the body is polled, and returns the waker to poll it with.
+    #[inline(never)]
     pub(super) fn beat(self: &Arc<Self>, task: &Waker) -> Waker {
         self.woken.store(0, Ordering::SeqCst);
         let known = Arc::clone(&self.task.lock());
