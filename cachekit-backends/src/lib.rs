@@ -39,6 +39,8 @@ pub mod redis;
 pub mod conformance;
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod example;
 
 pub use backend::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Token, Version};

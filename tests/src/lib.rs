@@ -7,6 +7,7 @@ mod child;
 #[cfg(test)]
 mod floors;
 pub mod history;
+mod log;
 mod mem;
 pub mod memcached;
 pub mod proxy;
@@ -17,6 +18,7 @@ pub mod server;
 mod world;
 
 pub use child::{Child, Forked, forked, role, say};
+pub use log::logged;
 pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};
 pub use scratch::Scratch;

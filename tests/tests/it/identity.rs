@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use cachekit::{CacheKey, delete_memoized, memoize, peek};
-use cachekit_tests::{Calls, World, everywhere};
-use parking_lot::Mutex;
+use cachekit_tests::{Calls, World, everywhere, logged};
 use serde::Serialize;
 
 #[test]
@@ -297,39 +295,6 @@ fn debug_lets_the_text_of_an_argument_stand_for_it() {
         }
         assert_eq!(cachekit::stats!(any).misses, 6);
     });
-}
-
-/// Returns the log of this thread during some work.
-pub(crate) fn logged(work: impl FnOnce()) -> Vec<String> {
-    struct Log(Arc<Mutex<Vec<String>>>);
-    struct Message<'a>(&'a mut String);
-    impl tracing::field::Visit for Message<'_> {
-        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn Debug) {
-            if field.name() == "message" {
-                *self.0 = format!("{value:?}");
-            }
-        }
-    }
-    impl tracing::Subscriber for Log {
-        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-            metadata.target() == "cachekit"
-        }
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-            tracing::span::Id::from_u64(1)
-        }
-        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-        fn event(&self, event: &tracing::Event<'_>) {
-            let mut text = String::new();
-            event.record(&mut Message(&mut text));
-            self.0.lock().push(text);
-        }
-        fn enter(&self, _: &tracing::span::Id) {}
-        fn exit(&self, _: &tracing::span::Id) {}
-    }
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    tracing::subscriber::with_default(Log(Arc::clone(&lines)), work);
-    std::mem::take(&mut *lines.lock())
 }
 
 #[test]

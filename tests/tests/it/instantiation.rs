@@ -6,9 +6,9 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 use cachekit::{CacheKey, delete_memoized, memoize, peek};
-use cachekit_tests::{Calls, Child, Mem, World, everywhere, role, say};
+use cachekit_tests::{Calls, Child, Mem, World, everywhere, logged, role, say};
 
-use crate::identity::{Row, logged, row};
+use crate::identity::{Row, row};
 
 /// Two types of one name.
 macro_rules! twins {

@@ -5,10 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use cachekit::{memoize, peek, stats};
-use cachekit_tests::{Calls, World, block_on, everywhere};
+use cachekit_tests::{Calls, World, block_on, everywhere, logged};
 use serde::{Deserialize, Serialize};
-
-use crate::identity::logged;
 
 type List = Arc<Mutex<Vec<u64>>>;
 

@@ -14,8 +14,8 @@ use crate::{backend, hasty, runtime};
 
 /// How long after its call a connection may be open.
 const LATE: Duration = Duration::from_secs(10);
-/// The most that a server may get rid of in that time.
-const MOST: usize = 256 << 20;
+/// The most that a server may get rid of in that time: a value of Redis' greatest length, and the bytes in flight.
+const MOST: usize = (512 + 64) << 20;
 
 /// A server that begins a reply to the first request of a connection and never ends it.
 struct Endless {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Captured, message};
+use super::message;
+use crate::captured;
 use crate::{CacheType, Clock, Config, ErrorKind};
 
 fn read(name: &str, value: &str) -> crate::Result<Config> {
@@ -111,7 +112,7 @@ fn an_unknown_variable_is_a_warning_with_the_nearest_name() {
         ("CACHE_", ""),
         ("CACHE_THRESHOLD", "7"),
     ];
-    let (config, logged) = Captured::during(|| Config::from_vars(vars, "CACHE_").unwrap());
+    let (config, logged) = captured::during(|| Config::from_vars(vars, "CACHE_").unwrap());
     assert_eq!(config, Config::default().threshold(7));
     let warned = |name: &str| {
         let about: Vec<_> = logged.iter().filter(|line| line.contains(&format!("`{name}`"))).collect();
@@ -242,7 +243,7 @@ fn opening_logs_one_line_without_secrets() {
         (redis, vec!["backend=redis", "server=\"h:1\"", "prefix=\"shop:\""]),
         (sasl.memcached_password("hunter2"), vec!["backend=saslmemcached", "server=\"a:11211,b:2\""]),
     ] {
-        let (opened, logged) = Captured::during(|| crate::open(&config, &Clock::system()));
+        let (opened, logged) = captured::during(|| crate::open(&config, &Clock::system()));
         if opened.is_err_and(|error| error.kind() == ErrorKind::Unsupported) {
             continue;
         }
