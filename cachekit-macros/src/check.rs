@@ -115,7 +115,7 @@ fn returned(model: &Model, errors: &Errors) {
         _ => {}
     }
     if let Some(future) = boxed_future(&model.returns) {
-        if model.sig.generics.lifetimes().any(|parameter| parameter.lifetime.ident == "async_trait") {
+        if made_by_async_trait(&model.sig) {
             errors.at(
                 model.sig.ident.span(),
                 "`#[async_trait]` has made this method return a boxed future, which can't be cached: leave \
@@ -171,8 +171,13 @@ fn is_future(bounds: &Bounds) -> bool {
     names(bounds, &["Future"])
 }
 
+/// Whether `#[async_trait]` has rewritten the method.
+pub(crate) fn made_by_async_trait(sig: &syn::Signature) -> bool {
+    sig.generics.lifetimes().any(|parameter| parameter.lifetime.ident == "async_trait")
+}
+
 /// Returns the type if it is `dyn Future`, in whatever boxes.
-fn boxed_future(ty: &Type) -> Option<&Type> {
+pub(crate) fn boxed_future(ty: &Type) -> Option<&Type> {
     boxed(ty, &is_future).map(|_| ty)
 }
 

@@ -21,7 +21,7 @@ impl Parse for Input {
         if input.peek(Token![;]) {
             return Err(syn::Error::new(
                 sig.ident.span(),
-                "this method has no body to cache: put the attribute on the implementations, or give the \
+                "this method has no body: put the attribute on the implementations, or give the \
                  trait a default method",
             ));
         }
@@ -55,16 +55,16 @@ fn refuse_other_items(input: ParseStream<'_>) -> syn::Result<()> {
                     "macro_rules" => "a macro",
                     _ => continue,
                 };
-                let message = format!("this attribute caches a function, and this is {what}");
+                let message = format!("this attribute is for functions, and this is {what}");
                 return Err(syn::Error::new(word.span(), message));
             }
             TokenTree::Literal(_) => {}
             other => {
-                return Err(syn::Error::new(other.span(), "this attribute caches a function: expected `fn`"));
+                return Err(syn::Error::new(other.span(), "this attribute is for functions: expected `fn`"));
             }
         }
     }
-    Err(ahead.error("this attribute caches a function: expected `fn`"))
+    Err(ahead.error("this attribute is for functions: expected `fn`"))
 }
 
 /// Returns whether it is `#[memoize]` or `#[cached]`.

@@ -14,6 +14,7 @@ mod duration;
 mod errors;
 mod expand;
 mod input;
+mod invalidates;
 mod model;
 mod options;
 mod suggest;
@@ -32,6 +33,12 @@ pub fn memoize(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cached(attr: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(Flavor::Cached, attr.into(), &item.into()).into()
+}
+
+#[doc = include_str!("docs/invalidates.md")]
+#[proc_macro_attribute]
+pub fn invalidates(attr: TokenStream, item: TokenStream) -> TokenStream {
+    invalidates::expand(attr.into(), &item.into()).into()
 }
 
 #[doc = include_str!("docs/delete_memoized.md")]

@@ -60,8 +60,8 @@ pub use cachekit_backends::{
     Fetched, KeyWriter, Result, Secret, Timeout, Token, Ttl, Value, Version, register_backend, ttl_millis,
 };
 pub use cachekit_macros::{
-    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek, refresh, stats,
-    uncached,
+    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, invalidates, memoize, peek,
+    refresh, stats, uncached,
 };
 pub use call::policy::{Keepable, Storable};
 pub use engine::stats::{CacheStats, FunctionStats};

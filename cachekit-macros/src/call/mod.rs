@@ -1,6 +1,6 @@
 //! The macros that name a memoized function: `delete_memoized!(f, a)` and its relatives.
 
-mod target;
+pub(crate) mod target;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -45,7 +45,7 @@ impl Operation {
     }
 }
 
-type Arguments = Punctuated<Expr, Token![,]>;
+pub(crate) type Arguments = Punctuated<Expr, Token![,]>;
 
 /// The expansion of `operation!(tokens)`.
 pub(crate) fn expand(operation: Operation, tokens: TokenStream) -> TokenStream {

@@ -10,7 +10,7 @@ use syn::{AngleBracketedGenericArguments, Expr, ExprPath, PathArguments, Token};
 use super::Arguments;
 use crate::model::located;
 
-pub(super) enum Target {
+pub(crate) enum Target {
     /// A free function, by the path of its companion.
     Free { path: ExprPath, generics: Option<AngleBracketedGenericArguments> },
     /// A method, by its type.
@@ -57,7 +57,7 @@ impl Target {
         }
     }
 
-    fn of_path(mut path: ExprPath, generics: Option<AngleBracketedGenericArguments>) -> Self {
+    pub(crate) fn of_path(mut path: ExprPath, generics: Option<AngleBracketedGenericArguments>) -> Self {
         let owner = path.path.segments.iter().rev().nth(1);
         let of_type = match (&path.qself, owner) {
             // `<T>::m`, `<T as Trait>::m`
@@ -108,7 +108,7 @@ impl Target {
     }
 
     /// A sibling that takes the function's arguments.
-    pub(super) fn call(&self, what: &str, arguments: &Arguments, last: Option<&TokenStream>) -> TokenStream {
+    pub(crate) fn call(&self, what: &str, arguments: &Arguments, last: Option<&TokenStream>) -> TokenStream {
         let generics = self.generics();
         let separator = (last.is_some() && !arguments.empty_or_trailing()).then(|| quote!(,));
         let mut group = Group::new(Delimiter::Parenthesis, quote!(#arguments #separator #last));
@@ -118,7 +118,7 @@ impl Target {
     }
 
     /// A handle for all calls, of the function or on the instance.
-    pub(super) fn whole(&self) -> TokenStream {
+    pub(crate) fn whole(&self) -> TokenStream {
         let function = self.sibling(match self {
             Self::Free { .. } | Self::OfType { .. } => "handle",
             Self::OfInstance { .. } => "instance",

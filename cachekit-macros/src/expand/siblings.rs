@@ -95,7 +95,8 @@ pub(super) fn all(model: &Model) -> TokenStream {
             }
         }
     });
-    let key = key_sibling(model);
+    let of_one = is_of_one(model).then(|| key_sibling(model, "instance"));
+    let key = key_sibling(model, "key");
     let run = run_sibling(model);
     quote! {
         #hidden
@@ -103,18 +104,26 @@ pub(super) fn all(model: &Model) -> TokenStream {
             #handle
         }
         #instance
+        #of_one
         #key
         #run
     }
 }
 
-fn key_sibling(model: &Model) -> TokenStream {
+/// Whether `Type::function(argument)` in a list of deletions is one call, and not all calls on an instance.
+fn is_of_one(model: &Model) -> bool {
+    matches!(model.placement, Placement::Method)
+        && model.keyed_receiver().is_none()
+        && model.sig.inputs.len() == 1
+}
+
+fn key_sibling(model: &Model, what: &str) -> TokenStream {
     let Model { private, vis, returns, sig, .. } = model;
     let hidden = hidden(model);
     let mode = mode(model);
     let mut plain = sig.clone();
     plain.asyncness = None;
-    plain.ident = sibling(model, "key");
+    plain.ident = sibling(model, what);
     plain.output = returning(quote!(#private::Key<#returns, #mode>));
     let signature = signature(model, plain, Bindings::Outer, None);
     let references = match &model.key {

@@ -172,7 +172,7 @@ pub(crate) async fn hold(engine: &Engine, all: &[Dependency]) -> bool {
     match AsyncIo.call(remote, GetMany { keys }).await {
         Ok(found) => found.iter().zip(versions).all(|(found, seen)| found.as_deref() == Some(&seen[..])),
         Err(error) => {
-            remote.report("a response is made", &error);
+            remote.report("a response is made without the cache", &error);
             false
         }
     }

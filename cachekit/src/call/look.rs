@@ -130,7 +130,7 @@ fn open<R>(engine: &Engine, policy: &Policy<R>, entry: &str, fetched: &Fetched) 
 /// Counts and logs an error that a call survives.
 pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
     call.count(Event::Error);
-    remote.report("a call goes on", error);
+    remote.report("a call goes on without the cache", error);
 }
 
 /// Looks a recorded key up in the in-process store.

@@ -25,7 +25,7 @@ impl Function {
 /// One call of a function: the place of its entry, and its policy.
 pub struct Key<R, M> {
     function: &'static Function,
-    cache: Cache,
+    pub(super) cache: Cache,
     place: Place,
     policy: Policy<R>,
     mode: PhantomData<M>,
@@ -50,7 +50,7 @@ impl<R, M> Key<R, M> {
         }
     }
 
-    async fn delete_over<D: Io>(self, io: D) -> Result<()> {
+    pub(super) async fn delete_over<D: Io>(self, io: D) -> Result<()> {
         self.function.check()?;
         let engine = self.cache.inner();
         engine.count(Event::Deletion);
@@ -89,8 +89,8 @@ impl<R> Key<R, Async> {
 
 /// A method, narrowed to one instance.
 pub struct Narrowed<M> {
-    handle: Handle<M>,
-    instance: Instance,
+    pub(super) handle: Handle<M>,
+    pub(super) instance: Instance,
 }
 
 impl<M> Handle<M> {
@@ -107,7 +107,12 @@ impl<M> Handle<M> {
         self.cache.inner().functions.get(self.function.number).counters.function()
     }
 
-    async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>, drop_version: bool) -> Result<()> {
+    pub(super) async fn delete_over<D: Io>(
+        self,
+        io: D,
+        instance: Option<Instance>,
+        drop_version: bool,
+    ) -> Result<()> {
         self.function.check()?;
         delete_all(io, self.function.identity(), self.cache.inner().clone(), instance, drop_version).await
     }

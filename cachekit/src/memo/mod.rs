@@ -3,6 +3,7 @@
 
 pub(crate) mod function;
 pub(crate) mod handle;
+pub(crate) mod invalidates;
 pub(crate) mod lookup;
 mod named;
 pub(crate) mod view;

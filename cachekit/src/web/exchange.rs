@@ -239,7 +239,7 @@ impl Exchange {
                 if let Err(error) = delete_path(AsyncIo, Arc::clone(&self.engine), path).await
                     && let Some(remote) = &self.engine.remote
                 {
-                    remote.report("a response is sent, and older ones stay in the cache: it goes on", &error);
+                    remote.report("a response is sent, and older ones stay in the cache", &error);
                 }
             }
         }

@@ -11,6 +11,7 @@ mod deletion;
 mod flight;
 mod identity;
 mod instantiation;
+mod invalidates;
 mod keys;
 mod methods;
 mod options;

@@ -64,9 +64,9 @@ impl Remote {
     }
 
     /// Logs an error that a call survived, at most one of a kind in a second.
-    pub(crate) fn report(&self, doing: &str, error: &Error) {
+    pub(crate) fn report(&self, event: &str, error: &Error) {
         if self.logs[error.kind() as usize % KINDS].admits() {
-            tracing::warn!(target: "cachekit", kind = ?error.kind(), "{doing} without the cache: {error}");
+            tracing::warn!(target: "cachekit", kind = ?error.kind(), "{event}: {error}");
         }
     }
 
