@@ -28,6 +28,7 @@
 //! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and other tower services |
 //! | `minijinja` | cached template fragments |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
+//! | `bytes`, `camino`, `chrono`, `indexmap`, `rust_decimal`, `smallvec`, `time`, `url`, `uuid` | exact keys of the types of these crates |
 //! | `conformance` | the suite that every backend passes, for backends of your own |
 //! | `full` | everything |
 

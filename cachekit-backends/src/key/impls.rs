@@ -25,10 +25,10 @@ use super::{CacheKey, KeyWriter};
 /// A type whose parts are leaves: no code of a user runs when it is fed.
 macro_rules! leaves {
     ($($t:ty: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
-        impl CacheKey for $t {
+        impl $crate::CacheKey for $t {
             const TRUSTED: bool = true;
             #[inline]
-            fn cache_key<W: KeyWriter>(&self, $writer: &mut W) {
+            fn cache_key<W: $crate::KeyWriter>(&self, $writer: &mut W) {
                 let $value = self;
                 $feed
             }
@@ -39,16 +39,19 @@ macro_rules! leaves {
 /// A type that is trusted as far as its parameters are.
 macro_rules! wrappers {
     ($([$($p:ident),+ $(; $extra:ident)?] $t:ty: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
-        impl<$($p: CacheKey,)+ $($extra)?> CacheKey for $t {
+        impl<$($p: $crate::CacheKey,)+ $($extra)?> $crate::CacheKey for $t {
             const TRUSTED: bool = $($p::TRUSTED)&&+;
             #[inline]
-            fn cache_key<W: KeyWriter>(&self, $writer: &mut W) {
+            fn cache_key<W: $crate::KeyWriter>(&self, $writer: &mut W) {
                 let $value = self;
                 $feed
             }
         }
     )*};
 }
+
+#[allow(unused_imports, reason = "each feature of a crate uses one")]
+pub(super) use {leaves, wrappers};
 
 macro_rules! integers {
     ($($t:ident $write:ident,)*) => {$(
@@ -161,7 +164,7 @@ wrappers! {
 
 // Item by item, because two equal deques may be split differently into slices.
 #[inline]
-fn feed_items<W: KeyWriter>(len: usize, items: impl Iterator<Item: CacheKey>, w: &mut W) {
+pub(super) fn feed_items<W: KeyWriter>(len: usize, items: impl Iterator<Item: CacheKey>, w: &mut W) {
     w.write_usize(len);
     items.for_each(|item| item.cache_key(w));
 }

@@ -1,6 +1,7 @@
 //! How a value becomes part of a key: the [`CacheKey`] trait, and the writers that its implementations feed.
 
 mod bytes;
+mod ecosystem;
 mod form;
 mod hashed;
 mod impls;

@@ -1,5 +1,6 @@
 //! Promises: equal arguments give equal keys everywhere, different ones give different keys, every part is delimited.
 
+mod ecosystem;
 mod foreign;
 
 use std::borrow::Cow;
