@@ -29,6 +29,31 @@ macro_rules! for_each_operation {
 }
 pub(crate) use for_each_operation;
 
+/// Implements the operations of a [`Backend`] that has them as `async fn`s over two transports: `blocking()` returns them over the
+/// one that blocks the thread.
+#[cfg(any(feature = "redis", feature = "memcached"))]
+macro_rules! run_blocking {
+    ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $t),*) -> Result<$out> {
+            crate::net::ready(self.blocking().$name($($arg),*))
+        }
+    )*};
+}
+#[cfg(any(feature = "redis", feature = "memcached"))]
+pub(crate) use run_blocking;
+
+/// The same for [`AsyncBackend`]: `tasks()` returns the operations over the transport that waits as a task.
+#[cfg(any(feature = "redis", feature = "memcached"))]
+macro_rules! run_as_task {
+    ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $t),*) -> BoxFuture<'a, Result<$out>> {
+            Box::pin(async move { self.tasks().$name($($arg),*).await })
+        }
+    )*};
+}
+#[cfg(any(feature = "redis", feature = "memcached"))]
+pub(crate) use run_as_task;
+
 macro_rules! pass_on {
     ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
         fn $name<'a>(&'a self, $($arg: $t),*) -> Result<$out> {

@@ -83,12 +83,12 @@ impl Error {
         self.0.kind
     }
 
-    /// The operation that failed, if it is known: a method of [`Backend`](crate::Backend), or `open`.
+    /// The operation that failed, if it is known: a method of [`Backend`](crate::Backend), `incr` of the cache object, or `open`.
     pub fn operation(&self) -> Option<&'static str> {
         self.0.operation
     }
 
-    /// The backend that failed, if it is known: its word of `CACHE_TYPE`.
+    /// The backend that failed, if it is known: its word of `CACHE_TYPE`, or the type of one that was handed over as a value.
     pub fn backend(&self) -> Option<&str> {
         self.0.backend.as_deref()
     }

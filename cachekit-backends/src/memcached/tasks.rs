@@ -11,7 +11,7 @@ use super::connection::{Connection, Paced};
 use super::server::Server;
 use super::transport::Transport;
 use super::wire::Fault;
-use crate::net::{IDLE, PerProcess, TaskStream};
+use crate::net::{IDLE, PerProcess, TaskStream, on_runtime};
 
 impl Paced for TaskStream {
     /// A read doesn't block.
@@ -95,6 +95,6 @@ impl Transport for Tasks {
         deadline: Instant,
         work: impl Future<Output = Result<T, Fault>> + Send,
     ) -> Result<T, Fault> {
-        timeout_at(deadline.into(), work).await.unwrap_or(Err(Fault::Timeout))
+        on_runtime(async { timeout_at(deadline.into(), work).await.unwrap_or(Err(Fault::Timeout)) }).await
     }
 }

@@ -15,231 +15,228 @@ const SCAN_COUNT: usize = 1000;
 /// How often `clear` starts again because the server changed under its cursor.
 const CLEAR_TRIES: usize = 3;
 
-async fn ask<T: Transport>(transport: &T, batch: Batch) -> Result<Value> {
-    Ok(perform(transport, &batch).await?.pop().unwrap_or_default())
+/// The operations over a transport.
+pub(super) struct Ops<'a, T> {
+    transport: &'a T,
+    recent: &'a Recent,
 }
 
-fn list<T: Transport>(transport: &T, command: &str, answer: Value, len: usize) -> Result<Vec<Value>> {
-    match answer {
-        Value::Array(list) if list.len() >= len => Ok(list),
-        other => Err(transport.server().unexpected(command, &other)),
+impl<'a, T: Transport> Ops<'a, T> {
+    pub(super) fn new(transport: &'a T, recent: &'a Recent) -> Self {
+        Self { transport, recent }
     }
-}
 
-fn bytes<T: Transport>(transport: &T, command: &str, answer: Value) -> Result<Option<Vec<u8>>> {
-    match answer {
-        Value::Nil => Ok(None),
-        Value::BulkString(bytes) => Ok(Some(bytes)),
-        other => Err(transport.server().unexpected(command, &other)),
+    async fn ask(&self, batch: Batch) -> Result<Value> {
+        Ok(perform(self.transport, &batch).await?.pop().unwrap_or_default())
     }
-}
 
-/// Reads the reply of a script that returns whether it did what it is for.
-fn flag<T: Transport>(transport: &T, answer: &Value) -> Result<bool> {
-    match answer {
-        Value::Int(n @ (0 | 1)) => Ok(*n == 1),
-        other => Err(transport.server().unexpected("EVALSHA", other)),
+    fn list(&self, command: &str, answer: Value, len: usize) -> Result<Vec<Value>> {
+        match answer {
+            Value::Array(list) if list.len() >= len => Ok(list),
+            other => Err(self.transport.server().unexpected(command, &other)),
+        }
     }
-}
 
-fn done<T: Transport>(transport: &T, answer: &Value) -> Result<()> {
-    match answer {
-        Value::Okay => Ok(()),
-        other => Err(transport.server().unexpected("SET", other)),
+    fn bytes(&self, command: &str, answer: Value) -> Result<Option<Vec<u8>>> {
+        match answer {
+            Value::Nil => Ok(None),
+            Value::BulkString(bytes) => Ok(Some(bytes)),
+            other => Err(self.transport.server().unexpected(command, &other)),
+        }
     }
-}
 
-pub(super) async fn get<T: Transport>(transport: &T, key: &str) -> Result<Option<Vec<u8>>> {
-    Ok(get_many(transport, &[key]).await?.pop().flatten())
-}
-
-pub(super) async fn get_many<T: Transport>(transport: &T, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
+    /// Reads the reply of a script that returns whether it did what it is for.
+    fn flag(&self, answer: &Value) -> Result<bool> {
+        match answer {
+            Value::Int(n @ (0 | 1)) => Ok(*n == 1),
+            other => Err(self.transport.server().unexpected("EVALSHA", other)),
+        }
     }
-    let answer = ask(transport, Batch::one(wire::read(keys))).await?;
-    let found = list(transport, "MGET", answer, keys.len())?;
-    found.into_iter().map(|answer| Ok(bytes(transport, "MGET", answer)?.and_then(wire::value))).collect()
-}
 
-pub(super) async fn set<T: Transport>(transport: &T, key: &str, value: &[u8], life: Ttl) -> Result<()> {
-    set_many(transport, &[(key, value)], life).await
-}
+    fn done(&self, answer: &Value) -> Result<()> {
+        match answer {
+            Value::Okay => Ok(()),
+            other => Err(self.transport.server().unexpected("SET", other)),
+        }
+    }
 
-pub(super) async fn set_many<T: Transport>(transport: &T, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
-    let commands = items.iter().map(|(key, value)| wire::write(key, value, life)).collect::<Result<_>>()?;
-    perform(transport, &Batch::of(commands)).await?.iter().try_for_each(|answer| done(transport, answer))
-}
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.get_many(&[key]).await?.pop().flatten())
+    }
 
-pub(super) async fn delete<T: Transport>(transport: &T, key: &str) -> Result<bool> {
-    Ok(delete_many(transport, &[key]).await? == 1)
-}
+    pub(super) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = self.ask(Batch::one(wire::read(keys))).await?;
+        let found = self.list("MGET", answer, keys.len())?;
+        found.into_iter().map(|answer| Ok(self.bytes("MGET", answer)?.and_then(wire::value))).collect()
+    }
 
-pub(super) async fn delete_many<T: Transport>(transport: &T, keys: &[&str]) -> Result<u64> {
-    let commands = keys.iter().map(|key| wire::delete(key)).collect();
-    let answers = perform(transport, &Batch::of(commands)).await?;
-    answers.iter().try_fold(0, |n, answer| Ok(n + u64::from(flag(transport, answer)?)))
-}
+    pub(super) async fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
+        self.set_many(&[(key, value)], life).await
+    }
 
-pub(super) async fn add<T: Transport>(transport: &T, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
-    let batch = Batch::one(wire::add(key, value, life)?).once_only();
-    flag(transport, &ask(transport, batch).await?)
-}
+    pub(super) async fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
+        let commands =
+            items.iter().map(|(key, value)| wire::write(key, value, life)).collect::<Result<_>>()?;
+        perform(self.transport, &Batch::of(commands)).await?.iter().try_for_each(|answer| self.done(answer))
+    }
 
-pub(super) async fn put_if<T: Transport>(
-    transport: &T,
-    key: &str,
-    value: &[u8],
-    life: Ttl,
-    token: Token,
-) -> Result<bool> {
-    let batch = Batch::one(wire::put_if(key, value, life, token)?).once_only();
-    flag(transport, &ask(transport, batch).await?)
-}
+    pub(super) async fn delete(&self, key: &str) -> Result<bool> {
+        Ok(self.delete_many(&[key]).await? == 1)
+    }
 
-pub(super) async fn token<T: Transport>(transport: &T, key: &str) -> Result<Token> {
-    let unexpected = || transport.server().unexpected("EVALSHA", &Value::Nil);
-    lease(transport, key, &[], transport.limits().deadline()).await?.token.ok_or_else(unexpected)
-}
+    pub(super) async fn delete_many(&self, keys: &[&str]) -> Result<u64> {
+        let commands = keys.iter().map(|key| wire::delete(key)).collect();
+        let answers = perform(self.transport, &Batch::of(commands)).await?;
+        answers.iter().try_fold(0, |n, answer| Ok(n + u64::from(self.flag(answer)?)))
+    }
 
-/// Reads an entry and its versions: by a plain read, and by the script after a read that lacks a part. A function that
-/// mostly misses is asked for by the script at once.
-pub(super) async fn fetch<T: Transport>(
-    transport: &T,
-    recent: &Recent,
-    entry: &str,
-    versions: &[&str],
-) -> Result<Fetched> {
-    let deadline = transport.limits().deadline();
-    let ratio = recent.of(versions);
-    if ratio.is_high() {
-        let looked = look(transport, entry, versions, deadline).await?;
-        ratio.note(looked.is_some());
-        return match looked {
-            Some(fetched) => Ok(fetched),
-            // Nothing of the read is kept: it is older than the lease.
-            None => lease(transport, entry, versions, deadline).await,
+    pub(super) async fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
+        let batch = Batch::one(wire::add(key, value, life)?).once_only();
+        self.flag(&self.ask(batch).await?)
+    }
+
+    pub(super) async fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
+        let batch = Batch::one(wire::put_if(key, value, life, token)?).once_only();
+        self.flag(&self.ask(batch).await?)
+    }
+
+    pub(super) async fn token(&self, key: &str) -> Result<Token> {
+        let unexpected = || self.transport.server().unexpected("EVALSHA", &Value::Nil);
+        self.lease(key, &[], self.transport.limits().deadline()).await?.token.ok_or_else(unexpected)
+    }
+
+    /// Reads an entry and its versions: by a plain read, and by the script after a read that lacks a part. A function that
+    /// mostly misses is asked for by the script at once.
+    pub(super) async fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
+        let deadline = self.transport.limits().deadline();
+        let ratio = self.recent.of(versions);
+        if ratio.is_high() {
+            let looked = self.look(entry, versions, deadline).await?;
+            ratio.note(looked.is_some());
+            return match looked {
+                Some(fetched) => Ok(fetched),
+                // Nothing of the read is kept: it is older than the lease.
+                None => self.lease(entry, versions, deadline).await,
+            };
+        }
+        let fetched = self.lease(entry, versions, deadline).await?;
+        ratio.note(fetched.entry.is_some());
+        Ok(fetched)
+    }
+
+    /// The plain read. `None` if a part is missing or foreign.
+    async fn look(&self, entry: &str, versions: &[&str], deadline: Instant) -> Result<Option<Fetched>> {
+        const READ: &str = "MGET";
+        let batch = Batch::of(wire::look(entry, versions, self.transport.is_scattered()));
+        let mut parts = Vec::with_capacity(1 + versions.len());
+        for answer in perform_by(self.transport, &batch, deadline).await? {
+            parts.extend(self.list(READ, answer, 1)?);
+        }
+        if parts.len() != 1 + versions.len() {
+            return Err(self.transport.server().unexpected(READ, &Value::Array(parts)));
+        }
+        let mut parts = parts.into_iter().map(|part| self.bytes(READ, part));
+        let Some(state) = parts.next().transpose()?.flatten() else { return Ok(None) };
+        let found = parts.map(|part| Ok(part?.and_then(|stored| wire::stored_version(&stored))));
+        let Some(found) = found.collect::<Result<Option<Vec<Version>>>>()? else { return Ok(None) };
+        let Some(token) = wire::token(&state) else { return Ok(None) };
+        Ok(wire::value(state).map(|value| Fetched::new(Some(value), found, Some(token))))
+    }
+
+    /// The script, which leaves a lease where the entry is absent, and makes the versions that are missing.
+    async fn lease(&self, entry: &str, versions: &[&str], deadline: Instant) -> Result<Fetched> {
+        const SCRIPT: &str = "EVALSHA";
+        let commands =
+            wire::lease(entry, versions, self.transport.limits().lease, self.transport.is_scattered());
+        let keys_of_first = if commands.len() == 1 { 1 + versions.len() } else { 1 };
+        let mut answers = perform_by(self.transport, &Batch::of(commands), deadline).await?.into_iter();
+        let first = answers.next().unwrap_or_default();
+        let mut first = self.list(SCRIPT, first, keys_of_first)?.into_iter();
+        let state = self.bytes(SCRIPT, first.next().unwrap_or_default())?.unwrap_or_default();
+        let mut found: Vec<Value> = first.by_ref().take(keys_of_first - 1).collect();
+        for answer in answers {
+            found.extend(self.list(SCRIPT, answer, 1)?.into_iter().next());
+        }
+        let version = |answer| {
+            let stored = self.bytes(SCRIPT, answer)?.unwrap_or_default();
+            let unexpected = || self.transport.server().unexpected(SCRIPT, &Value::BulkString(Vec::new()));
+            wire::stored_version(&stored).ok_or_else(unexpected)
         };
+        let versions = found.into_iter().map(version).collect::<Result<_>>()?;
+        let token = wire::token(&state);
+        let entry = match wire::value(state) {
+            Some(value) => Some(value),
+            // Bytes of another layout: the caller counts them as an error.
+            None => first.next().map(|foreign| self.bytes(SCRIPT, foreign)).transpose()?.flatten(),
+        };
+        Ok(Fetched::new(entry, versions, token))
     }
-    let fetched = lease(transport, entry, versions, deadline).await?;
-    ratio.note(fetched.entry.is_some());
-    Ok(fetched)
-}
 
-/// The plain read. `None` if a part is missing or foreign.
-async fn look<T: Transport>(
-    transport: &T,
-    entry: &str,
-    versions: &[&str],
-    deadline: Instant,
-) -> Result<Option<Fetched>> {
-    const READ: &str = "MGET";
-    let batch = Batch::of(wire::look(entry, versions, transport.is_scattered()));
-    let mut parts = Vec::with_capacity(1 + versions.len());
-    for answer in perform_by(transport, &batch, deadline).await? {
-        parts.extend(list(transport, READ, answer, 1)?);
-    }
-    if parts.len() != 1 + versions.len() {
-        return Err(transport.server().unexpected(READ, &Value::Array(parts)));
-    }
-    let mut parts = parts.into_iter().map(|part| bytes(transport, READ, part));
-    let Some(state) = parts.next().transpose()?.flatten() else { return Ok(None) };
-    let found = parts.map(|part| Ok(part?.and_then(|stored| wire::stored_version(&stored))));
-    let Some(found) = found.collect::<Result<Option<Vec<Version>>>>()? else { return Ok(None) };
-    let Some(token) = wire::token(&state) else { return Ok(None) };
-    Ok(wire::value(state).map(|value| Fetched::new(Some(value), found, Some(token))))
-}
-
-/// The script, which leaves a lease where the entry is absent, and makes the versions that are missing.
-async fn lease<T: Transport>(
-    transport: &T,
-    entry: &str,
-    versions: &[&str],
-    deadline: Instant,
-) -> Result<Fetched> {
-    const SCRIPT: &str = "EVALSHA";
-    let commands = wire::lease(entry, versions, transport.limits().lease, transport.is_scattered());
-    let keys_of_first = if commands.len() == 1 { 1 + versions.len() } else { 1 };
-    let mut answers = perform_by(transport, &Batch::of(commands), deadline).await?.into_iter();
-    let first = answers.next().unwrap_or_default();
-    let mut first = list(transport, SCRIPT, first, keys_of_first)?.into_iter();
-    let state = bytes(transport, SCRIPT, first.next().unwrap_or_default())?.unwrap_or_default();
-    let mut found: Vec<Value> = first.by_ref().take(keys_of_first - 1).collect();
-    for answer in answers {
-        found.extend(list(transport, SCRIPT, answer, 1)?.into_iter().next());
-    }
-    let version = |answer| {
-        let stored = bytes(transport, SCRIPT, answer)?.unwrap_or_default();
-        let unexpected = || transport.server().unexpected(SCRIPT, &Value::BulkString(Vec::new()));
-        wire::stored_version(&stored).ok_or_else(unexpected)
-    };
-    let versions = found.into_iter().map(version).collect::<Result<_>>()?;
-    let token = wire::token(&state);
-    let entry = match wire::value(state) {
-        Some(value) => Some(value),
-        // Bytes of another layout: the caller counts them as an error.
-        None => first.next().map(|foreign| bytes(transport, SCRIPT, foreign)).transpose()?.flatten(),
-    };
-    Ok(Fetched::new(entry, versions, token))
-}
-
-/// Removes all keys with the prefix. Each round trip has a time limit of its own; the whole has none.
-pub(super) async fn clear<T: Transport>(transport: &T, prefix: &str) -> Result<()> {
-    let pattern = wire::starting_with(prefix);
-    for _ in 0..CLEAR_TRIES {
-        let epoch = transport.epoch();
-        for node in nodes(transport).await? {
-            clear_node(transport, node, &pattern).await?;
-        }
-        // A cursor is void on another server, and on one that was restarted.
-        if transport.epoch() == epoch {
-            return Ok(());
-        }
-    }
-    Err(transport.server().fault(ErrorKind::Unavailable, "connections broke again and again during `clear`"))
-}
-
-async fn clear_node<T: Transport>(transport: &T, node: Option<Address>, pattern: &[u8]) -> Result<()> {
-    let mut cursor = b"0".to_vec();
-    loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(&cursor[..]).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
-        let answer = ask(transport, Batch::one(scan).at(node.clone())).await?;
-        let mut parts = list(transport, "SCAN", answer, 2)?.into_iter();
-        cursor = bytes(transport, "SCAN", parts.next().unwrap_or_default())?.unwrap_or_default();
-        let keys = list(transport, "SCAN", parts.next().unwrap_or_default(), 0)?;
-        for keys in keys.chunks(SCAN_COUNT) {
-            let mut unlink = redis::cmd("UNLINK");
-            for key in keys {
-                unlink.arg(bytes(transport, "SCAN", key.clone())?.unwrap_or_default());
+    /// Removes all keys with the prefix. Each round trip has a time limit of its own; the whole has none.
+    pub(super) async fn clear(&self, prefix: &str) -> Result<()> {
+        let pattern = wire::starting_with(prefix);
+        for _ in 0..CLEAR_TRIES {
+            let epoch = self.transport.epoch();
+            for node in self.nodes().await? {
+                self.clear_node(node, &pattern).await?;
             }
-            ask(transport, Batch::one(unlink)).await?;
+            // A cursor is void on another server, and on one that was restarted.
+            if self.transport.epoch() == epoch {
+                return Ok(());
+            }
         }
-        if cursor == b"0" {
-            return Ok(());
-        }
-        if cursor.is_empty() {
-            return Err(transport.server().unexpected("SCAN", &Value::Nil));
-        }
+        Err(self
+            .transport
+            .server()
+            .fault(ErrorKind::Unavailable, "connections broke again and again during `clear`"))
     }
-}
 
-/// The servers that hold keys: the masters of a cluster, or the only server.
-async fn nodes<T: Transport>(transport: &T) -> Result<Vec<Option<Address>>> {
-    if !transport.is_scattered() {
-        return Ok(vec![None]);
-    }
-    let mut slots = redis::cmd("CLUSTER");
-    slots.arg("SLOTS");
-    let answer = ask(transport, Batch::one(slots)).await?;
-    let mut masters = Vec::new();
-    for range in list(transport, "CLUSTER SLOTS", answer, 0)? {
-        let master = master(&range).ok_or_else(|| transport.server().unexpected("CLUSTER SLOTS", &range))?;
-        if !masters.contains(&Some(master.clone())) {
-            masters.push(Some(master));
+    async fn clear_node(&self, node: Option<Address>, pattern: &[u8]) -> Result<()> {
+        let mut cursor = b"0".to_vec();
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor[..]).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
+            let answer = self.ask(Batch::one(scan).at(node.clone())).await?;
+            let mut parts = self.list("SCAN", answer, 2)?.into_iter();
+            cursor = self.bytes("SCAN", parts.next().unwrap_or_default())?.unwrap_or_default();
+            let keys = self.list("SCAN", parts.next().unwrap_or_default(), 0)?;
+            for keys in keys.chunks(SCAN_COUNT) {
+                let mut unlink = redis::cmd("UNLINK");
+                for key in keys {
+                    unlink.arg(self.bytes("SCAN", key.clone())?.unwrap_or_default());
+                }
+                self.ask(Batch::one(unlink)).await?;
+            }
+            if cursor == b"0" {
+                return Ok(());
+            }
+            if cursor.is_empty() {
+                return Err(self.transport.server().unexpected("SCAN", &Value::Nil));
+            }
         }
     }
-    Ok(masters)
+
+    /// The servers that hold keys: the masters of a cluster, or the only server.
+    async fn nodes(&self) -> Result<Vec<Option<Address>>> {
+        if !self.transport.is_scattered() {
+            return Ok(vec![None]);
+        }
+        let mut slots = redis::cmd("CLUSTER");
+        slots.arg("SLOTS");
+        let answer = self.ask(Batch::one(slots)).await?;
+        let mut masters = Vec::new();
+        for range in self.list("CLUSTER SLOTS", answer, 0)? {
+            let master =
+                master(&range).ok_or_else(|| self.transport.server().unexpected("CLUSTER SLOTS", &range))?;
+            if !masters.contains(&Some(master.clone())) {
+                masters.push(Some(master));
+            }
+        }
+        Ok(masters)
+    }
 }
 
 /// Of `[first slot, last slot, [host, port, …], replicas …]` the master.
@@ -329,7 +326,7 @@ mod tests {
     /// Fetches an entry and two versions; returns the answer and the commands that it took.
     fn fetch_from<const N: usize>(replies: [Value; N]) -> (Fetched, Vec<String>) {
         let transport = Scripted::new(replies);
-        let fetched = ready(fetch(&transport, &Recent::new(), "e", &["a", "b"])).unwrap();
+        let fetched = ready(Ops::new(&transport, &Recent::new()).fetch("e", &["a", "b"])).unwrap();
         assert!(transport.replies.lock().is_empty());
         (fetched, transport.asked.into_inner())
     }
@@ -372,7 +369,7 @@ mod tests {
     fn a_reply_of_another_length_is_an_error() {
         for parts in [0, 1, 2, 4] {
             let reply = Value::Array((0..parts).map(|_| version(7)).collect());
-            let fetched = ready(fetch(&Scripted::new([reply]), &Recent::new(), "e", &["a", "b"]));
+            let fetched = ready(Ops::new(&Scripted::new([reply]), &Recent::new()).fetch("e", &["a", "b"]));
             assert_eq!(fetched.unwrap_err().kind(), ErrorKind::Protocol, "{parts}");
         }
     }

@@ -6,6 +6,7 @@ mod object;
 mod sync;
 mod views;
 
+use std::any::type_name;
 use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
@@ -65,14 +66,14 @@ impl Cache {
         Ok(Engine::open(&config, &Clock::system())?.into())
     }
 
-    /// A cache over a backend of your own, with the default configuration.
+    /// A cache over a backend of your own, with the default configuration. Errors name the backend by its type.
     pub fn with_backend(backend: impl Backend) -> Self {
-        Engine::over(Arc::new(backend), &Config::default(), &Clock::system()).into()
+        Self::with_backend_and_config(backend, &Config::default())
     }
 
     /// A cache over a backend of your own, with the prefix, timeouts and limits of a configuration.
-    pub fn with_backend_and_config(backend: impl Backend, config: &Config) -> Self {
-        Engine::over(Arc::new(backend), config, &Clock::system()).into()
+    pub fn with_backend_and_config<B: Backend>(backend: B, config: &Config) -> Self {
+        Engine::over(Arc::new(backend), type_name::<B>().into(), config, &Clock::system()).into()
     }
 
     /// A cache whose entries live by a clock that a test moves.

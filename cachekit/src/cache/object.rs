@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
 use cachekit_backends::{
-    Error, ErrorKind, Header, Matcher, Result, Timeout, Ttl, Unsealed, seal_integer, seal_value, unseal,
-    unseal_value,
+    CacheType, Error, ErrorKind, Header, Matcher, Result, Timeout, Ttl, Unsealed, seal_integer, seal_value,
+    unseal, unseal_value,
 };
 
 use super::integer::{Integer, from_integer, to_integer};
@@ -21,6 +21,8 @@ use crate::engine::{Engine, Hold, OBJECT};
 
 /// How often `incr` tries again when the key is changed at the same time.
 const TRIES: usize = 100;
+/// An operation of the cache object that no backend has.
+const INCR: &str = "incr";
 
 /// The policy of the cache object's values: every value is stored, integers of each width as one type.
 pub(crate) fn policy<'p, T: Storable>() -> &'p Policy<T> {
@@ -72,8 +74,8 @@ impl Engine {
         kept(Draft { digest, bytes, expiry, birth, instance: 0, function: OBJECT }, value)
     }
 
-    fn seal<T: Storable>(&self, key: &str, value: &T, life: Ttl) -> Result<Vec<u8>> {
-        seal_value(key, self.clock.now(), life, 0, value)
+    fn seal<T: Storable>(&self, operation: &'static str, key: &str, value: &T, life: Ttl) -> Result<Vec<u8>> {
+        seal_value(key, self.clock.now(), life, 0, value).map_err(|error| self.named(operation, error))
     }
 
     /// Returns the value of stored bytes. Unreadable bytes are a counted miss.
@@ -96,6 +98,14 @@ impl Engine {
     fn failed(&self, error: Error) -> Error {
         self.count(Event::Error);
         error
+    }
+
+    /// Adds the operation and the backend to an error that no backend made.
+    #[cold]
+    fn named(&self, operation: &'static str, error: Error) -> Error {
+        let in_process = || CacheType::Simple.as_str().to_owned().into();
+        let backend = self.remote.as_ref().map_or_else(in_process, |remote| remote.name().clone());
+        error.with_operation(operation).with_backend(backend)
     }
 
     fn look<T: Storable>(&self, key: &str) -> Option<T> {
@@ -144,7 +154,7 @@ impl Engine {
             None => self.put(key, value, life),
             Some(remote) => {
                 let key = self.full(key);
-                let value = self.seal(&key, value, life)?;
+                let value = self.seal("set", &key, value, life)?;
                 self.answer(io.call(remote, Set { key, value, life }).await)?;
             }
         }
@@ -164,7 +174,7 @@ impl Engine {
             Some(remote) => {
                 let sealed = |(key, value): &(&str, T)| {
                     let key = self.full(key);
-                    self.seal(&key, value, life).map(|value| (key, value))
+                    self.seal("set_many", &key, value, life).map(|value| (key, value))
                 };
                 // All are encoded before any is stored.
                 let items = items.iter().map(sealed).collect::<Result<_>>()?;
@@ -198,7 +208,7 @@ impl Engine {
             }
             Some(remote) => {
                 let key = self.full(key);
-                let sealed = self.seal(&key, value, life)?;
+                let sealed = self.seal("add", &key, value, life)?;
                 let add = Add { key: key.clone(), value: sealed.clone(), life };
                 self.answer(io.call(remote, add).await)?
                     || self.replace_dead(io, remote, key, sealed, life).await?
@@ -268,26 +278,32 @@ impl Engine {
             self.flights.invalidate(&local);
             return self
                 .local
-                .update(local.digest, local.bytes.as_slice(), |old| self.raised(&local, key, old, by));
+                .update(local.digest, local.bytes.as_slice(), |old| self.raised(&local, key, old, by))
+                .map_err(|error| self.named(INCR, error));
         };
         let key = self.full(key);
         for _ in 0..TRIES {
             let token = self.answer(io.call(remote, TokenOf { key: key.clone() }).await)?;
             let old =
                 self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
-            let (value, life, before) = self.raised_bytes(&key, old.as_deref(), by)?;
+            let (value, life, before) =
+                self.raised_bytes(&key, old.as_deref(), by).map_err(|error| self.named(INCR, error))?;
             let sealed = match before {
-                Some(header) => self.answer(seal_integer(&key, &header, value))?,
-                None => self.seal(&key, &value, life)?,
+                Some(header) => {
+                    let sealed = seal_integer(&key, &header, value);
+                    self.answer(sealed.map_err(|error| self.named(INCR, error)))?
+                }
+                None => self.seal(INCR, &key, &value, life)?,
             };
             if self.answer(io.call(remote, PutIf { key: key.clone(), value: sealed, life, token }).await)? {
                 return Ok(value);
             }
         }
-        Err(self.failed(Error::new(
+        let error = Error::new(
             ErrorKind::Timeout,
             format!("`{key}` was changed by others at each of {TRIES} tries to raise it: try again"),
-        )))
+        );
+        Err(self.failed(self.named(INCR, error)))
     }
 
     fn raised(
@@ -336,11 +352,12 @@ impl Engine {
     pub(super) async fn clear<D: Io>(&self, io: D) -> Result<()> {
         let shared = self.remote.as_ref().is_some_and(|remote| remote.capabilities().shared);
         if shared && self.prefix.is_empty() && !self.allow_flush {
-            return Err(self.failed(Error::new(
+            let error = Error::new(
                 ErrorKind::Config,
                 "`clear` was refused: this cache has an empty `key_prefix`, so that it would remove the entries of every \
                  other cache in the same store; set `key_prefix`, or `allow_flush` if that is intended",
-            )));
+            );
+            return Err(self.failed(self.named("clear", error)));
         }
         self.count(Event::Deletion);
         self.flights.invalidate_all();

@@ -1,5 +1,6 @@
 //! From a configuration to an engine.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{SimpleStore, SlotTable};
@@ -15,13 +16,21 @@ impl Engine {
     pub(crate) fn open(config: &Config, clock: &Clock) -> Result<Arc<Self>> {
         Ok(match open(config, clock)? {
             Opened::Simple => Self::new(None, config, clock),
-            Opened::Shared(backend) => Self::over(backend, config, clock),
+            Opened::Shared(backend) => {
+                let name = config.cache_type.as_str().to_owned();
+                Self::over(backend, name.into(), config, clock)
+            }
         })
     }
 
-    /// An engine over a backend.
-    pub(crate) fn over(backend: Arc<dyn Backend>, config: &Config, clock: &Clock) -> Arc<Self> {
-        Self::new(Some(Remote::new(backend, config)), config, clock)
+    /// An engine over a backend, which errors name so.
+    pub(crate) fn over(
+        backend: Arc<dyn Backend>,
+        name: Cow<'static, str>,
+        config: &Config,
+        clock: &Clock,
+    ) -> Arc<Self> {
+        Self::new(Some(Remote::new(backend, name, config)), config, clock)
     }
 
     /// The default binding.

@@ -4,6 +4,7 @@
 //! `it::outage` has the same with a backend in memory, which can fail in ways that servers can't.
 
 mod bulkheads;
+mod context;
 mod corruption;
 mod faults;
 mod kinds;

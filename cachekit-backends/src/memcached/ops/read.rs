@@ -12,6 +12,10 @@ pub(super) enum Content {
 }
 
 impl<T: Transport> Ops<'_, T> {
+    pub(in crate::memcached) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.get_many(&[key]).await?.pop().flatten())
+    }
+
     pub(in crate::memcached) async fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
         let tasks: Vec<Task<'_>> = keys.iter().map(|&key| Task { key, action: Action::Get }).collect();
         let contents = self.run(&tasks).await?.into_iter().map(|answer| self.content(answer.reply)).collect();

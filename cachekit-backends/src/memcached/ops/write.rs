@@ -22,6 +22,10 @@ impl<T: Transport> Ops<'_, T> {
         }
     }
 
+    pub(in crate::memcached) async fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
+        self.set_many(&[(key, value)], life).await
+    }
+
     pub(in crate::memcached) async fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
         let (expiry, spread) = (exptime(life), self.servers.settings.spread);
         let mut failure = None;
@@ -152,7 +156,16 @@ impl<T: Transport> Ops<'_, T> {
         }
     }
 
-    pub(in crate::memcached) async fn delete_many(&self, keys: &[&str]) -> Result<Vec<bool>> {
+    pub(in crate::memcached) async fn delete(&self, key: &str) -> Result<bool> {
+        Ok(self.delete_many(&[key]).await? == 1)
+    }
+
+    pub(in crate::memcached) async fn delete_many(&self, keys: &[&str]) -> Result<u64> {
+        Ok(self.delete_each(keys).await?.into_iter().map(u64::from).sum())
+    }
+
+    /// Removes keys; returns of each whether a value was there.
+    async fn delete_each(&self, keys: &[&str]) -> Result<Vec<bool>> {
         let tasks: Vec<Task<'_>> = keys
             .iter()
             .flat_map(|&key| [self.look(), Action::Delete].map(|action| Task { key, action }))

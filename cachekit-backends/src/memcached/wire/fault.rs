@@ -47,6 +47,13 @@ impl From<io::Error> for Fault {
     }
 }
 
+/// There is no runtime to connect on.
+impl From<crate::Error> for Fault {
+    fn from(error: crate::Error) -> Self {
+        Self::Connect(io::Error::other(error))
+    }
+}
+
 /// Text of a server, fit to be shown: short, and without control characters.
 pub(super) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(200)]);

@@ -30,14 +30,14 @@ pub(crate) struct AsyncIo;
 
 impl Io for BlockingIo {
     async fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> Result<O::Out> {
-        remote.breaker.admit()?;
+        remote.admit::<O>()?;
         let result = if remote.capabilities.bounded || remote.capabilities.discards {
             op.run(&*remote.backend)
         } else {
             let backend = Arc::clone(&remote.backend);
             waiting::run_blocking(&remote.pool, remote.limit, move || op.run(&*backend))
         };
-        remote.settle(result)
+        remote.settle::<O>(result)
     }
 
     async fn wait(self, wait: Wait, limit: Duration) -> Option<Waited> {
@@ -47,7 +47,7 @@ impl Io for BlockingIo {
 
 impl Io for AsyncIo {
     async fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> Result<O::Out> {
-        remote.breaker.admit()?;
+        remote.admit::<O>()?;
         let result = if remote.capabilities.discards {
             op.run(&*remote.backend)
         } else if let Some(backend) = remote.backend.asynchronous() {
@@ -61,7 +61,7 @@ impl Io for AsyncIo {
             let backend = Arc::clone(&remote.backend);
             waiting::run(&remote.pool, remote.limit, move || op.run(&*backend as &dyn Backend)).await
         };
-        remote.settle(result)
+        remote.settle::<O>(result)
     }
 
     async fn wait(self, mut wait: Wait, limit: Duration) -> Option<Waited> {

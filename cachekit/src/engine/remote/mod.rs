@@ -7,6 +7,7 @@ mod ops;
 mod pool;
 mod waiting;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,6 +28,8 @@ const KINDS: usize = 16;
 /// A bound backend with its breaker, its time limit and its threads.
 pub(crate) struct Remote {
     backend: Arc<dyn Backend>,
+    /// The backend's name in errors.
+    name: Cow<'static, str>,
     capabilities: Capabilities,
     breaker: Breaker,
     limit: Duration,
@@ -36,7 +39,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) fn new(backend: Arc<dyn Backend>, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(backend: Arc<dyn Backend>, name: Cow<'static, str>, config: &Config) -> Arc<Self> {
         backend.set_operation_timeout(config.operation_timeout);
         let capabilities = backend.capabilities();
         let backend: Arc<dyn Backend> = if capabilities.conditional || capabilities.discards {
@@ -46,6 +49,7 @@ impl Remote {
         };
         Arc::new(Self {
             backend,
+            name,
             capabilities,
             breaker: Breaker::new(config.breaker_threshold, config.probe_interval),
             limit: config.operation_timeout,
@@ -63,20 +67,43 @@ impl Remote {
         self.limit
     }
 
+    /// The backend's name in errors.
+    pub(crate) fn name(&self) -> &Cow<'static, str> {
+        &self.name
+    }
+
     /// Logs an error that a call survived, at most one of a kind in a second.
     pub(crate) fn report(&self, event: &str, error: &Error) {
         if self.logs[error.kind() as usize % KINDS].admits() {
-            tracing::warn!(target: "cachekit", kind = ?error.kind(), "{event}: {error}");
+            let (operation, backend) = (error.operation(), error.backend());
+            tracing::warn!(
+                target: "cachekit",
+                kind = ?error.kind(),
+                operation,
+                backend,
+                "{event}: {error}",
+            );
         }
     }
 
+    /// Asks the breaker whether an operation may begin.
+    fn admit<O: Operation>(&self) -> Result<()> {
+        self.breaker.admit().map_err(|error| self.named::<O>(error))
+    }
+
     /// Tells the breaker how an operation ended.
-    fn settle<R>(&self, result: Result<R>) -> Result<R> {
+    fn settle<O: Operation>(&self, result: Result<O::Out>) -> Result<O::Out> {
         match &result {
             Ok(_) => self.breaker.succeeded(),
             Err(error) => self.breaker.failed(error),
         }
-        result
+        result.map_err(|error| self.named::<O>(error))
+    }
+
+    /// Adds the operation and the backend to an error. The one place for all backends: none does it by itself.
+    #[cold]
+    fn named<O: Operation>(&self, error: Error) -> Error {
+        error.with_operation(O::NAME).with_backend(self.name.clone())
     }
 }
 

@@ -4,16 +4,19 @@ use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Fetched, Result, Token
 
 /// An operation with its arguments.
 pub(crate) trait Operation: Send + Sync + Sized + 'static {
+    /// The method of [`Backend`] that it is.
+    const NAME: &'static str;
     type Out: Send + 'static;
     fn run(&self, backend: &dyn Backend) -> Result<Self::Out>;
     fn run_async<'a>(&'a self, backend: &'a dyn AsyncBackend) -> BoxFuture<'a, Result<Self::Out>>;
 }
 
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident($($field:ident: $type:ty),*) -> $out:ty = |$me:ident, $b:ident| $call:expr, async $acall:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $method:literal($($field:ident: $type:ty),*) -> $out:ty = |$me:ident, $b:ident| $call:expr, async $acall:expr;)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name { $(pub(crate) $field: $type),* }
         impl Operation for $name {
+            const NAME: &'static str = $method;
             type Out = $out;
             fn run(&self, $b: &dyn Backend) -> Result<$out> {
                 let $me = self;
@@ -28,29 +31,29 @@ macro_rules! operations {
 }
 
 operations! {
-    GetMany(keys: Vec<String>) -> Vec<Option<Vec<u8>>> =
+    GetMany = "get_many"(keys: Vec<String>) -> Vec<Option<Vec<u8>>> =
         |me, b| b.get_many(&refs(&me.keys)),
         async Box::pin(async move { b.get_many(&refs(&me.keys)).await });
-    Set(key: String, value: Vec<u8>, life: Ttl) -> () =
+    Set = "set"(key: String, value: Vec<u8>, life: Ttl) -> () =
         |me, b| b.set(&me.key, &me.value, me.life),
         async b.set(&me.key, &me.value, me.life);
-    SetMany(items: Vec<(String, Vec<u8>)>, life: Ttl) -> () =
+    SetMany = "set_many"(items: Vec<(String, Vec<u8>)>, life: Ttl) -> () =
         |me, b| b.set_many(&pairs(&me.items), me.life),
         async Box::pin(async move { b.set_many(&pairs(&me.items), me.life).await });
-    Delete(key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
-    DeleteMany(keys: Vec<String>) -> u64 =
+    Delete = "delete"(key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
+    DeleteMany = "delete_many"(keys: Vec<String>) -> u64 =
         |me, b| b.delete_many(&refs(&me.keys)),
         async Box::pin(async move { b.delete_many(&refs(&me.keys)).await });
-    Clear(prefix: String) -> () = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
-    Add(key: String, value: Vec<u8>, life: Ttl) -> bool =
+    Clear = "clear"(prefix: String) -> () = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
+    Add = "add"(key: String, value: Vec<u8>, life: Ttl) -> bool =
         |me, b| b.add(&me.key, &me.value, me.life),
         async b.add(&me.key, &me.value, me.life);
-    TokenOf(key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
-    PutIf(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool =
+    TokenOf = "token"(key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
+    PutIf = "put_if"(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool =
         |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
         async b.put_if(&me.key, &me.value, me.life, me.token);
     /// An entry with the versions that it depends on.
-    Fetch(entry: String, versions: Vec<String>) -> Fetched =
+    Fetch = "fetch"(entry: String, versions: Vec<String>) -> Fetched =
         |me, b| b.fetch(&me.entry, &refs(&me.versions)),
         async Box::pin(async move { b.fetch(&me.entry, &refs(&me.versions)).await });
 }
