@@ -1,14 +1,16 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::process::PerProcess;
 
 /// How often the ticker advances the coarse time, in milliseconds.
 const TICK: u64 = 4;
 /// How long the ticker goes on after it was last woken. A process that uses no cache for this long has no ticking
 /// thread; the first reader afterwards wakes it.
 const AWAKE: Duration = Duration::from_secs(1);
-/// The coarse time while the ticker sleeps.
+/// The coarse time while the ticker sleeps, and in a process that was forked, which has no ticker yet.
 const ASLEEP: u64 = 0;
 
 /// A source of time, in milliseconds since the Unix epoch. Cheap to clone; the real one or one that a test moves by hand.
@@ -117,8 +119,11 @@ fn wall_millis() -> u64 {
 
 /// The thread that advances the coarse time, started at the first need and parked while the time isn't read.
 fn ticker() -> &'static Thread {
-    static TICKER: OnceLock<Thread> = OnceLock::new();
-    TICKER.get_or_init(|| {
+    static TICKER: PerProcess<Thread> = PerProcess::new();
+    TICKER.get(|| {
+        if !sleeps_in_children() {
+            return std::thread::current();
+        }
         let spawned = std::thread::Builder::new().name("cachekit-clock".into()).spawn(tick);
         match spawned {
             Ok(handle) => handle.thread().clone(),
@@ -126,6 +131,23 @@ fn ticker() -> &'static Thread {
             Err(_) => std::thread::current(),
         }
     })
+}
+
+/// Has the coarse time fall asleep in each process forked from now on; false if the system has no memory for that. Without
+/// it the time would stand still there.
+fn sleeps_in_children() -> bool {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    extern "C" fn sleep() {
+        COARSE.store(ASLEEP, Ordering::Relaxed);
+    }
+    // Asked for twice by two threads, it does no harm.
+    if !ASKED.load(Ordering::Acquire) {
+        if cachekit_fork::in_each_child(sleep).is_err() {
+            return false;
+        }
+        ASKED.store(true, Ordering::Release);
+    }
+    true
 }
 
 fn tick() {

@@ -15,6 +15,7 @@ mod error;
 mod key;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod net;
+mod process;
 mod random;
 mod registry;
 mod timeout;
@@ -59,6 +60,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
 #[doc(hidden)]
 pub use key::{Scout, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure};
+#[doc(hidden)]
+pub use process::{PerProcess, process_number};
 pub use registry::{Opened, open, register_backend};
 pub use timeout::{Timeout, Ttl, ttl_millis};
 pub use version_key::{is_version_key, version_key};

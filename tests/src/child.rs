@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const ROLE: &str = "CACHEKIT_TEST_ROLE";
 const MARK: &str = "@@";
@@ -140,11 +141,24 @@ pub fn forked(work: impl FnOnce()) -> Forked {
 }
 
 impl Forked {
-    /// Waits for its end.
+    /// Waits for its end, and kills it if that takes longer than a minute.
     ///
     /// # Panics
-    /// If it failed.
+    /// If it failed, or had to be killed.
     pub fn finish(self) {
-        assert_eq!(fork::waitpid(self.0).unwrap(), 0, "the forked process failed");
+        let begin = Instant::now();
+        let status = loop {
+            match fork::waitpid_nohang(self.0).unwrap() {
+                Some(status) => break status,
+                None if begin.elapsed() > Duration::from_secs(60) => {
+                    let process = rustix::process::Pid::from_raw(self.0).unwrap();
+                    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+                    let _ = fork::waitpid(self.0);
+                    panic!("the forked process hangs");
+                }
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        assert_eq!(status, 0, "the forked process failed");
     }
 }

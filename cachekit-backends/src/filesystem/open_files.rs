@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{Mutex, Once};
 
 use super::disk::Id;
+use crate::process::process_number;
 
 /// The most files that one folder keeps open.
 const MOST: usize = 1024;
@@ -34,11 +35,24 @@ pub(super) struct OpenFile {
     pub(super) file: File,
     /// As it was when it was opened.
     meta: Metadata,
+    /// The process that opened it.
+    process: u32,
 }
 
 impl OpenFile {
     pub(super) fn new(file: File, meta: Metadata) -> Self {
-        Self { file, meta }
+        Self { file, meta, process: process_number() }
+    }
+
+    /// Whether this process opened it. A lock on a file that a forked process inherited is its parent's, too.
+    pub(super) fn is_own(&self) -> bool {
+        self.process == process_number()
+    }
+
+    /// As it is in a process that was forked from this one.
+    #[cfg(test)]
+    pub(super) fn inherited(&mut self) {
+        self.process = !self.process;
     }
 
     /// The length when it was opened.

@@ -79,7 +79,7 @@ impl State {
         let Some(_admitting) = self.admitting.try_lock_until(deadline) else {
             return Err(timed_out(&self.path, limit));
         };
-        let kept = self.kept.read();
+        let kept = self.own()?;
         if !lock_until(&kept.file, deadline).map_err(|e| failed("lock", &self.path, e))? {
             return Err(timed_out(&self.path, limit));
         }
@@ -91,8 +91,33 @@ impl State {
         admitted
     }
 
+    /// The file as this process opened it, for its lock.
+    fn own(&self) -> Result<RwLockReadGuard<'_, OpenFile>> {
+        let kept = self.kept.read();
+        if kept.is_own() {
+            return Ok(kept);
+        }
+        drop(kept);
+        let mut kept = self.kept.write();
+        self.reopen(&mut kept)?;
+        Ok(RwLockWriteGuard::downgrade(kept))
+    }
+
+    fn reopen(&self, kept: &mut OpenFile) -> Result<()> {
+        *kept = open(&self.path).map_err(|e| failed("open", &self.path, e))?;
+        Ok(())
+    }
+
     fn counts<T>(&self, kept: &OpenFile, access: impl Fn(&File) -> io::Result<T>) -> Result<T> {
         access(&kept.file).map_err(|e| failed("access", &self.path, e))
+    }
+
+    /// Makes the file one that was inherited by `fork`, and returns the parent's descriptor.
+    #[cfg(test)]
+    pub(super) fn inherited(&self) -> File {
+        let mut kept = self.kept.write();
+        kept.inherited();
+        kept.file.try_clone().unwrap()
     }
 
     /// The nonce of a key.
@@ -128,7 +153,7 @@ impl State {
             create_dir(dir).map_err(|e| failed("create", dir, e))?;
         }
         let mut kept = self.kept.write();
-        *kept = open(&self.path).map_err(|e| failed("open", &self.path, e))?;
+        self.reopen(&mut kept)?;
         Ok(RwLockWriteGuard::downgrade(kept))
     }
 }

@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(super) struct Stripe<'a> {
     fs: &'a Folder,
     number: u8,
-    // Closing the descriptor releases the lock; before other threads of this process are let in.
-    _file: File,
+    // Unlocked before other threads of this process are let in.
+    file: File,
     _thread: MutexGuard<'a, ()>,
 }
 
@@ -78,7 +78,7 @@ impl Folder {
         if !lock_until(&file, deadline).map_err(|e| failed("lock", &path, e))? {
             return Err(timed_out(&path, limit));
         }
-        Ok(Some(Stripe { fs: self, number, _file: file, _thread: thread }))
+        Ok(Some(Stripe { fs: self, number, file, _thread: thread }))
     }
 
     /// Makes a subfolder that is missing, because it is new or because the directory was emptied.
@@ -138,6 +138,12 @@ impl Stripe<'_> {
         }
     }
 
+    /// The descriptor that a process forked now has.
+    #[cfg(test)]
+    pub(super) fn inherited(&self) -> File {
+        self.file.try_clone().unwrap()
+    }
+
     fn gone(&self, id: Id, counted: bool) -> Result<()> {
         self.fs.index.lock().forget(id);
         self.fs.open_files.forget(id);
@@ -152,6 +158,13 @@ impl Stripe<'_> {
             return Ok(());
         }
         self.fs.state.set_count(self.number, count)
+    }
+}
+
+impl Drop for Stripe<'_> {
+    /// Releases the lock. Closing the descriptor is not enough: a process that was forked meanwhile has it open too.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 

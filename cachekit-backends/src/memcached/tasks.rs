@@ -11,7 +11,8 @@ use super::connection::{Connection, Paced};
 use super::server::Server;
 use super::transport::Transport;
 use super::wire::Fault;
-use crate::net::{IDLE, PerProcess, TaskStream, on_runtime};
+use crate::net::{IDLE, TaskStream, on_runtime};
+use crate::process::PerProcess;
 
 impl Paced for TaskStream {
     /// A read doesn't block.

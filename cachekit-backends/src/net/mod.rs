@@ -1,5 +1,5 @@
 //! The floor that `redis` and `memcached` share: addresses, connecting within a deadline, TLS handshakes, sockets with a
-//! deadline, the pool of connections, one tokio runtime, and what must not outlive a `fork`.
+//! deadline, the pool of connections, and one tokio runtime.
 //!
 //! It knows no protocol. A backend's use of a connection is written once over [`Stream`], which a thread that blocks
 //! ([`BlockingStream`]) and a task ([`TaskStream`]) implement.
@@ -9,7 +9,6 @@ mod buffer;
 mod connect;
 mod join;
 mod pool;
-mod process;
 mod quiet;
 mod runtime;
 mod socket;
@@ -20,7 +19,6 @@ pub(crate) use address::Address;
 pub(crate) use buffer::Buffer;
 pub(crate) use join::{all, ready};
 pub(crate) use pool::{IDLE, Permit, Pool};
-pub(crate) use process::PerProcess;
 pub(crate) use runtime::on_runtime;
 pub(crate) use socket::BlockingStream;
 pub(crate) use stream::Stream;

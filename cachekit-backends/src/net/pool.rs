@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use r2d2::{ManageConnection, NopErrorHandler, PooledConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::process::PerProcess;
+use crate::process::PerProcess;
 
 /// A connection that was not used for so long is closed: a firewall may have forgotten it.
 pub(crate) const IDLE: Duration = Duration::from_secs(60);

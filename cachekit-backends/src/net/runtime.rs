@@ -6,7 +6,7 @@ use std::pin::pin;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 
-use super::process::PerProcess;
+use crate::process::PerProcess;
 use crate::{Error, ErrorKind, Result};
 
 /// The most threads for work that blocks: name look-ups, and sockets whose server doesn't accept.

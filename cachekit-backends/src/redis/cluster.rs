@@ -19,7 +19,8 @@ use redis::{
 use super::connect::{Route, enter};
 use super::shared::{Dialer, Shared};
 use super::wire::{Batch, Command, Reply, reply};
-use crate::net::{Address, PerProcess, all};
+use crate::net::{Address, all};
+use crate::process::PerProcess;
 use crate::{Error, ErrorKind, Result};
 
 /// The routes to all clusters, by the number that the library passes on as the user's name: it hands nothing else of ours to

@@ -17,7 +17,8 @@ use super::shared::{Dialer, Shared};
 use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply};
 use crate::Result;
-use crate::net::{IDLE, PerProcess, on_runtime};
+use crate::net::{IDLE, on_runtime};
+use crate::process::PerProcess;
 
 /// A sender of commands.
 #[derive(Clone)]

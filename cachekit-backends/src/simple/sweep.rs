@@ -1,47 +1,76 @@
-//! The thread that reclaims expired entries of stores that nobody writes to.
+//! The thread that reclaims expired entries of stores that are not written to.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::store::SimpleStore;
 use crate::Clock;
+use crate::process::{PATIENCE, in_forked_processes, process_number};
 
 /// The shortest and the longest time between two sweeps.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
 
 struct Watched {
-    stores: Mutex<(Vec<Weak<SimpleStore>>, bool)>,
-    wake: Condvar,
+    stores: Vec<Weak<SimpleStore>>,
+    /// The process whose thread sweeps them, as long as there is one.
+    swept_by: Option<u32>,
+    /// Whether forked processes are to start a thread of their own.
+    follows_forks: bool,
 }
 
-static WATCHED: Watched = Watched { stores: Mutex::new((Vec::new(), false)), wake: Condvar::new() };
+/// Locked for some hundred nanoseconds at a time. A fork may leave it locked, so no wait for it is without an end: then the
+/// forked process has no such thread.
+static WATCHED: Mutex<Watched> =
+    Mutex::new(Watched { stores: Vec::new(), swept_by: None, follows_forks: false });
 
 /// Sweeps a store from time to time for as long as it lives. One thread for all stores; it ends with the last of them.
 pub(super) fn watch(store: &Arc<SimpleStore>) {
-    let mut guard = WATCHED.stores.lock();
-    let (stores, running) = &mut *guard;
-    stores.push(Arc::downgrade(store));
-    if !*running {
-        // Without a thread, writes and lookups still reclaim what they meet.
-        *running = std::thread::Builder::new().name("cachekit-sweep".into()).spawn(run).is_ok();
+    // Asked for first: in a forked process this starts the thread, which takes the lock.
+    process_number();
+    let Some(mut watched) = WATCHED.try_lock_for(PATIENCE) else { return };
+    watched.stores.push(Arc::downgrade(store));
+    if !std::mem::replace(&mut watched.follows_forks, true) {
+        in_forked_processes(resume);
+    }
+    watched.start();
+}
+
+/// Starts the thread anew in a process that was forked.
+fn resume() {
+    if let Some(mut watched) = WATCHED.try_lock_for(PATIENCE) {
+        watched.start();
+    }
+}
+
+impl Watched {
+    fn start(&mut self) {
+        let process = process_number();
+        if !self.stores.is_empty() && self.swept_by != Some(process) {
+            // Without a thread, writes and lookups still reclaim what they meet.
+            let spawned = std::thread::Builder::new().name("cachekit-sweep".into()).spawn(run);
+            self.swept_by = spawned.is_ok().then_some(process);
+        }
+    }
+
+    /// The stores that live; none if there are none, when the thread is to end.
+    fn living(&mut self) -> Option<Vec<Arc<SimpleStore>>> {
+        self.stores.retain(|store| store.strong_count() > 0);
+        if self.stores.is_empty() {
+            self.swept_by = None;
+            return None;
+        }
+        Some(self.stores.iter().filter_map(Weak::upgrade).collect())
     }
 }
 
 fn run() {
-    let mut guard = WATCHED.stores.lock();
     loop {
-        guard.0.retain(|store| store.strong_count() > 0);
-        if guard.0.is_empty() {
-            guard.1 = false;
-            return;
-        }
-        let stores: Vec<_> = guard.0.iter().filter_map(Weak::upgrade).collect();
-        let pause = parking_lot::MutexGuard::unlocked(&mut guard, move || sweep(stores));
-        WATCHED.wake.wait_for(&mut guard, pause);
+        let Some(stores) = WATCHED.lock().living() else { return };
+        std::thread::sleep(sweep(stores));
     }
 }
 

@@ -9,6 +9,7 @@ mod cache_object;
 mod config;
 mod deletion;
 mod flight;
+mod fork;
 mod identity;
 mod instantiation;
 mod invalidates;

@@ -135,6 +135,28 @@ fn a_lock_that_is_held_is_an_error_at_the_timeout_and_stops_no_reader() {
     );
 }
 
+/// A forked process has the descriptors of its parent's open files, and a lock belongs to all descriptors that come from one
+/// `open`.
+#[test]
+fn no_lock_is_held_on_or_shared_by_a_process_that_was_forked() {
+    let store = Store::with_threshold(100);
+    let other = store.another();
+    other.set_operation_timeout(Duration::from_millis(20));
+    let held = store.fs.lock(super::super::disk::stripe_of(id_of("k"))).unwrap();
+    let forked = held.inherited();
+    drop(held);
+    other.set("k", b"v", None).expect("the lock was released, though a forked process has the folder open");
+    drop(forked);
+
+    let parent = store.fs.state.inherited();
+    parent.lock().unwrap();
+    store.fs.set_operation_timeout(Duration::from_millis(20));
+    let error = store.fs.set("new", b"v", None).expect_err("the parent admits an entry just now");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    parent.unlock().unwrap();
+    store.fs.set("new", b"v", None).unwrap();
+}
+
 #[test]
 fn a_version_is_made_once_and_seen_by_all() {
     let store = Store::new();

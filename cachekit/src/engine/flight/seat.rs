@@ -29,7 +29,7 @@ impl Seat {
     #[inline]
     pub(super) fn take(parent: Option<Node>) -> (Self, Node) {
         let spare = if parent.is_none() { SPARE.try_with(Cell::take).ok().flatten() } else { None };
-        spare.unwrap_or_else(|| {
+        spare.filter(|(seat, _)| seat.flight.is_of_this_process()).unwrap_or_else(|| {
             let flight = Arc::new(Flight::new(parent));
             (Self { flight: flight.clone(), body: Cell::new(None) }, flight)
         })

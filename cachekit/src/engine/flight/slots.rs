@@ -76,6 +76,15 @@ impl<K, E> Slots<K, E> {
         }
     }
 
+    /// Has no caller join the current flight of a digest any more. Its leader may still end it, and a deletion finds it.
+    #[cold]
+    pub(super) fn close(&mut self, digest: u64) {
+        let slot = self.slot(digest);
+        if let Some(current) = slot.current.take() {
+            slot.add_other(current.flight);
+        }
+    }
+
     /// Adds a flight that no caller joins.
     pub(super) fn add_other(&mut self, digest: u64, flight: Node) {
         self.slot(digest).add_other(flight);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::nesting::Edge;
 use super::pulse::{Pulse, STALL};
-use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park_timeout};
+use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park_timeout, process_number};
 
 /// A value of any type on its way from the leader to the callers that wait.
 pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
@@ -34,6 +34,8 @@ pub(crate) enum Waited {
 
 /// The state of one computation.
 pub(super) struct Flight {
+    /// The process that began it.
+    process: u32,
     invalidated: AtomicBool,
     parent: Option<Node>,
     /// The last search of the wait graph that visited it. Read and written only under that graph's lock, so a model checker
@@ -56,6 +58,7 @@ enum State {
 impl Flight {
     pub(super) fn new(parent: Option<Node>) -> Self {
         Self {
+            process: process_number(),
             invalidated: AtomicBool::new(false),
             parent,
             visited: std::sync::atomic::AtomicU64::new(0),
@@ -67,6 +70,12 @@ impl Flight {
     /// The flight whose body started this one.
     pub(super) fn parent(&self) -> Option<&Node> {
         self.parent.as_ref()
+    }
+
+    /// Whether it began in this process, and not before a fork: then its leader may be a thread that doesn't exist here.
+    #[inline]
+    pub(super) fn is_of_this_process(&self) -> bool {
+        self.process == process_number()
     }
 
     /// Whether it equals a new flight at top level, provided that only its leader holds it.

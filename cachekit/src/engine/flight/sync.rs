@@ -1,5 +1,6 @@
 //! The synchronisation primitives of the flights, in one place, so that a test can put a model checker's in theirs.
 
+pub(super) use cachekit_backends::process_number;
 pub(super) use parking_lot::Mutex;
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) use std::thread::{Thread, current as current_thread, park_timeout};

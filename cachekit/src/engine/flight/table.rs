@@ -157,6 +157,9 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
         let place = Place::of(digest);
         let parent = nesting::current();
         let mut slots = self.shard(place).lock();
+        if slots.current(digest).is_some_and(|current| !current.flight.is_of_this_process()) {
+            slots.close(digest);
+        }
         let current = slots.current(digest);
         let same = current.filter(|current| current.key == *key);
         if let Some(current) = same.filter(|current| joinable(&current.snapshot, &snapshot)) {

@@ -1,68 +1,90 @@
 //! One thread that ends waits at their deadlines.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
+// The standard library's: a thread that waits in one of `parking_lot` is on a list of the whole process, and a forked process
+// has the list without the thread.
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use cachekit_backends::PerProcess;
+
+/// How long the thread stays without an alarm.
+const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) trait Expire: Send + Sync {
     fn expire(&self);
 }
 
+#[derive(Default)]
 struct Alarms {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Pending {
     at: BTreeMap<(Instant, u64), Weak<dyn Expire>>,
     count: u64,
     running: bool,
 }
 
-static ALARMS: Mutex<Alarms> = Mutex::new(Alarms { at: BTreeMap::new(), count: 0, running: false });
-static CHANGED: Condvar = Condvar::new();
+impl Alarms {
+    fn of_this_process() -> &'static Self {
+        static ALARMS: PerProcess<Alarms> = PerProcess::new();
+        ALARMS.get(Self::default)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// One waiter's alarm. Dropping it takes it off the list.
-pub(super) struct Alarm(Instant, u64);
+pub(super) struct Alarm {
+    alarms: &'static Alarms,
+    key: (Instant, u64),
+}
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        let _waiter = ALARMS.lock().at.remove(&(self.0, self.1));
+        let _waiter = self.alarms.lock().at.remove(&self.key);
     }
 }
 
 /// Expires a waiter at a time, unless the alarm is dropped before.
 pub(super) fn at(when: Instant, waiter: Weak<dyn Expire>) -> Alarm {
-    let mut alarms = ALARMS.lock();
-    alarms.count += 1;
-    let id = alarms.count;
-    let first = alarms.at.keys().next().is_none_or(|(at, _)| when < *at);
-    alarms.at.insert((when, id), waiter);
-    if !alarms.running {
+    let alarms = Alarms::of_this_process();
+    let mut pending = alarms.lock();
+    pending.count += 1;
+    let key = (when, pending.count);
+    let first = pending.at.keys().next().is_none_or(|(at, _)| when < *at);
+    pending.at.insert(key, waiter);
+    if !pending.running {
         // Without a thread the limit isn't kept, but nothing is lost.
-        alarms.running = std::thread::Builder::new().name("cachekit-alarm".into()).spawn(run).is_ok();
+        let run = || run(alarms);
+        pending.running = std::thread::Builder::new().name("cachekit-alarm".into()).spawn(run).is_ok();
     } else if first {
-        CHANGED.notify_one();
+        alarms.changed.notify_one();
     }
-    Alarm(when, id)
+    Alarm { alarms, key }
 }
 
-fn run() {
-    let mut alarms = ALARMS.lock();
+fn run(alarms: &Alarms) {
+    let mut pending = alarms.lock();
     loop {
-        let now = Instant::now();
-        let later = alarms.at.split_off(&(now, u64::MAX));
-        let due = std::mem::replace(&mut alarms.at, later);
-        parking_lot::MutexGuard::unlocked(&mut alarms, || {
+        let later = pending.at.split_off(&(Instant::now(), u64::MAX));
+        let due = std::mem::replace(&mut pending.at, later);
+        if !due.is_empty() {
+            drop(pending);
             due.into_values().filter_map(|waiter| waiter.upgrade()).for_each(|waiter| waiter.expire());
-        });
-        let next = alarms.at.keys().next().map(|(at, _)| *at);
-        let timed_out = match next {
-            Some(at) => {
-                CHANGED.wait_until(&mut alarms, at);
-                false
-            }
-            None => CHANGED.wait_for(&mut alarms, Duration::from_secs(5)).timed_out(),
-        };
-        if timed_out && alarms.at.is_empty() {
-            alarms.running = false;
+            pending = alarms.lock();
+        }
+        let pause = pending.at.keys().next().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        let waited = alarms.changed.wait_timeout(pending, pause.unwrap_or(IDLE));
+        let (guard, wait) = waited.unwrap_or_else(PoisonError::into_inner);
+        pending = guard;
+        if pause.is_none() && wait.timed_out() && pending.at.is_empty() {
+            pending.running = false;
             return;
         }
     }

@@ -5,11 +5,11 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
+// The standard library's, for the reason given in `alarm`: idle threads wait in them.
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cachekit_backends::{Error, ErrorKind, Result};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use cachekit_backends::{Error, ErrorKind, PerProcess, Result};
 
 /// How long an idle thread stays.
 const IDLE: Duration = Duration::from_secs(5);
@@ -26,38 +26,55 @@ pub(super) trait Job: Send {
 
 pub(super) struct Pool {
     most: usize,
+    threads: PerProcess<Arc<Threads>>,
+}
+
+struct Threads {
+    most: usize,
     state: Mutex<State>,
     work: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     jobs: VecDeque<Box<dyn Job>>,
     threads: usize,
     idle: usize,
-    /// The length of the queue at which it is searched next.
+    /// The length of the queue at which it is searched next, if that is a long one.
     search_at: usize,
 }
 
 impl Pool {
     /// A pool of at most `most` threads. Starts none.
     pub(super) fn new(most: usize) -> Arc<Self> {
-        let state = State { jobs: VecDeque::new(), threads: 0, idle: 0, search_at: LONG_QUEUE };
-        Arc::new(Self { most, state: Mutex::new(state), work: Condvar::new() })
+        Arc::new(Self { most, threads: PerProcess::new() })
+    }
+
+    fn threads(&self) -> &Arc<Threads> {
+        self.threads
+            .get(|| Arc::new(Threads { most: self.most, state: Mutex::default(), work: Condvar::new() }))
     }
 
     /// Queues a job.
     ///
     /// # Errors
     /// If the pool has no thread and can't start one.
-    pub(super) fn spawn(self: &Arc<Self>, job: Box<dyn Job>) -> Result<()> {
-        let mut state = self.state.lock();
+    pub(super) fn spawn(&self, job: Box<dyn Job>) -> Result<()> {
+        let threads = self.threads();
+        let mut state = threads.lock();
         state.jobs.push_back(job);
         let abandoned = state.take_abandoned();
-        let result = self.assign(&mut state);
+        let result = threads.assign(&mut state);
         drop(state);
         // A job holds a share of the backend, whose destructor may run any code.
         drop(abandoned);
         result
+    }
+}
+
+impl Threads {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn assign(self: &Arc<Self>, state: &mut State) -> Result<()> {
@@ -66,8 +83,8 @@ impl Pool {
             return Ok(());
         }
         if state.threads < self.most {
-            let pool = Arc::clone(self);
-            match std::thread::Builder::new().name("cachekit-io".into()).spawn(move || pool.work()) {
+            let threads = Arc::clone(self);
+            match std::thread::Builder::new().name("cachekit-io".into()).spawn(move || threads.work()) {
                 Ok(_) => state.threads += 1,
                 Err(error) if state.threads == 0 => {
                     state.jobs.pop_back();
@@ -85,18 +102,20 @@ impl Pool {
     }
 
     fn work(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             while let Some(job) = state.jobs.pop_front() {
+                drop(state);
                 // A backend that panics must not end the thread. The caller hears of it when the job is dropped.
-                MutexGuard::unlocked(&mut state, || {
-                    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run()));
-                });
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run()));
+                state = self.lock();
             }
             state.idle += 1;
-            let timed_out = self.work.wait_for(&mut state, IDLE).timed_out();
+            let waited = self.work.wait_timeout(state, IDLE);
+            let (guard, wait) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = guard;
             state.idle -= 1;
-            if timed_out && state.jobs.is_empty() {
+            if wait.timed_out() && state.jobs.is_empty() {
                 state.threads -= 1;
                 return;
             }
@@ -108,13 +127,13 @@ impl State {
     /// Takes the jobs out whose callers have left, if the queue has grown. Otherwise a backend that hangs for good would
     /// make it grow with each call. Costs, on average, one look a job.
     fn take_abandoned(&mut self) -> Vec<Box<dyn Job>> {
-        if self.jobs.len() < self.search_at {
+        if self.jobs.len() < self.search_at.max(LONG_QUEUE) {
             return Vec::new();
         }
         let (awaited, abandoned): (Vec<_>, Vec<_>) =
             mem::take(&mut self.jobs).into_iter().partition(|job| job.is_awaited());
         self.jobs = awaited.into();
-        self.search_at = (self.jobs.len() * 2).max(LONG_QUEUE);
+        self.search_at = self.jobs.len() * 2;
         abandoned
     }
 }
@@ -123,7 +142,7 @@ impl State {
 impl Pool {
     /// The number of threads, and of jobs that no thread has begun.
     pub(super) fn size(&self) -> (usize, usize) {
-        let state = self.state.lock();
+        let state = self.threads().lock();
         (state.threads, state.jobs.len())
     }
 }

@@ -5,12 +5,12 @@
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Weak};
+// The standard library's, for the reason given in `alarm`.
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use cachekit_backends::{Error, ErrorKind, Result};
-use parking_lot::{Condvar, Mutex};
 
 use super::alarm::{self, Alarm, Expire};
 use super::pool::{Job, Pool};
@@ -34,9 +34,13 @@ impl<T> Cell<T> {
         Arc::new(Self { slot: Mutex::new(Slot::Waiting(None)), done: Condvar::new() })
     }
 
+    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Leaves the result for the caller, unless the caller has left.
     fn complete(&self, result: Result<T>) {
-        let mut slot = self.slot.lock();
+        let mut slot = self.lock();
         if let Slot::Waiting(waker) = &mut *slot {
             let waker = waker.take();
             *slot = Slot::Done(result);
@@ -51,7 +55,7 @@ impl<T> Cell<T> {
 
 impl<T: Send> Expire for Cell<T> {
     fn expire(&self) {
-        let mut slot = self.slot.lock();
+        let mut slot = self.lock();
         if let Slot::Waiting(waker) = &mut *slot {
             let waker = waker.take();
             *slot = Slot::Taken;
@@ -71,7 +75,7 @@ struct Pooled<T, F> {
 
 impl<T: Send + 'static, F: FnOnce() -> Result<T> + Send> Job for Pooled<T, F> {
     fn is_awaited(&self) -> bool {
-        matches!(*self.cell.slot.lock(), Slot::Waiting(_))
+        matches!(*self.cell.lock(), Slot::Waiting(_))
     }
 
     fn run(mut self: Box<Self>) {
@@ -110,12 +114,10 @@ pub(super) fn run_blocking<T: Send + 'static>(
 ) -> Result<T> {
     let until = Instant::now() + limit;
     let cell = start(pool, work)?;
-    let mut slot = cell.slot.lock();
-    while matches!(*slot, Slot::Waiting(_)) {
-        if cell.done.wait_until(&mut slot, until).timed_out() {
-            break;
-        }
-    }
+    let waits = |slot: &mut Slot<T>| matches!(slot, Slot::Waiting(_));
+    let left = until.saturating_duration_since(Instant::now());
+    let waited = cell.done.wait_timeout_while(cell.lock(), left, waits);
+    let (mut slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
     match mem::replace(&mut *slot, Slot::Taken) {
         Slot::Done(result) => result,
         _ => Err(late(limit)),
@@ -165,7 +167,7 @@ impl<T> Future for Pending<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // Wakers are foreign code: cloned before the lock is taken, and the one that is replaced dropped after it.
         let waker = context.waker().clone();
-        let mut slot = self.cell.slot.lock();
+        let mut slot = self.cell.lock();
         let before = match &mut *slot {
             Slot::Waiting(before) => {
                 let before = before.replace(waker);
@@ -233,7 +235,7 @@ mod tests {
             let (hang, began) = (Arc::clone(&hang), began.clone());
             let job = move || {
                 began.send(()).unwrap();
-                let _ = hang.lock().recv();
+                let _ = hang.lock().unwrap().recv();
                 Ok(())
             };
             start(&pool, job).unwrap();
