@@ -142,7 +142,7 @@ fn sleeps_in_children() -> bool {
     }
     // Asked for twice by two threads, it does no harm.
     if !ASKED.load(Ordering::Acquire) {
-        if cachekit_fork::in_each_child(sleep).is_err() {
+        if crate::fork::in_each_child(sleep).is_err() {
             return false;
         }
         ASKED.store(true, Ordering::Release);

@@ -12,6 +12,7 @@ mod config;
 mod delegate;
 mod entry;
 mod error;
+mod fork;
 mod key;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod net;

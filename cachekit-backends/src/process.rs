@@ -31,7 +31,7 @@ fn enter() -> u32 {
     static LAST: AtomicU32 = AtomicU32::new(0);
     // No lock, which a fork could leave locked. Two threads may both add the handler; once more does no harm.
     if !LISTENING.load(Ordering::Acquire) {
-        if cachekit_fork::in_each_child(forget_number).is_err() {
+        if crate::fork::in_each_child(forget_number).is_err() {
             return 0;
         }
         LISTENING.store(true, Ordering::Release);

@@ -4,6 +4,8 @@
 //! An attribute goes through four stages: `attr` (its text), `model` (the function as one of the legal forms), `check`
 //! (what can't be cached) and `expand`. Later stages never look at the attribute.
 
+#![forbid(unsafe_code)]
+
 mod attr;
 mod call;
 mod check;

@@ -32,6 +32,8 @@
 //! | `conformance` | the suite that every backend passes, for backends of your own |
 //! | `full` | everything |
 
+#![forbid(unsafe_code)]
+
 mod cache;
 mod call;
 mod engine;

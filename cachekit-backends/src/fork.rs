@@ -1,8 +1,8 @@
-//! A function that runs in each process forked from this one.
+//! A function that runs in each process forked from this one: the only unsafe code of the workspace.
 //!
 //! A process that was forked has the memory of its parent and none of its threads, and nothing in that memory tells it so:
 //! a clock that a thread advances stands still for ever. The system can run a function in the child before `fork` returns
-//! there, `pthread_atfork`. This crate is a safe form of that one call, so that the crates that use it forbid unsafe code.
+//! there: `pthread_atfork`, of which no crate has a safe form.
 
 use std::io;
 
@@ -17,7 +17,7 @@ use std::io;
 ///
 /// # Errors
 /// If the system has no memory for it.
-pub fn in_each_child(handler: extern "C" fn()) -> io::Result<()> {
+pub(crate) fn in_each_child(handler: extern "C" fn()) -> io::Result<()> {
     #[cfg(unix)]
     {
         #[expect(unsafe_code, reason = "no crate offers `pthread_atfork` as a safe function")]
