@@ -109,6 +109,56 @@ impl AsyncCache {
         self.inner.incr(AsyncIo, key, by).await
     }
 
+    /// The time that a value has left: [`Timeout::After`] or [`Timeout::Never`], never [`Timeout::Default`]; none if there is no
+    /// value. One read of the value.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn ttl(&self, key: &str) -> Result<Option<Timeout>> {
+        self.inner.ttl(AsyncIo, key).await
+    }
+
+    /// Gives a value a new time to live, from now on; returns whether one was there. The value stays, whatever its type is.
+    ///
+    /// Atomic as [`update`](Self::update): a value that is replaced at the same time keeps the time that it was stored with. A
+    /// shared backend is read and written once.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn touch(&self, key: &str, timeout: impl Into<Timeout>) -> Result<bool> {
+        self.inner.touch(AsyncIo, key, timeout.into()).await
+    }
+
+    /// Replaces a value by what `change` makes of it, and returns that. `change` gets none where [`get`](Self::get) finds none,
+    /// and returns none to remove the value, or to leave it absent.
+    ///
+    /// By compare and set: if the key was changed meanwhile, by any client of the backend, `change` runs again with the new
+    /// value, so that no change is lost. It should do nothing but compute. Over a backend of your own that doesn't claim
+    /// [`conditional`](crate::Capabilities::conditional) this holds among the users of this process only, as with [`add`](Self::add). A
+    /// shared backend is read and written once for each try; the time to live begins anew.
+    ///
+    /// ```
+    /// # use cachekit::{Cache, Config};
+    /// # async fn f() -> cachekit::Result<()> {
+    /// let cache = Cache::open(Config::simple())?.aio();
+    /// let push = |seen: Option<Vec<u32>>| Some([seen.unwrap_or_default(), vec![7]].concat());
+    /// assert_eq!(cache.update("seen", 60, push).await?, Some(vec![7]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The backend's; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if others changed the key at each of 100 tries or more,
+    /// for as long as `flight_timeout`.
+    pub async fn update<T: Storable>(
+        &self,
+        key: &str,
+        timeout: impl Into<Timeout>,
+        change: impl FnMut(Option<T>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        self.inner.update(AsyncIo, key, timeout.into(), change).await
+    }
+
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.
     ///
     /// # Errors
@@ -117,8 +167,9 @@ impl AsyncCache {
         self.inner.clear(AsyncIo).await
     }
 
-    /// The value under a key, or the output of the future, which is stored. One computation at a time per key: other threads
-    /// and tasks of this process wait for it. If the backend fails, the value is computed and returned all the same.
+    /// The value under a key, or the output of the future, which is stored; but a `None` or an `Err` is returned and not stored.
+    /// One computation at a time per key: other threads and tasks of this process wait for it. If the backend fails, the value is
+    /// computed and returned all the same. See [`Cache::get_or_insert_with`](crate::Cache::get_or_insert_with).
     pub async fn get_or_insert_with<T, F>(
         &self,
         key: &str,
@@ -130,5 +181,23 @@ impl AsyncCache {
         F: Future<Output = T>,
     {
         self.inner.get_or_insert_over(AsyncIo, key, timeout.into(), compute).await
+    }
+
+    /// The value under a key, or that of the future, which is stored; an `Err` is returned and not stored. `E` needs no bounds.
+    /// Otherwise as [`get_or_insert_with`](Self::get_or_insert_with).
+    ///
+    /// # Errors
+    /// Those of the future, never the backend's.
+    pub async fn try_get_or_insert_with<T, E, F>(
+        &self,
+        key: &str,
+        timeout: impl Into<Timeout>,
+        compute: impl FnOnce() -> F,
+    ) -> Result<T, E>
+    where
+        T: Storable,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.inner.try_get_or_insert_over(AsyncIo, key, timeout.into(), compute).await
     }
 }

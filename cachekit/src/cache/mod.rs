@@ -1,9 +1,13 @@
 //! The cache object: a handle to an engine, with the operations on single keys.
 
+mod absent;
 mod aio;
+mod change;
+mod compute;
 mod integer;
 mod object;
 mod sync;
+mod value;
 mod views;
 
 use std::any::type_name;
@@ -13,7 +17,7 @@ use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
 
 pub use aio::AsyncCache;
 #[cfg(feature = "minijinja")]
-pub(crate) use object::policy;
+pub(crate) use value::policy;
 
 use crate::engine::Engine;
 use crate::engine::stats::CacheStats;

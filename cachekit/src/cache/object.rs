@@ -1,85 +1,57 @@
-//! The cache object's operations, written once over [`Io`].
+//! The cache object's operations on whole values, written once over [`Io`].
 
-use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
-use cachekit_backends::simple::{Draft, Entry, SimpleStore};
+use cachekit_backends::simple::{Draft, Entry};
 use cachekit_backends::{
-    CacheType, Error, ErrorKind, Header, Matcher, Result, Timeout, Ttl, Unsealed, seal_integer, seal_value,
-    unseal, unseal_value,
+    CacheType, Error, ErrorKind, Header, Matcher, Result, Timeout, Ttl, Unsealed, seal_value, unseal,
+    unseal_value,
 };
 
-use super::integer::{Integer, from_integer, to_integer};
-use crate::call::policy::{Policy, Storable, whole};
-use crate::call::{Call, Outcome, Place, Round};
-use crate::engine::flight::{Key, Shared};
+use super::value::{kept, policy};
+use crate::call::Place;
+use crate::call::policy::Storable;
+use crate::engine::flight::Key;
 use crate::engine::remote::{Add, Clear, DeleteMany, GetMany, Io, PutIf, Remote, Set, SetMany, TokenOf};
 use crate::engine::stats::Event;
-use crate::engine::{Engine, Hold, OBJECT};
-
-/// How often `incr` tries again when the key is changed at the same time.
-const TRIES: usize = 100;
-/// An operation of the cache object that no backend has.
-const INCR: &str = "incr";
-
-/// The policy of the cache object's values: every value is stored, integers of each width as one type.
-pub(crate) fn policy<'p, T: Storable>() -> &'p Policy<T> {
-    &Object::<T>::POLICY
-}
-
-/// Holds the constant.
-struct Object<T>(PhantomData<T>);
-
-impl<T: Storable> Object<T> {
-    const POLICY: Policy<T> = Policy {
-        keep: |draft, value| Some(kept(draft, value)),
-        share: |value| match to_integer(value) {
-            Some(integer) => Some(Arc::new(integer) as Shared),
-            None => Some(Arc::new(value.clone()) as Shared),
-        },
-        take: |value, slot| {
-            *slot = match value.downcast_ref::<Integer>() {
-                Some(integer) => from_integer(*integer),
-                None => value.downcast_ref::<T>().cloned(),
-            };
-            slot.is_some()
-        },
-        // Neither are its in-process values encoded, nor are they watched.
-        clone_may_share: || false,
-        ..whole()
-    };
-}
-
-fn kept<T: Storable>(draft: Draft, value: &T) -> Arc<Entry> {
-    match to_integer(value) {
-        Some(integer) => SimpleStore::entry(draft, integer),
-        None => SimpleStore::entry(draft, value.clone()),
-    }
-}
+use crate::engine::{Engine, OBJECT};
 
 impl Engine {
-    fn full(&self, key: &str) -> String {
+    pub(super) fn full(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
 
-    fn life(&self, timeout: impl Into<Timeout>) -> Ttl {
+    pub(super) fn life(&self, timeout: impl Into<Timeout>) -> Ttl {
         timeout.into().resolve(self.default_timeout)
     }
 
     /// Returns an entry whose value was made just now. Not under a lock: the clone of a value may run user code.
-    fn entry<T: Storable>(&self, Key { digest, bytes }: Key, value: &T, life: Ttl) -> Arc<Entry> {
-        let (birth, expiry) = (self.local.now(), self.local.expiry(life));
-        kept(Draft { digest, bytes, expiry, birth, instance: 0, function: OBJECT }, value)
+    pub(super) fn entry<T: Storable>(&self, key: Key, value: &T, life: Ttl) -> Arc<Entry> {
+        kept(self.draft(key, self.local.expiry(life)), value.clone())
     }
 
-    fn seal<T: Storable>(&self, operation: &'static str, key: &str, value: &T, life: Ttl) -> Result<Vec<u8>> {
+    /// Returns the draft of an entry in process that is made now.
+    pub(super) fn draft(&self, Key { digest, bytes }: Key, expiry: u64) -> Draft {
+        Draft { digest, bytes, expiry, birth: self.local.now(), instance: 0, function: OBJECT }
+    }
+
+    /// Returns the header of the live entry in these bytes.
+    pub(super) fn alive<'b>(&self, key: &str, bytes: &'b [u8]) -> Option<(Header, &'b [u8])> {
+        unseal(key, bytes).ok().filter(|(header, _)| !header.is_expired(self.clock.now()))
+    }
+
+    pub(super) fn seal<T: Storable>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        value: &T,
+        life: Ttl,
+    ) -> Result<Vec<u8>> {
         seal_value(key, self.clock.now(), life, 0, value).map_err(|error| self.named(operation, error))
     }
 
     /// Returns the value of stored bytes. Unreadable bytes are a counted miss.
-    fn unseal<T: Storable>(&self, key: &str, bytes: &[u8]) -> Option<T> {
+    pub(super) fn unseal<T: Storable>(&self, key: &str, bytes: &[u8]) -> Option<T> {
         match unseal_value(key, bytes, self.clock.now(), 0) {
             Unsealed::Value(value) => Some(value),
             Unsealed::Expired => None,
@@ -95,14 +67,14 @@ impl Engine {
         value
     }
 
-    fn failed(&self, error: Error) -> Error {
+    pub(super) fn failed(&self, error: Error) -> Error {
         self.count(Event::Error);
         error
     }
 
     /// Adds the operation and the backend to an error that no backend made.
     #[cold]
-    fn named(&self, operation: &'static str, error: Error) -> Error {
+    pub(super) fn named(&self, operation: &'static str, error: Error) -> Error {
         let in_process = || CacheType::Simple.as_str().to_owned().into();
         let backend = self.remote.as_ref().map_or_else(in_process, |remote| remote.name().clone());
         error.with_operation(operation).with_backend(backend)
@@ -231,9 +203,7 @@ impl Engine {
     ) -> Result<bool> {
         let token = self.answer(io.call(remote, TokenOf { key: key.clone() }).await)?;
         let old = self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
-        let now = self.clock.now();
-        let lives = |bytes: Vec<u8>| unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now));
-        if old.is_some_and(lives) {
+        if old.is_some_and(|bytes| self.alive(&key, &bytes).is_some()) {
             return Ok(false);
         }
         self.answer(io.call(remote, PutIf { key, value: sealed, life, token }).await)
@@ -268,85 +238,7 @@ impl Engine {
         };
         let key = self.full(key);
         let bytes = self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
-        let now = self.clock.now();
-        Ok(bytes.is_some_and(|bytes| unseal(&key, &bytes).is_ok_and(|(header, _)| !header.is_expired(now))))
-    }
-
-    pub(super) async fn incr<D: Io>(&self, io: D, key: &str, by: i64) -> Result<i64> {
-        let Some(remote) = &self.remote else {
-            let local = Place::object_key(self, key);
-            self.flights.invalidate(&local);
-            return self
-                .local
-                .update(local.digest, local.bytes.as_slice(), |old| self.raised(&local, key, old, by))
-                .map_err(|error| self.named(INCR, error));
-        };
-        let key = self.full(key);
-        for _ in 0..TRIES {
-            let token = self.answer(io.call(remote, TokenOf { key: key.clone() }).await)?;
-            let old =
-                self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
-            let (value, life, before) =
-                self.raised_bytes(&key, old.as_deref(), by).map_err(|error| self.named(INCR, error))?;
-            let sealed = match before {
-                Some(header) => {
-                    let sealed = seal_integer(&key, &header, value);
-                    self.answer(sealed.map_err(|error| self.named(INCR, error)))?
-                }
-                None => self.seal(INCR, &key, &value, life)?,
-            };
-            if self.answer(io.call(remote, PutIf { key: key.clone(), value: sealed, life, token }).await)? {
-                return Ok(value);
-            }
-        }
-        let error = Error::new(
-            ErrorKind::Timeout,
-            format!("`{key}` was changed by others at each of {TRIES} tries to raise it: try again"),
-        );
-        Err(self.failed(self.named(INCR, error)))
-    }
-
-    fn raised(
-        &self,
-        local: &Key,
-        key: &str,
-        old: Option<&Entry>,
-        by: i64,
-    ) -> (Option<Arc<Entry>>, Result<i64>) {
-        let expiry = || self.local.expiry(self.life(Timeout::Default));
-        let (from, expiry) = match old {
-            None => (0, expiry()),
-            Some(old) => match old.value::<Integer>() {
-                Some(Integer(n)) => (*n, old.expiry()),
-                None => return (None, Err(not_an_integer(key))),
-            },
-        };
-        match sum(key, from, by) {
-            Ok(value) => {
-                let Key { digest, bytes } = local.clone();
-                let draft =
-                    Draft { digest, bytes, expiry, birth: self.local.now(), instance: 0, function: OBJECT };
-                (Some(SimpleStore::entry(draft, Integer(value.into()))), Ok(value))
-            }
-            Err(error) => (None, Err(error)),
-        }
-    }
-
-    /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one.
-    fn raised_bytes(&self, key: &str, old: Option<&[u8]>, by: i64) -> Result<(i64, Ttl, Option<Header>)> {
-        let now = self.clock.now();
-        let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default), None));
-        let Some(bytes) = old else { return fresh() };
-        let Ok((header, _)) = unseal(key, bytes) else { return fresh() };
-        match unseal_value::<i64>(key, bytes, now, 0) {
-            Unsealed::Value(from) => {
-                let left =
-                    header.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)));
-                Ok((sum(key, i128::from(from), by)?, left, Some(header)))
-            }
-            Unsealed::Expired => fresh(),
-            _ => Err(not_an_integer(key)),
-        }
+        Ok(bytes.is_some_and(|bytes| self.alive(&key, &bytes).is_some()))
     }
 
     pub(super) async fn clear<D: Io>(&self, io: D) -> Result<()> {
@@ -368,49 +260,7 @@ impl Engine {
         }
     }
 
-    fn answer<R>(&self, result: Result<R>) -> Result<R> {
+    pub(super) fn answer<R>(&self, result: Result<R>) -> Result<R> {
         result.map_err(|error| self.failed(error))
     }
-
-    pub(super) async fn get_or_insert_over<T, D, F>(
-        &self,
-        io: D,
-        key: &str,
-        timeout: Timeout,
-        compute: impl FnOnce() -> F,
-    ) -> T
-    where
-        T: Storable,
-        D: Io,
-        F: Future<Output = T>,
-    {
-        let call = Call {
-            engine: Hold::Borrowed(self),
-            function: OBJECT,
-            life: self.life(timeout),
-            refresh: false,
-            single_flight: true,
-        };
-        let round = Round::new(call, Place::of_object(self, key), self.flight_timeout);
-        match round.run(io, policy(), |_, _| true).await {
-            Outcome::Value(value) => value,
-            Outcome::Compute(duty) => {
-                let value = duty.run_async(compute()).await;
-                duty.settle(io, policy(), value, |_| true).await
-            }
-        }
-    }
-}
-
-fn sum(key: &str, from: i128, by: i64) -> Result<i64> {
-    i64::try_from(from + i128::from(by)).map_err(|_| {
-        Error::new(
-            ErrorKind::Type,
-            format!("`{key}` raised by {by} does not fit into an i64; it was left as it is"),
-        )
-    })
-}
-
-fn not_an_integer(key: &str) -> Error {
-    Error::new(ErrorKind::Type, format!("`{key}` holds no integer; it was left as it is"))
 }

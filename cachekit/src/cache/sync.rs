@@ -81,6 +81,57 @@ impl Cache {
         ready(self.inner().incr(BlockingIo, key, by))
     }
 
+    /// The time that a value has left: [`Timeout::After`] or [`Timeout::Never`], never [`Timeout::Default`]; none if there is no
+    /// value. One read of the value.
+    ///
+    /// # Errors
+    /// The backend's.
+    pub fn ttl(&self, key: &str) -> Result<Option<Timeout>> {
+        ready(self.inner().ttl(BlockingIo, key))
+    }
+
+    /// Gives a value a new time to live, from now on; returns whether one was there. The value stays, whatever its type is.
+    ///
+    /// Atomic as [`update`](Self::update): a value that is replaced at the same time keeps the time that it was stored with. A
+    /// shared backend is read and written once.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn touch(&self, key: &str, timeout: impl Into<Timeout>) -> Result<bool> {
+        ready(self.inner().touch(BlockingIo, key, timeout.into()))
+    }
+
+    /// Replaces a value by what `change` makes of it, and returns that. `change` gets none where [`get`](Self::get) finds none,
+    /// and returns none to remove the value, or to leave it absent.
+    ///
+    /// By compare and set: if the key was changed meanwhile, by any client of the backend, `change` runs again with the new
+    /// value, so that no change is lost. It should do nothing but compute. Over a backend of your own that doesn't claim
+    /// [`conditional`](crate::Capabilities::conditional) this holds among the users of this process only, as with [`add`](Self::add). A
+    /// shared backend is read and written once for each try; the time to live begins anew.
+    ///
+    /// ```
+    /// # use cachekit::{Cache, Config};
+    /// # fn main() -> cachekit::Result<()> {
+    /// let cache = Cache::open(Config::simple())?;
+    /// let push = |seen: Option<Vec<u32>>| Some([seen.unwrap_or_default(), vec![7]].concat());
+    /// assert_eq!(cache.update("seen", 60, push)?, Some(vec![7]));
+    /// assert_eq!(cache.update("seen", 60, push)?, Some(vec![7, 7]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The backend's; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if others changed the key at each of 100 tries or more,
+    /// for as long as `flight_timeout`.
+    pub fn update<T: Storable>(
+        &self,
+        key: &str,
+        timeout: impl Into<Timeout>,
+        change: impl FnMut(Option<T>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        ready(self.inner().update(BlockingIo, key, timeout.into(), change))
+    }
+
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.
     ///
     /// # Errors
@@ -89,8 +140,12 @@ impl Cache {
         ready(self.inner().clear(BlockingIo))
     }
 
-    /// The value under a key, or the output of `compute`, which is stored. One computation at a time per key: other threads
-    /// and tasks of this process wait for it. If the backend fails, the value is computed and returned all the same.
+    /// The value under a key, or the output of `compute`, which is stored; but a `None` or an `Err` is returned and not stored.
+    /// One computation at a time per key: other threads and tasks of this process wait for it. If the backend fails, the value is
+    /// computed and returned all the same.
+    ///
+    /// A stored `Some` or `Ok` is a value of the whole type, for [`get`](Self::get) as well. Where the error can't be stored, or the value
+    /// is to be read without its `Ok`, use [`try_get_or_insert_with`](Self::try_get_or_insert_with).
     pub fn get_or_insert_with<T: Storable>(
         &self,
         key: &str,
@@ -98,5 +153,29 @@ impl Cache {
         compute: impl FnOnce() -> T,
     ) -> T {
         ready(self.inner().get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
+    }
+
+    /// The value under a key, or that of `compute`, which is stored; an `Err` is returned and not stored. `E` needs no bounds.
+    /// Otherwise as [`get_or_insert_with`](Self::get_or_insert_with).
+    ///
+    /// ```
+    /// # use cachekit::{Cache, Config};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cache = Cache::open(Config::simple())?;
+    /// let port = cache.try_get_or_insert_with("port", 60, || "8080".parse::<u16>())?;
+    /// assert_eq!(cache.get("port")?, Some(port));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `compute`, never the backend's.
+    pub fn try_get_or_insert_with<T: Storable, E>(
+        &self,
+        key: &str,
+        timeout: impl Into<Timeout>,
+        compute: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        ready(self.inner().try_get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
     }
 }

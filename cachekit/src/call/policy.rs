@@ -291,9 +291,12 @@ where
     &Local::<S>::POLICY
 }
 
-/// The policy of a type all of whose values are stored as they are.
-pub(crate) const fn whole<T: Storable>() -> Policy<T> {
-    Portable::<Whole<T>, ByEncoding>::POLICY
+/// The policy of values that any backend may store, compared by their bytes.
+pub(crate) const fn portable_policy<S: Shape>() -> Policy<S::Output>
+where
+    S::Stored: Storable,
+{
+    Portable::<S, ByEncoding>::POLICY
 }
 
 /// Holds a constant, so that a policy is a place in the program and not a value that each call puts together.

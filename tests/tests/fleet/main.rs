@@ -2,6 +2,7 @@
 //!
 //! Each test starts processes of this program, which open the cache by their environment, as real ones do.
 
+mod counting;
 mod hot;
 mod mixed;
 mod script;
@@ -64,6 +65,12 @@ impl Place {
         let mut place = Self::memcached("spreadsaslmemcached", servers);
         place.variables.push(("CACHE_OPTIONS", format!("max_item_size={}", work::LARGE / 2)));
         place
+    }
+
+    /// The configuration of the processes.
+    fn config(&self) -> Config {
+        Config::from_vars(self.variables.iter().map(|(name, value)| (*name, value.as_str())), "CACHE_")
+            .unwrap()
     }
 
     /// Starts the processes of a test. Each has a number, and these variables.
@@ -141,4 +148,20 @@ hot! {
     no_call_of_four_hot_keys_on_redis_returns_a_value_from_before_a_deletion: Place::redis();
     no_call_of_four_hot_keys_on_memcached_returns_a_value_from_before_a_deletion:
         Place::memcached("memcached", vec![memcached::server(&[])]);
+}
+
+macro_rules! counting {
+    ($($name:ident: $place:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            counting::counting(|| $place, stringify!($name));
+        }
+    )*};
+}
+
+counting! {
+    no_change_of_one_entry_on_filesystem_is_lost: Place::filesystem();
+    no_change_of_one_entry_on_redis_is_lost: Place::redis();
+    no_change_of_one_entry_on_memcached_is_lost: Place::memcached("memcached", vec![memcached::server(&[])]);
+    no_change_of_one_entry_on_memcached_with_login_is_lost: Place::sasl();
 }

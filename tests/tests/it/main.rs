@@ -15,6 +15,7 @@ mod instantiation;
 mod invalidates;
 mod keys;
 mod methods;
+mod object_changes;
 mod options;
 mod outage;
 mod patience;

@@ -57,7 +57,7 @@ fn boxed(program: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
     Box::new(program)
 }
 
-const POLICY: Policy<u64> = whole();
+const POLICY: Policy<u64> = portable_policy::<Whole<u64>>();
 const FUNCTION: Identity<'static> = Identity { number: 7, name: "f", version: "", local: false };
 
 /// A function of one key. Its value is the state of the world when it was computed.

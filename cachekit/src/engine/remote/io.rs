@@ -18,6 +18,8 @@ pub(crate) trait Io: Copy + Send + Sync + 'static {
     /// Waits for another call's computation. Returns none if that takes longer than `limit`, or if the task that computes has
     /// lost its place; it is logged.
     fn wait(self, wait: Wait, limit: Duration) -> impl Future<Output = Option<Waited>> + Send;
+    /// Lets so much time pass.
+    fn pause(self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// Blocks the calling thread.
@@ -42,6 +44,10 @@ impl Io for BlockingIo {
 
     async fn wait(self, wait: Wait, limit: Duration) -> Option<Waited> {
         wait.wait_within(limit).or_else(left)
+    }
+
+    async fn pause(self, time: Duration) {
+        std::thread::sleep(time);
     }
 }
 
@@ -76,6 +82,10 @@ impl Io for AsyncIo {
                 return Some(waited);
             }
         }
+    }
+
+    async fn pause(self, time: Duration) {
+        let _late = waiting::within::<()>(time, std::future::pending()).await;
     }
 }
 

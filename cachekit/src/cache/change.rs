@@ -1,0 +1,326 @@
+//! The cache object's operations that depend on the present value or keep it: `incr`, `update`, `touch`, `ttl`.
+//!
+//! In process they compare and replace under the lock of the entry's part of the store. On a backend they read the value and
+//! the state of its key, and write if the state is the same ([`Backend::put_if`](cachekit_backends::Backend::put_if)); else they
+//! begin again.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cachekit_backends::simple::{Entry, SimpleStore};
+use cachekit_backends::{
+    Content, Error, ErrorKind, Header, Matcher, Result, Timeout, Token, Ttl, Unsealed, seal, seal_integer,
+    unseal, unseal_value,
+};
+
+use super::integer::Integer;
+use super::value::Live;
+use crate::call::Place;
+use crate::call::policy::Storable;
+use crate::engine::Engine;
+use crate::engine::flight::Key;
+use crate::engine::remote::{Fetch, GetMany, Io, PutIf, Remote, TokenOf};
+use crate::engine::stats::Event;
+
+/// The operations that no backend has, in errors.
+const INCR: &str = "incr";
+const UPDATE: &str = "update";
+const TOUCH: &str = "touch";
+/// The fewest tries before a change is given up.
+const TRIES: u32 = 100;
+/// The longest pause before another try; the first ones are shorter.
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Bytes to write in place of those that were read.
+struct Put {
+    value: Vec<u8>,
+    life: Ttl,
+}
+
+/// The tries of one change. Callers that change one key at the same time wait for random times, so that they don't meet again.
+struct Tries {
+    began: Instant,
+    limit: Duration,
+    count: u32,
+}
+
+impl Tries {
+    fn new(limit: Duration) -> Self {
+        Self { began: Instant::now(), limit, count: 0 }
+    }
+
+    /// Returns how long to pause before the next try; none if there is none.
+    fn next(&mut self) -> Option<Duration> {
+        self.count += 1;
+        if self.count >= TRIES && self.began.elapsed() >= self.limit {
+            return None;
+        }
+        let most = LONGEST_PAUSE.min(Duration::from_micros(20) * 2u32.saturating_pow(self.count.min(10)));
+        let parts = u32::try_from(RandomState::new().hash_one(self.count) % 1024).unwrap_or(0);
+        Some(most * parts / 1024)
+    }
+}
+
+impl Engine {
+    /// Returns the bytes of an entry on the backend, and the state of its key from before they were read.
+    async fn bytes_and_state<D: Io>(
+        &self,
+        io: D,
+        remote: &Arc<Remote>,
+        key: &str,
+    ) -> Result<(Option<Vec<u8>>, Token)> {
+        let fetched = io.call(remote, Fetch { entry: key.to_owned(), versions: Vec::new() }).await?;
+        if let Some(token) = fetched.token {
+            return Ok((fetched.entry, token));
+        }
+        let token = io.call(remote, TokenOf { key: key.to_owned() }).await?;
+        let bytes = io.call(remote, GetMany { keys: vec![key.to_owned()] }).await?.pop().flatten();
+        Ok((bytes, token))
+    }
+
+    /// Changes an entry on the backend. `make` gets the bytes that are there, and returns those to write and the result; it runs
+    /// again whenever the key has changed meanwhile.
+    async fn change<R, D: Io>(
+        &self,
+        io: D,
+        remote: &Arc<Remote>,
+        operation: &'static str,
+        key: &str,
+        mut make: impl FnMut(Option<&[u8]>) -> Result<(Option<Put>, R)>,
+    ) -> Result<R> {
+        let mut tries = Tries::new(self.flight_timeout);
+        loop {
+            let (bytes, token) = self.answer(self.bytes_and_state(io, remote, key).await)?;
+            let made = make(bytes.as_deref()).map_err(|error| self.named(operation, error));
+            let (put, result) = made?;
+            let Some(Put { value, life }) = put else { return Ok(result) };
+            if self.answer(io.call(remote, PutIf { key: key.to_owned(), value, life, token }).await)? {
+                return Ok(result);
+            }
+            let Some(pause) = tries.next() else {
+                return Err(self.failed(self.named(operation, contended(key, &tries))));
+            };
+            io.pause(pause).await;
+        }
+    }
+
+    pub(super) async fn incr<D: Io>(&self, io: D, key: &str, by: i64) -> Result<i64> {
+        if self.discards {
+            return sum(key, 0, by).map_err(|error| self.named(INCR, error));
+        }
+        let Some(remote) = &self.remote else {
+            let local = Place::object_key(self, key);
+            self.flights.invalidate(&local);
+            return self
+                .local
+                .update(local.digest, local.bytes.as_slice(), |old| self.raised(&local, key, old, by))
+                .map_err(|error| self.named(INCR, error));
+        };
+        let key = self.full(key);
+        let raise = |bytes: Option<&[u8]>| {
+            let (value, life, before) = self.raised_bytes(&key, bytes, by)?;
+            let value_bytes = match before {
+                Some(header) => seal_integer(&key, &header, value)?,
+                None => self.seal(INCR, &key, &value, life)?,
+            };
+            Ok((Some(Put { value: value_bytes, life }), value))
+        };
+        self.change(io, remote, INCR, &key, raise).await
+    }
+
+    fn raised(
+        &self,
+        local: &Key,
+        key: &str,
+        old: Option<&Entry>,
+        by: i64,
+    ) -> (Option<Arc<Entry>>, Result<i64>) {
+        let (from, expiry) = match old {
+            None => (0, self.local.expiry(self.life(Timeout::Default))),
+            Some(old) => match old.value::<Integer>() {
+                Some(Integer(n)) => (*n, old.expiry()),
+                None => return (None, Err(not_an_integer(key))),
+            },
+        };
+        match sum(key, from, by) {
+            Ok(value) => {
+                let entry = SimpleStore::entry(self.draft(local.clone(), expiry), Integer(value.into()));
+                (Some(entry), Ok(value))
+            }
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one.
+    fn raised_bytes(&self, key: &str, old: Option<&[u8]>, by: i64) -> Result<(i64, Ttl, Option<Header>)> {
+        let now = self.clock.now();
+        let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default), None));
+        let Some(bytes) = old else { return fresh() };
+        let Ok((header, _)) = unseal(key, bytes) else { return fresh() };
+        match unseal_value::<i64>(key, bytes, now, 0) {
+            Unsealed::Value(from) => {
+                Ok((sum(key, i128::from(from), by)?, header.life_left(now), Some(header)))
+            }
+            Unsealed::Expired => fresh(),
+            _ => Err(not_an_integer(key)),
+        }
+    }
+
+    pub(super) async fn update<T: Storable, D: Io>(
+        &self,
+        io: D,
+        key: &str,
+        timeout: Timeout,
+        mut change: impl FnMut(Option<T>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        if self.discards {
+            return Ok(change(None));
+        }
+        let life = self.life(timeout);
+        let Some(remote) = &self.remote else { return Ok(self.update_here(key, life, change)) };
+        let key = self.full(key);
+        let replace = |bytes: Option<&[u8]>| {
+            let old = bytes.and_then(|bytes| self.unseal(&key, bytes));
+            let was = old.is_some();
+            let new = change(old);
+            let put = match &new {
+                Some(value) => Some(Put { value: self.seal(UPDATE, &key, value, life)?, life }),
+                None if was => Some(self.removal(&key)?),
+                None => None,
+            };
+            Ok((put, (was, new)))
+        };
+        let (was, new) = self.change(io, remote, UPDATE, &key, replace).await?;
+        self.count_update(was, new.is_some());
+        Ok(new)
+    }
+
+    fn count_update(&self, was: bool, is: bool) {
+        match (was, is) {
+            (_, true) => self.count(Event::Store),
+            (true, false) => self.count(Event::Deletion),
+            (false, false) => {}
+        }
+    }
+
+    /// Returns an entry that is over: a removal that only happens if the key has not changed.
+    fn removal(&self, key: &str) -> Result<Put> {
+        // Long ago, whatever the clock of the reader says.
+        let header =
+            Header { created: self.clock.now(), expiry: Some(1), generation: 0, content: Content::Integer };
+        Ok(Put { value: seal(key, &header, |_| Ok(()))?, life: Some(Duration::from_millis(1)) })
+    }
+
+    /// `change` is foreign code, so it runs without a lock, and again if the entry was replaced meanwhile.
+    fn update_here<T: Storable>(
+        &self,
+        key: &str,
+        life: Ttl,
+        mut change: impl FnMut(Option<T>) -> Option<T>,
+    ) -> Option<T> {
+        let local = Place::object_key(self, key);
+        loop {
+            let before = self.live(key);
+            let old: Option<T> = before.as_ref().and_then(Live::taken);
+            let was = old.is_some();
+            let new = change(old);
+            let entry = match &new {
+                Some(value) => self.entry(local.clone(), value, life),
+                // One that is over.
+                None if was => SimpleStore::entry(self.draft(local.clone(), 0), ()),
+                None => return None,
+            };
+            self.flights.invalidate(&local);
+            // A refused entry is dropped after the lock, as in `add`.
+            let refused = self.local.update(local.digest, local.bytes.as_slice(), |now| {
+                match (now.and_then(Live::of), &before) {
+                    (None, None) => (Some(entry), None),
+                    (Some(now), Some(before)) if now.is(before) => (Some(entry), None),
+                    _ => (None, Some(entry)),
+                }
+            });
+            if refused.is_none() {
+                self.count_update(was, new.is_some());
+                return new;
+            }
+        }
+    }
+
+    /// Returns the value of a live entry in process.
+    fn live(&self, key: &str) -> Option<Live> {
+        let digest = self.local.digest(|w| Place::feed_object(key, w));
+        let feed = |m: &mut Matcher<'_>| Place::feed_object(key, m);
+        self.local.read(digest, feed, |entry| Live::of(entry)).flatten()
+    }
+
+    pub(super) async fn touch<D: Io>(&self, io: D, key: &str, timeout: Timeout) -> Result<bool> {
+        let life = self.life(timeout);
+        let Some(remote) = &self.remote else {
+            let local = Place::object_key(self, key);
+            let draft = self.draft(local.clone(), self.local.expiry(life));
+            return Ok(self.local.update(local.digest, local.bytes.as_slice(), |old| {
+                let entry = old.and_then(Live::of).map(|live| live.entry(draft));
+                let was = entry.is_some();
+                (entry, was)
+            }));
+        };
+        let key = self.full(key);
+        let extend = |bytes: Option<&[u8]>| {
+            let Some((before, payload)) = bytes.and_then(|bytes| self.alive(&key, bytes)) else {
+                return Ok((None, false));
+            };
+            let expiry = Header::new(self.clock.now(), life, 0, before.content).expiry;
+            let append = |out: &mut Vec<u8>| {
+                out.extend_from_slice(payload);
+                Ok(())
+            };
+            let value = seal(&key, &Header { expiry, ..before }, append)?;
+            Ok((Some(Put { value, life }), true))
+        };
+        self.change(io, remote, TOUCH, &key, extend).await
+    }
+
+    pub(super) async fn ttl<D: Io>(&self, io: D, key: &str) -> Result<Option<Timeout>> {
+        let Some(remote) = &self.remote else {
+            let digest = self.local.digest(|w| Place::feed_object(key, w));
+            let feed = |m: &mut Matcher<'_>| Place::feed_object(key, m);
+            let Some(expiry) = self.local.read(digest, feed, |entry| entry.expiry()) else { return Ok(None) };
+            let left = || Duration::from_millis(expiry.saturating_sub(self.clock.monotonic()).max(1));
+            return Ok(Some(if expiry == u64::MAX { Timeout::Never } else { Timeout::After(left()) }));
+        };
+        let key = self.full(key);
+        let bytes = self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
+        let header = bytes.as_deref().and_then(|bytes| self.alive(&key, bytes)).map(|(header, _)| header);
+        Ok(header.map(|header| match header.life_left(self.clock.now()) {
+            Some(left) => Timeout::After(left),
+            None => Timeout::Never,
+        }))
+    }
+}
+
+fn sum(key: &str, from: i128, by: i64) -> Result<i64> {
+    i64::try_from(from + i128::from(by)).map_err(|_| {
+        Error::new(
+            ErrorKind::Type,
+            format!("`{key}` raised by {by} does not fit into an i64; it was left as it is"),
+        )
+    })
+}
+
+fn not_an_integer(key: &str) -> Error {
+    Error::new(ErrorKind::Type, format!("`{key}` holds no integer; it was left as it is"))
+}
+
+#[cold]
+fn contended(key: &str, tries: &Tries) -> Error {
+    let Tries { began, count, .. } = tries;
+    Error::new(
+        ErrorKind::Timeout,
+        format!(
+            "`{key}` was not changed: at each of {count} tries in {:?} others had changed it, or the store has no room; try \
+             again",
+            began.elapsed()
+        ),
+    )
+}

@@ -1,0 +1,74 @@
+//! The cache object's operations that compute an absent value, as a memoized function does.
+
+use std::future::Future;
+
+use cachekit_backends::Timeout;
+
+use super::absent::is_absent;
+use super::value::{ok_policy, policy};
+use crate::call::policy::{Policy, Storable};
+use crate::call::{Call, Outcome, Place, Round};
+use crate::engine::remote::Io;
+use crate::engine::{Engine, Hold, OBJECT};
+
+impl Engine {
+    pub(super) async fn get_or_insert_over<T, D, F>(
+        &self,
+        io: D,
+        key: &str,
+        timeout: Timeout,
+        compute: impl FnOnce() -> F,
+    ) -> T
+    where
+        T: Storable,
+        D: Io,
+        F: Future<Output = T>,
+    {
+        self.compute(io, key, timeout, policy(), compute, |value| !is_absent(value)).await
+    }
+
+    pub(super) async fn try_get_or_insert_over<T, E, D, F>(
+        &self,
+        io: D,
+        key: &str,
+        timeout: Timeout,
+        compute: impl FnOnce() -> F,
+    ) -> Result<T, E>
+    where
+        T: Storable,
+        D: Io,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.compute(io, key, timeout, ok_policy(), compute, |_| true).await
+    }
+
+    async fn compute<R, D, F>(
+        &self,
+        io: D,
+        key: &str,
+        timeout: Timeout,
+        policy: &Policy<R>,
+        compute: impl FnOnce() -> F,
+        keep: impl FnOnce(&R) -> bool,
+    ) -> R
+    where
+        D: Io,
+        F: Future<Output = R>,
+    {
+        let call = Call {
+            engine: Hold::Borrowed(self),
+            function: OBJECT,
+            life: self.life(timeout),
+            refresh: false,
+            single_flight: true,
+        };
+        let round = Round::new(call, Place::of_object(self, key), self.flight_timeout);
+        match round.run(io, policy, |_, _| true).await {
+            Outcome::Value(value) => value,
+            Outcome::Compute(duty) => {
+                let value = duty.run_async(compute()).await;
+                duty.settle(io, policy, value, keep).await
+            }
+        }
+    }
+}

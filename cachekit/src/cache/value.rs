@@ -1,0 +1,110 @@
+//! The values of the cache object: which part of a computed value is stored, and how an entry in process holds it.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use cachekit_backends::simple::{Draft, Entry, SimpleStore};
+
+use super::integer::{Integer, from_integer, to_integer};
+use crate::call::policy::{OkOnly, Policy, Shape, Storable, Whole, portable_policy};
+use crate::engine::flight::Shared;
+
+/// The policy of the cache object's values: every value is stored, integers of each width as one type.
+pub(crate) fn policy<'p, T: Storable>() -> &'p Policy<T> {
+    &Object::<Whole<T>>::POLICY
+}
+
+/// The policy of the values of a fallible computation: `Ok` is stored as the value in it.
+pub(super) fn ok_policy<'p, T: Storable, E: 'p>() -> &'p Policy<Result<T, E>> {
+    &Object::<OkOnly<T, E>>::POLICY
+}
+
+/// Holds the constant.
+struct Object<S>(PhantomData<S>);
+
+impl<S: Shape> Object<S>
+where
+    S::Stored: Storable,
+{
+    const POLICY: Policy<S::Output> = Policy {
+        keep: |draft, output| Some(kept(draft, S::stored(output)?)),
+        share: |output| {
+            let stored = S::stored(output)?;
+            Some(match to_integer(&stored) {
+                Some(integer) => Arc::new(integer) as Shared,
+                None => Arc::new(stored) as Shared,
+            })
+        },
+        take: |value, slot| {
+            *slot = taken(value).map(S::output);
+            slot.is_some()
+        },
+        // Neither are its in-process values encoded, nor are they watched.
+        clone_may_share: || false,
+        ..portable_policy::<S>()
+    };
+}
+
+/// A value in an entry in process. An entry with another expiry shares it.
+#[derive(Clone)]
+struct Held(Arc<dyn Any + Send + Sync>);
+
+/// Returns an entry of a value.
+pub(super) fn kept<T: Storable>(draft: Draft, value: T) -> Arc<Entry> {
+    match to_integer(&value) {
+        Some(integer) => SimpleStore::entry(draft, integer),
+        None => SimpleStore::entry(draft, Held(Arc::new(value))),
+    }
+}
+
+/// Returns a copy of the value in an entry or a flight; none if it has another type.
+pub(super) fn taken<T: Storable>(value: &(dyn Any + Send + Sync)) -> Option<T> {
+    if let Some(integer) = value.downcast_ref::<Integer>() {
+        return from_integer(*integer);
+    }
+    let value = value.downcast_ref::<Held>().map_or(value, |held| &*held.0);
+    value.downcast_ref::<T>().cloned()
+}
+
+/// The value of a live entry, whatever its type is.
+#[derive(Clone)]
+pub(super) enum Live {
+    Integer(Integer),
+    Held(Arc<dyn Any + Send + Sync>),
+}
+
+impl Live {
+    /// Takes the value of an entry. Runs no code of the user's.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        match entry.value::<Integer>() {
+            Some(integer) => Some(Self::Integer(*integer)),
+            None => entry.value::<Held>().map(|held| Self::Held(Arc::clone(&held.0))),
+        }
+    }
+
+    /// Returns another entry of the value.
+    pub(super) fn entry(self, draft: Draft) -> Arc<Entry> {
+        match self {
+            Self::Integer(integer) => SimpleStore::entry(draft, integer),
+            Self::Held(value) => SimpleStore::entry(draft, Held(value)),
+        }
+    }
+
+    /// Returns a copy of the value; none if it has another type.
+    pub(super) fn taken<T: Storable>(&self) -> Option<T> {
+        match self {
+            Self::Integer(integer) => from_integer(*integer),
+            Self::Held(value) => value.downcast_ref::<T>().cloned(),
+        }
+    }
+
+    /// Whether both are of one store of a value. Equal integers count as one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Integer(one), Self::Integer(other)) => one.0 == other.0,
+            (Self::Held(one), Self::Held(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
