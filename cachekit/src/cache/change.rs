@@ -92,8 +92,8 @@ impl Engine {
         let mut tries = Tries::new(self.flight_timeout);
         loop {
             let (bytes, token) = self.answer(self.bytes_and_state(io, remote, key).await)?;
-            let made = make(bytes.as_deref()).map_err(|error| self.named(operation, error));
-            let (put, result) = made?;
+            let changed = make(bytes.as_deref());
+            let (put, result) = changed.map_err(|error| self.named(operation, error))?;
             let Some(Put { value, life }) = put else { return Ok(result) };
             if self.answer(io.call(remote, PutIf { key: key.to_owned(), value, life, token }).await)? {
                 return Ok(result);

@@ -26,7 +26,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread::{JoinHandle, spawn, yield_now};
 
 use call::delete::delete_all;
-use call::policy::{Policy, whole};
+use call::policy::{Policy, Whole, portable_policy};
 use call::{Call, Identity, Outcome, Place, Round};
 use engine::remote::{AsyncIo, BlockingIo, Remote, ready};
 use engine::{Engine, Hold};
