@@ -6,6 +6,7 @@ use syn::{Expr, Lifetime, Type};
 
 use crate::errors::Errors;
 use crate::input::is_ours;
+use crate::mentions::formats;
 use crate::model::{KeySource, Model, Way, literal};
 use crate::options::Flavor;
 
@@ -295,10 +296,7 @@ fn key(model: &Model, errors: &Errors) {
     // `key_prefix = "user:{id}"` would be one key for all users.
     if let (Flavor::Cached, KeySource::Expression(prefix)) = (model.flavor, &model.key) {
         let text = literal(prefix).unwrap_or_default();
-        let named = model.arguments.iter().find(|argument| {
-            let name = argument.name.to_string();
-            text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:"))
-        });
+        let named = model.arguments.iter().find(|argument| formats(&text, &argument.name));
         if let Some(argument) = named {
             let name = &argument.name;
             errors.over(

@@ -17,6 +17,7 @@ mod errors;
 mod expand;
 mod input;
 mod invalidates;
+mod mentions;
 mod model;
 mod options;
 mod suggest;

@@ -12,6 +12,7 @@ use crate::context::{self, Block, Surroundings};
 use crate::digest::digest;
 use crate::errors::Errors;
 use crate::input::{Input, mentions_self};
+use crate::mentions::mentions;
 use crate::options::Flavor;
 
 /// A function to cache.
@@ -197,7 +198,7 @@ impl Model {
     /// Whether the key of a view has an argument in its expression, by one of these names.
     pub(crate) fn key_mentions(&self, names: &[Ident]) -> bool {
         let KeySource::View(_, Some(key)) = &self.key else { return false };
-        names.iter().any(|name| mentions(key.to_token_stream(), name))
+        names.iter().any(|name| mentions(key, name))
     }
 
     /// Whether `self` alone is a part of the key, so that its entries can be deleted together.
@@ -443,19 +444,6 @@ fn unused_ways(flavor: Flavor, attr: &Attr, errors: &Errors) {
             );
         }
     }
-}
-
-/// Whether tokens have a name, on its own or in a text that is formatted (`"{name}"`).
-fn mentions(tokens: TokenStream, name: &Ident) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name,
-        TokenTree::Group(group) => mentions(group.stream(), name),
-        TokenTree::Literal(text) => {
-            let text = text.to_string();
-            text.contains(&format!("{{{name}}}")) || text.contains(&format!("{{{name}:"))
-        }
-        TokenTree::Punct(_) => false,
-    })
 }
 
 /// The text of a string literal.

@@ -1,4 +1,4 @@
-//! A digest of an encoding that does not depend on the order of the parts of a container.
+//! Digests of an encoding: one in which the order of the parts of a map does not count, one in which no order counts.
 
 use std::fmt;
 
@@ -7,11 +7,42 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Fault, de};
 
-/// Returns the digest of a value's encoding.
-pub(super) fn of(bytes: &[u8]) -> Result<u128, Fault> {
+/// Digests of a value's encoding. In neither the order of a map's entries counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodingDigest {
+    /// The order of a sequence counts.
+    pub ordered: u128,
+    /// The order of a sequence, as which a set is encoded too, does not count.
+    pub unordered: u128,
+}
+
+/// Returns the digests of a value's encoding.
+pub(super) fn of(bytes: &[u8]) -> Result<EncodingDigest, Fault> {
     let mut input = de::Deserializer::new(bytes);
     let digest = input.deserialize_any(Digest)?;
     input.end().map(|()| digest)
+}
+
+impl EncodingDigest {
+    /// The digests of a value of a kind without parts.
+    fn of(kind: u8, bytes: &[u8]) -> Self {
+        let digest = tagged(kind, bytes);
+        Self { ordered: digest, unordered: digest }
+    }
+
+    /// The digests of a value of a kind with one part, or a key with its value.
+    fn around(kind: u8, parts: &[Self]) -> Self {
+        let digest = |of: fn(&Self) -> u128| {
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| of(part).to_le_bytes()).collect();
+            tagged(kind, &bytes)
+        };
+        Self { ordered: digest(|part| part.ordered), unordered: digest(|part| part.unordered) }
+    }
+
+    fn add(&mut self, part: Self) {
+        self.ordered = self.ordered.wrapping_add(part.ordered);
+        self.unordered = self.unordered.wrapping_add(part.unordered);
+    }
 }
 
 /// The digest of a value of a kind.
@@ -19,14 +50,14 @@ fn tagged(kind: u8, bytes: &[u8]) -> u128 {
     xxh3_128(&[&[kind], bytes].concat())
 }
 
-/// Reads a value and returns its digest.
+/// Reads a value and returns its digests.
 #[derive(Clone, Copy)]
 struct Digest;
 
 impl<'de> DeserializeSeed<'de> for Digest {
-    type Value = u128;
+    type Value = EncodingDigest;
 
-    fn deserialize<D: Read<'de>>(self, input: D) -> Result<u128, D::Error> {
+    fn deserialize<D: Read<'de>>(self, input: D) -> Result<EncodingDigest, D::Error> {
         input.deserialize_any(self)
     }
 }
@@ -34,14 +65,14 @@ impl<'de> DeserializeSeed<'de> for Digest {
 /// Declares the visits of scalars, each with the number of its kind.
 macro_rules! scalars {
     ($($visit:ident($type:ty) = $kind:literal;)*) => {$(
-        fn $visit<E>(self, value: $type) -> Result<u128, E> {
-            Ok(tagged($kind, &value.to_le_bytes()))
+        fn $visit<E>(self, value: $type) -> Result<EncodingDigest, E> {
+            Ok(EncodingDigest::of($kind, &value.to_le_bytes()))
         }
     )*};
 }
 
 impl<'de> Visitor<'de> for Digest {
-    type Value = u128;
+    type Value = EncodingDigest;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
@@ -56,76 +87,87 @@ impl<'de> Visitor<'de> for Digest {
         visit_f64(f64) = 6;
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<u128, E> {
-        Ok(tagged(7, &[value.into()]))
+    fn visit_bool<E>(self, value: bool) -> Result<EncodingDigest, E> {
+        Ok(EncodingDigest::of(7, &[value.into()]))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<u128, E> {
-        Ok(tagged(8, value.as_bytes()))
+    fn visit_str<E>(self, value: &str) -> Result<EncodingDigest, E> {
+        Ok(EncodingDigest::of(8, value.as_bytes()))
     }
 
-    fn visit_bytes<E>(self, value: &[u8]) -> Result<u128, E> {
-        Ok(tagged(9, value))
+    fn visit_bytes<E>(self, value: &[u8]) -> Result<EncodingDigest, E> {
+        Ok(EncodingDigest::of(9, value))
     }
 
-    fn visit_unit<E>(self) -> Result<u128, E> {
-        Ok(tagged(10, &[]))
+    fn visit_unit<E>(self) -> Result<EncodingDigest, E> {
+        Ok(EncodingDigest::of(10, &[]))
     }
 
-    fn visit_none<E>(self) -> Result<u128, E> {
-        Ok(tagged(10, &[]))
+    fn visit_none<E>(self) -> Result<EncodingDigest, E> {
+        Ok(EncodingDigest::of(10, &[]))
     }
 
-    fn visit_some<D: Read<'de>>(self, input: D) -> Result<u128, D::Error> {
-        let inner = input.deserialize_any(self)?;
-        Ok(tagged(11, &inner.to_le_bytes()))
+    fn visit_some<D: Read<'de>>(self, input: D) -> Result<EncodingDigest, D::Error> {
+        Ok(EncodingDigest::around(11, &[input.deserialize_any(self)?]))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<u128, A::Error> {
-        let mut sum = 0u128;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<EncodingDigest, A::Error> {
+        let mut sum = EncodingDigest { ordered: 0, unordered: 0 };
         while let Some(part) = parts.next_element_seed(self)? {
-            sum = sum.wrapping_add(tagged(12, &part.to_le_bytes()));
+            let EncodingDigest { ordered, unordered } = EncodingDigest::around(12, &[part]);
+            sum.ordered = tagged(12, &[sum.ordered.to_le_bytes(), ordered.to_le_bytes()].concat());
+            sum.unordered = sum.unordered.wrapping_add(unordered);
         }
-        Ok(tagged(13, &sum.to_le_bytes()))
+        Ok(EncodingDigest::around(13, &[sum]))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<u128, A::Error> {
-        let mut sum = 0u128;
+    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<EncodingDigest, A::Error> {
+        let mut sum = EncodingDigest { ordered: 0, unordered: 0 };
         while let Some((key, value)) = parts.next_entry_seed(self, self)? {
-            let pair = [key.to_le_bytes(), value.to_le_bytes()].concat();
-            sum = sum.wrapping_add(tagged(14, &pair));
+            sum.add(EncodingDigest::around(14, &[key, value]));
         }
-        Ok(tagged(15, &sum.to_le_bytes()))
+        Ok(EncodingDigest::around(15, &[sum]))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{encode, same_encoding};
+    use super::super::encode;
+    use super::{EncodingDigest, of};
     use serde::Serialize;
 
-    fn same<A: Serialize, B: Serialize>(one: &A, other: &B) -> bool {
-        let bytes = |value: &dyn Fn(&mut Vec<u8>)| {
-            let mut bytes = Vec::new();
-            value(&mut bytes);
-            bytes
-        };
-        same_encoding(&bytes(&|out| encode(one, out).unwrap()), &bytes(&|out| encode(other, out).unwrap()))
+    fn digest<T: Serialize + ?Sized>(value: &T) -> EncodingDigest {
+        let mut bytes = Vec::new();
+        encode(value, &mut bytes).unwrap();
+        of(&bytes).unwrap()
     }
 
+    /// Whether two values are equal with all orders, and without those of sequences.
+    fn same<A: Serialize, B: Serialize>(one: &A, other: &B) -> (bool, bool) {
+        let (one, other) = (digest(one), digest(other));
+        (one.ordered == other.ordered, one.unordered == other.unordered)
+    }
+
+    const EQUAL: (bool, bool) = (true, true);
+    const REORDERED: (bool, bool) = (false, true);
+    const OTHER: (bool, bool) = (false, false);
+
     #[test]
-    fn the_order_of_parts_does_not_count_and_all_else_does() {
+    fn the_order_of_entries_never_counts_that_of_elements_in_one_digest_and_all_else_in_both() {
         let map = |pairs: &[(&'static str, u8)]| indexed(pairs);
-        assert!(same(&map(&[("a", 1), ("b", 2)]), &map(&[("b", 2), ("a", 1)])));
-        assert!(!same(&map(&[("a", 1), ("b", 2)]), &map(&[("a", 2), ("b", 1)])));
-        assert!(same(&[vec![1u16, 300], vec![2]], &[vec![2], vec![300u16, 1]]));
-        assert!(!same(&[1u16, 1, 300], &[1u16, 300, 300]), "how often a part occurs counts");
-        assert!(!same(&[vec![1u16], vec![2]], &[vec![1u16, 2], vec![]]));
-        assert!(!same(&Some(None::<u8>), &None::<Option<u8>>));
-        assert!(same(&Some(Some(None::<u8>)), &Some(Some(None::<u8>))));
-        assert!(!same(&0.0f64, &-0.0f64) && same(&f64::NAN, &f64::NAN));
-        assert!(!same(&"1", &1) && !same(&(), &0) && !same(&u128::MAX, &u64::MAX));
-        assert!(!same_encoding(&[0xc1], &[0xc1]), "no encoding");
+        assert_eq!(same(&map(&[("a", 1), ("b", 2)]), &map(&[("b", 2), ("a", 1)])), EQUAL);
+        assert_eq!(same(&map(&[("a", 1), ("b", 2)]), &map(&[("a", 2), ("b", 1)])), OTHER);
+        assert_eq!(same(&[vec![1u16, 300], vec![2]], &[vec![2], vec![300u16, 1]]), REORDERED);
+        assert_eq!(same(&[vec![1u16, 300], vec![2]], &[vec![2], vec![1u16, 300]]), REORDERED);
+        assert_eq!(same(&Some([1u16, 300]), &Some([300u16, 1])), REORDERED);
+        assert_eq!(same(&[1u16, 1, 300], &[1u16, 300, 300]), OTHER, "how often a part occurs counts");
+        assert_eq!(same(&[vec![1u16], vec![2]], &[vec![1u16, 2], vec![]]), OTHER);
+        assert_eq!(same(&Some(None::<u8>), &None::<Option<u8>>), OTHER);
+        assert_eq!(same(&Some(Some(None::<u8>)), &Some(Some(None::<u8>))), EQUAL);
+        assert_eq!((same(&0.0f64, &-0.0f64), same(&f64::NAN, &f64::NAN)), (OTHER, EQUAL));
+        assert_eq!((same(&"1", &1), same(&(), &0), same(&u128::MAX, &u64::MAX)), (OTHER, OTHER, OTHER));
+        assert_eq!(same(&[1u8, 2], &[2u8, 1]), REORDERED, "a set of bytes is encoded so too");
+        assert!(of(&[0xc1]).is_err(), "no encoding");
     }
 
     /// A map whose parts are written in this order.

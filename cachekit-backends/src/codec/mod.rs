@@ -32,6 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, ErrorKind, Result};
+pub use digest::EncodingDigest;
 
 /// How deep a value may nest: containers, variants with content, newtypes and `Some`s all count.
 const MAX_DEPTH: u16 = 256;
@@ -73,21 +74,11 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         .map_err(|fault| fault.describe::<T>("decoded"))
 }
 
-/// Whether two encodings are of one value, with the parts of maps and of sequences, which sets are too, in any order.
-/// Bytes that [`encode`] did not write are equal to none.
-#[must_use]
-pub fn same_encoding(one: &[u8], other: &[u8]) -> bool {
-    match (digest::of(one), digest::of(other)) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    }
-}
-
-/// Returns a digest of an encoding that does not depend on the order of the parts of maps and of sequences.
+/// Returns digests of an encoding.
 ///
 /// # Errors
 /// [`ErrorKind::Codec`] for bytes that [`encode`] did not write.
-pub fn encoding_digest(bytes: &[u8]) -> Result<u128> {
+pub fn encoding_digest(bytes: &[u8]) -> Result<EncodingDigest> {
     digest::of(bytes).map_err(|fault| Error::new(ErrorKind::Codec, format!("not an encoding: {}", fault.0)))
 }
 

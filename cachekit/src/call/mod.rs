@@ -14,11 +14,13 @@
 //! connect calls with the request under which they are made.
 
 pub(crate) mod arguments;
+mod aside;
 pub(crate) mod delete;
 #[cfg(feature = "tower")]
 pub(crate) mod dependencies;
 pub(crate) mod faithful;
 mod inputs;
+mod likeness;
 mod look;
 pub(crate) mod path;
 mod place;

@@ -2,6 +2,7 @@
 //! else the whole value.
 
 use std::any::{Any, TypeId, type_name};
+use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use cachekit_backends::{Error, ErrorKind, Result as CacheResult, Ttl, Unsealed, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::faithful::{ByEncoding, ByEq, Check, Comparison};
+use super::faithful::Check;
+use super::likeness::{ByEncoding, ByEq, ByText, Comparison};
 use super::sharing;
 use crate::engine::flight::Shared;
 
@@ -198,6 +200,9 @@ pub(crate) struct Envelope<'a> {
     pub(crate) generation: u128,
 }
 
+/// See [`Policy::encode`]. It names no type of value, so that it can be run on any thread.
+pub(crate) type Encode = fn(&(dyn Any + Send + Sync)) -> Option<Vec<u8>>;
+
 /// The operations on values of type `R`.
 ///
 /// They are values, not bounds. Only [`portable`] and [`local`] ask for bounds, so that a type without them makes one error
@@ -213,6 +218,8 @@ pub struct Policy<R> {
     pub(crate) take: fn(&(dyn Any + Send + Sync), &mut Option<R>) -> bool,
     /// Returns the bytes of the stored part.
     pub(crate) seal: fn(&Envelope<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
+    /// Returns the bytes of a stored part that is kept in the process; none if it can't be encoded.
+    pub(crate) encode: Encode,
     /// Fails if the value does not come back equal from its bytes.
     pub(crate) check: fn(&Envelope<'_>, &[u8], &R) -> CacheResult<()>,
     /// Returns the value of stored bytes.
@@ -242,11 +249,14 @@ pub fn portable<'p, S: Shape + 'p>(_: S) -> PortableEq<'p, S>
 where
     S::Stored: Storable,
 {
-    PortableEq(PortableAny { policy: &Portable::<S, ByEncoding>::POLICY })
+    PortableEq(PortableText(PortableAny { policy: &Portable::<S, ByEncoding>::POLICY }))
 }
 
 /// First choice: the stored type has `PartialEq`. In a generic function only the declared bounds count.
-pub struct PortableEq<'p, S: Shape>(PortableAny<'p, S>);
+pub struct PortableEq<'p, S: Shape>(PortableText<'p, S>);
+
+/// Second choice: the stored type has `Debug`.
+pub struct PortableText<'p, S: Shape>(PortableAny<'p, S>);
 
 /// Last choice. It holds the policy, so that a type without the bounds of [`portable`] makes no second error here.
 pub struct PortableAny<'p, S: Shape> {
@@ -254,6 +264,14 @@ pub struct PortableAny<'p, S: Shape> {
 }
 
 impl<'p, S: Shape> Deref for PortableEq<'p, S> {
+    type Target = PortableText<'p, S>;
+    #[inline]
+    fn deref(&self) -> &PortableText<'p, S> {
+        &self.0
+    }
+}
+
+impl<'p, S: Shape> Deref for PortableText<'p, S> {
     type Target = PortableAny<'p, S>;
     #[inline]
     fn deref(&self) -> &PortableAny<'p, S> {
@@ -271,6 +289,18 @@ where
     #[inline]
     pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
         &Portable::<S, ByEq>::POLICY
+    }
+}
+
+#[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
+impl<'p, S: Shape + 'p> PortableText<'p, S>
+where
+    S::Stored: Storable + Debug,
+{
+    /// Chooses.
+    #[inline]
+    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
+        &Portable::<S, ByText>::POLICY
     }
 }
 
@@ -309,6 +339,7 @@ where
 {
     const POLICY: Policy<S::Output> = Policy {
         seal: |envelope, output| S::stored(output).map(|value| envelope.seal(&value)).transpose(),
+        encode: |part| sharing::ENVELOPE.seal(part.downcast_ref::<S::Stored>()?).ok(),
         check: |envelope, bytes, output| match S::stored(output) {
             Some(value) => Check::<S::Stored, C>::run(envelope, bytes, &value),
             None => Ok(()),
@@ -329,6 +360,7 @@ where
         share: share::<S>,
         take: take::<S>,
         seal: |_, _| Err(stays()),
+        encode: |_| None,
         check: |_, _, _| Ok(()),
         open: |_, _| Opened::Unreadable,
         // A `local` function's callers may share.

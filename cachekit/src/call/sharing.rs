@@ -2,6 +2,9 @@
 //! the one that other callers get. The type doesn't tell this, so the encoding of the first values is compared between the
 //! store and the hit. A function with a value that has changed keeps its values encoded, as a shared backend does.
 //!
+//! A caller may hold the lock of its value while it makes the same call, so a value is encoded on a thread of its own. One
+//! that can't be encoded meanwhile is locked through a clone, which is a proof as good as a change.
+//!
 //! The hit path knows none of it: [`Kept`] is not the stored type, so the entry is refused there and read here, without a lock.
 
 use std::any::Any;
@@ -9,24 +12,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
-use cachekit_backends::{encoding_digest, unseal};
+use cachekit_backends::{EncodingDigest, encoding_digest, unseal};
 
+use super::aside::{Aside, aside};
 use super::faithful::comes_back;
 use super::inputs::Call;
-use super::policy::{Envelope, Opened, Policy};
+use super::policy::{Encode, Envelope, Opened, Policy};
+use crate::engine::Engine;
 use crate::engine::flight::Shared;
-use crate::engine::{Checks, Engine};
 
 /// How many hits of an entry a release build checks. A debug build checks all.
 const FIRST: u8 = 8;
 
 /// The envelope of values that stay in the process.
-const ENVELOPE: Envelope<'_> = Envelope { key: "", now: 0, life: None, generation: 0 };
+pub(super) const ENVELOPE: Envelope<'_> = Envelope { key: "", now: 0, life: None, generation: 0 };
 
 /// A stored part that is not kept as it is.
 enum Kept {
     /// With the digest that its encoding had at the store.
-    Watched { part: Shared, digest: u128, left: AtomicU8 },
+    Watched { part: Shared, digest: EncodingDigest, left: AtomicU8 },
     /// In its envelope: some value of the function was changed through a clone.
     Encoded(Vec<u8>),
 }
@@ -40,9 +44,20 @@ pub(super) fn keep<R>(call: &Call<'_>, policy: &Policy<R>, draft: Draft, output:
     if checks.have_failed() {
         return Some(SimpleStore::entry(draft, encoded(call, policy, output)?));
     }
-    match watched(checks, policy, output) {
-        Some(kept) => Some(SimpleStore::entry(draft, kept)),
-        None => (policy.keep)(draft, output),
+    if !checks.is_due() {
+        return (policy.keep)(draft, output);
+    }
+    let part = (policy.share)(output)?;
+    match digest(policy.encode, &part) {
+        Aside::Done(digest) => {
+            Some(SimpleStore::entry(draft, Kept::Watched { part, digest, left: AtomicU8::new(FIRST) }))
+        }
+        // A value that can't be encoded is not watched.
+        Aside::Failed => (policy.keep)(draft, output),
+        Aside::Blocked => {
+            found(&call.engine, call.function, policy, "locked");
+            None
+        }
     }
 }
 
@@ -70,16 +85,12 @@ pub(crate) fn take<R>(
             Opened::Gone | Opened::Unreadable => None,
         },
         Kept::Watched { part, digest, left } => {
-            let output = policy.take(&**part)?;
-            // A response that came from an entry has no encoding of its own.
-            if !is_due(left) || self::digest(policy, &output).is_none_or(|now| now == *digest) {
-                return Some(output);
+            let done = if is_due(left) { differs(policy.encode, part, digest) } else { None };
+            if let Some(done) = done {
+                found(engine, function, policy, done);
+                return None;
             }
-            engine.local.delete_function(function);
-            if engine.sharing_of(function).failed() {
-                say_shares((policy.type_name)());
-            }
-            None
+            policy.take(&**part)
         }
     }
 }
@@ -98,32 +109,55 @@ fn is_due(left: &AtomicU8) -> bool {
         || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
-/// A value that can't be encoded is not watched.
-fn watched<R>(checks: &Checks, policy: &Policy<R>, output: &R) -> Option<Kept> {
-    if !checks.is_due() {
-        return None;
+/// How often a part is encoded, at most, to find out whether its `Serialize` writes it in another order each time.
+const TRIES: usize = 8;
+
+/// Returns what was done to a part through a clone since it was stored, if anything was.
+fn differs(encode: Encode, part: &Shared, stored: &EncodingDigest) -> Option<&'static str> {
+    for _ in 0..TRIES {
+        match digest(encode, part) {
+            Aside::Done(now) if now.ordered == stored.ordered => return None,
+            Aside::Done(now) if now.unordered != stored.unordered => return Some("changed"),
+            Aside::Done(_) => {}
+            Aside::Failed => return None,
+            Aside::Blocked => return Some("locked"),
+        }
     }
-    let digest = digest(policy, output)?;
-    Some(Kept::Watched { part: (policy.share)(output)?, digest, left: AtomicU8::new(FIRST) })
+    Some("changed")
 }
 
+/// Notes that a function has a value whose clone shares.
+fn found<R>(engine: &Engine, function: u32, policy: &Policy<R>, done: &str) {
+    engine.local.delete_function(function);
+    if engine.sharing_of(function).failed() {
+        let type_name = (policy.type_name)();
+        tracing::warn!(
+            target: "cachekit",
+            "a cached value of type `{type_name}` was {done} by a caller, because its `Clone` shares (`Arc<Mutex<..>>`, \
+             atomics): the function's values are computed again and kept encoded from now on, which makes hits slower; return \
+             a value whose clone is a copy, or say `local` if callers are to share it",
+        );
+    }
+}
+
+/// None also if the value's caller holds its lock.
 fn encoded<R>(call: &Call<'_>, policy: &Policy<R>, output: &R) -> Option<Kept> {
-    let bytes = (policy.seal)(&ENVELOPE, output).ok()??;
+    let (encode, part) = (policy.encode, (policy.share)(output)?);
+    let Aside::Done(Some(bytes)) = aside(move || encode(&*part)) else { return None };
     comes_back(call, policy, &ENVELOPE, &bytes, output).then_some(Kept::Encoded(bytes))
 }
 
-/// The digest of a value's encoding.
-fn digest<R>(policy: &Policy<R>, output: &R) -> Option<u128> {
-    let bytes = (policy.seal)(&ENVELOPE, output).ok()??;
-    let (_, payload) = unseal(ENVELOPE.key, &bytes).ok()?;
-    encoding_digest(payload).ok()
-}
-
-fn say_shares(type_name: &str) {
-    tracing::warn!(
-        target: "cachekit",
-        "a cached value of type `{type_name}` was changed by a caller, because its `Clone` shares (`Arc<Mutex<..>>`, atomics): \
-         the function's values are computed again and kept encoded from now on, which makes hits slower; return a value \
-         whose clone is a copy, or say `local` if callers are to share it",
-    );
+/// The digest of a part's encoding.
+fn digest(encode: Encode, part: &Shared) -> Aside<EncodingDigest> {
+    let part = Arc::clone(part);
+    let digest = move || {
+        let bytes = encode(&*part)?;
+        let (_, payload) = unseal(ENVELOPE.key, &bytes).ok()?;
+        encoding_digest(payload).ok()
+    };
+    match aside(digest) {
+        Aside::Done(Some(digest)) => Aside::Done(digest),
+        Aside::Done(None) | Aside::Failed => Aside::Failed,
+        Aside::Blocked => Aside::Blocked,
+    }
 }

@@ -1,4 +1,4 @@
-//! The fields of a request that identify its client.
+//! The fields of a request that identify its client: by their names as they are known, and by the words in other names.
 
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderName};
@@ -13,31 +13,14 @@ const KNOWN: &[&str] = &[
     "cookie",
     "proxy-authorization",
     // API keys and tokens.
-    "api-key",
-    "apikey",
-    "private-token",
-    "x-access-token",
-    "x-amz-security-token",
-    "x-api-key",
-    "x-api-token",
-    "x-apikey",
-    "x-auth",
-    "x-auth-key",
-    "x-auth-token",
-    "x-authorization",
-    "x-csrf-token",
+    "ocp-apim-subscription-key",
+    "stripe-account",
+    "x-client-dn*",
+    "x-client-id",
     "x-csrftoken",
+    "x-firebase-appcheck",
     "x-functions-key",
-    "x-gitlab-token",
-    "x-id-token",
-    "x-jwt-*",
-    "x-session-id",
-    "x-session-token",
-    "x-subject-token",
-    "x-token",
-    "x-user-token",
-    "x-vault-token",
-    "x-xsrf-token",
+    "x-rapidapi-key",
     // Client certificates, as proxies hand them on.
     "client-cert",
     "client-cert-chain",
@@ -89,6 +72,44 @@ const KNOWN: &[&str] = &[
     "x-webauth-*",
 ];
 
+/// Words between `-`, `_` and `.` in the name of a field that identifies the client.
+const WORDS: &[&str] = &[
+    "apikey",
+    "assertion",
+    "auth",
+    "authenticated",
+    "authentication",
+    "authorization",
+    "consumer",
+    "credential",
+    "credentials",
+    "csrf",
+    "dpop",
+    "impersonate",
+    "jwt",
+    "oauth",
+    "oidc",
+    "password",
+    "principal",
+    "secret",
+    "session",
+    "sessionid",
+    "sid",
+    "sso",
+    "token",
+    "user",
+    "userid",
+    "userinfo",
+    "username",
+    "xsrf",
+];
+
+/// Pairs of words, one after the other.
+const PAIRS: &[(&str, &str)] = &[("access", "key"), ("api", "key"), ("client", "cert")];
+
+/// Names with one of these words that tell what the client is, not who.
+const HARMLESS: &[&str] = &["user-agent", "*-user-agent", "sec-*"];
+
 /// Which fields of a request are credentials, for one layer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Credentials {
@@ -132,7 +153,9 @@ impl Credentials {
     fn is_credential(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
         let meant = |pattern: &str| matches(pattern, name);
-        KNOWN.iter().any(|pattern| meant(pattern)) || self.more.iter().any(|pattern| meant(pattern.as_str()))
+        KNOWN.iter().any(|pattern| meant(pattern))
+            || self.more.iter().any(|pattern| meant(pattern.as_str()))
+            || sounds_like_one(name)
     }
 
     /// Whether the request has cookies, and all of them are among those that don't count.
@@ -155,6 +178,18 @@ impl Credentials {
             })
         })
     }
+}
+
+/// Whether the words of a name say that it identifies the client.
+fn sounds_like_one(name: &str) -> bool {
+    let words = || name.split(['-', '_', '.']);
+    let harmless = |pattern: &&str| match pattern.strip_prefix('*') {
+        Some(end) => name.ends_with(end),
+        None => matches(pattern, name),
+    };
+    (words().any(|word| WORDS.contains(&word))
+        || words().zip(words().skip(1)).any(|pair| PAIRS.contains(&pair)))
+        && !HARMLESS.iter().any(harmless)
 }
 
 /// Whether a name is meant by a pattern, whose `*` at the end stands for any rest.
@@ -197,7 +232,9 @@ mod tests {
             "pragma",
             "range",
             "referer",
+            "sec-ch-ua",
             "sec-fetch-mode",
+            "sec-fetch-user",
             "te",
             "traceparent",
             "upgrade-insecure-requests",
@@ -212,6 +249,16 @@ mod tests {
             "x-requested-with",
             "cf-ray",
             "cf-connecting-ip",
+            "true-client-ip",
+            "x-client-version",
+            "x-original-user-agent",
+            "x-b3-traceid",
+            "x-correlation-id",
+            "save-data",
+            "priority",
+            "cdn-loop",
+            "x-forwarded-server",
+            "x-envoy-external-address",
             "x-amzn-trace-id",
             "x-cloud-trace-context",
         ];
@@ -220,6 +267,43 @@ mod tests {
                 !Credentials::new().has(&request(&[(name, "x")])),
                 "{name} doesn't keep pages from being shared"
             );
+        }
+    }
+
+    #[test]
+    fn names_that_no_list_has_are_known_by_their_words() {
+        for name in [
+            "x-api-key",
+            "x-auth-token",
+            "x-access-token",
+            "private-token",
+            "x-jwt",
+            "x-user",
+            "x-userid",
+            "x-user-id",
+            "api_key",
+            "x-client-id",
+            "x-endpoint-api-userinfo",
+            "job-token",
+            "deploy-token",
+            "x-shopify-access-token",
+            "x-goog-api-key",
+            "x-client-dn",
+            "token",
+            "auth",
+            "x-parse-session-token",
+            "dpop",
+            "x-kong-consumer",
+            "x-appengine-user-email",
+            "x-access-key",
+            "access-token",
+            "oidc_claim_sub",
+            "x-oauth-token",
+            "x-impersonate-user",
+            "stripe-account",
+            "x-amz-security-token",
+        ] {
+            assert!(Credentials::new().has(&request(&[(name, "x")])), "{name}");
         }
     }
 

@@ -67,6 +67,8 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
             slot.is_some()
         },
         seal: |envelope, page| envelope.seal(&**page).map(Some),
+        // Pages are not watched.
+        encode: |_| None,
         // A page is cachekit's own type.
         check: |_, _, _| Ok(()),
         open: |envelope, bytes| envelope.open(bytes).map(Arc::new),

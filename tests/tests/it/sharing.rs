@@ -113,6 +113,39 @@ fn of_async_functions_and_after_the_notice_of_the_calls_that_wait() {
 }
 
 #[test]
+fn a_caller_that_holds_the_lock_of_its_value_makes_the_same_call() {
+    #[memoize]
+    fn f(_n: u8) -> List {
+        list()
+    }
+    let world = World::simple();
+    let _entered = world.enter();
+    let lines = logged(|| {
+        let first = f(0);
+        let held = first.lock().unwrap();
+        for _ in 0..2 {
+            // Another value than the one that is locked: a lock that is held is a clone that shares.
+            assert_eq!(len(&f(0)), 1);
+        }
+        drop(held);
+    });
+    assert!(matches!(&lines[..], [line] if line.contains("was locked by a caller")), "{lines:?}");
+}
+
+#[test]
+fn a_list_that_a_caller_has_reordered_is_noticed() {
+    #[memoize]
+    fn f(_n: u8) -> List {
+        Arc::new(Mutex::new(vec![1, 2, 3]))
+    }
+    everywhere(|_| {
+        let value = f(0);
+        value.lock().unwrap().reverse();
+        assert_eq!(*f(0).lock().unwrap(), [1, 2, 3]);
+    });
+}
+
+#[test]
 fn with_local_callers_share() {
     #[memoize(local)]
     fn f(_n: u8) -> List {

@@ -31,6 +31,17 @@ async fn other(one: HeaderMap, two: HeaderMap) -> String {
     format!("{} {}", one.len(), two.len())
 }
 
+struct Filter {
+    user: u32,
+}
+
+// Fields and bindings of that name are not the argument.
+#[cached(view, key = (Filter { user: 1 }.user, Some(2).map(|user| user + 1), "{user}"))]
+async fn field(Extension(user): Extension<User>) -> String {
+    let _ = user;
+    String::new()
+}
+
 struct Search;
 
 #[cached(view)]
