@@ -277,6 +277,7 @@ mod unfaithful {
     pub(super) struct Hides {
         pub(super) kept: u8,
         #[serde(skip)]
+        #[expect(dead_code, reason = "read by `Debug`")]
         pub(super) hidden: u8,
     }
 
