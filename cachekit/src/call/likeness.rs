@@ -5,10 +5,9 @@
 //! the value is decoded; an order that is always the same is that of a list, and counts.
 
 use std::fmt::{self, Debug, Write as _};
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use cachekit_backends::{EncodingDigest, encode, encoding_digest};
-use foldhash::quality::FixedState;
 use serde::Serialize;
 
 /// How often a value is decoded, at most, until an order shows that it means nothing. A set of two elements that are in any
@@ -106,7 +105,7 @@ fn likeness(stored: Shown, first: Shown, mut again: impl FnMut() -> Option<Shown
 fn text<T: Debug>(value: &T) -> Option<Shown> {
     /// A text that comes in pieces. How often each byte occurs is what is left of it without its order.
     struct Text {
-        ordered: foldhash::quality::FoldHasher<'static>,
+        ordered: DefaultHasher,
         counts: [u32; 256],
         left: usize,
     }
@@ -123,11 +122,11 @@ fn text<T: Debug>(value: &T) -> Option<Shown> {
             Ok(())
         }
     }
-    let state = FixedState::default();
-    let mut text = Text { ordered: state.build_hasher(), counts: [0; 256], left: LONGEST };
+    let mut text = Text { ordered: DefaultHasher::new(), counts: [0; 256], left: LONGEST };
     write!(text, "{value:?}").ok()?;
-    let (ordered, unordered) = (text.ordered.finish(), state.hash_one(text.counts));
-    Some(Shown { ordered: ordered.into(), unordered: unordered.into() })
+    let mut unordered = DefaultHasher::new();
+    text.counts.hash(&mut unordered);
+    Some(Shown { ordered: text.ordered.finish().into(), unordered: unordered.finish().into() })
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ const KNOWN: &[&str] = &[
     "x-firebase-appcheck",
     "x-functions-key",
     "x-rapidapi-key",
+    "x-session-id",
     // Client certificates, as proxies hand them on.
     "client-cert",
     "client-cert-chain",
@@ -40,6 +41,7 @@ const KNOWN: &[&str] = &[
     "remote-user",
     "tailscale-*",
     "x-amzn-oidc-*",
+    "x-appengine-user-*",
     "x-anonymous-consumer",
     "x-auth-request-*",
     "x-auth-user*",
@@ -55,6 +57,7 @@ const KNOWN: &[&str] = &[
     "x-goog-authenticated-user-*",
     "x-goog-iap-jwt-assertion",
     "x-hasura-*",
+    "x-kong-consumer*",
     "x-ms-client-principal*",
     "x-ms-token-*",
     "x-pomerium-*",
@@ -66,6 +69,7 @@ const KNOWN: &[&str] = &[
     "x-user-email",
     "x-user-id",
     "x-user-name",
+    "x-userid",
     "x-userinfo",
     "x-username",
     "x-vouch-*",
@@ -80,7 +84,6 @@ const WORDS: &[&str] = &[
     "authenticated",
     "authentication",
     "authorization",
-    "consumer",
     "credential",
     "credentials",
     "csrf",
@@ -92,22 +95,14 @@ const WORDS: &[&str] = &[
     "password",
     "principal",
     "secret",
-    "session",
     "sessionid",
-    "sid",
-    "sso",
     "token",
-    "userid",
     "userinfo",
-    "username",
     "xsrf",
 ];
 
 /// Pairs of words, one after the other.
 const PAIRS: &[(&str, &str)] = &[("access", "key"), ("api", "key"), ("client", "cert")];
-
-/// Names with one of these words that tell what the client is, not who.
-const HARMLESS: &[&str] = &["user-agent", "*-user-agent", "sec-*"];
 
 /// Which fields of a request are credentials, for one layer.
 #[derive(Clone, Debug, Default)]
@@ -182,13 +177,8 @@ impl Credentials {
 /// Whether the words of a name say that it identifies the client.
 fn sounds_like_one(name: &str) -> bool {
     let words = || name.split(['-', '_', '.']);
-    let harmless = |pattern: &&str| match pattern.strip_prefix('*') {
-        Some(end) => name.ends_with(end),
-        None => matches(pattern, name),
-    };
-    (words().any(|word| WORDS.contains(&word))
-        || words().zip(words().skip(1)).any(|pair| PAIRS.contains(&pair)))
-        && !HARMLESS.iter().any(harmless)
+    words().any(|word| WORDS.contains(&word))
+        || words().zip(words().skip(1)).any(|pair| PAIRS.contains(&pair))
 }
 
 /// Whether a name is meant by a pattern, whose `*` at the end stands for any rest.
@@ -234,6 +224,7 @@ mod tests {
             "sec-ch-ua",
             "sec-fetch-mode",
             "sec-fetch-user",
+            "x-user",
             "te",
             "traceparent",
             "upgrade-insecure-requests",
@@ -250,7 +241,6 @@ mod tests {
             "cf-connecting-ip",
             "true-client-ip",
             "x-client-version",
-            "x-user",
             "x-original-user-agent",
             "x-b3-traceid",
             "x-correlation-id",
@@ -293,6 +283,7 @@ mod tests {
             "x-parse-session-token",
             "dpop",
             "x-kong-consumer",
+            "x-appengine-user-email",
             "x-access-key",
             "access-token",
             "oidc_claim_sub",
