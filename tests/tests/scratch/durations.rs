@@ -56,9 +56,11 @@ accepted! {
     capital: "1M" => 2_630_016 * SECOND;
     years: "2years" => 2 * 31_557_600 * SECOND;
     twice: "1s1s" => 2 * SECOND;
+    many_digits: "300000000000ns" => 300 * SECOND;
+    fraction_of_a_sum: "1.5 h 0.5m" => 90 * MINUTE + 30 * SECOND;
 }
 
-const REFUSED: [&str; 22] = [
+const REFUSED: [&str; 27] = [
     "",
     " ",
     "s",
@@ -81,6 +83,11 @@ const REFUSED: [&str; 22] = [
     "18446744073709551615",
     "99999999999999999999s",
     "584542047y",
+    "18446744073709551615s 1000ms",
+    "584542046090y 19767615s 1000ms",
+    "1000ms 18446744073709551615s",
+    "300000000y 300000000y",
+    "1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s",
 ];
 
 /// Misspelt names, and the name that is meant.

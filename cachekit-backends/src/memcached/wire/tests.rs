@@ -139,6 +139,31 @@ fn what_is_not_due_is_a_fault() {
     }
 }
 
+/// The buffer of a connection grows with a value that arrives, to at most twice its length, and a value that is longer than one
+/// may be is refused at its head.
+#[test]
+fn the_longest_value_bounds_the_buffer() {
+    let head = |wire, len: usize| match wire {
+        Format::Meta => format!("VA {len} f0 c5 O100\r\n").into_bytes(),
+        Format::Binary => {
+            let mut head = packet(0, 0, 100, 5, &[0; 4], b"");
+            head[8..12].copy_from_slice(&u32::try_from(len + 4).unwrap().to_be_bytes());
+            head
+        }
+    };
+    for wire in WIRES {
+        assert!(feed(&mut batch(wire).0, &head(wire, MOST + 1)).is_err(), "longer than a value may be");
+        let (mut input, mut batch) = (Buffer::default(), batch(wire).0);
+        input.push(&head(wire, MOST));
+        for piece in vec![7; MOST].chunks(1000) {
+            assert!(!batch.feed(&mut input).unwrap());
+            input.push(piece);
+        }
+        assert!(input.allocated() <= 2 * MOST + (64 << 10), "{}", input.allocated());
+        batch.feed(&mut input).unwrap();
+    }
+}
+
 #[test]
 fn an_announced_length_allocates_nothing() {
     let mut input = Buffer::default();
