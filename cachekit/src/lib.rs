@@ -57,7 +57,7 @@ pub mod testing;
 #[cfg(feature = "conformance")]
 pub use cachekit_backends::conformance;
 
-pub use cache::{AsyncCache, Cache};
+pub use cache::{AsyncCache, Cache, ToStored};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind,
     Fetched, KeyWriter, Result, Secret, Timeout, Token, Ttl, Value, Version, register_backend, ttl_millis,

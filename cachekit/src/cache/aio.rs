@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use cachekit_backends::{Result, Timeout};
 
+use super::stored::ToStored;
 use crate::call::policy::Storable;
 use crate::engine::Engine;
 use crate::engine::remote::AsyncIo;
@@ -51,15 +52,20 @@ impl AsyncCache {
     ///
     /// # Errors
     /// The backend's.
-    pub async fn set<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<()> {
-        self.inner.set(AsyncIo, key, value, timeout.into()).await
+    pub async fn set<T: ToStored + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        timeout: impl Into<Timeout>,
+    ) -> Result<()> {
+        self.inner.set(AsyncIo, key, &*value.to_stored(), timeout.into()).await
     }
 
     /// Stores several values with one timeout. All are encoded before any is stored.
     ///
     /// # Errors
     /// The backend's.
-    pub async fn set_many<T: Storable>(
+    pub async fn set_many<T: ToStored>(
         &self,
         items: &[(&str, T)],
         timeout: impl Into<Timeout>,
@@ -71,8 +77,13 @@ impl AsyncCache {
     ///
     /// # Errors
     /// The backend's.
-    pub async fn add<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<bool> {
-        self.inner.add(AsyncIo, key, value, timeout.into()).await
+    pub async fn add<T: ToStored + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        timeout: impl Into<Timeout>,
+    ) -> Result<bool> {
+        self.inner.add(AsyncIo, key, &*value.to_stored(), timeout.into()).await
     }
 
     /// Removes a key; returns whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.

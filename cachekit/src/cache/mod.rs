@@ -6,6 +6,7 @@ mod change;
 mod compute;
 mod integer;
 mod object;
+mod stored;
 mod sync;
 mod value;
 mod views;
@@ -16,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
 
 pub use aio::AsyncCache;
+pub use stored::ToStored;
 #[cfg(feature = "minijinja")]
 pub(crate) use value::policy;
 

@@ -8,6 +8,7 @@ use cachekit_backends::{
     unseal_value,
 };
 
+use super::stored::{Stored, ToStored};
 use super::value::{kept, policy};
 use crate::call::Place;
 use crate::call::policy::Storable;
@@ -26,7 +27,7 @@ impl Engine {
     }
 
     /// Returns an entry whose value was made just now. Not under a lock: the clone of a value may run user code.
-    pub(super) fn entry<T: Storable>(&self, key: Key, value: &T, life: Ttl) -> Arc<Entry> {
+    pub(super) fn entry<T: Stored>(&self, key: Key, value: &T, life: Ttl) -> Arc<Entry> {
         kept(self.draft(key, self.local.expiry(life)), value.clone())
     }
 
@@ -40,7 +41,7 @@ impl Engine {
         unseal(key, bytes).ok().filter(|(header, _)| !header.is_expired(self.clock.now()))
     }
 
-    pub(super) fn seal<T: Storable>(
+    pub(super) fn seal<T: Stored>(
         &self,
         operation: &'static str,
         key: &str,
@@ -86,7 +87,7 @@ impl Engine {
         policy().take(self.local.read(digest, feed, Arc::clone)?.any())
     }
 
-    fn put<T: Storable>(&self, key: &str, value: &T, life: Ttl) {
+    fn put<T: Stored>(&self, key: &str, value: &T, life: Ttl) {
         let key = Place::object_key(self, key);
         let entry = self.entry(key.clone(), value, life);
         // A computation of `get_or_insert_with` that began before must not overwrite this value.
@@ -114,7 +115,7 @@ impl Engine {
         Ok(keys.iter().zip(found).map(value).collect())
     }
 
-    pub(super) async fn set<T: Storable, D: Io>(
+    pub(super) async fn set<T: Stored, D: Io>(
         &self,
         io: D,
         key: &str,
@@ -134,7 +135,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) async fn set_many<T: Storable, D: Io>(
+    pub(super) async fn set_many<T: ToStored, D: Io>(
         &self,
         io: D,
         items: &[(&str, T)],
@@ -142,11 +143,11 @@ impl Engine {
     ) -> Result<()> {
         let life = self.life(timeout);
         match &self.remote {
-            None => items.iter().for_each(|(key, value)| self.put(key, value, life)),
+            None => items.iter().for_each(|(key, value)| self.put(key, &*value.to_stored(), life)),
             Some(remote) => {
                 let sealed = |(key, value): &(&str, T)| {
                     let key = self.full(key);
-                    self.seal("set_many", &key, value, life).map(|value| (key, value))
+                    self.seal("set_many", &key, &*value.to_stored(), life).map(|value| (key, value))
                 };
                 // All are encoded before any is stored.
                 let items = items.iter().map(sealed).collect::<Result<_>>()?;
@@ -157,7 +158,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) async fn add<T: Storable, D: Io>(
+    pub(super) async fn add<T: Stored, D: Io>(
         &self,
         io: D,
         key: &str,

@@ -1,6 +1,7 @@
 use cachekit_backends::{Result, Timeout};
 
 use super::Cache;
+use super::stored::ToStored;
 use crate::call::policy::Storable;
 use crate::engine::remote::{BlockingIo, ready};
 
@@ -27,15 +28,15 @@ impl Cache {
     ///
     /// # Errors
     /// The backend's.
-    pub fn set<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<()> {
-        ready(self.inner().set(BlockingIo, key, value, timeout.into()))
+    pub fn set<T: ToStored + ?Sized>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<()> {
+        ready(self.inner().set(BlockingIo, key, &*value.to_stored(), timeout.into()))
     }
 
     /// Stores several values with one timeout. All are encoded before any is stored.
     ///
     /// # Errors
     /// The backend's.
-    pub fn set_many<T: Storable>(&self, items: &[(&str, T)], timeout: impl Into<Timeout>) -> Result<()> {
+    pub fn set_many<T: ToStored>(&self, items: &[(&str, T)], timeout: impl Into<Timeout>) -> Result<()> {
         ready(self.inner().set_many(BlockingIo, items, timeout.into()))
     }
 
@@ -43,8 +44,13 @@ impl Cache {
     ///
     /// # Errors
     /// The backend's.
-    pub fn add<T: Storable>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<bool> {
-        ready(self.inner().add(BlockingIo, key, value, timeout.into()))
+    pub fn add<T: ToStored + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        timeout: impl Into<Timeout>,
+    ) -> Result<bool> {
+        ready(self.inner().add(BlockingIo, key, &*value.to_stored(), timeout.into()))
     }
 
     /// Removes a key; returns whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cachekit_backends::simple::{Draft, Entry, SimpleStore};
 
 use super::integer::{Integer, from_integer, to_integer};
+use super::stored::{Stored, borrowed_text};
 use crate::call::policy::{OkOnly, Policy, Shape, Storable, Whole, portable_policy};
 use crate::engine::flight::Shared;
 
@@ -51,7 +52,10 @@ where
 struct Held(Arc<dyn Any + Send + Sync>);
 
 /// Returns an entry of a value.
-pub(super) fn kept<T: Storable>(draft: Draft, value: T) -> Arc<Entry> {
+pub(super) fn kept<T: Stored>(draft: Draft, value: T) -> Arc<Entry> {
+    if let Some(text) = borrowed_text(&value) {
+        return SimpleStore::entry(draft, Held(Arc::new(text)));
+    }
     match to_integer(&value) {
         Some(integer) => SimpleStore::entry(draft, integer),
         None => SimpleStore::entry(draft, Held(Arc::new(value))),

@@ -252,3 +252,34 @@ fn a_value_that_add_refuses_is_dropped_outside_of_locks() {
     });
     assert_eq!(told.recv_timeout(std::time::Duration::from_secs(10)), Ok([true, false]));
 }
+
+/// A text that is given by reference is stored as the text that it is.
+#[test]
+fn a_borrowed_text_is_read_as_a_string() {
+    each_keeping(|world| {
+        let cache = world.cache();
+        let owned = String::from("owned");
+        let read = |key: &str| cache.get::<String>(key).unwrap();
+        cache.set("literal", &"text", 60).unwrap();
+        assert_eq!(read("literal").as_deref(), Some("text"));
+        cache.set("str", owned.as_str(), 60).unwrap();
+        assert_eq!(read("str").as_deref(), Some("owned"));
+        assert!(cache.add("added", &"text", 60).unwrap() && !cache.add("added", "other", 60).unwrap());
+        assert_eq!(read("added").as_deref(), Some("text"));
+        cache.set_many(&[("one", "1"), ("two", "2")], 60).unwrap();
+        assert_eq!([read("one"), read("two")], [Some("1".into()), Some("2".into())]);
+        block_on(async {
+            let cache = cache.aio();
+            cache.set("literal", &"later", 60).await.unwrap();
+            cache.set("str", &*owned, 60).await.unwrap();
+            assert!(cache.add("new", &"text", 60).await.unwrap());
+            cache.set_many(&[("one", "3")], 60).await.unwrap();
+        });
+        let all = ["literal", "str", "new", "one"].map(|key| read(key).unwrap());
+        assert_eq!(all, ["later", "owned", "text", "3"]);
+        assert_eq!(
+            cache.update("one", 60, |one: Option<String>| one.map(|one| one + "!")).unwrap(),
+            Some("3!".into())
+        );
+    });
+}
