@@ -9,7 +9,9 @@ pub use crate::call::arguments::{
     ArgHash, ArgNone, HashAlone, KeyPart, NotDebug, NotHash, TellsApart, arg, arg_debug, arg_hash,
     arg_or_debug, of_self, of_type, of_val,
 };
-pub use crate::call::policy::{Policy, PortableAny, PortableEq, PortableText, Returns, local, portable};
+pub use crate::call::policy::{
+    Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable,
+};
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
 pub use crate::memo::function::{Async, Handle, Site, Sync};

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::faithful::Check;
-use super::likeness::{ByEncoding, ByEq, ByText, Comparison};
+use super::likeness::{ByEncoding, ByEq, ByEqOrText, ByText, Comparison};
 use super::sharing;
 use crate::engine::flight::Shared;
 
@@ -243,24 +243,35 @@ impl<R> Clone for Policy<R> {
 }
 impl<R> Copy for Policy<R> {}
 
-/// The policy of values that any backend may store, whose comparison is to be chosen by [`PortableEq::__cachekit_compared`].
+/// The policy of values that any backend may store, whose comparison is to be chosen by `__cachekit_compared`.
 #[inline]
-pub fn portable<'p, S: Shape + 'p>(_: S) -> PortableEq<'p, S>
+pub fn portable<'p, S: Shape + 'p>(_: S) -> PortableEqText<'p, S>
 where
     S::Stored: Storable,
 {
-    PortableEq(PortableText(PortableAny { policy: &Portable::<S, ByEncoding>::POLICY }))
+    PortableEqText(PortableEq(PortableText(PortableAny { policy: &Portable::<S, ByEncoding>::POLICY })))
 }
 
-/// First choice: the stored type has `PartialEq`. In a generic function only the declared bounds count.
+/// First choice: the stored type has `PartialEq` and `Debug`. In a generic function only the declared bounds count.
+pub struct PortableEqText<'p, S: Shape>(PortableEq<'p, S>);
+
+/// Second choice: the stored type has `PartialEq`.
 pub struct PortableEq<'p, S: Shape>(PortableText<'p, S>);
 
-/// Second choice: the stored type has `Debug`.
+/// Third choice: the stored type has `Debug`.
 pub struct PortableText<'p, S: Shape>(PortableAny<'p, S>);
 
 /// Last choice. It holds the policy, so that a type without the bounds of [`portable`] makes no second error here.
 pub struct PortableAny<'p, S: Shape> {
     policy: &'p Policy<S::Output>,
+}
+
+impl<'p, S: Shape> Deref for PortableEqText<'p, S> {
+    type Target = PortableEq<'p, S>;
+    #[inline]
+    fn deref(&self) -> &PortableEq<'p, S> {
+        &self.0
+    }
 }
 
 impl<'p, S: Shape> Deref for PortableEq<'p, S> {
@@ -280,6 +291,18 @@ impl<'p, S: Shape> Deref for PortableText<'p, S> {
 }
 
 // Found by the type of `self`.
+#[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
+impl<'p, S: Shape + 'p> PortableEqText<'p, S>
+where
+    S::Stored: Storable + PartialEq + Debug,
+{
+    /// Chooses.
+    #[inline]
+    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
+        &Portable::<S, ByEqOrText>::POLICY
+    }
+}
+
 #[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
 impl<'p, S: Shape + 'p> PortableEq<'p, S>
 where

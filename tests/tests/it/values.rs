@@ -304,6 +304,14 @@ mod unfaithful {
         }
     }
 
+    /// Not equal to itself where the number is NaN.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub(super) struct Unequal {
+        pub(super) number: f64,
+        #[serde(skip)]
+        pub(super) hidden: u8,
+    }
+
     /// Comes back in another order. `Debug` shows nothing.
     #[derive(Clone, Serialize, Deserialize)]
     #[serde(from = "Vec<u16>", into = "Vec<u16>")]
@@ -329,7 +337,8 @@ mod unfaithful {
     }
 }
 use unfaithful::{
-    Alike, Defaults, Flattens, Hides, Inner, Narrowed, Repeats, Reversed, Skips, Tagged, Untagged, Wide,
+    Alike, Defaults, Flattens, Hides, Inner, Narrowed, Repeats, Reversed, Skips, Tagged, Unequal, Untagged,
+    Wide,
 };
 
 /// A function that counts its calls, sync and async, and the value that it returns.
@@ -378,6 +387,7 @@ never_another_value! {
     a_skipped_field_without_equality: Hides = Hides { kept: 1, hidden: 2 };
     an_untagged_variant_without_equality: Alike = Alike::Long(7);
     a_number_that_is_cut_without_equality: Narrowed = Narrowed(300);
+    a_skipped_field_beside_nan: Unequal = Unequal { number: f64::NAN, hidden: 2 };
     a_list_in_another_order_without_equality: Reversed = Reversed(vec![1, 2, 300]);
     in_a_result: Result<Untagged, String> = Ok(Untagged::Long(7));
     in_an_option: Option<Vec<Untagged>> = Some(vec![Untagged::Long(7)]);
