@@ -20,7 +20,7 @@ struct Entrant<'a> {
     batch: Box<dyn FnMut(u64) + 'a>,
 }
 
-/// What a contest gave: for each entrant, its rounds.
+/// The result of a contest: for each entrant, its rounds.
 pub struct Rounds(Vec<(&'static str, Vec<f64>)>);
 
 impl<'a> Contest<'a> {
@@ -53,9 +53,9 @@ impl<'a> Contest<'a> {
         let mut samples = vec![Vec::with_capacity(self.rounds); sizes.len()];
         for round in 0..self.rounds {
             for turn in 0..sizes.len() {
-                let who = (round + turn) % sizes.len();
-                let spent = self.entrants[who].time(sizes[who]);
-                samples[who].push(spent.as_nanos() as f64 / sizes[who] as f64);
+                let entrant = (round + turn) % sizes.len();
+                let spent = self.entrants[entrant].time(sizes[entrant]);
+                samples[entrant].push(spent.as_nanos() as f64 / sizes[entrant] as f64);
             }
         }
         Rounds(self.entrants.iter().map(|entrant| entrant.name).zip(samples).collect())

@@ -14,7 +14,7 @@ pub use crate::call::policy::{
 };
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
-pub use crate::memo::function::{Async, Handle, Site, Sync};
+pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, ended};
 pub use crate::memo::lookup::{

@@ -1,4 +1,4 @@
-//! What annotations cost a build: a crate of annotated functions is generated, its dependencies are built once, and then
+//! The cost of annotations in a build: a crate of annotated functions is generated, its dependencies are built once, and then
 //! it is built again and again by itself.
 
 use std::fmt::Write;

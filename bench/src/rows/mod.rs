@@ -17,14 +17,14 @@ pub mod views;
 
 use std::time::Duration;
 
-/// What every bounded entrant is bounded to: our default.
+/// The bound of every bounded entrant: our default.
 pub const CAPACITY: u64 = 10_000;
 /// How long entries live, where an entrant knows time.
 pub const LIFE: Duration = Duration::from_secs(3600);
 /// How many keys a hit is measured with; a power of two.
 pub const KEYS: u64 = 1024;
 
-/// What moka needs for the same promises.
+/// The settings that moka needs for the same promises.
 pub fn moka<K, V>() -> ::moka::sync::Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,

@@ -16,7 +16,7 @@ use crate::report::{Check, Row};
 /// How many keys the Zipf distribution is over.
 const KEYS: u64 = 100_000;
 const REQUESTS: usize = 1_000_000;
-/// One request in ten is of a scan, in runs of this length: a walk through keys that nobody else asks for.
+/// One request in ten is of a scan, in runs of this length: a walk through keys that no other request asks for.
 const SCAN: usize = 2_000;
 const SCANNED: u64 = 50_000;
 

@@ -63,12 +63,13 @@ fn row(title: &str, key: impl Fn(u64) -> u64 + Copy + Sync) -> Row {
     let mut two = vec![Vec::new(); entrants.len()];
     for round in 0..ROUNDS {
         for turn in 0..entrants.len() {
-            let who = (round + turn) % entrants.len();
-            one[who].push(throughput(1, counts[who], &entrants[who].1));
-            two[who].push(throughput(2, counts[who], &entrants[who].1));
+            let entrant = (round + turn) % entrants.len();
+            one[entrant].push(throughput(1, counts[entrant], &entrants[entrant].1));
+            two[entrant].push(throughput(2, counts[entrant], &entrants[entrant].1));
         }
     }
-    let scaling = |who: usize| median(one[who].iter().zip(&two[who]).map(|(one, two)| two / one).collect());
+    let scaling =
+        |entrant: usize| median(one[entrant].iter().zip(&two[entrant]).map(|(one, two)| two / one).collect());
     let alone = entrants.iter().position(|(name, _)| *name == ALONE).map_or(f64::NAN, scaling);
     let ours = scaling(0);
     let rounds = Rounds::of(entrants.iter().map(|(name, _)| *name).zip(two).collect());
@@ -108,7 +109,7 @@ fn throughput(threads: u64, count: u64, hits: &Hits<'_>) -> f64 {
                 scope.spawn(move || {
                     // Tables of the thread's own are filled before.
                     black_box(hits(0, KEYS));
-                    // Nobody sleeps, so that all begin at once.
+                    // No thread sleeps, so that all begin at once.
                     waiting.fetch_sub(1, Ordering::SeqCst);
                     while waiting.load(Ordering::SeqCst) > 0 {
                         std::hint::spin_loop();

@@ -13,7 +13,7 @@ use crate::report::{Check, Row};
 
 const NUMBER: &str = "our u64 hit";
 const CLONE: &str = "bare clone";
-/// What is lost in the noise of adding two medians up.
+/// The part of a sum that is lost in the noise of two medians.
 const TOLERANCE: f64 = 1.05;
 
 /// 1 KiB.

@@ -108,7 +108,7 @@ impl KeyWriter for EntryHasher {
     }
 }
 
-/// The entries' SHA-256 digests. They are sorted and digested again: a sum would not do here, because everyone can compute
+/// The entries' SHA-256 digests. They are sorted and digested again: a sum would not do here, because every client can compute
 /// the digests, and sums of known terms collide by Wagner's generalised birthday attack.
 #[derive(Default)]
 pub struct SortedDigests(Vec<[u8; 32]>);

@@ -30,7 +30,7 @@ fn path(model: &Model, what: &str) -> TokenStream {
 
 fn mode(model: &Model) -> TokenStream {
     let private = &model.private;
-    if model.is_async() { quote!(#private::Async) } else { quote!(#private::Sync) }
+    if model.is_async() { quote!(#private::Async) } else { quote!(#private::Blocking) }
 }
 
 /// The `#[cfg]`s, which hold for all that is generated.

@@ -276,7 +276,7 @@ pub(crate) fn named(name: &str) -> Result<Vec<(&'static Function, Vec<Cache>)>> 
 
 /// The marker of a function that blocks.
 #[derive(Clone, Copy, Debug)]
-pub struct Sync;
+pub struct Blocking;
 
 /// The marker of a function that is async.
 #[derive(Clone, Copy, Debug)]

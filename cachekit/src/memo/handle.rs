@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use cachekit_backends::Result;
 
-use super::function::{Async, Function, Handle, Sync};
+use super::function::{Async, Blocking, Function, Handle};
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::delete::delete_all;
@@ -63,7 +63,7 @@ impl<R, M> Key<R, M> {
     }
 }
 
-impl<R> Key<R, Sync> {
+impl<R> Key<R, Blocking> {
     /// Deletes the entry of this call.
     pub fn delete(self) -> Result<()> {
         ready(self.delete_over(BlockingIo))
@@ -118,7 +118,7 @@ impl<M> Handle<M> {
     }
 }
 
-impl Handle<Sync> {
+impl Handle<Blocking> {
     /// Deletes every entry of the function.
     pub fn delete(self) -> Result<()> {
         ready(self.delete_over(BlockingIo, None, false))
@@ -142,7 +142,7 @@ impl Handle<Async> {
     }
 }
 
-impl Narrowed<Sync> {
+impl Narrowed<Blocking> {
     /// Deletes every entry of the instance.
     pub fn delete(self) -> Result<()> {
         ready(self.handle.delete_over(BlockingIo, Some(self.instance), false))

@@ -31,7 +31,7 @@ impl Person {
     }
 
     #[memoize(in_impl)]
-    fn anyone(role: u64) -> u64 {
+    fn of_no_person(role: u64) -> u64 {
         let _ = role;
         COUNT.with(Counter::next)
     }
@@ -87,11 +87,11 @@ fn self_by_value_by_arc_and_not_at_all() {
         assert_eq!((me.clone().consume(1), you.clone().consume(1), me.clone().consume(1)), (0, 1, 0));
         assert_eq!((Arc::new(me.clone()).shared(), Arc::new(you.clone()).shared()), (2, 3));
         assert_eq!(Arc::new(me.clone()).shared(), 2);
-        assert_eq!((Person::anyone(1), Person::anyone(1), Person::anyone(2)), (4, 4, 5));
-        delete_memoized!(Person::anyone, 1).unwrap();
-        assert_eq!((Person::anyone(1), Person::anyone(2)), (6, 5));
-        delete_memoized!(Person::anyone).unwrap();
-        assert_eq!((Person::anyone(1), Person::anyone(2)), (7, 8));
+        assert_eq!((Person::of_no_person(1), Person::of_no_person(1), Person::of_no_person(2)), (4, 4, 5));
+        delete_memoized!(Person::of_no_person, 1).unwrap();
+        assert_eq!((Person::of_no_person(1), Person::of_no_person(2)), (6, 5));
+        delete_memoized!(Person::of_no_person).unwrap();
+        assert_eq!((Person::of_no_person(1), Person::of_no_person(2)), (7, 8));
         assert_eq!(me.consume(1), 0);
     });
 }

@@ -196,7 +196,7 @@ fn two_layers_over_one_cache_and_route_keep_to_their_rules() {
             let user = request.headers().get("x-user").cloned();
             async move {
                 let mut response: Response = page(number, &[]);
-                response.headers_mut().insert("x-for", user.unwrap_or_else(|| "nobody".parse().unwrap()));
+                response.headers_mut().insert("x-for", user.unwrap_or_else(|| "none".parse().unwrap()));
                 response
             }
         };

@@ -84,19 +84,19 @@ impl<'a> Load<'a> {
     /// Calls in a second, of all callers together.
     pub fn run(self) -> Rounds {
         // Connections are made, and keys stored.
-        (0..self.entrants.len()).for_each(|who| _ = self.rate(who));
+        (0..self.entrants.len()).for_each(|entrant| _ = self.rate(entrant));
         let mut samples = vec![Vec::with_capacity(ROUNDS); self.entrants.len()];
         for round in 0..ROUNDS {
             for turn in 0..self.entrants.len() {
-                let who = (round + turn) % self.entrants.len();
-                samples[who].push(self.rate(who));
+                let entrant = (round + turn) % self.entrants.len();
+                samples[entrant].push(self.rate(entrant));
             }
         }
         Rounds::of(self.entrants.iter().map(|entrant| entrant.0).zip(samples).collect())
     }
 
-    fn rate(&self, who: usize) -> f64 {
-        let (_, kind, before) = &self.entrants[who];
+    fn rate(&self, entrant: usize) -> f64 {
+        let (_, kind, before) = &self.entrants[entrant];
         let from = before.load(Ordering::Relaxed);
         let (most, calls, spent) = match kind {
             Kind::Blocking(once) => self.threads_run(from, once),

@@ -122,7 +122,7 @@ impl Bench {
         let url = format!("memcache://{}?protocol=ascii&tcp_nodelay=true", server.address());
         let client = memcache::Client::with_pool_size(url, POOL).expect("a client");
         for n in 0..KEYS {
-            bare[0].lock().expect("nobody panicked").set(n);
+            bare[0].lock().expect("no holder panicked").set(n);
             client.set(&key(n), payload(n), LIFE_SECS as u32).expect("the client");
             ours(n);
             runtime.block_on(ours_async(n));
@@ -192,7 +192,7 @@ impl Bench {
     }
 
     fn bare(&self, call: Call) -> std::sync::MutexGuard<'_, Bare> {
-        self.bare[call.caller].lock().expect("nobody panicked")
+        self.bare[call.caller].lock().expect("no holder panicked")
     }
 }
 

@@ -62,7 +62,7 @@ fn known(call: Call) -> u64 {
     (call.caller as u64 * (KEYS / 64) + call.nth) % KEYS
 }
 
-/// A key that nobody asked for before.
+/// A key that was not asked for before.
 fn fresh(call: Call) -> u64 {
     (call.caller as u64 + 1) << 40 | call.nth
 }
@@ -87,7 +87,7 @@ impl Way {
 
 /// A row: the time of a call with one caller, calls in a second with more. `bare` is what a hit is held against.
 fn row(what: &str, way: Way, callers: usize, rates: &Rounds, references: &[&str], bare: Option<&str>) -> Row {
-    /// What a hit may cost beside the bare client.
+    /// The most that a hit may cost beside the bare client.
     const COST: f64 = 1.15;
     let title = format!("{what}, 1 KiB, {}", way.of(callers));
     if callers == 1 {

@@ -1,4 +1,4 @@
-//! What a call costs beyond the function itself while the server is gone and the circuit breaker is open.
+//! The cost of a call beyond the function itself while the server is gone and the circuit breaker is open.
 
 use tokio::runtime::Runtime;
 

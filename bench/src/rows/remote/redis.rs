@@ -89,7 +89,7 @@ impl Bench {
     }
 
     fn run(&self, command: &::redis::Cmd) {
-        let mut connection = self.held[0].lock().expect("nobody panicked");
+        let mut connection = self.held[0].lock().expect("no holder panicked");
         command.query::<()>(&mut *connection).expect("an answer");
     }
 
@@ -100,7 +100,7 @@ impl Bench {
                 let load = load
                     .threads("ours", |call| drop(ours(known(call))))
                     .threads(HELD, |call| {
-                        let mut held = self.held[call.caller].lock().expect("nobody panicked");
+                        let mut held = self.held[call.caller].lock().expect("no holder panicked");
                         get(&mut *held, known(call)).expect("a value");
                     })
                     .threads(POOLED, |call| {
@@ -137,7 +137,7 @@ impl Bench {
             Way::Threads => load
                 .threads("ours", |call| drop(ours(fresh(call))))
                 .threads(HELD, |call| {
-                    let mut held = self.held[call.caller].lock().expect("nobody panicked");
+                    let mut held = self.held[call.caller].lock().expect("no holder panicked");
                     if get(&mut *held, fresh(call)).is_none() {
                         let value = payload(fresh(call));
                         let _: () = held.set_ex(key(fresh(call)), value, LIFE_SECS).expect("an answer");
@@ -198,11 +198,11 @@ impl Bench {
         vec![hits, trips]
     }
 
-    /// What reaches the server, for each of [`flask::COUNT`] hits.
+    /// The commands that reach the server, for each of [`flask::COUNT`] hits.
     fn asked(&self, hits: impl FnOnce()) -> Asked {
         self.run(::redis::cmd("CONFIG").arg("RESETSTAT"));
         hits();
-        let mut connection = self.held[0].lock().expect("nobody panicked");
+        let mut connection = self.held[0].lock().expect("no holder panicked");
         let info: String = ::redis::cmd("INFO").arg("everything").query(&mut *connection).expect("an answer");
         let each = |text: &str| text.parse::<f64>().expect("a number") / flask::COUNT as f64;
         let commands = info.lines().filter_map(|line| {
@@ -214,7 +214,7 @@ impl Bench {
                 .lines()
                 .find_map(|line| line.strip_prefix("total_reads_processed:"))
                 .map_or(f64::NAN, each),
-            // What is rare is no part of a hit, but of a pool's upkeep.
+            // A rare command is part of the upkeep of a pool, not of a hit.
             commands: commands.filter(|(_, calls)| *calls > 0.1).collect(),
         }
     }

@@ -65,7 +65,7 @@ impl Person {
     }
 
     #[memoize(ignore(self))]
-    pub(crate) fn anyone(&self, n: u8) -> u8 {
+    pub(crate) fn of_no_person(&self, n: u8) -> u8 {
         n + u8::from(self.name.is_empty())
     }
 
@@ -175,8 +175,8 @@ fn main() {
     assert_eq!((Person::count(1), Person::told(2)), (1, 2));
     delete_memoized!(Person::count, 1).expect("deleted");
     assert_eq!(Person::of_self(&person), 7);
-    assert_eq!(person.anyone(1), 1);
-    delete_memoized!(Person::anyone).expect("deleted");
+    assert_eq!(person.of_no_person(1), 1);
+    delete_memoized!(Person::of_no_person).expect("deleted");
     assert_eq!(person.by_key(1), 1);
     assert_eq!(person.generic(1_u8), 8);
     delete_memoized!(person.generic::<u8>, 1).expect("deleted");
