@@ -26,6 +26,8 @@ pub struct Capabilities {
     /// [`Backend::clear`] can find keys by their prefix. A store that can't leaves this out, and its `clear` says that it is
     /// unsupported.
     pub clear_by_prefix: bool,
+    /// [`Backend::keys`] lists the keys that begin with a prefix. A store that can't leaves this out.
+    pub list_keys: bool,
     /// Every operation returns within the configured operation timeout by itself. Without it, cachekit runs the
     /// operations on a pool of threads and stops waiting for them at the timeout.
     pub bounded: bool,
@@ -43,6 +45,7 @@ impl Capabilities {
             atomic_add: false,
             conditional: false,
             clear_by_prefix: false,
+            list_keys: false,
             bounded: false,
             discards: false,
             max_value_len: None,
@@ -74,6 +77,13 @@ impl Capabilities {
     #[must_use]
     pub const fn clear_by_prefix(mut self, yes: bool) -> Self {
         self.clear_by_prefix = yes;
+        self
+    }
+
+    /// Sets [`list_keys`](Self::list_keys).
+    #[must_use]
+    pub const fn list_keys(mut self, yes: bool) -> Self {
+        self.list_keys = yes;
         self
     }
 
@@ -146,11 +156,53 @@ impl Fetched {
     }
 }
 
-fn unsupported(what: &str) -> Error {
+/// Where a listing of keys goes on. The bytes mean something to the backend that made them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cursor(pub Vec<u8>);
+
+/// The answer of [`Backend::keys`]: a part of the keys that begin with a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyPage {
+    /// Keys, in no order; none is possible before the end as well.
+    pub keys: Vec<String>,
+    /// Where the next part begins; none after the last one.
+    pub next: Option<Cursor>,
+}
+
+impl KeyPage {
+    /// A part of a listing, and where the next one begins.
+    pub fn new(keys: Vec<String>, next: Option<Cursor>) -> Self {
+        Self { keys, next }
+    }
+}
+
+/// The answer of [`Backend::usage`]. None where it isn't known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The entries that the store has now, of all processes; versions don't count.
+    pub entries: Option<u64>,
+    /// The live entries that this process has evicted to make room for others.
+    pub evictions: Option<u64>,
+}
+
+impl Usage {
+    /// These numbers.
+    pub fn new(entries: Option<u64>, evictions: Option<u64>) -> Self {
+        Self { entries, evictions }
+    }
+}
+
+fn unsupported(what: &str, claim: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("this backend has no {what}: its `capabilities()` must not claim `conditional`"),
+        format!("this backend has no {what}: its `capabilities()` must not claim `{claim}`"),
     )
+}
+
+fn no_keys() -> Error {
+    Error::new(ErrorKind::Unsupported, "this backend can't list its keys")
 }
 
 /// A store of bytes under keys.
@@ -217,7 +269,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Returns the state of a key, absent keys included, for [`put_if`](Self::put_if).
     fn token(&self, _key: &str) -> Result<Token> {
-        Err(unsupported("`token`"))
+        Err(unsupported("`token`", "conditional"))
     }
 
     /// Stores a value if the key is in the state that the token saw; false otherwise.
@@ -226,7 +278,28 @@ pub trait Backend: Send + Sync + 'static {
     /// It may also be false without a reason (a lease was lost, a neighbour in the same stripe changed), but it is never
     /// true when the key was written or deleted since.
     fn put_if(&self, _key: &str, _value: &[u8], _life: Ttl, _token: Token) -> Result<bool> {
-        Err(unsupported("`put_if`"))
+        Err(unsupported("`put_if`", "conditional"))
+    }
+
+    /// Removes a key if it is in the state that the token saw; false otherwise, as [`put_if`](Self::put_if).
+    ///
+    /// The default stores an empty value for a millisecond, which is no entry to cachekit.
+    fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        self.put_if(key, &[], Some(Duration::from_millis(1)), token)
+    }
+
+    /// Returns a part of the keys that start with `prefix`, literally: the first one, or the one at a cursor of the part before.
+    ///
+    /// # Behavior
+    /// A part takes a bounded amount of memory, however many keys there are, and may be empty. A key that is there during all of
+    /// the listing comes at least once, one that comes or goes meanwhile may or may not.
+    fn keys(&self, _prefix: &str, _at: Option<&Cursor>) -> Result<KeyPage> {
+        Err(no_keys())
+    }
+
+    /// Returns how much the store holds, as far as it is known without asking a server. Must not wait.
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     /// Reads an entry and the versions that it depends on, in one round trip where the store can; makes the versions
@@ -276,7 +349,18 @@ macro_rules! declare {
         pub trait AsyncBackend: Send + Sync {$(
             #[doc = concat!("See [`Backend::", stringify!($name), "`].")]
             fn $name<'a>(&'a self, $($arg: $t),*) -> BoxFuture<'a, Result<$out>>;
-        )*}
+        )*
+
+            /// See [`Backend::delete_if`].
+            fn delete_if<'a>(&'a self, key: &'a str, token: Token) -> BoxFuture<'a, Result<bool>> {
+                self.put_if(key, &[], Some(Duration::from_millis(1)), token)
+            }
+
+            /// See [`Backend::keys`].
+            fn keys<'a>(&'a self, _prefix: &'a str, _at: Option<&'a Cursor>) -> BoxFuture<'a, Result<KeyPage>> {
+                Box::pin(std::future::ready(Err(no_keys())))
+            }
+        }
     };
 }
 for_each_operation!(declare!);

@@ -62,10 +62,14 @@ impl Breaker {
         }
     }
 
-    /// Records a failure, unless the caller or one value caused it.
-    pub fn failed(&self, error: &Error) {
-        // A mistake of the caller or in one value is no sign of the backend's health.
-        if !matches!(
+    /// Whether the circuit is open.
+    pub fn is_open(&self) -> bool {
+        self.probe_at.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether an error counts: it is neither a mistake of the caller nor one in a value.
+    pub fn counts(error: &Error) -> bool {
+        matches!(
             error.kind(),
             ErrorKind::Unavailable
                 | ErrorKind::Timeout
@@ -73,7 +77,12 @@ impl Breaker {
                 | ErrorKind::Protocol
                 | ErrorKind::Io
                 | ErrorKind::Other
-        ) {
+        )
+    }
+
+    /// Records a failure, if it [counts](Self::counts).
+    pub fn failed(&self, error: &Error) {
+        if !Self::counts(error) {
             return;
         }
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
@@ -108,8 +117,10 @@ mod tests {
             breaker.failed(&down());
             assert!(breaker.admit().is_ok());
         }
+        assert!(!breaker.is_open());
         breaker.failed(&down());
         assert_eq!(breaker.admit().unwrap_err().kind(), ErrorKind::CircuitOpen);
+        assert!(breaker.is_open());
         manual.advance(Duration::from_millis(100));
         assert!(breaker.admit().is_ok(), "the probe");
         assert!(breaker.admit().is_err(), "only one");
@@ -117,7 +128,7 @@ mod tests {
         manual.advance(Duration::from_millis(100));
         assert!(breaker.admit().is_ok());
         breaker.succeeded();
-        assert!(breaker.admit().is_ok() && breaker.admit().is_ok());
+        assert!(breaker.admit().is_ok() && breaker.admit().is_ok() && !breaker.is_open());
     }
 
     #[test]

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AsyncBackend, Backend, Capabilities, Fetched, Result, Token, Ttl, Version};
+use crate::{
+    AsyncBackend, Backend, Capabilities, Cursor, Fetched, KeyPage, Result, Token, Ttl, Usage, Version,
+};
 
 /// Calls a macro with every operation that a backend has in both forms, blocking and asynchronous: its name, parameters and
 /// result. The lifetime `'a` is that of `self`, too.
@@ -28,6 +30,17 @@ macro_rules! for_each_operation {
     };
 }
 pub(crate) use for_each_operation;
+
+/// The same for the operations that have a default in [`AsyncBackend`], too.
+macro_rules! for_each_optional_operation {
+    ($callback:ident!) => {
+        $callback! {
+            delete_if(key: &'a str, token: Token) -> bool;
+            keys(prefix: &'a str, at: Option<&'a Cursor>) -> KeyPage;
+        }
+    };
+}
+pub(crate) use for_each_optional_operation;
 
 /// Implements the operations of a [`Backend`] that has them as `async fn`s over two transports: `blocking()` returns them over the
 /// one that blocks the thread.
@@ -68,9 +81,13 @@ macro_rules! delegate {
     ($($pointer:ty,)*) => {$(
         impl<B: Backend + ?Sized> Backend for $pointer {
             for_each_operation!(pass_on!);
+            for_each_optional_operation!(pass_on!);
 
             fn capabilities(&self) -> Capabilities {
                 (**self).capabilities()
+            }
+            fn usage(&self) -> Usage {
+                (**self).usage()
             }
             fn make_version(&self, key: &str, replace: bool) -> Result<Version> {
                 (**self).make_version(key, replace)
@@ -117,6 +134,12 @@ mod tests {
             Capabilities::none()
         }
         for_each_operation!(note_each!);
+        for_each_optional_operation!(note_each!);
+
+        fn usage(&self) -> Usage {
+            self.0.lock().push("usage");
+            Usage::default()
+        }
 
         fn make_version(&self, _: &str, _: bool) -> Result<Version> {
             self.note("make_version")
@@ -144,6 +167,9 @@ mod tests {
         let _ = backend.token("k");
         let _ = backend.put_if("k", b"", None, Token(0));
         let _ = backend.fetch("k", &["v"]);
+        let _ = backend.delete_if("k", Token(0));
+        let _ = backend.keys("k", None);
+        let _ = backend.usage();
         let _ = backend.make_version("k", false);
         let _ = backend.asynchronous();
         backend.set_operation_timeout(Duration::ZERO);
@@ -167,6 +193,9 @@ mod tests {
             "token",
             "put_if",
             "fetch",
+            "delete_if",
+            "keys",
+            "usage",
             "make_version",
             "asynchronous",
             "set_operation_timeout",

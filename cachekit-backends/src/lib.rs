@@ -45,7 +45,9 @@ mod captured;
 #[cfg(test)]
 mod example;
 
-pub use backend::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Token, Version};
+pub use backend::{
+    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Token, Usage, Version,
+};
 #[doc(hidden)]
 pub use breaker::Breaker;
 pub use clock::Clock;
@@ -63,6 +65,6 @@ pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Reco
 pub use key::{Scout, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure};
 #[doc(hidden)]
 pub use process::{PerProcess, process_number};
-pub use registry::{Opened, open, register_backend};
+pub use registry::{Opened, describe, open, register_backend};
 pub use timeout::{Timeout, Ttl, ttl_millis};
 pub use version_key::{is_version_key, version_key};

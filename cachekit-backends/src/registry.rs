@@ -84,12 +84,19 @@ fn open_resolved(config: &Config, clock: &Clock) -> Result<Opened> {
     Ok(Opened::Shared(factory.ok_or_else(missing)?(config)?))
 }
 
+/// The backend that a configuration opens: its word of `CACHE_TYPE`, and its servers or directory, if it has them. Neither has
+/// a secret.
+pub fn describe(config: &Config) -> (String, Option<String>) {
+    if config.testing {
+        return (CacheType::Null.to_string(), None);
+    }
+    let location = |config: &Config| config.built_in().and_then(|built| (built.location)(config));
+    let location = config.resolved().map_or_else(|_| location(config), |resolved| location(&resolved));
+    (config.cache_type.to_string(), location)
+}
+
 fn log(config: &Config) {
-    let null = CacheType::Null;
-    let backend = if config.testing { &null } else { &config.cache_type };
-    let built = config.built_in().filter(|_| !config.testing);
-    let server = built.and_then(|built| (built.location)(config));
-    let (server, prefix) = (server.as_deref(), &*config.key_prefix);
+    let ((backend, server), prefix) = (describe(config), &*config.key_prefix);
     tracing::info!(target: "cachekit", %backend, server, prefix, "the cache is open");
 }
 

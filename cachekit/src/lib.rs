@@ -57,10 +57,11 @@ pub mod testing;
 #[cfg(feature = "conformance")]
 pub use cachekit_backends::conformance;
 
-pub use cache::{AsyncCache, Cache, ToStored};
+pub use cache::{AsyncCache, BreakerState, Cache, Health, KeyStream, Keys, LastError, ToStored};
 pub use cachekit_backends::{
-    AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Error, ErrorKind,
-    Fetched, KeyWriter, Result, Secret, Timeout, Token, Ttl, Value, Version, register_backend, ttl_millis,
+    AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Cursor, Error,
+    ErrorKind, Fetched, KeyPage, KeyWriter, Result, Secret, Timeout, Token, Ttl, Usage, Value, Version,
+    register_backend, ttl_millis,
 };
 pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, invalidates, memoize, peek,
@@ -68,7 +69,7 @@ pub use cachekit_macros::{
 };
 pub use call::policy::{Keepable, Storable};
 pub use engine::stats::{CacheStats, FunctionStats};
-pub use memo::delete_memoized_named;
+pub use memo::{FunctionInfo, Functions, delete_memoized_named, functions};
 #[cfg(feature = "tower")]
 pub use web::{CacheLayer, RequestScopeLayer};
 

@@ -59,7 +59,7 @@ pub fn child(entrant: &str) {
         "ours" => {
             // The cache is bound, and its threads run.
             ours(0);
-            grown(|| (0..ENTRIES).for_each(|x| drop_number(ours(x))), || LARGE.stats().entries)
+            grown(|| (0..ENTRIES).for_each(|x| drop_number(ours(x))), || LARGE.stats().entries.unwrap_or(0))
         }
         BOUNDED => grown(|| (0..ENTRIES).for_each(|x| drop_number(cached_million(x))), || ENTRIES),
         "moka" => {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::BlockOn;
-use crate::delegate::for_each_operation;
-use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Error, ErrorKind, Fetched, Result, Token, Ttl};
+use crate::delegate::{for_each_operation, for_each_optional_operation};
+use crate::{
+    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Error, ErrorKind, Fetched, KeyPage, Result,
+    Token, Ttl,
+};
 
 pub(super) struct Blocking {
     inner: Arc<dyn Backend>,
@@ -43,6 +46,7 @@ impl Backend for Blocking {
         self.inner.capabilities()
     }
     for_each_operation!(wait_for_each!);
+    for_each_optional_operation!(wait_for_each!);
 
     fn set_operation_timeout(&self, limit: Duration) {
         self.inner.set_operation_timeout(limit);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::outcome::Outcome;
-use crate::delegate::for_each_operation;
-use crate::{Backend, Fetched, Result, Token, Ttl, Version};
+use crate::delegate::{for_each_operation, for_each_optional_operation};
+use crate::{Backend, Cursor, Fetched, KeyPage, Result, Token, Ttl, Version};
 
 /// A handle of the store that is tested.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ macro_rules! expect_each {
 
 impl Handle {
     for_each_operation!(expect_each!);
+    for_each_optional_operation!(expect_each!);
 
     /// The entry and the versions of a `fetch`, one for each key.
     pub(super) fn entry_and_versions(

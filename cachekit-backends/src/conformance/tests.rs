@@ -6,12 +6,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::Suite;
-use crate::delegate::for_each_operation;
+use crate::delegate::{for_each_operation, for_each_optional_operation};
 use crate::null::Null;
 use crate::simple::SimpleBackend;
 use crate::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Error, ErrorKind, Fetched, Result, Token, Ttl,
-    Version,
+    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Cursor, Error, ErrorKind, Fetched, KeyPage,
+    Result, Token, Ttl, Version,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +50,18 @@ enum Fault {
     CutsLargeValues,
     ClaimsToDiscard,
     ClaimsTokens,
+    DeletesAnyState,
+    ListsPatterns,
+    ListsTheFirstPart,
+    ListsWhatIsGone,
 }
 use Fault::{
     AbsenceHasOneToken, AddPerpetuates, AddsInTwoSteps, AddsOverLive, ChecksThenPuts, ClaimsToDiscard,
     ClaimsTokens, ClearsAll, ClearsPatterns, ClearsTheFirstHundred, CountsKeys, CutsLargeValues,
-    CutsLongKeys, DeletesOneOfMany, DeletesTwice, EndsForEver, Fails, FoldsCase, KeepsTheFirstTime,
-    LeavesOutMisses, MixesVersionsUp, NeverEnds, NeverPuts, NewVersions, Panics, PutsWithoutTime, RoundsDown,
-    Sound, StoresLateAndInHalves, TakesEmptyForAbsent, TakesJunk, TakesLongTimesForDates, TokensOfContent,
-    TrimsKeys,
+    CutsLongKeys, DeletesAnyState, DeletesOneOfMany, DeletesTwice, EndsForEver, Fails, FoldsCase,
+    KeepsTheFirstTime, LeavesOutMisses, ListsPatterns, ListsTheFirstPart, ListsWhatIsGone, MixesVersionsUp,
+    NeverEnds, NeverPuts, NewVersions, Panics, PutsWithoutTime, RoundsDown, Sound, StoresLateAndInHalves,
+    TakesEmptyForAbsent, TakesJunk, TakesLongTimesForDates, TokensOfContent, TrimsKeys,
 };
 
 const MOST: usize = 100_000;
@@ -207,6 +211,27 @@ impl Backend for Broken {
         }
     }
 
+    fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        let key = self.key(key);
+        if self.is(DeletesAnyState) || self.token(&key)? == token {
+            self.inner.delete(&key)
+        } else {
+            Ok(false)
+        }
+    }
+
+    fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
+        let literal =
+            if self.is(ListsPatterns) { prefix.split(['*', '?', '[']).next() } else { Some(prefix) };
+        let mut page = self.inner.keys(literal.unwrap_or_default(), at)?;
+        match self.fault {
+            ListsTheFirstPart => page.next = None,
+            ListsWhatIsGone => page.keys.push(format!("{prefix}removed")),
+            _ => {}
+        }
+        Ok(page)
+    }
+
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
         let mut fetched = self.inner.fetch(entry, versions)?;
         match self.fault {
@@ -265,6 +290,10 @@ fn a_sound_backend_passes_and_each_fault_is_named() {
         (CutsLargeValues, "too_large_is_refused"),
         (ClaimsToDiscard, "nothing_is_kept"),
         (ClaimsTokens, "capabilities_agree"),
+        (DeletesAnyState, "delete_if_follows_the_token"),
+        (ListsPatterns, "keys_lists_the_prefix_only"),
+        (ListsTheFirstPart, "keys_lists_all"),
+        (ListsWhatIsGone, "keys_lists_what_is_there"),
     ] {
         let found = names(fault);
         assert!(found.contains(&case), "{fault:?} is not named by `{case}`, but by {found:?}");
@@ -315,6 +344,7 @@ macro_rules! must_not_be_called {
 
 impl Backend for Asynchronous {
     for_each_operation!(must_not_be_called!);
+    for_each_optional_operation!(must_not_be_called!);
 
     fn capabilities(&self) -> Capabilities {
         self.0.capabilities()
@@ -334,6 +364,7 @@ macro_rules! ready_at_once {
 
 impl AsyncBackend for Asynchronous {
     for_each_operation!(ready_at_once!);
+    for_each_optional_operation!(ready_at_once!);
 }
 
 /// Futures that are ready at once need no runtime.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Folder, Options};
-use crate::{Backend, Capabilities, ErrorKind, Result, Token, Ttl, is_version_key};
+use crate::{Backend, Capabilities, Cursor, ErrorKind, KeyPage, Result, Token, Ttl, Usage, is_version_key};
 
 /// The fewest versions that are kept, whatever the threshold is: they are small, and each stands for many entries.
 const VERSIONS: usize = 1024;
@@ -93,6 +93,31 @@ impl Backend for FileSystem {
 
     fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.of(key).put_if(key, value, life, token)
+    }
+
+    fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        self.of(key).delete_if(key, token)
+    }
+
+    /// The keys of the entries, then those that have the form of a version's.
+    fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
+        let (in_versions, at) = match at.map(|cursor| cursor.0.split_first()) {
+            None => (false, None),
+            Some(Some((&folder, at))) => (folder != 0, Some(Cursor(at.to_vec()))),
+            Some(None) => return Err(super::keys::not_a_cursor()),
+        };
+        let folder = if in_versions { &self.versions } else { &self.entries };
+        let mut page = folder.keys(prefix, at.as_ref())?;
+        page.next = match page.next {
+            Some(Cursor(at)) => Some(Cursor([&[u8::from(in_versions)], &at[..]].concat())),
+            None if in_versions => None,
+            None => Some(Cursor([&[1][..], &Folder::first_key().0].concat())),
+        };
+        Ok(page)
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::new(self.entries().ok().map(|count| count as u64), Some(self.evictions()))
     }
 
     fn set_operation_timeout(&self, limit: Duration) {

@@ -59,6 +59,7 @@ mod disk;
 mod evict;
 mod folder;
 mod index;
+mod keys;
 mod layout;
 mod open_files;
 mod ops;

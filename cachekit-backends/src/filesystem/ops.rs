@@ -13,7 +13,7 @@ use super::layout::Peek;
 use super::open_files::OpenFile;
 use super::temp::LARGEST;
 use super::write::Rule;
-use crate::{Backend, Capabilities, Result, Token, Ttl, ttl_millis};
+use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, ttl_millis};
 
 /// How often a read starts over when what it read is damaged, as by a write at the same time.
 const LOOKS: usize = 5;
@@ -25,6 +25,7 @@ impl Backend for Folder {
             .atomic_add(true)
             .conditional(true)
             .clear_by_prefix(true)
+            .list_keys(true)
             .bounded(true)
     }
 
@@ -72,6 +73,22 @@ impl Backend for Folder {
 
     fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.write(key, value, life, Rule::IfToken(token))
+    }
+
+    fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        let id = id_of(key);
+        // A key of a subfolder that is not there has no entry; its tokens stay as they are.
+        let Some(stripe) = self.lock_for_removal(stripe_of(id), || Ok(()))? else {
+            return Ok(self.token(key)? == token);
+        };
+        if self.token(key)? != token {
+            return Ok(false);
+        }
+        stripe.unlink(id).map(|()| true)
+    }
+
+    fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
+        self.list_keys(prefix, at)
     }
 
     fn set_operation_timeout(&self, limit: Duration) {

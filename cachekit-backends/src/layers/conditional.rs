@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::{AsyncBackend, Backend, Capabilities, Error, ErrorKind, Fetched, Result, Token, Ttl, Version};
+use crate::{
+    AsyncBackend, Backend, Capabilities, Cursor, Error, ErrorKind, Fetched, KeyPage, Result, Token, Ttl,
+    Usage, Version,
+};
 
 const LOCKS: usize = 64;
 const COUNTERS: usize = 4096;
@@ -94,6 +97,25 @@ impl ProcessConditional {
     }
 }
 
+impl ProcessConditional {
+    /// Runs a write of a key if it is in the state that the token saw.
+    fn if_unchanged(
+        &self,
+        key: &str,
+        token: Token,
+        write: impl FnOnce(&dyn Backend) -> Result<()>,
+    ) -> Result<bool> {
+        let _stripe = self.lock(self.stripe(key), self.deadline())?;
+        if self.clearing.load(Ordering::SeqCst) != 0 || self.token(key)? != token {
+            return Ok(false);
+        }
+        self.change(&[key]);
+        let result = write(&*self.inner);
+        self.change(&[key]);
+        result.map(|()| true)
+    }
+}
+
 /// A `clear` under way, during which no conditional write begins.
 struct Clearing<'a>(&'a AtomicUsize);
 
@@ -161,14 +183,19 @@ impl Backend for ProcessConditional {
     }
 
     fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
-        let _stripe = self.lock(self.stripe(key), self.deadline())?;
-        if self.clearing.load(Ordering::SeqCst) != 0 || self.token(key)? != token {
-            return Ok(false);
-        }
-        self.change(&[key]);
-        let result = self.inner.set(key, value, life);
-        self.change(&[key]);
-        result.map(|()| true)
+        self.if_unchanged(key, token, |inner| inner.set(key, value, life))
+    }
+
+    fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        self.if_unchanged(key, token, |inner| inner.delete(key).map(drop))
+    }
+
+    fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
+        self.inner.keys(prefix, at)
+    }
+
+    fn usage(&self) -> Usage {
+        self.inner.usage()
     }
 
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {

@@ -5,8 +5,10 @@ use super::ops::Ops;
 use super::servers::Servers;
 use super::settings::Settings;
 use super::tasks::Tasks;
-use crate::delegate::{for_each_operation, run_as_task, run_blocking};
-use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Config, Fetched, Result, Token, Ttl};
+use crate::delegate::{for_each_operation, for_each_optional_operation, run_as_task, run_blocking};
+use crate::{
+    AsyncBackend, Backend, BoxFuture, Capabilities, Config, Cursor, Fetched, KeyPage, Result, Token, Ttl,
+};
 
 /// Memcached servers as one store. Opened by [`open`](crate::open); no connection is made before the first operation.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Backend for Memcached {
     }
 
     for_each_operation!(run_blocking!);
+    for_each_optional_operation!(run_blocking!);
 
     fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
         Some(self)
@@ -61,4 +64,5 @@ impl Backend for Memcached {
 
 impl AsyncBackend for Memcached {
     for_each_operation!(run_as_task!);
+    for_each_optional_operation!(run_as_task!);
 }

@@ -8,7 +8,7 @@ mod tests;
 
 use std::sync::Once;
 
-use crate::{Backend, Capabilities, Result, Token, Ttl};
+use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, Usage};
 
 /// The backend that keeps nothing.
 ///
@@ -25,6 +25,7 @@ impl Backend for Null {
             .atomic_add(true)
             .conditional(true)
             .clear_by_prefix(true)
+            .list_keys(true)
     }
 
     fn get(&self, _key: &str) -> Result<Option<Vec<u8>>> {
@@ -49,6 +50,14 @@ impl Backend for Null {
 
     fn token(&self, _key: &str) -> Result<Token> {
         Ok(Token(0))
+    }
+
+    fn keys(&self, _prefix: &str, _at: Option<&Cursor>) -> Result<KeyPage> {
+        Ok(KeyPage::default())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::new(Some(0), Some(0))
     }
 
     /// Always false: with no memory of deletions, true could be wrong.

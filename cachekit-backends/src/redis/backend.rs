@@ -6,8 +6,8 @@ use super::ops::Ops;
 use super::recent::Recent;
 use super::transport::Transport;
 use super::wire::MAX_VALUE_LEN;
-use crate::delegate::{for_each_operation, run_as_task, run_blocking};
-use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Fetched, Result, Token, Ttl};
+use crate::delegate::{for_each_operation, for_each_optional_operation, run_as_task, run_blocking};
+use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Result, Token, Ttl};
 
 /// The store: two transports to the same server.
 pub(super) struct Redis<B> {
@@ -37,11 +37,13 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
             .atomic_add(true)
             .conditional(true)
             .clear_by_prefix(true)
+            .list_keys(true)
             .bounded(true)
             .max_value_len(MAX_VALUE_LEN)
     }
 
     for_each_operation!(run_blocking!);
+    for_each_optional_operation!(run_blocking!);
 
     fn asynchronous(&self) -> Option<&dyn AsyncBackend> {
         Some(self)
@@ -54,4 +56,5 @@ impl<B: Transport + Send + 'static> Backend for Redis<B> {
 
 impl<B: Transport + Send + 'static> AsyncBackend for Redis<B> {
     for_each_operation!(run_as_task!);
+    for_each_optional_operation!(run_as_task!);
 }

@@ -5,15 +5,47 @@ use std::time::Instant;
 use redis::Value;
 
 use super::recent::Recent;
-use super::transport::{Transport, perform, perform_by};
+use super::transport::{Transport, perform, perform_by, perform_each};
 use super::wire::{self, Batch};
 use crate::net::Address;
-use crate::{ErrorKind, Fetched, Result, Token, Ttl, Version};
+use crate::{Cursor, Error, ErrorKind, Fetched, KeyPage, Result, Token, Ttl, Version};
 
+/// The cursor of a scan's first step, and of its end.
+const START: &[u8] = b"0";
 /// How many keys one `SCAN` looks at, and one `UNLINK` removes.
 const SCAN_COUNT: usize = 1000;
 /// How often `clear` starts again because the server changed under its cursor.
 const CLEAR_TRIES: usize = 3;
+
+/// Where a list of keys goes on.
+struct Position {
+    /// The transport's, when the list was begun.
+    epoch: u64,
+    /// The server of a cluster.
+    node: Option<Address>,
+    cursor: Vec<u8>,
+}
+
+impl Position {
+    fn write(&self) -> Cursor {
+        let mut bytes = format!("{} ", self.epoch).into_bytes();
+        bytes.extend_from_slice(&self.cursor);
+        if let Some(Address::Tcp { host, port }) = &self.node {
+            bytes.extend_from_slice(format!(" {port} {host}").as_bytes());
+        }
+        Cursor(bytes)
+    }
+
+    fn read(Cursor(bytes): &Cursor) -> Option<Self> {
+        let mut parts = std::str::from_utf8(bytes).ok()?.split(' ');
+        let (epoch, cursor) = (parts.next()?.parse().ok()?, parts.next()?.as_bytes().to_vec());
+        let node = match parts.next() {
+            None => None,
+            Some(port) => Some(Address::tcp(parts.next()?, port.parse().ok()?)),
+        };
+        Some(Self { epoch, node, cursor })
+    }
+}
 
 /// The operations over a transport.
 pub(super) struct Ops<'a, T> {
@@ -175,6 +207,11 @@ impl<'a, T: Transport> Ops<'a, T> {
         Ok(Fetched::new(entry, versions, token))
     }
 
+    pub(super) async fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        let batch = Batch::one(wire::delete_if(key, token)).once_only();
+        self.flag(&self.ask(batch).await?)
+    }
+
     /// Removes all keys with the prefix. Each round trip has a time limit of its own; the whole has none.
     pub(super) async fn clear(&self, prefix: &str) -> Result<()> {
         let pattern = wire::starting_with(prefix);
@@ -195,28 +232,109 @@ impl<'a, T: Transport> Ops<'a, T> {
     }
 
     async fn clear_node(&self, node: Option<Address>, pattern: &[u8]) -> Result<()> {
-        let mut cursor = b"0".to_vec();
+        let mut cursor = START.to_vec();
         loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor[..]).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
-            let answer = self.ask(Batch::one(scan).at(node.clone())).await?;
-            let mut parts = self.list("SCAN", answer, 2)?.into_iter();
-            cursor = self.bytes("SCAN", parts.next().unwrap_or_default())?.unwrap_or_default();
-            let keys = self.list("SCAN", parts.next().unwrap_or_default(), 0)?;
+            let (next, keys) = self.scan(node.clone(), &cursor, pattern).await?;
             for keys in keys.chunks(SCAN_COUNT) {
                 let mut unlink = redis::cmd("UNLINK");
                 for key in keys {
-                    unlink.arg(self.bytes("SCAN", key.clone())?.unwrap_or_default());
+                    unlink.arg(&key[..]);
                 }
                 self.ask(Batch::one(unlink)).await?;
             }
-            if cursor == b"0" {
+            if next == START {
                 return Ok(());
             }
-            if cursor.is_empty() {
-                return Err(self.transport.server().unexpected("SCAN", &Value::Nil));
+            cursor = next;
+        }
+    }
+
+    /// One step of a scan: the next cursor, which is [`START`] at the end, and keys.
+    async fn scan(
+        &self,
+        node: Option<Address>,
+        cursor: &[u8],
+        pattern: &[u8],
+    ) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
+        let answer = self.ask(Batch::one(scan).at(node)).await?;
+        let mut parts = self.list("SCAN", answer, 2)?.into_iter();
+        let next = self.bytes("SCAN", parts.next().unwrap_or_default())?.unwrap_or_default();
+        if next.is_empty() {
+            return Err(self.transport.server().unexpected("SCAN", &Value::Nil));
+        }
+        let keys = self.list("SCAN", parts.next().unwrap_or_default(), 0)?.into_iter();
+        let keys = keys.map(|key| Ok(self.bytes("SCAN", key)?.unwrap_or_default()));
+        Ok((next, keys.collect::<Result<_>>()?))
+    }
+
+    /// Lists keys by one step of a scan. A key may come twice, as the server says of its scans.
+    pub(super) async fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
+        let Position { epoch, node, cursor } = match at {
+            Some(at) => {
+                Position::read(at).ok_or_else(|| self.void_cursor("the cursor is not of this backend"))?
+            }
+            None => self.first_position().await?,
+        };
+        let (next, found) = self.scan(node.clone(), &cursor, &wire::starting_with(prefix)).await?;
+        // A cursor is void on another server, and on one that was restarted; that of the first step isn't.
+        let now = self.transport.epoch();
+        if at.is_some() && now != epoch {
+            return Err(self.void_cursor("connections broke meanwhile; list them again"));
+        }
+        let keys = self.entries(found).await?;
+        let next = if next == START {
+            let node = self.next_node(Some(node)).await?;
+            node.map(|node| Position { epoch: now, node, cursor: START.to_vec() })
+        } else {
+            Some(Position { epoch: now, node, cursor: next })
+        };
+        Ok(KeyPage::new(keys, next.map(|position| position.write())))
+    }
+
+    async fn first_position(&self) -> Result<Position> {
+        let node = self.next_node(None).await?.flatten();
+        Ok(Position { epoch: self.transport.epoch(), node, cursor: START.to_vec() })
+    }
+
+    fn void_cursor(&self, why: &str) -> Error {
+        let what = format!("the keys can't be listed any further: {why}");
+        self.transport.server().fault(ErrorKind::Unavailable, &what)
+    }
+
+    /// Of the servers in their order the one after this, or the first one.
+    async fn next_node(&self, after: Option<Option<Address>>) -> Result<Option<Option<Address>>> {
+        let order = |node: &Option<Address>| node.as_ref().map(ToString::to_string);
+        let mut nodes = self.nodes().await?;
+        nodes.sort_by_key(order);
+        Ok(match after {
+            None => nodes.into_iter().next(),
+            Some(last) => nodes.into_iter().find(|node| order(node) > order(&last)),
+        })
+    }
+
+    /// Of these keys those that hold a value, not a lease or something foreign.
+    async fn entries(&self, keys: Vec<Vec<u8>>) -> Result<Vec<String>> {
+        let mark = |key: &Vec<u8>| {
+            let mut read = redis::cmd("GETRANGE");
+            read.arg(&key[..]).arg(0).arg(0);
+            read.into()
+        };
+        let batch = Batch::of(keys.iter().map(mark).collect());
+        let replies = perform_each(self.transport, &batch).await?;
+        let mut entries = Vec::new();
+        for (key, reply) in keys.into_iter().zip(replies) {
+            match reply {
+                Ok(Value::BulkString(mark)) if wire::is_value(&mark) => {
+                    entries.extend(String::from_utf8(key))
+                }
+                Ok(_) => {}
+                Err(error) if error.code() == Some("WRONGTYPE") => {}
+                Err(error) => return Err(self.transport.server().error(error)),
             }
         }
+        Ok(entries)
     }
 
     /// The servers that hold keys: the masters of a cluster, or the only server.

@@ -55,6 +55,14 @@ pub(super) async fn perform<T: Transport>(transport: &T, batch: &Batch) -> Resul
     perform_by(transport, batch, transport.limits().deadline()).await
 }
 
+/// Runs commands that are no scripts, and returns the reply or the error of each.
+pub(super) async fn perform_each<T: Transport>(transport: &T, batch: &Batch) -> Result<Vec<Reply>> {
+    if batch.commands.is_empty() {
+        return Ok(Vec::new());
+    }
+    persist(transport, batch, transport.limits().deadline()).await
+}
+
 /// The same as a part of an operation that must be over at the deadline.
 pub(super) async fn perform_by<T: Transport>(
     transport: &T,

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{Draft, Entry};
 use super::store::SimpleStore;
-use crate::{Backend, Capabilities, Clock, Fetched, KeyBytes, KeyWriter as _, Result, Token, Ttl, Version};
+use crate::{
+    Backend, Capabilities, Clock, Cursor, Error, ErrorKind, Fetched, KeyBytes, KeyPage, KeyWriter as _,
+    Result, Token, Ttl, Usage, Version,
+};
 
 /// Keys share the marks of their absence in so many stripes.
 const MARKS: usize = 1024;
@@ -108,7 +111,12 @@ impl SimpleBackend {
 
 impl Backend for SimpleBackend {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none().atomic_add(true).conditional(true).clear_by_prefix(true).bounded(true)
+        Capabilities::none()
+            .atomic_add(true)
+            .conditional(true)
+            .clear_by_prefix(true)
+            .list_keys(true)
+            .bounded(true)
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -146,6 +154,23 @@ impl Backend for SimpleBackend {
 
     fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         Ok(self.write(key, value, life, |state| state == token))
+    }
+
+    fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
+        let part =
+            at.map_or(Some(0), |Cursor(at)| Some(usize::from_le_bytes(at.as_slice().try_into().ok()?)));
+        let part =
+            part.ok_or_else(|| Error::new(ErrorKind::Other, "a cursor that this store has not made"))?;
+        let mut keys = Vec::new();
+        let more = self.store.visit(part, |_, key| {
+            let key = std::str::from_utf8(key).ok().filter(|key| key.starts_with(prefix));
+            keys.extend(key.map(str::to_owned));
+        });
+        Ok(KeyPage::new(keys, more.then(|| Cursor((part + 1).to_le_bytes().to_vec()))))
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::new(Some(self.store.len() as u64), Some(self.store.evictions()))
     }
 
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {

@@ -49,6 +49,11 @@ impl Entries {
         at(slots, *slot)
     }
 
+    /// All entries, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.slots.iter().flatten()
+    }
+
     pub(super) fn evictions(&self) -> u64 {
         self.evictions
     }

@@ -315,6 +315,16 @@ impl SimpleStore {
         result
     }
 
+    /// Calls `visit` with the function's number and the key's bytes of each live entry in a part of the store, under the lock
+    /// of the part; false if there is no such part. `visit` must not run code of the user's.
+    pub fn visit(&self, part: usize, mut visit: impl FnMut(u32, &[u8])) -> bool {
+        let Some(shard) = self.shards.get(part) else { return false };
+        let shard = shard.read_recursive();
+        let live = shard.entries.iter().filter(|entry| self.is_live(entry));
+        live.for_each(|entry| visit(entry.function, entry.bytes.as_slice()));
+        true
+    }
+
     /// Deletes a function: one write.
     pub fn delete_function(&self, function: u32) {
         let now = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;

@@ -27,6 +27,10 @@ impl AsyncCache {
         Self { inner }
     }
 
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.inner
+    }
+
     /// The counters of this cache in this process since it was bound.
     pub fn stats(&self) -> CacheStats {
         self.inner.stats()

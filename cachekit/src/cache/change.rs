@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use cachekit_backends::simple::{Entry, SimpleStore};
 use cachekit_backends::{
-    Content, Error, ErrorKind, Header, Matcher, Result, Timeout, Token, Ttl, Unsealed, seal, seal_integer,
-    unseal, unseal_value,
+    Error, ErrorKind, Header, Matcher, Result, Timeout, Token, Ttl, Unsealed, seal, seal_integer, unseal,
+    unseal_value,
 };
 
 use super::integer::Integer;
@@ -20,7 +20,7 @@ use crate::call::Place;
 use crate::call::policy::Storable;
 use crate::engine::Engine;
 use crate::engine::flight::Key;
-use crate::engine::remote::{Fetch, GetMany, Io, PutIf, Remote, TokenOf};
+use crate::engine::remote::{DeleteIf, Fetch, GetMany, Io, PutIf, Remote, TokenOf};
 use crate::engine::stats::Event;
 
 /// The operations that no backend has, in errors.
@@ -32,10 +32,11 @@ const TRIES: u32 = 100;
 /// The longest pause before another try; the first ones are shorter.
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// Bytes to write in place of those that were read.
-struct Put {
-    value: Vec<u8>,
-    life: Ttl,
+/// A change of a key whose bytes were read.
+enum Change {
+    None,
+    Put { value: Vec<u8>, life: Ttl },
+    Delete,
 }
 
 /// The tries of one change. Callers that change one key at the same time wait for random times, so that they don't meet again.
@@ -87,15 +88,22 @@ impl Engine {
         remote: &Arc<Remote>,
         operation: &'static str,
         key: &str,
-        mut make: impl FnMut(Option<&[u8]>) -> Result<(Option<Put>, R)>,
+        mut make: impl FnMut(Option<&[u8]>) -> Result<(Change, R)>,
     ) -> Result<R> {
         let mut tries = Tries::new(self.flight_timeout);
         loop {
             let (bytes, token) = self.answer(self.bytes_and_state(io, remote, key).await)?;
             let changed = make(bytes.as_deref());
-            let (put, result) = changed.map_err(|error| self.named(operation, error))?;
-            let Some(Put { value, life }) = put else { return Ok(result) };
-            if self.answer(io.call(remote, PutIf { key: key.to_owned(), value, life, token }).await)? {
+            let (change, result) = changed.map_err(|error| self.named(operation, error))?;
+            let key_text = key.to_owned();
+            let done = match change {
+                Change::None => return Ok(result),
+                Change::Put { value, life } => {
+                    io.call(remote, PutIf { key: key_text, value, life, token }).await
+                }
+                Change::Delete => io.call(remote, DeleteIf { key: key_text, token }).await,
+            };
+            if self.answer(done)? {
                 return Ok(result);
             }
             let Some(pause) = tries.next() else {
@@ -120,11 +128,11 @@ impl Engine {
         let key = self.full(key);
         let raise = |bytes: Option<&[u8]>| {
             let (value, life, before) = self.raised_bytes(&key, bytes, by)?;
-            let value_bytes = match before {
+            let sealed = match before {
                 Some(header) => seal_integer(&key, &header, value)?,
                 None => self.seal(INCR, &key, &value, life)?,
             };
-            Ok((Some(Put { value: value_bytes, life }), value))
+            Ok((Change::Put { value: sealed, life }, value))
         };
         self.change(io, remote, INCR, &key, raise).await
     }
@@ -184,12 +192,12 @@ impl Engine {
             let old = bytes.and_then(|bytes| self.unseal(&key, bytes));
             let was = old.is_some();
             let new = change(old);
-            let put = match &new {
-                Some(value) => Some(Put { value: self.seal(UPDATE, &key, value, life)?, life }),
-                None if was => Some(self.removal(&key)?),
-                None => None,
+            let done = match &new {
+                Some(value) => Change::Put { value: self.seal(UPDATE, &key, value, life)?, life },
+                None if was => Change::Delete,
+                None => Change::None,
             };
-            Ok((put, (was, new)))
+            Ok((done, (was, new)))
         };
         let (was, new) = self.change(io, remote, UPDATE, &key, replace).await?;
         self.count_update(was, new.is_some());
@@ -202,14 +210,6 @@ impl Engine {
             (true, false) => self.count(Event::Deletion),
             (false, false) => {}
         }
-    }
-
-    /// Returns an entry that is over: a removal that only happens if the key has not changed.
-    fn removal(&self, key: &str) -> Result<Put> {
-        // Long ago, whatever the clock of the reader says.
-        let header =
-            Header { created: self.clock.now(), expiry: Some(1), generation: 0, content: Content::Integer };
-        Ok(Put { value: seal(key, &header, |_| Ok(()))?, life: Some(Duration::from_millis(1)) })
     }
 
     /// `change` is foreign code, so it runs without a lock, and again if the entry was replaced meanwhile.
@@ -268,7 +268,7 @@ impl Engine {
         let key = self.full(key);
         let extend = |bytes: Option<&[u8]>| {
             let Some((before, payload)) = bytes.and_then(|bytes| self.alive(&key, bytes)) else {
-                return Ok((None, false));
+                return Ok((Change::None, false));
             };
             let expiry = Header::new(self.clock.now(), life, 0, before.content).expiry;
             let append = |out: &mut Vec<u8>| {
@@ -276,7 +276,7 @@ impl Engine {
                 Ok(())
             };
             let value = seal(&key, &Header { expiry, ..before }, append)?;
-            Ok((Some(Put { value, life }), true))
+            Ok((Change::Put { value, life }, true))
         };
         self.change(io, remote, TOUCH, &key, extend).await
     }

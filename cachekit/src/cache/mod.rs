@@ -4,7 +4,9 @@ mod absent;
 mod aio;
 mod change;
 mod compute;
+mod health;
 mod integer;
+mod keys;
 mod object;
 mod stored;
 mod sync;
@@ -17,6 +19,8 @@ use std::sync::{Arc, OnceLock};
 use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
 
 pub use aio::AsyncCache;
+pub use health::{BreakerState, Health, LastError};
+pub use keys::{KeyStream, Keys};
 pub use stored::ToStored;
 #[cfg(feature = "minijinja")]
 pub(crate) use value::policy;
@@ -110,7 +114,6 @@ impl Cache {
     }
 
     /// The engine, if this cache is bound.
-    #[cfg(feature = "tower")]
     pub(crate) fn bound(&self) -> Option<&Arc<Engine>> {
         self.bound.get()
     }

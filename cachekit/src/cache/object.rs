@@ -10,8 +10,8 @@ use cachekit_backends::{
 
 use super::stored::{Stored, ToStored};
 use super::value::{kept, policy};
-use crate::call::Place;
 use crate::call::policy::Storable;
+use crate::call::{Place, object_entry};
 use crate::engine::flight::Key;
 use crate::engine::remote::{Add, Clear, DeleteMany, GetMany, Io, PutIf, Remote, Set, SetMany, TokenOf};
 use crate::engine::stats::Event;
@@ -19,7 +19,7 @@ use crate::engine::{Engine, OBJECT};
 
 impl Engine {
     pub(super) fn full(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
+        object_entry(self, key)
     }
 
     pub(super) fn life(&self, timeout: impl Into<Timeout>) -> Ttl {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use cachekit_backends::{Result, Version};
 
-use super::{Identity, Instance, Place};
+use super::{Identity, Instance, Place, version_key_of};
 use crate::engine::Engine;
-use crate::engine::remote::{Delete, Io, Set};
+use crate::engine::remote::{Delete, Io, Remote, Set};
 use crate::engine::stats::Event;
 
 impl Place {
@@ -53,5 +53,30 @@ pub(crate) async fn delete_all<D: Io>(
     if drop_version {
         return io.call(remote, Delete { key }).await.map(drop);
     }
+    renew(io, remote, key).await
+}
+
+/// Deletes the entries of a function by its name: in this process of the functions with these numbers, and, unless they are all
+/// `local`, on the backend.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn delete_named<D: Io>(
+    io: D,
+    engine: &Engine,
+    name: &str,
+    numbers: &[u32],
+    local: bool,
+) -> Result<()> {
+    engine.count(Event::Deletion);
+    numbers.iter().for_each(|number| engine.local.delete_function(*number));
+    match engine.remote.as_ref().filter(|_| !local) {
+        Some(remote) => renew(io, remote, version_key_of(engine, name)).await,
+        None => Ok(()),
+    }
+}
+
+/// Replaces a version: what was stored under the present one is no longer found.
+async fn renew<D: Io>(io: D, remote: &Arc<Remote>, key: String) -> Result<()> {
     io.call(remote, Set { key, value: Version::fresh().to_bytes().to_vec(), life: None }).await
 }

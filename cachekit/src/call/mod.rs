@@ -33,5 +33,7 @@ pub(crate) mod view_argument;
 
 pub(crate) use inputs::Call;
 pub(crate) use look::peek;
-pub(crate) use place::{Identity, Instance, Place, feed_local};
+pub(crate) use place::{
+    Identity, Instance, Place, feed_local, object_entry, object_key_in, object_key_of, version_key_of,
+};
 pub(crate) use round::{Outcome, Round, Source};

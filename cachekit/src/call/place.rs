@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Recorder, Scout, StableWriter, version_key};
+use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Matcher, Recorder, Scout, StableWriter, version_key};
 
 use super::arguments::KeyPart;
 use super::path;
@@ -78,11 +78,49 @@ pub(crate) fn recorded(feed: impl FnOnce(&mut Recorder<'_>)) -> KeyBytes {
     bytes
 }
 
+/// Begins the keys of the cache object on a backend, and none of a function's.
+const OBJECT_MARK: char = '=';
+/// Stands before the name of a function that begins with one of the two.
+const ESCAPE: char = '\\';
+
+/// The key on a backend of an entry of the cache object; the beginning of several, for that of their keys.
+pub(crate) fn object_entry(engine: &Engine, key: &str) -> String {
+    format!("{}{OBJECT_MARK}{key}", engine.prefix)
+}
+
+/// The key of the cache object whose entry has this key on a backend.
+pub(crate) fn object_key_of<'k>(engine: &Engine, entry: &'k str) -> Option<&'k str> {
+    entry.strip_prefix(&*engine.prefix)?.strip_prefix(OBJECT_MARK)
+}
+
+/// The key of the cache object whose entry in process has these bytes.
+pub(crate) fn object_key_in(bytes: &[u8]) -> Option<&str> {
+    // The number, the text, and its end.
+    let text = bytes.get(size_of_val(&OBJECT)..bytes.len().checked_sub(1)?)?;
+    let key = std::str::from_utf8(text).ok()?;
+    Matcher::matches(bytes, |m| Place::feed_object(key, m)).then_some(key)
+}
+
+/// The beginning of the keys of a function, its versions included.
+fn stem(engine: &Engine, name: &str) -> String {
+    let prefix = &engine.prefix;
+    if name.starts_with([OBJECT_MARK, ESCAPE]) {
+        format!("{prefix}{ESCAPE}{name}")
+    } else {
+        format!("{prefix}{name}")
+    }
+}
+
+/// The key of a function's version.
+pub(crate) fn version_key_of(engine: &Engine, name: &str) -> String {
+    version_key(&stem(engine, name), None)
+}
+
 impl Place {
     /// The place of an entry of the cache object.
     pub(crate) fn of_object(engine: &Engine, key: &str) -> Self {
         if engine.remote.is_some() {
-            return Self::remote(engine, format!("{}{key}", engine.prefix), Vec::new());
+            return Self::remote(engine, object_entry(engine, key), Vec::new());
         }
         Self::Local { key: Self::object_key(engine, key), instance: 0 }
     }
@@ -138,7 +176,7 @@ impl Identity<'_> {
         } else if size_of::<I>() != 0 {
             versions.push(self.instance_version_key(engine, &self.instance_text(instance)));
         }
-        let entry = format!("{}:{}", self.stem(engine), self.stable("call", arguments));
+        let entry = format!("{}:{}", self.stem(engine), self.stable("call", self.version, arguments));
         Place::remote(engine, entry, versions)
     }
 
@@ -159,9 +197,9 @@ impl Identity<'_> {
     }
 
     /// Returns the text that represents some arguments in keys of a backend.
-    fn stable(&self, domain: &str, arguments: &impl KeyPart) -> String {
+    fn stable(&self, domain: &str, version: &str, arguments: &impl KeyPart) -> String {
         let mut writer = StableWriter::new();
-        [domain, self.name, self.version].cache_key(&mut writer);
+        [domain, self.name, version].cache_key(&mut writer);
         arguments.feed(&mut writer);
         writer.to_text()
     }
@@ -169,22 +207,23 @@ impl Identity<'_> {
     /// `prefix function`, with the version where there is one.
     fn stem(&self, engine: &Engine) -> String {
         let Self { name, version, .. } = self;
-        let prefix = &engine.prefix;
-        if version.is_empty() { format!("{prefix}{name}") } else { format!("{prefix}{name}@{version}") }
+        let stem = stem(engine, name);
+        if version.is_empty() { stem } else { format!("{stem}@{version}") }
     }
 
-    /// The key of the function's version.
+    /// The key of the function's version. All values of the option `version` share it: whoever knows the name can delete the
+    /// function, also in processes of an older or newer build.
     pub(crate) fn version_key(&self, engine: &Engine) -> String {
-        version_key(&self.stem(engine), None)
+        version_key_of(engine, self.name)
     }
 
     /// The key of an instance's version.
     pub(crate) fn instance_version_key(&self, engine: &Engine, text: &str) -> String {
-        version_key(&self.stem(engine), Some(text))
+        version_key(&stem(engine, self.name), Some(text))
     }
 
     fn instance_text(&self, instance: &impl KeyPart) -> String {
-        self.stable("instance", instance)
+        self.stable("instance", "", instance)
     }
 
     /// An instance of the function's type.

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{SimpleStore, SlotTable};
-use cachekit_backends::{Backend, Clock, Config, Opened, Result, open};
+use cachekit_backends::{Backend, Clock, Config, Opened, Result, describe, open};
 
 use super::checks::Checks;
-use super::remote::Remote;
+use super::remote::{Name, Remote};
 use super::stats::Counters;
 use super::{Engine, Flights};
 
@@ -17,8 +17,9 @@ impl Engine {
         Ok(match open(config, clock)? {
             Opened::Simple => Self::new(None, config, clock),
             Opened::Shared(backend) => {
-                let name = config.cache_type.as_str().to_owned();
-                Self::over(backend, name.into(), config, clock)
+                let (name, location) = describe(config);
+                let name = Name { backend: name.into(), location };
+                Self::new(Some(Remote::new(backend, name, config)), config, clock)
             }
         })
     }
@@ -30,6 +31,7 @@ impl Engine {
         config: &Config,
         clock: &Clock,
     ) -> Arc<Self> {
+        let name = Name { backend: name, location: None };
         Self::new(Some(Remote::new(backend, name, config)), config, clock)
     }
 

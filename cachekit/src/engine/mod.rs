@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cachekit_backends::simple::{SimpleStore, SlotTable};
-use cachekit_backends::{Clock, KeyBytes, Timeout};
+use cachekit_backends::{Clock, KeyBytes, Timeout, Usage};
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
@@ -118,10 +118,12 @@ impl Engine {
 
     /// The sums of all counters.
     pub(crate) fn stats(&self) -> CacheStats {
+        let (entries, evictions) = (self.local.len() as u64, self.local.evictions());
+        let usage = self.remote.as_ref().map_or(Usage::new(Some(0), Some(0)), |remote| remote.usage());
         let mut stats = CacheStats {
             deletions: self.own.sum(Event::Deletion),
-            entries: self.local.len() as u64,
-            evictions: self.local.evictions(),
+            entries: usage.entries.map(|more| entries + more),
+            evictions: usage.evictions.map(|more| evictions + more),
             ..CacheStats::default()
         };
         let functions = self.functions.iter().map(|(_, used)| &used.counters);

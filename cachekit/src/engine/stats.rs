@@ -19,6 +19,16 @@ pub struct FunctionStats {
 }
 
 impl FunctionStats {
+    /// Adds the counts of another cache.
+    pub(crate) fn add(&mut self, other: Self) {
+        let Self { hits, misses, stores, errors, coalesced } = other;
+        self.hits += hits;
+        self.misses += misses;
+        self.stores += stores;
+        self.errors += errors;
+        self.coalesced += coalesced;
+    }
+
     /// The share of calls that were answered from the cache, 0 to 1; 0 before the first call.
     pub fn hit_rate(&self) -> f64 {
         rate(self.hits, self.misses)
@@ -41,11 +51,12 @@ pub struct CacheStats {
     pub errors: u64,
     /// Misses answered by another call's computation.
     pub coalesced: u64,
-    /// Entries in this process now, including expired ones that are not reclaimed yet. Entries of a shared backend
-    /// are not counted.
-    pub entries: u64,
-    /// Entries of this process that were evicted because of the threshold.
-    pub evictions: u64,
+    /// Entries that the cache has now, including expired ones that are not reclaimed yet: those in this process and, of
+    /// `filesystem`, those in the directory, of all processes. None where they aren't known: a server is not asked.
+    pub entries: Option<u64>,
+    /// Live entries that this process has evicted because of the threshold, here or in the directory. None where they
+    /// aren't known: what a server evicts.
+    pub evictions: Option<u64>,
 }
 
 impl CacheStats {

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use cachekit_backends::{Error, ErrorKind, Result};
+use cachekit_backends::Result;
 use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Cache;
@@ -33,7 +33,7 @@ pub(crate) struct Function {
     pub(crate) local: bool,
     /// Why its calls are computed and not cached: another function has the same identity.
     refused: Option<String>,
-    declared: &'static Declared,
+    pub(super) declared: &'static Declared,
     scope: TypeId,
     /// The first cache it was called with, by address, and the number of its counters there.
     counter: OnceLock<(usize, u32)>,
@@ -251,27 +251,31 @@ impl Function {
 }
 
 /// The functions that are registered under a name, with the caches that they were called with.
-pub(crate) fn named(name: &str) -> Result<Vec<(&'static Function, Vec<Cache>)>> {
+pub(crate) fn named(name: &str) -> Vec<(&'static Function, Vec<Cache>)> {
     let registry = REGISTRY.lock();
-    let known = registry.as_ref();
-    if let Some(found) = known.and_then(|known| known.get(name)) {
-        return Ok(found.iter().map(|one| (one.function, one.caches.clone())).collect());
-    }
-    let mut near: Vec<_> = known
-        .into_iter()
-        .flat_map(HashMap::keys)
-        .filter(|one| name.rsplit("::").next() == one.rsplit("::").next())
+    let found = registry.as_ref().and_then(|known| known.get(name)).into_iter().flatten();
+    found.map(|one| (one.function, one.caches.clone())).collect()
+}
+
+/// All functions that are registered, with the caches that they were called with.
+pub(super) fn registered() -> Vec<(&'static Function, Vec<Cache>)> {
+    let registry = REGISTRY.lock();
+    let all = registry.iter().flat_map(HashMap::values).flatten();
+    all.map(|one| (one.function, one.caches.clone())).collect()
+}
+
+/// The names of functions that end as this one, in quotes.
+pub(super) fn near(name: &str) -> Vec<String> {
+    let last = |name: &str| name.rsplit("::").next().map(str::to_owned);
+    let called = registered().into_iter().map(|(function, _)| function.name.clone());
+    let mut near: Vec<String> = called
+        .chain(program::names())
+        .filter(|one| last(one) == last(name))
         .map(|one| format!("`{one}`"))
         .collect();
     near.sort();
-    let hint = match near.as_slice() {
-        [] => "a function is registered at its first call".to_string(),
-        near => format!("there is {}", near.join(", ")),
-    };
-    Err(Error::new(
-        ErrorKind::UnknownFunction,
-        format!("no memoized function called `{name}` was called in this process: {hint}"),
-    ))
+    near.dedup();
+    near
 }
 
 /// The marker of a function that blocks.

@@ -2,12 +2,14 @@
 //! `docs/src/design.md` has the picture.
 
 pub(crate) mod function;
+mod functions;
 pub(crate) mod handle;
 pub(crate) mod invalidates;
 pub(crate) mod lookup;
 mod named;
 pub(crate) mod view;
 
+pub use functions::{FunctionInfo, Functions, functions};
 pub use named::delete_memoized_named;
 
 /// The purpose of a call.

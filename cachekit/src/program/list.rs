@@ -54,6 +54,22 @@ macro_rules! __cachekit_site {
     };
 }
 
+/// Whether this platform has initializers, so that the list is whole.
+pub(crate) const IS_WHOLE: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "fuchsia",
+    target_os = "haiku",
+    target_os = "illumos",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "solaris",
+    target_vendor = "apple",
+    windows,
+));
+
 /// A record that can be on the list.
 pub(crate) struct Listed {
     pub(crate) declared: Declared,

@@ -95,6 +95,35 @@ pub(crate) fn complete(declared: &'static Declared, identity: String) -> (String
     (identity, refused)
 }
 
+/// Every function on the list, in no particular order.
+pub(crate) fn all() -> impl Iterator<Item = &'static Declared> {
+    list::all()
+}
+
+/// The identity of a function as far as it is known before its first call: of a method without a name of its own only the
+/// module and the function.
+pub(crate) fn name_of(declared: &'static Declared) -> String {
+    match declared.fixed_identity() {
+        Some(fixed) => program().complete(declared, fixed),
+        None => format!("{}::{}", declared.module, declared.function),
+    }
+}
+
+/// The identities that are known before the first call.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    all().filter_map(|declared| Some(program().complete(declared, declared.fixed_identity()?)))
+}
+
+/// Whether a function of the program has this identity, or is a method that may have it.
+pub(crate) fn may_have(identity: &str) -> bool {
+    // A method in the body of a function carries its place.
+    let path = identity.split('#').next().unwrap_or_default();
+    let is_method = |declared: &Declared| {
+        declared.fixed_identity().is_none() && path.rsplit("::").next() == Some(declared.function)
+    };
+    names().any(|name| name == identity) || all().any(is_method)
+}
+
 /// An error if two functions of the program have this identity.
 ///
 /// # Errors

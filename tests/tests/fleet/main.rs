@@ -2,6 +2,7 @@
 //!
 //! Each test starts processes of this program, which open the cache by their environment, as real ones do.
 
+mod by_name;
 mod counting;
 mod hot;
 mod mixed;
@@ -164,4 +165,20 @@ counting! {
     no_change_of_one_entry_on_redis_is_lost: Place::redis();
     no_change_of_one_entry_on_memcached_is_lost: Place::memcached("memcached", vec![memcached::server(&[])]);
     no_change_of_one_entry_on_memcached_with_login_is_lost: Place::sasl();
+}
+
+macro_rules! by_name {
+    ($($name:ident: $place:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            by_name::by_name(|| $place, stringify!($name));
+        }
+    )*};
+}
+
+by_name! {
+    a_process_that_has_not_called_a_function_deletes_it_by_name_on_filesystem: Place::filesystem();
+    a_process_that_has_not_called_a_function_deletes_it_by_name_on_redis: Place::redis();
+    a_process_that_has_not_called_a_function_deletes_it_by_name_on_memcached:
+        Place::memcached("memcached", vec![memcached::server(&[])]);
 }

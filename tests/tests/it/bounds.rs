@@ -9,7 +9,7 @@ use cachekit_tests::{World, files};
 fn count(world: &World) -> usize {
     match &world.dir {
         Some(dir) => files(dir.path()).len(),
-        None => usize::try_from(world.cache().stats().entries).unwrap(),
+        None => usize::try_from(world.cache().stats().entries.unwrap()).unwrap(),
     }
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::float_cmp, clippy::option_option, clippy::type_complexity)]
 
 mod bounds;
+mod by_name;
 mod cache_object;
 mod config;
 mod deletion;
@@ -16,6 +17,7 @@ mod invalidates;
 mod keys;
 mod methods;
 mod object_changes;
+mod object_state;
 mod options;
 mod outage;
 mod patience;

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cachekit::{Cache, Config, delete_memoized, memoize};
+use cachekit::{Cache, Config, ErrorKind, delete_memoized, memoize};
 use cachekit_backends::{Backend, Clock, Opened, open};
 use cachekit_tests::Calls;
 use cachekit_tests::redis::{calls, config, plain, plain_with, raw, run, shared, url};
@@ -70,6 +70,49 @@ fn clear_takes_leases_along() {
     assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 2);
     store.clear("p:").unwrap();
     assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 0);
+}
+
+#[test]
+fn keys_are_those_of_values_and_of_no_pattern() {
+    let server = plain();
+    let cache = Cache::open(patient(config(&server, "k:"))).unwrap();
+    let mut raw = raw(&url(&server));
+    for key in ["a", "a*", "b"] {
+        cache.set(key, &1u8, 60).unwrap();
+    }
+    run::<()>(&mut raw, &["RPUSH", "k:|=a list", "x"]);
+    for (key, junk) in
+        [("k:|=a lease", "Lxxxxxxxxxxxxxxxx"), ("k:|=a text", "junk"), ("k:|a function's", "V"), ("k:|=", "")]
+    {
+        run::<()>(&mut raw, &["SET", key, junk]);
+    }
+    let listed =
+        |prefix| cache.keys(prefix).unwrap().map(Result::unwrap).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(listed(""), ["a", "a*", "b"].map(String::from).into());
+    assert_eq!(listed("a"), ["a", "a*"].map(String::from).into());
+    assert_eq!(listed("a*"), ["a*"].map(String::from).into());
+    assert_eq!(calls(&mut raw, "keys"), 0);
+}
+
+/// A cursor means nothing to a server that was restarted, so what comes next could leave out any number of keys.
+#[test]
+fn a_list_does_not_go_on_over_broken_connections() {
+    let server = plain();
+    let store = backend(config(&server, "c:"));
+    let keys: Vec<String> = (0..3000).map(|n| format!("c:{n}")).collect();
+    let items: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), &b"v"[..])).collect();
+    store.set_many(&items, None).unwrap();
+    let first = store.keys("c:", None).unwrap();
+    assert!(!first.keys.is_empty() && first.keys.len() < 3000);
+    let next = first.next.unwrap();
+    assert!(store.keys("c:", Some(&next)).is_ok());
+    run::<u64>(&mut raw(&url(&server)), &["CLIENT", "KILL", "TYPE", "normal"]);
+    let error = store.keys("c:", Some(&next)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("list them again"), "{error}");
+    assert!(store.keys("c:", None).is_ok(), "a list that begins anew");
+    let junk = store.keys("c:", Some(&cachekit::Cursor(b"junk".to_vec()))).unwrap_err();
+    assert!(junk.to_string().contains("not of this backend"), "{junk}");
 }
 
 #[test]

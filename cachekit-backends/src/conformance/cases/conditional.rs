@@ -259,3 +259,31 @@ pub(in crate::conformance) fn foreign_tokens_do_no_harm(case: &Case<'_>) -> Outc
     }
     same_value("the value after it", Some(b"v"), case.store.get(&key)?)
 }
+
+/// A key is removed if its state is that of the token, so a removal neither undoes a write nor takes a value that it has not
+/// seen.
+pub(in crate::conformance) fn delete_if_follows_the_token(case: &Case<'_>) -> Outcome {
+    if !case.caps.conditional {
+        return case.skip(SKIPPED);
+    }
+    let store = &case.store;
+    for (what, change, left) in CHANGES {
+        let key = case.key(what);
+        store.set(&key, b"old", None)?;
+        let token = case.still(&key, |_| Ok(()))?;
+        change(case, store, &key)?;
+        same(format!("`delete_if` with a token from before {what}"), false, store.delete_if(&key, token)?)?;
+        same_value(format!("the value after {what} and a refused removal"), *left, store.get(&key)?)?;
+    }
+    let key = case.key("k");
+    store.set(&key, b"v", None)?;
+    let mut tries = 0..32;
+    let removed = tries.try_fold(false, |removed, _| {
+        Ok::<_, String>(removed || store.delete_if(&key, store.token(&key)?)?)
+    })?;
+    same("whether `delete_if` with a fresh token removes, once in 32 tries", true, removed)?;
+    // The default stores what is over soon.
+    case.outlive(std::time::Duration::from_millis(1));
+    same_value("the value after its removal", None, store.get(&key)?)?;
+    same("`delete` after it", false, store.delete(&key)?)
+}

@@ -4,6 +4,7 @@ mod add;
 mod clear;
 mod conditional;
 mod keys;
+mod list;
 mod many;
 mod store;
 mod time;
@@ -67,6 +68,10 @@ cases! {
         conditional::deletion_beats_put_if
         conditional::writes_beat_put_if
         conditional::foreign_tokens_do_no_harm
+        conditional::delete_if_follows_the_token
+        list::keys_lists_the_prefix_only
+        list::keys_lists_all
+        list::keys_lists_what_is_there
         versions::fetch_makes_versions_once
         versions::versions_are_entries
         versions::fetch_heals_junk
@@ -117,6 +122,10 @@ macro_rules! conformance_tests {
             deletion_beats_put_if
             writes_beat_put_if
             foreign_tokens_do_no_harm
+            delete_if_follows_the_token
+            keys_lists_the_prefix_only
+            keys_lists_all
+            keys_lists_what_is_there
             fetch_makes_versions_once
             versions_are_entries
             fetch_heals_junk

@@ -6,7 +6,7 @@ use crate::memcached::wire::{Action, Mode, Reply};
 use crate::{Fetched, Result, Token, Version};
 
 /// The TTL of a stub: a computation that takes longer is not stored.
-const LEASE: u32 = 60 * 60;
+pub(super) const LEASE: u32 = 60 * 60;
 const TRIES: usize = 8;
 
 /// Why a version isn't known yet.

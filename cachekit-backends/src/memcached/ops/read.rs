@@ -1,8 +1,8 @@
 use super::spread::Manifest;
 use super::{Ops, Task, flags};
-use crate::Result;
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Found, Reply};
+use crate::{Cursor, Error, ErrorKind, KeyPage, Result};
 
 /// The content of an item.
 pub(super) enum Content {
@@ -20,6 +20,15 @@ impl<T: Transport> Ops<'_, T> {
         let tasks: Vec<Task<'_>> = keys.iter().map(|&key| Task { key, action: Action::Get }).collect();
         let contents = self.run(&tasks).await?.into_iter().map(|answer| self.content(answer.reply)).collect();
         self.values(contents).await
+    }
+
+    /// Fails: the server has no reliable way to list its keys.
+    #[expect(clippy::unused_async, reason = "one of the operations, all of which are asynchronous")]
+    pub(in crate::memcached) async fn keys(&self, _prefix: &str, _at: Option<&Cursor>) -> Result<KeyPage> {
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "memcached can't list its keys: keep an index of your own under a known key, with `update`, or use Redis",
+        ))
     }
 
     pub(super) fn content(&self, reply: Reply) -> Content {

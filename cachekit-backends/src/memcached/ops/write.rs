@@ -1,6 +1,7 @@
+use super::fetch::LEASE;
 use super::read::Content;
 use super::spread::{Manifest, Prepared};
-use super::{Ops, Task, contended, numbered};
+use super::{Ops, Task, contended, flags, numbered};
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
@@ -158,6 +159,23 @@ impl<T: Transport> Ops<'_, T> {
 
     pub(in crate::memcached) async fn delete(&self, key: &str) -> Result<bool> {
         Ok(self.delete_many(&[key]).await? == 1)
+    }
+
+    /// Removes a key if it is in the state that the token saw. A stub takes the item's place, because a deletion can't be
+    /// conditional in both formats.
+    pub(in crate::memcached) async fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
+        let (generation, cas) = parts_of(token);
+        if cas == 0 {
+            return self.run(&[Task { key, action: Action::Peek }]).await.map(|_| false);
+        }
+        let stub = Action::Store { mode: Mode::Cas(cas), flags: flags::VALUE, expiry: LEASE, value: &[] };
+        let (mut replies, current) = self.run_under(key, generation, &[self.look(), stub]).await?;
+        let removed = replies.pop() == Some(Reply::Stored) && current == Some(generation);
+        let old = replies.pop().and_then(|reply| self.manifest(reply));
+        if removed {
+            self.remove_chunks(old).await;
+        }
+        Ok(removed)
     }
 
     pub(in crate::memcached) async fn delete_many(&self, keys: &[&str]) -> Result<u64> {

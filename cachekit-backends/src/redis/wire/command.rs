@@ -27,6 +27,7 @@ script!(LEASE, "scripts/lease.lua");
 script!(PUT_IF, "scripts/put_if.lua");
 script!(ADD, "scripts/add.lua");
 script!(DELETE, "scripts/delete.lua");
+script!(DELETE_IF, "scripts/delete_if.lua");
 
 impl Script {
     fn command(&'static self, keys: &[&str]) -> Command {
@@ -171,6 +172,13 @@ pub(in crate::redis) fn put_if(key: &str, value: &[u8], life: Ttl, token: Token)
 /// Removes a key; replies 1 if a value was there.
 pub(in crate::redis) fn delete(key: &str) -> Command {
     DELETE.command(&[key])
+}
+
+/// Removes a key if its state is still that of the token; replies 1 if it did.
+pub(in crate::redis) fn delete_if(key: &str, token: Token) -> Command {
+    let mut command = DELETE_IF.command(&[key]);
+    command.cmd.arg(&Version(token.0).to_bytes()[..]);
+    command
 }
 
 /// Reads an entry and its versions. One command, or one for each key if they may lie on different servers.

@@ -73,6 +73,11 @@ pub(in crate::redis) fn token(bytes: &[u8]) -> Option<Token> {
     Some(Token(Version::from_bytes(random)?.0))
 }
 
+/// Whether the bytes under a key begin as those of a value.
+pub(in crate::redis) fn is_value(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&VALUE)
+}
+
 /// Returns the value in the bytes under a key; none if they are a lease. Bytes of another layout are passed on as they are,
 /// and are no entry to their reader.
 pub(in crate::redis) fn value(mut bytes: Vec<u8>) -> Option<Vec<u8>> {

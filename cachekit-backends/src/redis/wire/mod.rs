@@ -7,10 +7,10 @@ mod layout;
 mod reply;
 
 pub(super) use command::{
-    Batch, Command, Reply, add, delete, is_demoted, is_unknown_script, lease, look, put_if, read, reply,
-    write,
+    Batch, Command, Reply, add, delete, delete_if, is_demoted, is_unknown_script, lease, look, put_if, read,
+    reply, write,
 };
 pub(super) use framing::{Framing, MOST_LINE, Malformed, shown};
 pub(super) use glob::starting_with;
-pub(super) use layout::{MAX_VALUE_LEN, MOST_STORED, stored_version, token, value};
+pub(super) use layout::{MAX_VALUE_LEN, MOST_STORED, is_value, stored_version, token, value};
 pub(super) use reply::decode;

@@ -10,14 +10,15 @@ mod waiting;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cachekit_backends::layers::ProcessConditional;
-use cachekit_backends::{Backend, Breaker, Capabilities, Clock, Config, Error, Result};
+use cachekit_backends::{Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, Result, Usage};
+use parking_lot::Mutex;
 
 pub(crate) use io::{AsyncIo, BlockingIo, Io, ready};
 pub(crate) use ops::{
-    Add, Clear, Delete, DeleteMany, Fetch, GetMany, Operation, PutIf, Set, SetMany, TokenOf,
+    Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, GetMany, Keys, Operation, PutIf, Set, SetMany, TokenOf,
 };
 
 use pool::Pool;
@@ -25,21 +26,30 @@ use pool::Pool;
 /// At least as many as there are kinds of errors.
 const KINDS: usize = 16;
 
+/// What a backend is called.
+pub(crate) struct Name {
+    /// Its word of `CACHE_TYPE` or its type, in errors.
+    pub(crate) backend: Cow<'static, str>,
+    /// Its servers or directory.
+    pub(crate) location: Option<String>,
+}
+
 /// A bound backend with its breaker, its time limit and its threads.
 pub(crate) struct Remote {
     backend: Arc<dyn Backend>,
-    /// The backend's name in errors.
-    name: Cow<'static, str>,
+    name: Name,
     capabilities: Capabilities,
     breaker: Breaker,
     limit: Duration,
     pool: Arc<Pool>,
     /// One for each kind of error.
     logs: [RateLimit; KINDS],
+    /// The last failure that counts against the backend, and its time.
+    last_error: Mutex<Option<(ErrorKind, String, Instant)>>,
 }
 
 impl Remote {
-    pub(crate) fn new(backend: Arc<dyn Backend>, name: Cow<'static, str>, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(backend: Arc<dyn Backend>, name: Name, config: &Config) -> Arc<Self> {
         backend.set_operation_timeout(config.operation_timeout);
         let capabilities = backend.capabilities();
         let backend: Arc<dyn Backend> = if capabilities.conditional || capabilities.discards {
@@ -55,6 +65,7 @@ impl Remote {
             limit: config.operation_timeout,
             pool: Pool::new(config.pool_size),
             logs: Default::default(),
+            last_error: Mutex::new(None),
         })
     }
 
@@ -69,7 +80,28 @@ impl Remote {
 
     /// The backend's name in errors.
     pub(crate) fn name(&self) -> &Cow<'static, str> {
-        &self.name
+        &self.name.backend
+    }
+
+    /// The backend's servers or directory.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.name.location.as_deref()
+    }
+
+    /// How much the backend holds, as far as it is known without asking a server.
+    pub(crate) fn usage(&self) -> Usage {
+        self.backend.usage()
+    }
+
+    /// Whether the circuit breaker is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// The last failure of the backend, and how long ago it was.
+    pub(crate) fn last_error(&self) -> Option<(ErrorKind, String, Duration)> {
+        let last = self.last_error.lock();
+        last.as_ref().map(|(kind, message, at)| (*kind, message.clone(), at.elapsed()))
     }
 
     /// Logs an error that a call survived, at most one of a kind in a second.
@@ -95,15 +127,23 @@ impl Remote {
     fn settle<O: Operation>(&self, result: Result<O::Out>) -> Result<O::Out> {
         match &result {
             Ok(_) => self.breaker.succeeded(),
-            Err(error) => self.breaker.failed(error),
+            Err(error) => self.note_failure(error),
         }
         result.map_err(|error| self.named::<O>(error))
+    }
+
+    #[cold]
+    fn note_failure(&self, error: &Error) {
+        if Breaker::counts(error) {
+            *self.last_error.lock() = Some((error.kind(), error.to_string(), Instant::now()));
+        }
+        self.breaker.failed(error);
     }
 
     /// Adds the operation and the backend to an error. The one place for all backends: none does it by itself.
     #[cold]
     fn named<O: Operation>(&self, error: Error) -> Error {
-        error.with_operation(O::NAME).with_backend(self.name.clone())
+        error.with_operation(O::NAME).with_backend(self.name.backend.clone())
     }
 }
 

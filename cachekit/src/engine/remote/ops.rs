@@ -1,6 +1,6 @@
 //! The operations of a backend as values, so that one driver serves the sync and the async way.
 
-use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Fetched, Result, Token, Ttl};
+use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Result, Token, Ttl};
 
 /// An operation with its arguments.
 pub(crate) trait Operation: Send + Sync + Sized + 'static {
@@ -52,6 +52,13 @@ operations! {
     PutIf = "put_if"(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool =
         |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
         async b.put_if(&me.key, &me.value, me.life, me.token);
+    DeleteIf = "delete_if"(key: String, token: Token) -> bool =
+        |me, b| b.delete_if(&me.key, me.token),
+        async b.delete_if(&me.key, me.token);
+    /// A part of the keys that begin with a prefix.
+    Keys = "keys"(prefix: String, at: Option<Cursor>) -> KeyPage =
+        |me, b| b.keys(&me.prefix, me.at.as_ref()),
+        async b.keys(&me.prefix, me.at.as_ref());
     /// An entry with the versions that it depends on.
     Fetch = "fetch"(entry: String, versions: Vec<String>) -> Fetched =
         |me, b| b.fetch(&me.entry, &refs(&me.versions)),
