@@ -285,8 +285,11 @@ impl<'a, T: Transport> Ops<'a, T> {
         }
         let keys = self.entries(found).await?;
         let next = if next == START {
-            let node = self.next_node(Some(node)).await?;
-            node.map(|node| Position { epoch: now, node, cursor: START.to_vec() })
+            let nodes = self.sorted_nodes().await?;
+            nodes
+                .into_iter()
+                .find(|other| order(other.as_ref()) > order(node.as_ref()))
+                .map(|node| Position { epoch: now, node, cursor: START.to_vec() })
         } else {
             Some(Position { epoch: now, node, cursor: next })
         };
@@ -294,7 +297,7 @@ impl<'a, T: Transport> Ops<'a, T> {
     }
 
     async fn first_position(&self) -> Result<Position> {
-        let node = self.next_node(None).await?.flatten();
+        let node = self.sorted_nodes().await?.into_iter().next().flatten();
         Ok(Position { epoch: self.transport.epoch(), node, cursor: START.to_vec() })
     }
 
@@ -303,15 +306,11 @@ impl<'a, T: Transport> Ops<'a, T> {
         self.transport.server().fault(ErrorKind::Unavailable, &what)
     }
 
-    /// Of the servers in their order the one after this, or the first one.
-    async fn next_node(&self, after: Option<Option<Address>>) -> Result<Option<Option<Address>>> {
-        let order = |node: &Option<Address>| node.as_ref().map(ToString::to_string);
+    /// The servers in their order.
+    async fn sorted_nodes(&self) -> Result<Vec<Option<Address>>> {
         let mut nodes = self.nodes().await?;
-        nodes.sort_by_key(order);
-        Ok(match after {
-            None => nodes.into_iter().next(),
-            Some(last) => nodes.into_iter().find(|node| order(node) > order(&last)),
-        })
+        nodes.sort_by_key(|node| order(node.as_ref()));
+        Ok(nodes)
     }
 
     /// Of these keys those that hold a value, not a lease or something foreign.
@@ -327,7 +326,7 @@ impl<'a, T: Transport> Ops<'a, T> {
         for (key, reply) in keys.into_iter().zip(replies) {
             match reply {
                 Ok(Value::BulkString(mark)) if wire::is_value(&mark) => {
-                    entries.extend(String::from_utf8(key))
+                    entries.extend(String::from_utf8(key));
                 }
                 Ok(_) => {}
                 Err(error) if error.code() == Some("WRONGTYPE") => {}
@@ -355,6 +354,11 @@ impl<'a, T: Transport> Ops<'a, T> {
         }
         Ok(masters)
     }
+}
+
+/// What the servers of a cluster are listed by.
+fn order(node: Option<&Address>) -> Option<String> {
+    node.map(ToString::to_string)
 }
 
 /// Of `[first slot, last slot, [host, port, …], replicas …]` the master.

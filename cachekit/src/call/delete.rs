@@ -69,7 +69,9 @@ pub(crate) async fn delete_named<D: Io>(
     local: bool,
 ) -> Result<()> {
     engine.count(Event::Deletion);
-    numbers.iter().for_each(|number| engine.local.delete_function(*number));
+    for &number in numbers {
+        engine.local.delete_function(number);
+    }
     match engine.remote.as_ref().filter(|_| !local) {
         Some(remote) => renew(io, remote, version_key_of(engine, name)).await,
         None => Ok(()),
