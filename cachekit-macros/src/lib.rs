@@ -20,6 +20,7 @@ mod invalidates;
 mod mentions;
 mod model;
 mod options;
+mod owned;
 mod suggest;
 
 use call::Operation;

@@ -14,6 +14,7 @@ use crate::errors::Errors;
 use crate::input::{Input, mentions_self};
 use crate::mentions::mentions;
 use crate::options::Flavor;
+use crate::owned;
 
 /// A function to cache.
 #[expect(clippy::struct_excessive_bools, reason = "the options are independent of one another")]
@@ -46,6 +47,8 @@ pub(crate) struct Model {
     pub(crate) options: String,
     /// Its impl or trait stands in the body of a function, as far as the source file tells.
     pub(crate) in_body: bool,
+    /// It is async, and all its arguments own what they are made of, as far as the syntax tells.
+    pub(crate) owned: bool,
 }
 
 /// The path of `cachekit::__private`. As single tokens, because the compiler is asked whenever one stream of tokens goes into
@@ -154,6 +157,13 @@ impl Model {
             quote!(::cachekit::__private)
         };
         let private = Private(private.into_iter().collect());
+        let owned = match &placement {
+            // There is no room for the function that has the body.
+            Placement::Inline => false,
+            // A parameter of the impl block looks the same as a type.
+            Placement::Method => surroundings.is_some_and(|found| !found.generic) && owned::is_owned(&sig),
+            Placement::Free { .. } => owned::is_owned(&sig),
+        };
         Self {
             flavor,
             private,
@@ -181,6 +191,7 @@ impl Model {
             cache: attr.cache,
             options: attr.written,
             in_body: surroundings.is_some_and(|found| found.in_body),
+            owned,
             sig,
             body,
         }

@@ -18,8 +18,10 @@ pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, ended};
 pub use crate::memo::lookup::{
-    Computed, Fixed, Options, Pending, found, keep, keep_all, no, plain, predicate, probe, result,
+    Computed, Fixed, Judged, Options, Pending, found, future, keep, keep_all, no, plain, predicate, probe,
+    result,
 };
+pub use crate::memo::owned::{Own, OwnAny, Owned, own};
 pub use crate::memo::view::{ViewKey, ViewPath};
 pub use crate::program::Declared;
 pub use crate::program::list::site;

@@ -36,6 +36,11 @@ pub(crate) fn current() -> Option<&'static Cache> {
     CURRENT.get()
 }
 
+/// Makes the cache that [`current`] returned the default one of the thread, or none.
+pub(crate) fn enter_state(cache: Option<&'static Cache>) -> Entered {
+    Entered(CURRENT.replace(cache))
+}
+
 /// A cache that stands in for the default one, with its clock.
 #[derive(Debug)]
 pub struct Scoped {

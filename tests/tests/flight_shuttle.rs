@@ -7,6 +7,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the included modules show more than is needed here")]
 
+#[path = "../../cachekit/src/engine/flight/body.rs"]
+mod body;
 #[path = "../../cachekit/src/engine/flight/lead.rs"]
 mod lead;
 #[path = "../../cachekit/src/engine/flight/nesting.rs"]
@@ -26,14 +28,17 @@ mod table;
 mod sync;
 
 use std::collections::BTreeMap;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use shuttle::future;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread::{JoinHandle, spawn, yield_now};
 
+use body::{Output, Work};
 use lead::Lead;
 use state::{Wait, Waited};
 use sync::Mutex;
@@ -75,6 +80,8 @@ struct Inner {
     /// Not shuttle's: what the program observes must not add schedules.
     world: AtomicUsize,
     computed: AtomicUsize,
+    /// How many callers poll a body's second step.
+    inside: AtomicUsize,
     /// Whether a miss tries the short way first.
     at_once: bool,
 }
@@ -86,6 +93,7 @@ impl Default for Inner {
             store: Mutex::default(),
             world: AtomicUsize::new(0),
             computed: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
             at_once: false,
         }
     }
@@ -132,6 +140,7 @@ impl Memo {
             Waited::Value(value) => Ok(*value.downcast().unwrap()),
             Waited::Released => Err(Next::Compute(self.0.flights.register(&key, ()))),
             Waited::Again => Err(Next::Look),
+            Waited::Output(output) => Ok(*output.downcast().unwrap()),
         }
     }
 
@@ -152,6 +161,69 @@ impl Memo {
                         body();
                         value
                     };
+                    Ok(self.store(key, value, lead))
+                }
+            };
+        }
+    }
+
+    /// As a task whose body belongs to its flight.
+    async fn call_owned(&self, key: u64) -> usize {
+        let mut state = Err(Next::Look);
+        loop {
+            state = match state {
+                Ok(value) => return value,
+                Err(Next::Look) => self.look(key),
+                Err(Next::Wait(wait)) => self.waited(key, wait.await),
+                Err(Next::Compute(lead)) => match lead.berth() {
+                    Some(berth) => {
+                        let output = berth.begin(self.work(key, lead.holding(&self.0.flights))).await;
+                        return *output.downcast().unwrap();
+                    }
+                    None => Ok(self.store(key, self.compute(), lead)),
+                },
+            };
+        }
+    }
+
+    /// A body of two steps.
+    fn work(&self, key: u64, lead: Lead<'static, u64, ()>) -> Work {
+        let memo = self.clone();
+        Box::pin(async move {
+            let value = memo.compute();
+            future::yield_now().await;
+            assert_eq!(memo.0.inside.fetch_add(1, Ordering::SeqCst), 0, "two callers poll it");
+            let value = memo.store(key, value, lead);
+            memo.0.inside.fetch_sub(1, Ordering::SeqCst);
+            Box::new(value) as Output
+        })
+    }
+
+    /// As a task that computes by itself once the leader has lost its place.
+    async fn call_patiently(&self, key: u64) -> usize {
+        let mut state = Err(Next::Look);
+        loop {
+            state = match state {
+                Ok(value) => return value,
+                Err(Next::Look) => self.look(key),
+                Err(Next::Wait(mut wait)) => {
+                    let waited = poll_fn(|context| match Pin::new(&mut wait).poll(context) {
+                        Poll::Ready(waited) => Poll::Ready(Some(waited)),
+                        Poll::Pending if wait.is_lost() => Poll::Ready(None),
+                        Poll::Pending => {
+                            // In the place of a timer.
+                            context.waker().wake_by_ref();
+                            shuttle::thread::yield_now();
+                            Poll::Pending
+                        }
+                    });
+                    match waited.await {
+                        Some(waited) => self.waited(key, waited),
+                        None => Err(Next::Compute(self.0.flights.register(&key, ()))),
+                    }
+                }
+                Err(Next::Compute(lead)) => {
+                    let value = lead.scope(async { self.compute() }).await;
                     Ok(self.store(key, value, lead))
                 }
             };
@@ -437,5 +509,130 @@ fn those_who_get_nothing_all_end() {
         };
         in_threads([call(), call(), call()]);
         assert_eq!(flights.size().0, 0);
+    });
+}
+
+/// Polls a call a few times, and drops it.
+fn cancelled<T>(call: impl Future<Output = T>, polls: usize) {
+    let mut call = pin!(call);
+    for _ in 0..polls {
+        if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        yield_now();
+    }
+}
+
+#[test]
+fn a_body_of_a_flight_is_polled_by_one_caller_at_a_time_and_runs_once() {
+    check(|| {
+        let memo = Memo::default();
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let memo = memo.clone();
+                future::spawn(async move { memo.call_owned(1).await })
+            })
+            .collect();
+        for task in tasks {
+            future::block_on(task).unwrap();
+        }
+        assert_eq!(memo.computed(), 1);
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn a_body_of_a_flight_goes_on_with_those_that_are_left() {
+    for polls in 1..4 {
+        check(move || {
+            let memo = Memo::default();
+            let leaves = spawn({
+                let memo = memo.clone();
+                move || cancelled(memo.call_owned(1), polls)
+            });
+            let stay = [(); 2].map(|()| {
+                let memo = memo.clone();
+                future::spawn(async move { memo.call_owned(1).await })
+            });
+            for task in stay {
+                future::block_on(task).unwrap();
+            }
+            leaves.join().unwrap();
+            // A second may be over before the next caller comes.
+            assert!(memo.computed() <= 2);
+            memo.assert_quiet();
+        });
+    }
+}
+
+#[test]
+fn a_body_of_a_flight_that_all_callers_leave_is_ended() {
+    check(|| {
+        let memo = Memo::default();
+        let leave = [1, 2].map(|polls| {
+            let memo = memo.clone();
+            boxed(move || cancelled(memo.call_owned(1), polls))
+        });
+        in_threads(leave);
+        // As long as the alarm has not gone off, a call goes on with it.
+        future::block_on(memo.call_owned(1));
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn no_value_from_before_a_deletion_is_stored_by_a_body_that_changes_hands() {
+    check(|| {
+        let memo = Memo::default();
+        let leaves = {
+            let memo = memo.clone();
+            boxed(move || cancelled(memo.call_owned(1), 1))
+        };
+        let stays = {
+            let memo = memo.clone();
+            boxed(move || _ = future::block_on(memo.call_owned(1)))
+        };
+        let deletes = {
+            let memo = memo.clone();
+            boxed(move || {
+                memo.0.world.fetch_add(1, Ordering::SeqCst);
+                memo.delete(1);
+                assert_eq!(
+                    future::block_on(memo.call_owned(1)),
+                    1,
+                    "it joined a flight from before the deletion"
+                );
+            })
+        };
+        in_threads([leaves, stays, deletes]);
+        assert_ne!(memo.0.store.lock().get(&1), Some(&0));
+        memo.assert_quiet();
+    });
+}
+
+#[test]
+fn a_leader_that_is_not_polled_loses_its_place_after_a_second() {
+    check(|| {
+        let memo = Memo::default();
+        let clock = spawn(|| {
+            yield_now();
+            sync::advance(1000);
+        });
+        // The body is woken and never polled again.
+        let mut held = Box::pin(memo.call_async(1));
+        let first = held.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(first.is_pending());
+        sync::advance(1);
+        let others = [(); 2].map(|()| {
+            let memo = memo.clone();
+            future::spawn(async move { memo.call_patiently(1).await })
+        });
+        for other in others {
+            future::block_on(other).unwrap();
+        }
+        clock.join().unwrap();
+        assert!((2..=3).contains(&memo.computed()), "the leader, and those that gave up");
+        drop(held);
+        memo.assert_quiet();
     });
 }

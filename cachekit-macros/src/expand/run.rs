@@ -1,7 +1,7 @@
 //! The body of `run`: looks for the value, computes it if it must, stores it.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident};
 
@@ -11,9 +11,14 @@ use crate::model::{Conditions, KeySource, Model, located};
 use crate::options::Flavor;
 
 /// The statements of the function that has the user's body. `handle` is an expression for its handle, `operation` one
-/// for what this call does.
-pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream) -> TokenStream {
-    let Model { private, returns, .. } = model;
+/// for what this call does. With `owned`, the user's body is in a function of its own.
+pub(super) fn body(
+    model: &Model,
+    handle: &TokenStream,
+    operation: &TokenStream,
+    owned: Option<&OwnedPaths>,
+) -> TokenStream {
+    let private = &model.private;
     let [rules, pending, found] = ["policy", "pending", "found"]
         .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
     let references = if has_expressions(model) { key::pattern_references(model) } else { TokenStream::new() };
@@ -21,18 +26,22 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
     let instance = key::instance(model);
     let policy = key::policy(model);
     let options = options(model);
-    let cache_if = if let Some(closure) = &model.conditions.cache_if {
-        quote!(#private::predicate::<#returns, _>(#closure))
-    } else {
-        quote!(#private::keep_all::<#returns>)
-    };
-    let compute = compute(model);
     let handle = match model.flavor {
         Flavor::Cached => quote!(#private::taking_part(#handle)),
         Flavor::Memoize => handle.clone(),
     };
-    let finish = if model.is_async() { quote!(finish_async) } else { quote!(finish) };
-    let wait = model.is_async().then(|| quote!(.await));
+    let finish = match owned {
+        Some(owned) => owned_finish(model, owned, &pending, &rules),
+        None => {
+            let compute = compute(model);
+            let cache_if = cache_if(model);
+            if model.is_async() {
+                quote!(#pending.finish_async(#rules, #cache_if, #compute).await)
+            } else {
+                quote!(#pending.finish(#rules, #cache_if, #compute))
+            }
+        }
+    };
     quote! {
         #references
         let #rules = #policy;
@@ -43,13 +52,86 @@ pub(super) fn body(model: &Model, handle: &TokenStream, operation: &TokenStream)
                 ::core::option::Option::Some(#pending) => #pending,
             }
         };
-        #pending.#finish(#rules, #cache_if, #compute) #wait
+        #finish
     }
 }
 
-/// The user's body, as a closure or a future.
-fn compute(model: &Model) -> TokenStream {
-    let Model { private, body, returns, .. } = model;
+/// The functions that have the body of an async function whose arguments own what they are made of.
+pub(super) struct OwnedPaths {
+    /// From the arguments to the value, judged or not.
+    pub(super) compute: TokenStream,
+    /// From the arguments, as a tuple, to the body, or to the arguments again.
+    pub(super) choose: TokenStream,
+    /// From the value of the first to the judged one.
+    pub(super) judge: TokenStream,
+}
+
+/// The rest of a call whose body may belong to its flight.
+fn owned_finish(model: &Model, paths: &OwnedPaths, pending: &Ident, rules: &Ident) -> TokenStream {
+    let OwnedPaths { compute, choose, judge } = paths;
+    let arguments = arguments(model);
+    let again = numbered(arguments.len());
+    quote! {
+        match #choose((#(#arguments,)*)) {
+            ::core::result::Result::Ok(__cachekit_owned) => {
+                #pending.finish_owned(#rules, __cachekit_owned).await
+            }
+            ::core::result::Result::Err((#(#again,)*)) => {
+                #pending.finish_judged(#rules, #compute(#(#again),*), #judge).await
+            }
+        }
+    }
+}
+
+/// All arguments by their names, `self` too.
+fn arguments(model: &Model) -> Vec<&Ident> {
+    let receiver = model.receiver.iter().map(|receiver| &receiver.token);
+    receiver.chain(model.arguments.iter().map(|argument| &argument.name)).collect()
+}
+
+/// Names for as many arguments: `self` can't be bound.
+pub(super) fn numbered(count: usize) -> Vec<Ident> {
+    (0..count).map(|index| format_ident!("__cachekit_arg{index}")).collect()
+}
+
+/// The return type of the function that computes the value, and its body.
+pub(super) fn judged(model: &Model) -> (TokenStream, TokenStream) {
+    let Model { private, returns, conditions, .. } = model;
+    if conditions.cache_if.is_none() && model.flavor == Flavor::Memoize {
+        return (returns.to_token_stream(), bound_body(model));
+    }
+    let references =
+        if conditions.cache_if.is_some() { key::pattern_references(model) } else { TokenStream::new() };
+    let (compute, cache_if) = (compute(model), cache_if(model));
+    let body = quote! {{
+        #references
+        #private::Judged::new(#private::future::<#returns, _>(#compute).await, #cache_if)
+    }};
+    (quote!(#private::Judged<#returns>), body)
+}
+
+/// The function that makes a judged value of the value of [`judged`]'s body.
+pub(super) fn judge(model: &Model) -> TokenStream {
+    let private = &model.private;
+    if model.conditions.cache_if.is_none() && model.flavor == Flavor::Memoize {
+        quote!(#private::Judged::kept)
+    } else {
+        quote!(#private::Judged::done)
+    }
+}
+
+fn cache_if(model: &Model) -> TokenStream {
+    let Model { private, returns, conditions, .. } = model;
+    if let Some(closure) = &conditions.cache_if {
+        quote!(#private::predicate::<#returns, _>(#closure))
+    } else {
+        quote!(#private::keep_all::<#returns>)
+    }
+}
+
+/// The user's body with the patterns of its arguments.
+fn bound_body(model: &Model) -> TokenStream {
+    let body = &model.body;
     let bindings: Vec<TokenStream> = model
         .arguments
         .iter()
@@ -58,14 +140,20 @@ fn compute(model: &Model) -> TokenStream {
             argument.pattern.as_ref().map(|pattern| quote!(let #pattern = #name;))
         })
         .collect();
-    let body = if bindings.is_empty() {
+    if bindings.is_empty() {
         body.to_token_stream()
     } else {
         // Within generated braces the user's own would be unnecessary, and `cargo fix` would remove them from the source.
         let mut body = body.clone();
         body.set_span(located(body.span()));
         quote!({ #(#bindings)* #body })
-    };
+    }
+}
+
+/// The user's body, as a closure or a future.
+fn compute(model: &Model) -> TokenStream {
+    let Model { private, returns, .. } = model;
+    let body = bound_body(model);
     // The body owns the arguments, unless `cache_if` may look at them afterwards.
     let capture = model.conditions.cache_if.is_none().then(|| quote!(move));
     // A handler's response: its body must be read before it can be stored.

@@ -6,6 +6,7 @@ use syn::{
     Attribute, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, ReturnType, Signature, Token, Type,
 };
 
+use super::run::OwnedPaths;
 use super::{key, run};
 use crate::model::{Argument, KeySource, Model, Placement, located};
 
@@ -98,6 +99,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let of_one = is_of_one(model).then(|| key_sibling(model, "instance"));
     let key = key_sibling(model, "key");
     let run = run_sibling(model);
+    let owned = model.owned.then(|| owned_siblings(model));
     quote! {
         #hidden
         #vis fn #handle_name() -> #private::Handle<#mode> {
@@ -107,6 +109,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
         #of_one
         #key
         #run
+        #owned
     }
 }
 
@@ -115,6 +118,53 @@ fn is_of_one(model: &Model) -> bool {
     matches!(model.placement, Placement::Method)
         && model.keyed_receiver().is_none()
         && model.sig.inputs.len() == 1
+}
+
+/// The functions that have the body of a function whose arguments own what they are made of, and that choose who runs it.
+fn owned_siblings(model: &Model) -> TokenStream {
+    let Model { private, sig, returns, .. } = model;
+    let hidden = hidden(model);
+    let lints = model.attrs.iter().filter(|attr| is_lint(attr)).map(expect_as_allow);
+    let mut inner = sig.clone();
+    inner.ident = sibling(model, "compute");
+    let (value, body) = run::judged(model);
+    inner.output = returning(value);
+    let compute = signature(model, inner, Bindings::Inner, None);
+    let OwnedPaths { compute: path, judge, .. } = owned_paths(model);
+    let choose = sibling(model, "choose");
+    let (generics, _, clause) = sig.generics.split_for_impl();
+    let types: Vec<TokenStream> = sig
+        .inputs
+        .iter()
+        .map(|input| match input {
+            FnArg::Receiver(receiver) => match &receiver.kind {
+                syn::ReceiverKind::Typed(_, ty) => quote!(#ty),
+                _ => quote!(Self),
+            },
+            FnArg::Typed(typed) => typed.ty.to_token_stream(),
+        })
+        .collect();
+    let names = run::numbered(types.len());
+    quote! {
+        #hidden
+        #(#lints)*
+        #compute #body
+        #hidden
+        fn #choose #generics (
+            __cachekit_arguments: (#(#types,)*)
+        ) -> ::core::result::Result<#private::Owned<#returns>, (#(#types,)*)> #clause {
+            #private::own(__cachekit_arguments, |(#(#names,)*)| #path(#(#names),*)).__cachekit_owned(#judge)
+        }
+    }
+}
+
+fn owned_paths(model: &Model) -> OwnedPaths {
+    let generics = turbofish(&model.sig);
+    let [compute, choose] = ["compute", "choose"].map(|what| {
+        let path = path(model, what);
+        quote!(#path #generics)
+    });
+    OwnedPaths { compute, choose, judge: run::judge(model) }
 }
 
 fn key_sibling(model: &Model, what: &str) -> TokenStream {
@@ -151,7 +201,8 @@ fn run_sibling(model: &Model) -> TokenStream {
     inner.ident = sibling(model, "run");
     let signature = signature(model, inner, Bindings::Inner, Some((operation.clone(), quote!(#private::Op))));
     let handle = path(model, "handle");
-    let body = run::body(model, &quote!(#handle()), &quote!(#operation));
+    let owned = model.owned.then(|| owned_paths(model));
+    let body = run::body(model, &quote!(#handle()), &quote!(#operation), owned.as_ref());
     quote! {
         #hidden
         #(#lints)*
@@ -166,7 +217,7 @@ pub(super) fn inline(model: &Model) -> TokenStream {
     let Model { attrs, vis, sig, private, .. } = model;
     let signature = signature(model, sig.clone(), Bindings::Inner, None);
     let handle = handle(model);
-    let body = run::body(model, &quote!({ #handle }), &quote!(#private::Op::Call));
+    let body = run::body(model, &quote!({ #handle }), &quote!(#private::Op::Call), None);
     let names = underscored(model);
     quote! {
         #(#attrs)*

@@ -66,7 +66,8 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<DependencyRecorder>>> = const { RefCell::new(None) };
 }
 
-fn current() -> Option<Arc<DependencyRecorder>> {
+/// The active recorder of this thread.
+pub(crate) fn current() -> Option<Arc<DependencyRecorder>> {
     CURRENT.try_with(|current| current.borrow().clone()).unwrap_or(None)
 }
 
@@ -96,8 +97,7 @@ impl DependencyRecorder {
 
     /// Makes it the active one of this thread.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
-        ACTIVE.set(true);
-        Entered(CURRENT.try_with(|current| current.replace(Some(Arc::clone(self)))).unwrap_or(None))
+        enter_state(Some(Arc::clone(self)))
     }
 
     /// Returns the recorded dependencies; none if one of them is unknown.
@@ -105,6 +105,12 @@ impl DependencyRecorder {
         let notes = self.notes.lock();
         (!notes.lost).then(|| notes.seen.clone())
     }
+}
+
+/// Makes the recorder that [`current`] returned the active one, or none.
+pub(crate) fn enter_state(recorder: Option<Arc<DependencyRecorder>>) -> Entered {
+    ACTIVE.set(recorder.is_some());
+    Entered(CURRENT.try_with(|current| current.replace(recorder)).unwrap_or(None))
 }
 
 /// Calls `note` with the notes of the active recorder and of those around it, as far as they belong to an engine.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::faithful::Check;
 use super::likeness::{ByEncoding, ByEq, ByEqOrText, ByText, Comparison};
 use super::sharing;
-use crate::engine::flight::Shared;
+use crate::engine::flight::{Output, Shared};
 
 /// A value that can be stored and sent anywhere.
 #[diagnostic::on_unimplemented(
@@ -234,6 +234,8 @@ pub struct Policy<R> {
     pub(crate) clone_may_run_user_code: fn() -> bool,
     /// Whether a thread may keep a stored part for itself.
     pub(crate) is_small: fn(&(dyn Any + Send + Sync)) -> bool,
+    /// Returns the value that a body of a flight has ended with; none in calls whose bodies belong to their leaders.
+    pub(crate) unbox: fn(Output) -> Option<R>,
 }
 
 impl<R> Clone for Policy<R> {
@@ -396,6 +398,7 @@ where
             || false
         },
         is_small: if S::ALWAYS_SMALL { |_| true } else { is_small },
+        unbox: |_| None,
     };
 }
 

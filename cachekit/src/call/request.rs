@@ -36,7 +36,13 @@ pub(crate) struct Entered(Option<Arc<Request>>);
 
 #[cfg(feature = "tower")]
 pub(crate) fn enter(request: Arc<Request>) -> Entered {
-    Entered(CURRENT.try_with(|current| current.replace(Some(request))).unwrap_or(None))
+    enter_state(Some(request))
+}
+
+/// Enters the request that [`current`] returned, or leaves all of them.
+#[cfg(feature = "tower")]
+pub(crate) fn enter_state(request: Option<Arc<Request>>) -> Entered {
+    Entered(CURRENT.try_with(|current| current.replace(request)).unwrap_or(None))
 }
 
 #[cfg(feature = "tower")]

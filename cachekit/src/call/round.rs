@@ -10,7 +10,7 @@ use super::place::Place;
 use super::policy::Policy;
 use super::sharing;
 use super::store::Duty;
-use crate::engine::flight::{Role, Waited};
+use crate::engine::flight::{Role, Wait, Waited};
 use crate::engine::remote::Io;
 use crate::engine::stats::Event;
 use crate::engine::{Lead, Snapshot};
@@ -41,6 +41,17 @@ enum State {
     Looked(Look),
     /// The value of another call's computation was not taken.
     Refused(Snapshot),
+}
+
+/// Counts a call that is dropped while it waits.
+struct Dropped<'c, 'a>(Option<&'c Call<'a>>);
+
+impl Drop for Dropped<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0 {
+            call.count(Event::Abandoned);
+        }
+    }
 }
 
 /// A step of a round.
@@ -147,13 +158,23 @@ impl<'a> Round<'a> {
                     self.call.count(Event::Miss);
                     return Step::Compute(flight);
                 }
-                Role::Wait(wait) => match io.wait(wait, self.patience_left()).await {
+                Role::Wait(wait) => match self.wait(io, wait).await {
                     Some(Waited::Again) => {}
                     // It failed, isn't stored, or takes too long: each call computes. Still registered, so that a deletion is
                     // seen.
                     Some(Waited::Released) | None => {
                         self.call.count(Event::Miss);
                         return self.alone(snapshot);
+                    }
+                    Some(Waited::Output(output)) => {
+                        self.call.count(Event::Miss);
+                        match (policy.unbox)(output) {
+                            Some(value) => {
+                                self.state = State::Refused(snapshot);
+                                return Step::Shared(value);
+                            }
+                            None => return self.alone(snapshot),
+                        }
                     }
                     Some(Waited::Value(value)) => {
                         self.call.count(Event::Miss);
@@ -168,6 +189,18 @@ impl<'a> Round<'a> {
                 },
             }
         }
+    }
+
+    /// Waits for another call's computation. Returns none if this call gives up.
+    async fn wait<D: Io>(&mut self, io: D, wait: Wait) -> Option<Waited> {
+        let limit = self.patience_left();
+        let mut dropped = Dropped(Some(&self.call));
+        let waited = io.wait(wait, limit).await;
+        dropped.0 = None;
+        if waited.is_none() {
+            self.call.count(Event::GivenUp);
+        }
+        waited
     }
 
     /// How long this call may still wait for others.

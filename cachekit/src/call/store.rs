@@ -10,7 +10,7 @@ use super::look::survived;
 use super::place::Place;
 use super::policy::{Envelope, Policy};
 use super::sharing;
-use crate::engine::flight::{Key, Shared, scope};
+use crate::engine::flight::{Berth, Key, Shared, scope};
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
 use crate::engine::{Lead, Snapshot};
@@ -56,6 +56,11 @@ impl<'a> Duty<'a> {
     /// Runs the body of an async function.
     pub(crate) fn run_async<B, F: Future<Output = B>>(&self, body: F) -> impl Future<Output = B> + use<B, F> {
         scope(self.flight.as_ref(), body)
+    }
+
+    /// The place for a body that owns all it needs, if other calls may wait for it.
+    pub(crate) fn berth(&self) -> Option<Berth> {
+        self.flight.as_ref()?.berth()
     }
 
     /// Makes this the computation that the thread's code belongs to, until [`step_out`](Self::step_out).

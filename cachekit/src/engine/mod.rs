@@ -2,6 +2,7 @@
 //!
 //! The lowest floor. It knows keys, bytes and numbers; functions, requests and templates are above it.
 
+mod alarm;
 mod bind;
 mod checks;
 pub(crate) mod flight;
@@ -134,6 +135,8 @@ impl Engine {
             stats.stores += one.stores;
             stats.errors += one.errors;
             stats.coalesced += one.coalesced;
+            stats.given_up += one.given_up;
+            stats.abandoned += one.abandoned;
         }
         stats
     }

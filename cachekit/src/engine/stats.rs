@@ -16,6 +16,11 @@ pub struct FunctionStats {
     pub errors: u64,
     /// Misses answered by another call's computation.
     pub coalesced: u64,
+    /// Calls that waited for another call's computation, gave up, and computed: it took longer than `flight_timeout`, or its
+    /// task was not polled any more.
+    pub given_up: u64,
+    /// Calls that were dropped while they waited for another call's computation: their callers were cancelled.
+    pub abandoned: u64,
 }
 
 impl FunctionStats {
@@ -51,6 +56,11 @@ pub struct CacheStats {
     pub errors: u64,
     /// Misses answered by another call's computation.
     pub coalesced: u64,
+    /// Calls that waited for another call's computation, gave up, and computed: it took longer than `flight_timeout`, or its
+    /// task was not polled any more.
+    pub given_up: u64,
+    /// Calls that were dropped while they waited for another call's computation: their callers were cancelled.
+    pub abandoned: u64,
     /// Entries that the cache has now, including expired ones that are not reclaimed yet: those in this process and, of
     /// `filesystem`, those in the directory, of all processes. None where they aren't known: a server is not asked.
     pub entries: Option<u64>,
@@ -83,9 +93,11 @@ pub(crate) enum Event {
     Error,
     Coalesced,
     Deletion,
+    GivenUp,
+    Abandoned,
 }
 
-const EVENTS: usize = 6;
+const EVENTS: usize = 8;
 const STRIPES: usize = 8;
 
 /// A cache line of counters.
@@ -148,6 +160,8 @@ impl Counters {
             stores: self.sum(Event::Store),
             errors: self.sum(Event::Error),
             coalesced: self.sum(Event::Coalesced),
+            given_up: self.sum(Event::GivenUp),
+            abandoned: self.sum(Event::Abandoned),
         }
     }
 }

@@ -11,6 +11,7 @@ use cachekit_backends::{Matcher, Timeout};
 
 use super::Op;
 use super::function::{Function, Handle};
+use super::owned::Owned;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::sharing;
@@ -276,6 +277,89 @@ impl<F> Pending<F> {
             settle_async(duty, policy, output, cache_if).await
         })
     }
+
+    /// The same for a body whose value is judged by `judge`: one that may own all it needs, but can't be sent to another thread.
+    pub fn finish_judged<R, B>(
+        self,
+        policy: &Policy<R>,
+        body: B,
+        judge: fn(B::Output) -> Judged<R>,
+    ) -> Pin<Box<impl Future<Output = R>>>
+    where
+        F: Fn(&R) -> bool,
+        B: Future,
+    {
+        Box::pin(async move {
+            let duty = match self.state {
+                State::Bypass => return judge(body.await).output,
+                State::Lead(duty) => duty,
+                State::Round(round) => match wait_async(round, policy, self.stale_if).await {
+                    Outcome::Value(output) => return output,
+                    Outcome::Compute(duty) => duty,
+                },
+            };
+            let Judged { output, keep } = judge(duty.run_async(body).await);
+            settle_async(duty, policy, output, move |_| keep).await
+        })
+    }
+
+    /// The same for a body that owns all it needs, and so belongs to its flight: other calls go on with it if this one is
+    /// dropped or not polled.
+    pub fn finish_owned<R>(self, policy: &Policy<R>, owned: Owned<R>) -> Pin<Box<impl Future<Output = R>>>
+    where
+        F: Fn(&R) -> bool,
+    {
+        let policy = owned.policy(policy);
+        Box::pin(async move {
+            let duty = match self.state {
+                State::Bypass => return owned.run().await,
+                State::Lead(duty) => duty,
+                State::Round(round) => match wait_async(round, &policy, self.stale_if).await {
+                    Outcome::Value(output) => return output,
+                    Outcome::Compute(duty) => duty,
+                },
+            };
+            owned.lead(duty, policy).await
+        })
+    }
+}
+
+/// A value, and whether it is to be stored.
+#[derive(Debug)]
+pub struct Judged<R> {
+    /// The value.
+    pub output: R,
+    /// Whether it is to be stored.
+    pub keep: bool,
+}
+
+impl<R> Judged<R> {
+    /// The value of a body that says nothing else.
+    #[inline]
+    #[must_use]
+    pub fn kept(output: R) -> Self {
+        Self { output, keep: true }
+    }
+
+    /// Returns it as it is.
+    #[inline]
+    #[must_use]
+    pub fn done(self) -> Self {
+        self
+    }
+
+    /// Asks `cache_if`.
+    #[inline]
+    pub fn new(output: R, cache_if: impl FnOnce(&R) -> bool) -> Self {
+        let keep = cache_if(&output);
+        Self { output, keep }
+    }
+}
+
+/// Tells the compiler the type of a future's output.
+#[inline]
+pub fn future<R, B: Future<Output = R>>(body: B) -> B {
+    body
 }
 
 /// Waits for another call's computation, or takes this call's own on.

@@ -1,12 +1,14 @@
 //! The runtime under the attributes. A call goes [`lookup`] → hit, or → [`call`](crate::call) → the body;
 //! `docs/src/design.md` has the picture.
 
+mod context;
 pub(crate) mod function;
 mod functions;
 pub(crate) mod handle;
 pub(crate) mod invalidates;
 pub(crate) mod lookup;
 mod named;
+pub(crate) mod owned;
 pub(crate) mod view;
 
 pub use functions::{FunctionInfo, Functions, functions};

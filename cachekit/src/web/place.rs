@@ -59,6 +59,7 @@ pub(super) fn place(engine: &Engine, target: &Target, sorted: bool, custom: Opti
 /// The operations on pages. In process a page is shared by reference count.
 pub(super) const fn policy() -> Policy<Arc<Page>> {
     Policy {
+        unbox: |_| None,
         stores: |_| true,
         keep: |draft, page| Some(SimpleStore::entry(draft, Arc::clone(page))),
         share: |page| Some(Arc::new(Arc::clone(page)) as Shared),

@@ -171,10 +171,10 @@ fn a_panic_hands_over() {
 }
 
 #[test]
-fn a_cancelled_task_hands_over() {
+fn a_cancelled_task_with_borrowed_arguments_hands_over() {
     static CALLS: Calls = Calls::new();
     #[memoize(key = n)]
-    async fn f(n: u64, gate: Arc<Gate>) -> u64 {
+    async fn f(n: u64, gate: &Gate) -> u64 {
         if CALLS.hit() == 0 {
             gate.pass_async().await;
         }
@@ -184,9 +184,13 @@ fn a_cancelled_task_hands_over() {
         CALLS.take();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let gate = Arc::new(Gate::default());
-        let first = runtime.spawn(world.wrap(f(7, Arc::clone(&gate))));
+        let call = || {
+            let gate = Arc::clone(&gate);
+            runtime.spawn(world.wrap(async move { f(7, &gate).await }))
+        };
+        let first = call();
         until(|| gate.inside.get() == 1);
-        let others: Vec<_> = (0..4).map(|_| runtime.spawn(world.wrap(f(7, Arc::clone(&gate))))).collect();
+        let others: Vec<_> = (0..4).map(|_| call()).collect();
         first.abort();
         for other in others {
             assert_eq!(runtime.block_on(other).unwrap(), 7);

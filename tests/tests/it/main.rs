@@ -20,6 +20,7 @@ mod object_changes;
 mod object_state;
 mod options;
 mod outage;
+mod owned;
 mod patience;
 mod races;
 mod sharing;

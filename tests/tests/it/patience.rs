@@ -16,26 +16,26 @@ fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn a_task_that_holds_back_its_own_computation_computes_again() {
+fn a_task_that_holds_back_its_own_computation_of_borrowed_arguments_computes_again() {
     static CALLS: Calls = Calls::new();
     #[memoize]
-    async fn slow(n: u64) -> u64 {
+    async fn slow(n: &u64) -> u64 {
         CALLS.hit();
         tokio::time::sleep(Duration::from_millis(20)).await;
-        n
+        *n
     }
     on_one_thread(async {
-        let first = slow(1);
+        let first = slow(&1);
         tokio::pin!(first);
         tokio::select! {
             biased;
             _ = &mut first => panic!("it takes longer than the other one"),
-            () = tokio::time::sleep(Duration::from_millis(5)) => assert_eq!(slow(1).await, 1),
+            () = tokio::time::sleep(Duration::from_millis(5)) => assert_eq!(slow(&1).await, 1),
         }
         assert_eq!(first.await, 1);
     });
     assert_eq!(CALLS.get(), 2);
-    assert_eq!(stats!(slow).coalesced, 0);
+    assert_eq!((stats!(slow).coalesced, stats!(slow).given_up), (0, 1));
 }
 
 #[test]
@@ -69,4 +69,28 @@ fn a_computation_that_waits_for_a_thread_that_waits_for_it_ends() {
     }
     assert_eq!(stolen(7), 8);
     assert_eq!(CALLS.get(), 2);
+    assert_eq!(stats!(stolen).given_up, 1);
+}
+
+#[test]
+fn a_body_that_works_on_the_pool_it_is_called_from_ends() {
+    use rayon::prelude::*;
+
+    #[memoize(flight_timeout = "50ms")]
+    fn total(n: u64) -> u64 {
+        (0..n).into_par_iter().map(|i| if i == 0 { part(n % 2) } else { i }).sum()
+    }
+    // A thread that waits for its part of `total` may steal a call that waits for that `total`.
+    #[memoize(flight_timeout = "50ms")]
+    fn part(n: u64) -> u64 {
+        (0..64_u64).into_par_iter().map(|_| n).max().unwrap_or_default()
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+    let (send, ends) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let sum: u64 = pool.install(|| (0..256_u64).into_par_iter().map(|i| total(64 + i % 4)).sum());
+        send.send(sum).unwrap();
+    });
+    let expected: u64 = (0..256).map(|i| (1..64 + i % 4).sum::<u64>() + (64 + i % 4) % 2).sum();
+    assert_eq!(ends.recv_timeout(HANGS), Ok(expected));
 }

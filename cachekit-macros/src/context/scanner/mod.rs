@@ -24,6 +24,8 @@ pub(crate) struct Surroundings {
     pub(crate) same_named_module: bool,
     /// The function's module has its name, and re-exports it beside itself.
     pub(crate) reexported: bool,
+    /// The header of the block has angle brackets, and so may have parameters.
+    pub(crate) generic: bool,
 }
 
 /// The blocks of a source file. Read in one pass, and asked for each of its functions.
@@ -48,6 +50,8 @@ struct Place {
     in_body: bool,
     /// Its end was found, so that all of it is known.
     complete: bool,
+    /// Its header has angle brackets.
+    generic: bool,
 }
 
 impl Source {
@@ -84,6 +88,7 @@ impl Source {
         Some(Surroundings {
             block: block.kind,
             in_body: block.in_body,
+            generic: block.generic,
             same_named_module: block.modules.iter().any(|module| module == name),
             reexported: module == Some(name) && self.reexports(name),
         })
@@ -106,9 +111,10 @@ impl Source {
                     let kind = if open == '{' { level.header.block() } else { Block::Other };
                     let module = level.header.module.take().filter(|_| open == '{');
                     let parent = level.place;
+                    let generic = level.header.generic;
                     let in_body = self.blocks[parent].in_body || open == '{' && level.header.opens_body();
                     levels.push(Level { open, place: self.blocks.len(), ..Level::default() });
-                    self.blocks.push(Place { in_body, ..Place::new(kind, Some(parent), module) });
+                    self.blocks.push(Place { in_body, generic, ..Place::new(kind, Some(parent), module) });
                 }
                 Token::Punct(close @ ('}' | ')' | ']')) => {
                     if !matches!((level.open, close), ('{', '}') | ('(', ')') | ('[', ']')) {
@@ -156,7 +162,7 @@ impl Source {
 
 impl Place {
     fn new(kind: Block, parent: Option<usize>, module: Option<String>) -> Self {
-        Self { kind, parent, module, modules: Vec::new(), in_body: false, complete: false }
+        Self { kind, parent, module, modules: Vec::new(), in_body: false, complete: false, generic: false }
     }
 }
 
@@ -180,6 +186,8 @@ struct Header {
     item: Item,
     /// Open angle brackets.
     angles: usize,
+    /// There were angle brackets.
+    generic: bool,
     /// The last punctuation, to tell `->` from a closing bracket.
     last: char,
     /// `impl … for`
@@ -251,7 +259,10 @@ impl Level {
         let typed = matches!(header.item, Item::Impl | Item::Trait | Item::Fn);
         match punct {
             ';' | ',' if !typed || header.angles == 0 && punct == ';' => self.header = Header::default(),
-            '<' if typed => header.angles += 1,
+            '<' if typed => {
+                header.angles += 1;
+                header.generic = true;
+            }
             '>' if typed && !matches!(header.last, '-' | '=') => {
                 header.angles = header.angles.saturating_sub(1);
             }

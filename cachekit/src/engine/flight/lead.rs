@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use super::body::{Leading, Work};
 use super::nesting::{self, Entered};
 use super::seat::Seat;
-use super::state::{Shared, Waited};
+use super::state::{Landing, Node, Shared};
 use super::table::{Flights, Home};
 
 /// The right, and the duty, to compute. Dropped without an end, by a panic or a cancellation, it hands over to one of the
@@ -15,13 +16,38 @@ pub(crate) struct Lead<'a, K, E: Clone> {
     flights: Home<'a, K, E>,
     digest: u64,
     snapshot: E,
+    /// Whether other callers may join.
+    joinable: bool,
     /// Until it has ended.
     seat: Option<Seat>,
 }
 
+/// The place of a body in its flight.
+pub(crate) struct Berth(Node);
+
+impl Berth {
+    /// Gives the body to the flight. It has to end the flight, in the scope of [`Lead::berth`]'s lead.
+    pub(crate) fn begin(self, work: Work) -> Leading {
+        Leading::new(self.0, work)
+    }
+}
+
 impl<'a, K, E: Clone> Lead<'a, K, E> {
     pub(super) fn new(flights: &'a Flights<K, E>, digest: u64, snapshot: E, seat: Seat) -> Self {
-        Self { flights: Home::Borrowed(flights), digest, snapshot, seat: Some(seat) }
+        Self { flights: Home::Borrowed(flights), digest, snapshot, joinable: true, seat: Some(seat) }
+    }
+
+    /// The same of a flight that no other caller joins.
+    pub(super) fn alone(flights: &'a Flights<K, E>, digest: u64, snapshot: E, seat: Seat) -> Self {
+        let mut lead = Self::new(flights, digest, snapshot, seat);
+        lead.joinable = false;
+        lead
+    }
+
+    /// The place for a body that owns all it needs; none if no other caller may join, so that it would serve no other one.
+    pub(crate) fn berth(&self) -> Option<Berth> {
+        let seat = self.seat.as_ref().filter(|_| self.joinable)?;
+        Some(Berth(seat.flight().clone()))
     }
 
     /// The same, with a share in its table, for holders that can't borrow it.
@@ -31,6 +57,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
             flights: Home::Held(Arc::clone(flights)),
             digest: self.digest,
             snapshot: self.snapshot.clone(),
+            joinable: self.joinable,
             seat: self.seat.take(),
         }
     }
@@ -94,22 +121,22 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     /// are any. Store the value before. Dropping the rest does nothing.
     #[inline]
     pub(crate) fn end(&mut self, value: impl FnOnce() -> Option<Shared>) {
-        self.land(true, || value().map_or(Waited::Released, Waited::Value));
+        self.land(true, || value().map_or(Landing::Released, Landing::Value));
     }
 
     /// Ends the flight with nothing that is stored or shared: the callers that wait compute, side by side.
     pub(crate) fn release(mut self) {
-        self.land(false, || Waited::Released);
+        self.land(false, || Landing::Released);
     }
 
     #[inline]
-    fn land(&mut self, counts: bool, waited: impl FnOnce() -> Waited) {
+    fn land(&mut self, counts: bool, landing: impl FnOnce() -> Landing) {
         let Some(seat) = &self.seat else { return };
         let listed = self.flights.remove(self.digest, seat.flight(), counts);
         if seat.is_known(listed.as_ref()) {
             // If this panics, the lead is dropped with its seat.
-            let waited = waited();
-            seat.land(waited);
+            let landing = landing();
+            seat.land(landing);
         } else if let (Some(seat), Some(listed)) = (self.seat.take(), listed) {
             seat.keep(listed);
         }
@@ -121,7 +148,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         if let Some(seat) = self.seat.take() {
             // It may have stored before it was dropped, so it counts.
             drop(self.flights.remove(self.digest, seat.flight(), true));
-            seat.land(Waited::Again);
+            seat.land(Landing::Again);
         }
     }
 

@@ -20,7 +20,8 @@
 //! ```
 //!
 //! A leader that is a task and isn't polled, held back while its own task awaits the same key for instance, loses its place:
-//! the others compute. Dropped, it hands over. No wait is longer than its caller's limit.
+//! the others compute. Dropped, it hands over. A body that owns all it needs belongs to its flight: the others go on with it in
+//! both cases. No wait is longer than its caller's limit.
 //!
 //! - [`table`] finds the flight of a key, and lets a deletion invalidate it.
 //! - [`slots`] is a shard of that table.
@@ -28,7 +29,9 @@
 //! - [`state`] is one flight and its waiting callers.
 //! - [`nesting`] keeps computations inside computations from waiting in a circle.
 //! - [`pulse`] notices a leader that is a task and isn't polled any more.
+//! - [`body`] is a body that belongs to its flight.
 
+mod body;
 mod lead;
 mod nesting;
 mod pulse;
@@ -43,7 +46,8 @@ mod tests;
 
 use cachekit_backends::KeyBytes;
 
-pub(crate) use lead::scope;
+pub(crate) use body::{Leading, Output};
+pub(crate) use lead::{Berth, scope};
 pub(crate) use pulse::STALL;
 pub(crate) use state::{Shared, Wait, Waited};
 use table::Digested;

@@ -5,13 +5,15 @@
 //! each poll ends the note. A body that was woken and was not polled for [`STALL`] has lost its place: its waiters compute.
 
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::task::{Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-// No schedule of a model checker depends on these locks and times.
+// No schedule of a model checker depends on this lock.
 use parking_lot::Mutex;
+
+use super::sync::since_start;
 
 /// How long a body that was woken may stay unpolled.
 pub(crate) const STALL: Duration = Duration::from_secs(1);
@@ -19,15 +21,9 @@ pub(crate) const STALL: Duration = Duration::from_secs(1);
 /// The state of one body.
 pub(super) struct Pulse {
     /// When it was woken first since its last poll, in milliseconds since [`since_start`] began, plus one; 0 if it was not.
-    woken: AtomicU64,
+    pub(super) woken: AtomicU64,
     /// The waker of the body's task. In an `Arc`, because cloning a waker is foreign code, which no lock is held over.
     task: Mutex<Arc<Waker>>,
-}
-
-/// The milliseconds since the first call.
-fn since_start() -> u64 {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
 }
 
 impl Pulse {
@@ -50,8 +46,12 @@ impl Pulse {
 
     /// Whether the body was woken at least [`STALL`] ago and was not polled since.
     pub(super) fn is_lost(&self) -> bool {
+        self.is_lost_at(since_start())
+    }
+
+    pub(super) fn is_lost_at(&self, now: u64) -> bool {
         let woken = self.woken.load(Ordering::SeqCst);
-        woken != 0 && u128::from((since_start() + 1).saturating_sub(woken)) >= STALL.as_millis()
+        woken != 0 && u128::from((now + 1).saturating_sub(woken)) >= STALL.as_millis()
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::nesting::{self, Entered};
-use super::state::{Flight, Node, Waited};
+use super::state::{Flight, Landing, Node};
 use super::sync::thread_local;
 
 thread_local! {
@@ -67,8 +67,8 @@ impl Seat {
     }
 
     /// Ends a flight that is known to others.
-    pub(super) fn land(&self, waited: Waited) {
-        self.flight.land(waited);
+    pub(super) fn land(&self, landing: Landing) {
+        self.flight.land(landing);
     }
 
     /// Keeps a flight that only its leader knows for the thread's next miss, if it is as good as new.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use super::body::{Body, By, Driven, Output};
 use super::nesting::Edge;
 use super::pulse::{Pulse, STALL};
 use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park_timeout, process_number};
@@ -19,11 +20,21 @@ pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
 /// A flight, as its leader, its waiters, the table and the computations inside it hold it.
 pub(super) type Node = Arc<Flight>;
 
+/// The end of a flight.
+#[derive(Clone)]
+pub(super) enum Landing {
+    Value(Shared),
+    Released,
+    Again,
+}
+
 /// The end of a wait.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Waited {
     /// The leader's value.
     Value(Shared),
+    /// The output of the body, which this wait has polled to its end after the leader was dropped.
+    Output(Output),
     /// The leader had nothing to share: compute, without waiting for another caller ([`register`] the computation).
     ///
     /// [`register`]: super::table::Flights::register
@@ -41,18 +52,36 @@ pub(super) struct Flight {
     /// The last search of the wait graph that visited it. Read and written only under that graph's lock, so a model checker
     /// needs no access to it.
     visited: std::sync::atomic::AtomicU64,
-    /// While a task runs the body: whether it is polled.
-    pulse: parking_lot::Mutex<Option<Arc<Pulse>>>,
+    /// While a task runs the body: how it goes on. Not the model checker's, because it changes only where the leader begins.
+    task: parking_lot::Mutex<Option<Task>>,
     state: Mutex<State>,
 }
 
+/// The body of a flight, if a task runs it.
+enum Task {
+    /// It is the leader's: whether it is polled.
+    OfLeader(Arc<Pulse>),
+    /// It is the flight's.
+    OfFlight(Arc<Body>),
+}
+
 enum State {
-    /// Most flights land before a caller waits.
+    /// Most flights land before a caller waits. The wakers are in `Arc`s, because cloning one is foreign code.
     Running {
-        wakers: Option<BTreeMap<u64, Waker>>,
+        wakers: Option<BTreeMap<u64, Arc<Waker>>>,
         next: u64,
     },
-    Landed(Waited),
+    Landed(Landing),
+}
+
+impl From<Landing> for Waited {
+    fn from(landing: Landing) -> Self {
+        match landing {
+            Landing::Value(value) => Self::Value(value),
+            Landing::Released => Self::Released,
+            Landing::Again => Self::Again,
+        }
+    }
 }
 
 impl Flight {
@@ -62,7 +91,7 @@ impl Flight {
             invalidated: AtomicBool::new(false),
             parent,
             visited: std::sync::atomic::AtomicU64::new(0),
-            pulse: parking_lot::Mutex::new(None),
+            task: parking_lot::Mutex::new(None),
             state: Mutex::new(State::Running { wakers: None, next: 0 }),
         }
     }
@@ -106,19 +135,41 @@ impl Flight {
 
     /// Sets the pulse of the task that runs the body, or ends it.
     pub(super) fn set_pulse(&self, pulse: Option<Arc<Pulse>>) {
-        let _before = mem::replace(&mut *self.pulse.lock(), pulse);
+        let _before = mem::replace(&mut *self.task.lock(), pulse.map(Task::OfLeader));
     }
 
-    /// Whether the body is a task's that was woken and isn't polled any more.
+    /// Gives the flight its body.
+    pub(super) fn set_body(&self, body: &Arc<Body>) {
+        let _before = self.task.lock().replace(Task::OfFlight(Arc::clone(body)));
+    }
+
+    fn body(&self) -> Option<Arc<Body>> {
+        match &*self.task.lock() {
+            Some(Task::OfFlight(body)) => Some(Arc::clone(body)),
+            _ => None,
+        }
+    }
+
+    /// Whether the body is the leader's, whose task was woken and isn't polled any more.
     fn is_lost(&self) -> bool {
-        self.pulse.lock().as_ref().is_some_and(|pulse| pulse.is_lost())
+        matches!(&*self.task.lock(), Some(Task::OfLeader(pulse)) if pulse.is_lost())
+    }
+
+    /// The waiter that came first, by its ticket.
+    pub(super) fn first_waiter(&self) -> Option<(u64, Arc<Waker>)> {
+        match &*self.state.lock() {
+            State::Running { wakers: Some(wakers), .. } => {
+                wakers.first_key_value().map(|(ticket, waker)| (*ticket, Arc::clone(waker)))
+            }
+            _ => None,
+        }
     }
 
     /// Ends the flight and wakes the waiting callers, in the order of arrival, with no lock held.
-    pub(super) fn land(&self, waited: Waited) {
-        let state = mem::replace(&mut *self.state.lock(), State::Landed(waited));
+    pub(super) fn land(&self, landing: Landing) {
+        let state = mem::replace(&mut *self.state.lock(), State::Landed(landing));
         if let State::Running { wakers: Some(wakers), .. } = state {
-            wakers.into_values().for_each(Waker::wake);
+            wakers.into_values().for_each(|waker| waker.wake_by_ref());
         }
     }
 
@@ -127,11 +178,11 @@ impl Flight {
         matches!(*self.state.lock(), State::Landed(_))
     }
 
-    fn poll(&self, ticket: &mut Option<u64>, waker: &Waker) -> Poll<Waited> {
+    fn poll(&self, ticket: &mut Option<u64>, waker: &Waker) -> Poll<Landing> {
         // Wakers are foreign code: cloned before the lock is taken, and the one that is replaced dropped after it.
-        let waker = waker.clone();
+        let waker = Arc::new(waker.clone());
         let _replaced = match &mut *self.state.lock() {
-            State::Landed(waited) => return Poll::Ready(waited.clone()),
+            State::Landed(landing) => return Poll::Ready(landing.clone()),
             State::Running { wakers, next } => {
                 let ticket = *ticket.get_or_insert_with(|| {
                     *next += 1;
@@ -219,10 +270,22 @@ impl Future for Wait {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Waited> {
         let this = &mut *self;
-        let waited = this.flight.poll(&mut this.ticket, context.waker());
+        let mut waited = this.flight.poll(&mut this.ticket, context.waker()).map(Waited::from);
+        if let (Poll::Pending, Some(ticket), Some(body)) = (&waited, this.ticket, this.flight.body()) {
+            match body.drive(By::Waiter(ticket), context.waker()) {
+                Driven::Pending => {}
+                Driven::Ended(Some(Ok(output))) => waited = Poll::Ready(Waited::Output(output)),
+                // It has ended its flight, or is about to.
+                Driven::Ended(_) => {
+                    waited = this.flight.poll(&mut this.ticket, context.waker()).map(Waited::from);
+                }
+            }
+        }
         if waited.is_ready() {
-            this.ticket = None;
             this.edge = None;
+            if let Some(ticket) = this.ticket.take() {
+                this.flight.leave(ticket);
+            }
         }
         waited
     }
@@ -234,6 +297,9 @@ impl Drop for Wait {
         self.edge = None;
         if let Some(ticket) = self.ticket.take() {
             self.flight.leave(ticket);
+            if let Some(body) = self.flight.body() {
+                body.waiter_left(&self.flight, ticket);
+            }
         }
     }
 }

@@ -180,7 +180,7 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
         if another {
             slots.add_other(digest, flight);
             drop(slots);
-            return Role::Alone(Lead::new(self, digest, snapshot, seat));
+            return Role::Alone(Lead::alone(self, digest, snapshot, seat));
         }
         slots.replace(digest, Current { key: key.clone(), snapshot: snapshot.clone(), flight });
         drop(slots);
@@ -217,7 +217,7 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
         let digest = key.digest();
         let (seat, flight) = Seat::take(nesting::current());
         self.shard(Place::of(digest)).lock().add_other(digest, flight);
-        Lead::new(self, digest, snapshot, seat)
+        Lead::alone(self, digest, snapshot, seat)
     }
 
     /// Invalidates every flight of a key: its leader learns that its value must not be stored, and no later caller joins it.

@@ -1,7 +1,6 @@
 //! The way to a backend that stores bytes. Each operation passes a circuit breaker and has a time limit. It runs on the
 //! caller's thread where the backend keeps the limit itself, else on the threads of this cache.
 
-mod alarm;
 mod io;
 mod ops;
 mod pool;

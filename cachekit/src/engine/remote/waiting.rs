@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use cachekit_backends::{Error, ErrorKind, Result};
 
-use super::alarm::{self, Alarm, Expire};
 use super::pool::{Job, Pool};
+use crate::engine::alarm::{self, Alarm, Expire};
 
 /// The place for a result, shared by the caller and the operation.
 struct Cell<T> {

@@ -1,5 +1,7 @@
 //! `cachekit/src/engine/flight` over shuttle's primitives.
 
+#[path = "../../../../cachekit/src/engine/flight/body.rs"]
+mod body;
 #[path = "../../../../cachekit/src/engine/flight/lead.rs"]
 mod lead;
 #[path = "../../../../cachekit/src/engine/flight/nesting.rs"]
@@ -19,7 +21,8 @@ mod table;
 
 use cachekit_backends::KeyBytes;
 
-pub(crate) use lead::scope;
+pub(crate) use body::{Leading, Output};
+pub(crate) use lead::{Berth, scope};
 pub(crate) use state::{Shared, Wait, Waited};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

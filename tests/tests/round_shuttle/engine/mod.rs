@@ -36,6 +36,8 @@ pub(crate) mod stats {
         Error,
         Coalesced,
         Deletion,
+        GivenUp,
+        Abandoned,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The promises of single flight, one test each. Threads meet at barriers and channels, tasks are polled by hand.
 
+mod body;
 mod nesting;
+mod pulse;
 mod reuse;
 mod roles;
 mod waiting;
@@ -127,6 +129,7 @@ impl Memo {
                     Waited::Value(value) => return *value.downcast().unwrap(),
                     Waited::Released => return self.compute(key, self.0.flights.register(&key, 0)),
                     Waited::Again => {}
+                    Waited::Output(_) => unreachable!("no body here belongs to its flight"),
                 },
                 Role::Recheck => {}
             }

@@ -11,7 +11,7 @@ use cachekit_backends::PerProcess;
 /// How long the thread stays without an alarm.
 const IDLE: Duration = Duration::from_secs(5);
 
-pub(super) trait Expire: Send + Sync {
+pub(crate) trait Expire: Send + Sync {
     fn expire(&self);
 }
 
@@ -40,7 +40,7 @@ impl Alarms {
 }
 
 /// One waiter's alarm. Dropping it takes it off the list.
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     alarms: &'static Alarms,
     key: (Instant, u64),
 }
@@ -52,7 +52,7 @@ impl Drop for Alarm {
 }
 
 /// Expires a waiter at a time, unless the alarm is dropped before.
-pub(super) fn at(when: Instant, waiter: Weak<dyn Expire>) -> Alarm {
+pub(crate) fn at(when: Instant, waiter: Weak<dyn Expire>) -> Alarm {
     let alarms = Alarms::of_this_process();
     let mut pending = alarms.lock();
     pending.count += 1;

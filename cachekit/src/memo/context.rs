@@ -1,0 +1,64 @@
+//! The surroundings of a computation that another call may go on with: the request that it is for, the response that it
+//! is recorded for, the `tracing` span, and a test's default cache. Task-locals of other crates are not among them.
+
+#[cfg(feature = "tower")]
+use std::sync::Arc;
+
+#[cfg(feature = "tower")]
+use crate::call::dependencies::{self, DependencyRecorder};
+#[cfg(feature = "tower")]
+use crate::call::request::{self, Request};
+
+/// The surroundings of one call.
+pub(super) struct Surroundings {
+    #[cfg(feature = "tower")]
+    request: Option<Arc<Request>>,
+    #[cfg(feature = "tower")]
+    recorder: Option<Arc<DependencyRecorder>>,
+    #[cfg(feature = "testing")]
+    cache: Option<&'static crate::Cache>,
+    span: tracing::Span,
+}
+
+impl Surroundings {
+    /// Those of the running code.
+    pub(super) fn current() -> Self {
+        Self {
+            #[cfg(feature = "tower")]
+            request: request::current(),
+            #[cfg(feature = "tower")]
+            recorder: dependencies::current(),
+            #[cfg(feature = "testing")]
+            cache: crate::testing::current(),
+            span: tracing::Span::current(),
+        }
+    }
+
+    /// Makes them those of this thread until the guard is dropped. Of its own, because the guard is on the stack while a body
+    /// runs.
+    #[inline(never)]
+    pub(super) fn enter(&self) -> Entered<'_> {
+        // The leader is in its span already.
+        let same = self.span.id() == tracing::Span::current().id();
+        Entered {
+            #[cfg(feature = "tower")]
+            _request: request::enter_state(self.request.clone()),
+            #[cfg(feature = "tower")]
+            _recorder: dependencies::enter_state(self.recorder.clone()),
+            #[cfg(feature = "testing")]
+            _cache: crate::testing::enter_state(self.cache),
+            _span: (!same).then(|| self.span.enter()),
+        }
+    }
+}
+
+/// While it lives, a thread runs in the surroundings of a call.
+pub(super) struct Entered<'a> {
+    #[cfg(feature = "tower")]
+    _request: request::Entered,
+    #[cfg(feature = "tower")]
+    _recorder: dependencies::Entered,
+    #[cfg(feature = "testing")]
+    _cache: crate::testing::Entered,
+    _span: Option<tracing::span::Entered<'a>>,
+}
