@@ -147,9 +147,11 @@ fn owned_siblings(model: &Model) -> TokenStream {
     let names = run::numbered(types.len());
     quote! {
         #hidden
+        #[allow(clippy::unused_async)]
         #(#lints)*
         #compute #body
         #hidden
+        #[allow(clippy::result_large_err, clippy::type_complexity)]
         fn #choose #generics (
             __cachekit_arguments: (#(#types,)*)
         ) -> ::core::result::Result<#private::Owned<#returns>, (#(#types,)*)> #clause {

@@ -54,6 +54,25 @@ fn a_method_of_a_trait_is_one_item() {
 }
 
 #[test]
+fn an_async_body_that_owns_all_it_needs_has_a_function_of_its_own() {
+    let siblings = ["fn__cachekit_compute(", "fn__cachekit_choose("];
+    let owned = memoize("", "async fn f(a: u8, (b, _): (u8, u8)) -> u8 { a + b }");
+    assert!(siblings.iter().all(|sibling| owned.contains(sibling)), "{owned}");
+    assert!(owned.contains("finish_owned") && !owned.contains("finish_async"), "{owned}");
+    // Where a method stands is not known here, and its impl block may have parameters.
+    for item in [
+        "async fn f(a: &u8) -> u8 { *a }",
+        "async fn f<T>(a: T) -> u8 { 0 }",
+        "fn f(a: u8) -> u8 { a }",
+        "async fn f(self, a: u8) -> u8 { a }",
+    ] {
+        let text = memoize("", item);
+        assert!(!siblings.iter().any(|sibling| text.contains(sibling)), "{text}");
+        assert!(!text.contains("finish_owned"), "{text}");
+    }
+}
+
+#[test]
 fn parts_of_many_arguments_are_in_tuples_of_at_most_eight() {
     let parts = |count: usize| {
         let arguments: Vec<_> = (0..count).map(|n| format!("a{n}: u8")).collect();

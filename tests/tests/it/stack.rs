@@ -42,6 +42,12 @@ fn spelled(n: u64, unit: &str) -> String {
 }
 
 #[memoize]
+async fn later_borrowed(n: &u64) -> u64 {
+    mark(*n);
+    if *n == 0 { 0 } else { Box::pin(later_borrowed(&(n - 1))).await + 1 }
+}
+
+#[memoize]
 async fn later(n: u64) -> u64 {
     mark(n);
     if n == 0 { 0 } else { Box::pin(later(n - 1)).await + 1 }
@@ -65,6 +71,8 @@ fn a_level_of_a_function_is_small() {
 
 #[test]
 fn a_level_of_an_async_function_is_small() {
-    assert_eq!(block_on(later(LEVELS)), LEVELS);
+    assert_eq!(block_on(later_borrowed(&LEVELS)), LEVELS);
     assert_level([640, 2048]);
+    assert_eq!(block_on(later(LEVELS)), LEVELS);
+    assert_level([768, 4096]);
 }

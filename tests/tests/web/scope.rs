@@ -238,3 +238,73 @@ fn responses_that_are_for_one_person_or_failed_are_not_kept() {
         }
     });
 }
+
+/// Spans of one thread, with those that are entered.
+#[derive(Default)]
+struct Spans {
+    made: std::sync::Mutex<Vec<&'static tracing::Metadata<'static>>>,
+    entered: std::sync::Mutex<Vec<tracing::Id>>,
+}
+
+impl tracing::Subscriber for Spans {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::Id {
+        let mut made = self.made.lock().unwrap();
+        made.push(span.metadata());
+        tracing::Id::from_u64(made.len() as u64)
+    }
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, span: &tracing::Id) {
+        self.entered.lock().unwrap().push(span.clone());
+    }
+    fn exit(&self, span: &tracing::Id) {
+        assert_eq!(self.entered.lock().unwrap().pop().as_ref(), Some(span));
+    }
+    fn current_span(&self) -> tracing_core::span::Current {
+        let entered = self.entered.lock().unwrap();
+        match entered.last() {
+            Some(id) => {
+                let made = self.made.lock().unwrap();
+                let index = usize::try_from(id.into_u64()).unwrap() - 1;
+                tracing_core::span::Current::new(id.clone(), made[index])
+            }
+            None => tracing_core::span::Current::none(),
+        }
+    }
+}
+
+#[test]
+fn a_computation_stays_in_the_scope_and_span_of_the_call_that_began_it() {
+    use std::task::{Context, Waker};
+
+    static PERMITS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+    #[cachekit::memoize]
+    async fn path(n: u64) -> String {
+        PERMITS.acquire().await.unwrap().forget();
+        let path = CurrentRequest::get().map_or_else(String::new, |request| request.path().to_string());
+        let span = tracing::Span::current();
+        format!("{path} {} {n}", span.metadata().map_or("", |span| span.name()))
+    }
+    let _spans = tracing::subscriber::set_default(Spans::default());
+    let routes = Router::new()
+        .route("/first", get(async || path(1).await))
+        .route("/second", get(async || path(1).await));
+    let app = app(routes);
+    let world = World::simple();
+    let call = |uri: &'static str, span: tracing::Span| {
+        let app = app.clone();
+        Box::pin(world.wrap(tracing::Instrument::instrument(async move { text(&app, uri).await }, span)))
+    };
+    let (mut first, mut second) =
+        (call("/first", tracing::info_span!("one")), call("/second", tracing::info_span!("two")));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    drop(first);
+    PERMITS.add_permits(1);
+    assert_eq!(cachekit_tests::block_on(second), "/first one 1");
+}

@@ -152,7 +152,11 @@ impl Flight {
 
     /// Whether the body is the leader's, whose task was woken and isn't polled any more.
     fn is_lost(&self) -> bool {
-        matches!(&*self.task.lock(), Some(Task::OfLeader(pulse)) if pulse.is_lost())
+        let pulse = match &*self.task.lock() {
+            Some(Task::OfLeader(pulse)) => Arc::clone(pulse),
+            _ => return false,
+        };
+        pulse.is_lost()
     }
 
     /// The waiter that came first, by its ticket.

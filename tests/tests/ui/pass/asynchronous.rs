@@ -34,6 +34,25 @@ async fn factorial(n: u64) -> u64 {
 }
 
 #[memoize]
+async fn spawned(n: u64) -> u64 {
+    tokio::spawn(factorial(n)).await.expect("it ends")
+}
+
+#[memoize(unless = name.is_empty(), timeout = std::time::Duration::from_secs(name.len() as u64))]
+async fn named(name: String, _tags: [String; 8]) -> Result<String, std::io::Error> {
+    let file = std::path::PathBuf::from(&name);
+    tokio::task::yield_now().await;
+    Ok(file.to_str().ok_or_else(|| std::io::Error::other("no text"))?.to_owned())
+}
+
+#[memoize]
+async fn on_its_thread(n: u8) -> u8 {
+    let n = std::rc::Rc::new(n);
+    tokio::task::yield_now().await;
+    *n
+}
+
+#[memoize]
 async fn generic<T: CacheKey + Send + Sync + Into<u64> + Copy>(n: T) -> u64 {
     tokio::task::yield_now().await;
     n.into()
@@ -106,6 +125,9 @@ async fn main() {
     assert_eq!(send(early((1, 2))).await, Some(2));
     assert_eq!(send(factorial(5)).await, 120);
     assert_eq!(send(generic(5_u8)).await, 5);
+    assert_eq!(send(spawned(6)).await, 720);
+    assert_eq!(send(named("x".to_owned(), Default::default())).await.ok().as_deref(), Some("x"));
+    assert_eq!(on_its_thread(7).await, 7);
     assert_eq!(send(kept("x".to_owned())).await, 1);
     // A hit moves only the arguments; the state of a miss is allocated.
     let future = large(5);
