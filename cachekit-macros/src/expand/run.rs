@@ -30,16 +30,15 @@ pub(super) fn body(
         Flavor::Cached => quote!(#private::taking_part(#handle)),
         Flavor::Memoize => handle.clone(),
     };
-    let finish = match owned {
-        Some(owned) => owned_finish(model, owned, &pending, &rules),
-        None => {
-            let compute = compute(model);
-            let cache_if = cache_if(model);
-            if model.is_async() {
-                quote!(#pending.finish_async(#rules, #cache_if, #compute).await)
-            } else {
-                quote!(#pending.finish(#rules, #cache_if, #compute))
-            }
+    let finish = if let Some(owned) = owned {
+        owned_finish(model, owned, &pending, &rules)
+    } else {
+        let compute = compute(model);
+        let cache_if = cache_if(model);
+        if model.is_async() {
+            quote!(#pending.finish_async(#rules, #cache_if, #compute).await)
+        } else {
+            quote!(#pending.finish(#rules, #cache_if, #compute))
         }
     };
     quote! {

@@ -137,10 +137,13 @@ fn owned_siblings(model: &Model) -> TokenStream {
         .inputs
         .iter()
         .map(|input| match input {
-            FnArg::Receiver(receiver) => match &receiver.kind {
-                syn::ReceiverKind::Typed(_, ty) => quote!(#ty),
-                _ => quote!(Self),
-            },
+            FnArg::Receiver(receiver) => {
+                if let syn::ReceiverKind::Typed(_, ty) = &receiver.kind {
+                    quote!(#ty)
+                } else {
+                    quote!(Self)
+                }
+            }
             FnArg::Typed(typed) => typed.ty.to_token_stream(),
         })
         .collect();

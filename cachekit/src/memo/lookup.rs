@@ -373,7 +373,6 @@ fn wait<R>(
 }
 
 #[inline(never)]
-#[expect(clippy::boxed_local, reason = "in the box it costs its caller no stack")]
 fn settle<R>(duty: Box<Duty<'static>>, policy: &Policy<R>, output: &R, cache_if: impl FnOnce(&R) -> bool) {
     duty.settle_blocking(policy, output, cache_if);
 }
@@ -403,7 +402,6 @@ fn wait_async<R, F: Fn(&R) -> bool>(
 
 /// As [`settle`], for a task. It gets the value whole, which need not be `Sync`.
 #[inline(never)]
-#[expect(clippy::boxed_local, reason = "in the box it costs its caller no stack")]
 fn settle_async<R, C: FnOnce(&R) -> bool>(
     duty: Box<Duty<'static>>,
     policy: &Policy<R>,

@@ -77,12 +77,14 @@ where
     }
 }
 
+type LeadWith<R> = fn(Boxed<Judged<R>>, Box<Duty<'static>>, Policy<R>) -> Led<R>;
+
 /// A body that owns all it needs.
 ///
 /// Functions for its value and not bounds, so that the future of a call that has none doesn't need the bounds.
 pub struct Owned<R> {
     body: Boxed<Judged<R>>,
-    lead: fn(Boxed<Judged<R>>, Box<Duty<'static>>, Policy<R>) -> Led<R>,
+    lead: LeadWith<R>,
     unbox: fn(Output) -> Option<R>,
 }
 

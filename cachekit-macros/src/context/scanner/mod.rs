@@ -16,6 +16,7 @@ pub(crate) enum Block {
 
 /// The surroundings of a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of one another")]
 pub(crate) struct Surroundings {
     pub(crate) block: Block,
     /// The block, or one around it, is the body of a function or the value of a constant.

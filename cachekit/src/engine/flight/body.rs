@@ -54,7 +54,7 @@ enum Leader {
 
 /// Who polls.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+enum By {
     Leader,
     Waiter(u64),
 }
@@ -78,35 +78,41 @@ impl Body {
         })))
     }
 
-    /// Polls the body, if that is this caller's business now and no other caller does. Before, the caller's waker is noted.
-    pub(super) fn drive(self: &Arc<Self>, by: By, waker: &Waker) -> Driven {
-        let mut taken = match self.take(by, waker) {
-            Ok(work) => Taken { body: self, work: Some(work) },
+    /// Polls the body as its leader, unless a waiter does at the moment. A panic is the caller's. Little of the stack, for bodies
+    /// that lead bodies.
+    fn lead(self: &Arc<Self>, waker: &Waker) -> Driven {
+        let mut taken = match self.take(By::Leader, waker) {
+            Ok(taken) => taken,
             Err(driven) => return driven,
         };
-        let noted = Waker::from(Arc::clone(self));
-        match by {
-            // Its panic is its caller's.
-            By::Leader => match taken.poll(&noted) {
-                Poll::Pending => Driven::Pending,
-                Poll::Ready(output) => Driven::Ended(Some(Ok(output))),
-            },
-            By::Waiter(_) => {
-                let ended = match catch_unwind(AssertUnwindSafe(|| taken.poll(&noted))) {
-                    Ok(Poll::Pending) => return Driven::Pending,
-                    Ok(Poll::Ready(output)) => Ok(output),
-                    Err(panic) => Err(panic),
-                };
-                let driven = self.end(by, ended);
-                // Another panic must not go to this caller.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(taken)));
-                driven
-            }
+        match taken.poll(&Waker::from(Arc::clone(self))) {
+            Poll::Pending => Driven::Pending,
+            Poll::Ready(output) => Driven::Ended(Some(Ok(output))),
         }
     }
 
+    /// Polls the body as a waiter, if it was woken and no other caller does at the moment. A panic is the leader's.
+    pub(super) fn go_on(self: &Arc<Self>, ticket: u64, waker: &Waker) -> Driven {
+        let by = By::Waiter(ticket);
+        let mut taken = match self.take(by, waker) {
+            Ok(taken) => taken,
+            Err(driven) => return driven,
+        };
+        let noted = Waker::from(Arc::clone(self));
+        let ended = match catch_unwind(AssertUnwindSafe(|| taken.poll(&noted))) {
+            Ok(Poll::Pending) => return Driven::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
+        };
+        let driven = self.end(by, ended);
+        // Another panic must not go to this caller.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(taken)));
+        driven
+    }
+
+    /// Notes a caller's waker, and takes the body for a poll.
     #[inline(never)]
-    fn take(&self, by: By, waker: &Waker) -> Result<Work, Driven> {
+    fn take(&self, by: By, waker: &Waker) -> Result<Taken<'_>, Driven> {
         // Wakers are foreign code: cloned before the lock is taken, and the one that is replaced dropped after it.
         let waker = Arc::new(waker.clone());
         let mut state = self.0.lock();
@@ -114,7 +120,7 @@ impl Body {
         let taken = state.take(by);
         drop(state);
         drop(replaced);
-        taken
+        taken.map(|work| Taken { body: self, work: Some(work) })
     }
 
     #[inline(never)]
@@ -338,7 +344,7 @@ impl Future for Leading {
     type Output = Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Output> {
-        match self.body.drive(By::Leader, context.waker()) {
+        match self.body.lead(context.waker()) {
             Driven::Pending => Poll::Pending,
             Driven::Ended(end) => {
                 self.ended = true;

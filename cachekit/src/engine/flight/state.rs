@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::body::{Body, By, Driven, Output};
+use super::body::{Body, Driven, Output};
 use super::nesting::Edge;
 use super::pulse::{Pulse, STALL};
 use super::sync::{AtomicBool, Mutex, Ordering, Thread, current_thread, park_timeout, process_number};
@@ -173,7 +173,9 @@ impl Flight {
     pub(super) fn land(&self, landing: Landing) {
         let state = mem::replace(&mut *self.state.lock(), State::Landed(landing));
         if let State::Running { wakers: Some(wakers), .. } = state {
-            wakers.into_values().for_each(|waker| waker.wake_by_ref());
+            for waker in wakers.into_values() {
+                waker.wake_by_ref();
+            }
         }
     }
 
@@ -276,7 +278,7 @@ impl Future for Wait {
         let this = &mut *self;
         let mut waited = this.flight.poll(&mut this.ticket, context.waker()).map(Waited::from);
         if let (Poll::Pending, Some(ticket), Some(body)) = (&waited, this.ticket, this.flight.body()) {
-            match body.drive(By::Waiter(ticket), context.waker()) {
+            match body.go_on(ticket, context.waker()) {
                 Driven::Pending => {}
                 Driven::Ended(Some(Ok(output))) => waited = Poll::Ready(Waited::Output(output)),
                 // It has ended its flight, or is about to.
