@@ -26,12 +26,14 @@ pub struct FunctionStats {
 impl FunctionStats {
     /// Adds the counts of another cache.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { hits, misses, stores, errors, coalesced } = other;
+        let Self { hits, misses, stores, errors, coalesced, given_up, abandoned } = other;
         self.hits += hits;
         self.misses += misses;
         self.stores += stores;
         self.errors += errors;
         self.coalesced += coalesced;
+        self.given_up += given_up;
+        self.abandoned += abandoned;
     }
 
     /// The share of calls that were answered from the cache, 0 to 1; 0 before the first call.
