@@ -356,7 +356,7 @@ impl<'a, T: Transport> Ops<'a, T> {
     }
 }
 
-/// What the servers of a cluster are listed by.
+/// The text by which the servers of a cluster are sorted.
 fn order(node: Option<&Address>) -> Option<String> {
     node.map(ToString::to_string)
 }

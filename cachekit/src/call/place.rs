@@ -211,7 +211,7 @@ impl Identity<'_> {
         if version.is_empty() { stem } else { format!("{stem}@{version}") }
     }
 
-    /// The key of the function's version. All values of the option `version` share it: whoever knows the name can delete the
+    /// The key of the function's version. All values of the option `version` share it: the name is enough to delete the
     /// function, also in processes of an older or newer build.
     pub(crate) fn version_key(&self, engine: &Engine) -> String {
         version_key_of(engine, self.name)

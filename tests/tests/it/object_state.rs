@@ -125,7 +125,7 @@ fn keys_are_of_what_is_there() {
         cache.touch("expired", Duration::from_millis(1)).unwrap();
         assert!(cache.delete("deleted").unwrap());
         assert_eq!(cache.update("updated", 60, |_: Option<u8>| None).unwrap(), None);
-        // What is looked for, or computed and not stored, leaves a trace on a server.
+        // A look, and a computation that is not stored, leave a trace on a server.
         assert_eq!(cache.get::<u8>("absent").unwrap(), None);
         assert_eq!(cache.get_or_insert_with("nothing", 60, || None::<u8>), None);
         assert_eq!(cache.update("left", 60, |_: Option<u8>| None).unwrap(), None);

@@ -341,7 +341,7 @@ fn version_is_part_of_the_identity() {
     let (versions, entries): (Vec<String>, Vec<String>) =
         mem.keys().into_iter().partition(|key| cachekit_tests::is_version(key));
     assert!(entries.iter().all(|key| key.contains("options.versioned@1")), "{entries:?}");
-    // Whoever knows the name can delete the function, whatever its version is.
+    // The name is enough to delete the function, whatever its version is.
     assert_eq!(versions, ["cachekit:|options.versioned#version"]);
     assert_eq!(CALLS.take(), 1);
 }

@@ -25,7 +25,7 @@ use pool::Pool;
 /// At least as many as there are kinds of errors.
 const KINDS: usize = 16;
 
-/// What a backend is called.
+/// The name of a backend, and where it is.
 pub(crate) struct Name {
     /// Its word of `CACHE_TYPE` or its type, in errors.
     pub(crate) backend: Cow<'static, str>,
