@@ -17,6 +17,8 @@ pub(crate) enum TimeoutOption {
     Millis(u64),
     /// Computed at each store: seconds or a `Duration`.
     Computed(Expr),
+    /// Computed by a closure over the value.
+    OfValue(Expr),
 }
 
 /// The options of one attribute.
@@ -284,6 +286,10 @@ fn flight_timeout(value: Expr) -> syn::Result<TimeoutOption> {
             value,
             "`flight_timeout` can't be 0: write `single_flight = false` for calls that don't wait for each other",
         )),
+        TimeoutOption::OfValue(closure) => Err(syn::Error::new_spanned(
+            closure,
+            "`flight_timeout` is decided before there is a value: write it without `|..|`",
+        )),
         read => Ok(read),
     }
 }
@@ -326,6 +332,10 @@ fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
         Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), .. }) => {
             wrong("a timeout can't be negative; write `timeout = 0` for entries that never expire")
         }
+        Expr::Closure(closure) if closure.inputs.len() != 1 => wrong(
+            "the closure takes one argument, the value by reference: write `timeout = |value| duration`",
+        ),
+        Expr::Closure(_) => Ok(TimeoutOption::OfValue(value)),
         _ => Ok(TimeoutOption::Computed(value)),
     }
 }

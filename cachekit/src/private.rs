@@ -19,7 +19,7 @@ pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, ended};
 pub use crate::memo::lookup::{
     Computed, Fixed, Judged, Options, Pending, found, future, keep, keep_all, no, plain, predicate, probe,
-    result,
+    result, timed,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own};
 pub use crate::memo::view::{ViewKey, ViewPath};

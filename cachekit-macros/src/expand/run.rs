@@ -34,11 +34,11 @@ pub(super) fn body(
         owned_finish(model, owned, &pending, &rules)
     } else {
         let compute = compute(model);
-        let cache_if = cache_if(model);
+        let question = question(model);
         if model.is_async() {
-            quote!(#pending.finish_async(#rules, #cache_if, #compute).await)
+            quote!(#pending.finish_async(#rules, #question, #compute).await)
         } else {
-            quote!(#pending.finish(#rules, #cache_if, #compute))
+            quote!(#pending.finish(#rules, #question, #compute))
         }
     };
     quote! {
@@ -95,16 +95,15 @@ pub(super) fn numbered(count: usize) -> Vec<Ident> {
 
 /// The return type of the function that computes the value, and its body.
 pub(super) fn judged(model: &Model) -> (TokenStream, TokenStream) {
-    let Model { private, returns, conditions, .. } = model;
-    if conditions.cache_if.is_none() && model.flavor == Flavor::Memoize {
+    let Model { private, returns, .. } = model;
+    if !asks_value(model) && model.flavor == Flavor::Memoize {
         return (returns.to_token_stream(), bound_body(model));
     }
-    let references =
-        if conditions.cache_if.is_some() { key::pattern_references(model) } else { TokenStream::new() };
-    let (compute, cache_if) = (compute(model), cache_if(model));
+    let references = if asks_value(model) { key::pattern_references(model) } else { TokenStream::new() };
+    let (compute, policy, question) = (compute(model), key::policy(model), question(model));
     let body = quote! {{
         #references
-        #private::Judged::new(#private::future::<#returns, _>(#compute).await, #cache_if)
+        #private::Judged::new(#private::future::<#returns, _>(#compute).await, #policy, #question)
     }};
     (quote!(#private::Judged<#returns>), body)
 }
@@ -112,19 +111,31 @@ pub(super) fn judged(model: &Model) -> (TokenStream, TokenStream) {
 /// The function that makes a judged value of the value of [`judged`]'s body.
 pub(super) fn judge(model: &Model) -> TokenStream {
     let private = &model.private;
-    if model.conditions.cache_if.is_none() && model.flavor == Flavor::Memoize {
+    if !asks_value(model) && model.flavor == Flavor::Memoize {
         quote!(#private::Judged::kept)
     } else {
         quote!(#private::Judged::done)
     }
 }
 
-fn cache_if(model: &Model) -> TokenStream {
+/// Whether an option asks the value that was computed.
+fn asks_value(model: &Model) -> bool {
+    model.conditions.cache_if.is_some() || matches!(model.timeout, Some(TimeoutOption::OfValue(_)))
+}
+
+/// The closure that is asked with a value that may be stored.
+fn question(model: &Model) -> TokenStream {
     let Model { private, returns, conditions, .. } = model;
-    if let Some(closure) = &conditions.cache_if {
+    let cache_if = if let Some(closure) = &conditions.cache_if {
         quote!(#private::predicate::<#returns, _>(#closure))
     } else {
         quote!(#private::keep_all::<#returns>)
+    };
+    match &model.timeout {
+        Some(TimeoutOption::OfValue(closure)) => {
+            quote!(#private::timed::<#returns, _>(#cache_if, #closure))
+        }
+        _ => cache_if,
     }
 }
 
@@ -153,8 +164,8 @@ fn bound_body(model: &Model) -> TokenStream {
 fn compute(model: &Model) -> TokenStream {
     let Model { private, returns, .. } = model;
     let body = bound_body(model);
-    // The body owns the arguments, unless `cache_if` may look at them afterwards.
-    let capture = model.conditions.cache_if.is_none().then(|| quote!(move));
+    // The body owns the arguments, unless they may be looked at afterwards.
+    let capture = (!asks_value(model)).then(|| quote!(move));
     // A handler's response: its body must be read before it can be stored.
     let ready = |value: TokenStream| quote!(#private::Returns::<#returns>::NEW.__cachekit_ready(#value));
     if model.flavor == Flavor::Memoize {
@@ -171,7 +182,7 @@ fn compute(model: &Model) -> TokenStream {
 fn options(model: &Model) -> TokenStream {
     let Model { private, returns, single_flight, conditions, .. } = model;
     let timeout = match &model.timeout {
-        None => Ok(quote!(#private::Timeout::Default)),
+        None | Some(TimeoutOption::OfValue(_)) => Ok(quote!(#private::Timeout::Default)),
         Some(TimeoutOption::Millis(0)) => Ok(quote!(#private::Timeout::Never)),
         Some(TimeoutOption::Millis(millis)) => {
             Ok(quote!(#private::Timeout::After(#private::millis(#millis))))
@@ -215,7 +226,7 @@ fn options(model: &Model) -> TokenStream {
         quote!(#private::keep::<#returns>)
     };
     let flight_timeout = match &model.flight_timeout {
-        None => quote!(::core::option::Option::None),
+        None | Some(TimeoutOption::OfValue(_)) => quote!(::core::option::Option::None),
         Some(TimeoutOption::Millis(millis)) => {
             quote!(::core::option::Option::Some(#private::millis(#millis)))
         }
@@ -244,5 +255,5 @@ fn has_expressions(model: &Model) -> bool {
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
         || [&model.timeout, &model.flight_timeout]
             .iter()
-            .any(|timeout| matches!(timeout, Some(TimeoutOption::Computed(_))))
+            .any(|timeout| matches!(timeout, Some(TimeoutOption::Computed(_) | TimeoutOption::OfValue(_))))
 }

@@ -73,6 +73,25 @@ fn an_async_body_that_owns_all_it_needs_has_a_function_of_its_own() {
 }
 
 #[test]
+fn a_timeout_of_the_value_is_a_closure_of_one_argument() {
+    let text = memoize("timeout = |token| token.expires_in", "fn f(a: u8) -> Token { token(a) }");
+    assert!(text.contains("timed::<Token,_>(") && text.contains("|token|token.expires_in"), "{text}");
+    assert!(!text.contains("Computed"), "{text}");
+    for (attr, message) in [
+        ("timeout = || 5", "the closure takes one argument"),
+        ("timeout = |a, b| 5", "the closure takes one argument"),
+        ("flight_timeout = |value| 5", "decided before there is a value"),
+    ] {
+        let text = attribute(
+            Flavor::Memoize,
+            attr.parse().expect("options"),
+            &"fn f() -> u8 { 0 }".parse().expect("an item"),
+        );
+        assert!(text.to_string().contains(message), "{attr}: {text}");
+    }
+}
+
+#[test]
 fn parts_of_many_arguments_are_in_tuples_of_at_most_eight() {
     let parts = |count: usize| {
         let arguments: Vec<_> = (0..count).map(|n| format!("a{n}: u8")).collect();

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use cachekit_backends::Timeout;
 use cachekit_backends::simple::Draft;
 
 use super::faithful::comes_back;
@@ -14,6 +15,34 @@ use crate::engine::flight::{Berth, Key, Shared, scope};
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
 use crate::engine::{Lead, Snapshot};
+
+/// The decision about a value that was computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    /// Whether it is to be stored.
+    keep: bool,
+    /// The time to live of its entry, where the value decides it.
+    timeout: Option<Timeout>,
+}
+
+impl From<bool> for Verdict {
+    fn from(keep: bool) -> Self {
+        Self { keep, timeout: None }
+    }
+}
+
+impl From<Timeout> for Verdict {
+    fn from(timeout: Timeout) -> Self {
+        Self { keep: true, timeout: Some(timeout) }
+    }
+}
+
+impl Verdict {
+    /// Judges a value. One that has no part to be stored isn't asked.
+    pub(crate) fn of<R, V: Into<Self>>(policy: &Policy<R>, output: &R, judge: impl FnOnce(&R) -> V) -> Self {
+        if (policy.stores)(output) { judge(output).into() } else { Self::from(false) }
+    }
+}
 
 /// The duty to compute. If it is dropped, by a panic or a cancellation, one of the calls that wait takes over.
 pub(crate) struct Duty<'a> {
@@ -100,28 +129,28 @@ impl<'a> Duty<'a> {
     }
 
     /// Stores the value if it is to be stored, and hands it to the calls that wait. Blocks the thread.
-    pub(crate) fn settle_blocking<R>(
+    pub(crate) fn settle_blocking<R, V: Into<Verdict>>(
         mut self,
         policy: &Policy<R>,
         output: &R,
-        keep: impl FnOnce(&R) -> bool,
+        judge: impl FnOnce(&R) -> V,
     ) {
-        if let Some(write) = self.store(policy, output, keep) {
+        if let Some(write) = self.store(policy, output, judge) {
             ready(write.run(BlockingIo, &self.call));
         }
         self.land(policy, output);
     }
 
     /// The same over a driver. Returns the value.
-    pub(crate) async fn settle<R, D: Io>(
+    pub(crate) async fn settle<R, D: Io, V: Into<Verdict>>(
         mut self,
         io: D,
         policy: &Policy<R>,
         output: R,
-        keep: impl FnOnce(&R) -> bool,
+        judge: impl FnOnce(&R) -> V,
     ) -> R {
         // The value is not borrowed while the backend is waited for: it need not be `Sync`.
-        let write = self.store(policy, &output, keep);
+        let write = self.store(policy, &output, judge);
         if let Some(write) = write {
             write.run(io, &self.call).await;
         }
@@ -130,10 +159,19 @@ impl<'a> Duty<'a> {
     }
 
     /// Stores a value in process, or returns the write to the backend. If the value is not stored, this ends the flight.
-    fn store<R>(&mut self, policy: &Policy<R>, output: &R, keep: impl FnOnce(&R) -> bool) -> Option<Write> {
-        if !((policy.stores)(output) && keep(output)) {
+    fn store<R, V: Into<Verdict>>(
+        &mut self,
+        policy: &Policy<R>,
+        output: &R,
+        judge: impl FnOnce(&R) -> V,
+    ) -> Option<Write> {
+        let Verdict { keep, timeout } = Verdict::of(policy, output, judge);
+        if !keep {
             self.release_flight();
             return None;
+        }
+        if let Some(timeout) = timeout {
+            self.call.life = timeout.resolve(self.call.engine.default_timeout);
         }
         let flight = self.flight.as_ref()?;
         match self.place.take()? {

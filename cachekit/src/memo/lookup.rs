@@ -15,7 +15,7 @@ use super::owned::Owned;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::sharing;
-use crate::call::store::Duty;
+use crate::call::store::{Duty, Verdict};
 use crate::call::{Call, Outcome, Place, Round, Source, feed_local};
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 use crate::engine::{Engine, Hold};
@@ -221,22 +221,27 @@ impl<F> Pending<F> {
     /// The rest of a call that missed: waits for another call's computation, or runs the body and stores its value. Blocks
     /// the thread.
     #[inline]
-    pub fn finish<R>(
+    pub fn finish<R, V: Into<Verdict>>(
         self,
         policy: &Policy<R>,
-        cache_if: impl FnOnce(&R) -> bool,
+        judge: impl FnOnce(&R) -> V,
         body: impl FnOnce() -> R,
     ) -> R
     where
         F: Fn(&R) -> bool,
     {
-        self.finish_by(policy, cache_if, &mut Once(Some(body)))
+        self.finish_by(policy, judge, &mut Once(Some(body)))
     }
 
     /// One function for all memoized functions of a return type, so that each adds little code to the program. Its frame is on
     /// the stack while the body runs, so what comes before and after the body has frames of its own.
     #[inline(never)]
-    fn finish_by<R>(self, policy: &Policy<R>, cache_if: impl FnOnce(&R) -> bool, body: &mut dyn Body<R>) -> R
+    fn finish_by<R, V: Into<Verdict>>(
+        self,
+        policy: &Policy<R>,
+        judge: impl FnOnce(&R) -> V,
+        body: &mut dyn Body<R>,
+    ) -> R
     where
         F: Fn(&R) -> bool,
     {
@@ -249,15 +254,15 @@ impl<F> Pending<F> {
             },
         };
         let output = duty.run(|| body.run());
-        settle(duty, policy, &output, cache_if);
+        settle(duty, policy, &output, judge);
         output
     }
 
     /// The same as a task. In a box, so that the future of a call, which is a hit most of the time, is small to move.
-    pub fn finish_async<R, B>(
+    pub fn finish_async<R, B, V: Into<Verdict>>(
         self,
         policy: &Policy<R>,
-        cache_if: impl FnOnce(&R) -> bool,
+        judge: impl FnOnce(&R) -> V,
         body: B,
     ) -> Pin<Box<impl Future<Output = R>>>
     where
@@ -274,7 +279,7 @@ impl<F> Pending<F> {
                 },
             };
             let output = duty.run_async(body).await;
-            settle_async(duty, policy, output, cache_if).await
+            settle_async(duty, policy, output, judge).await
         })
     }
 
@@ -298,8 +303,8 @@ impl<F> Pending<F> {
                     Outcome::Compute(duty) => duty,
                 },
             };
-            let Judged { output, keep } = judge(duty.run_async(body).await);
-            settle_async(duty, policy, output, move |_| keep).await
+            let Judged { output, verdict } = judge(duty.run_async(body).await);
+            settle_async(duty, policy, output, move |_| verdict).await
         })
     }
 
@@ -324,13 +329,13 @@ impl<F> Pending<F> {
     }
 }
 
-/// A value, and whether it is to be stored.
+/// A value, and the decision about it.
 #[derive(Debug)]
 pub struct Judged<R> {
     /// The value.
     pub output: R,
-    /// Whether it is to be stored.
-    pub keep: bool,
+    /// Whether it is to be stored, and for how long.
+    pub verdict: Verdict,
 }
 
 impl<R> Judged<R> {
@@ -338,7 +343,7 @@ impl<R> Judged<R> {
     #[inline]
     #[must_use]
     pub fn kept(output: R) -> Self {
-        Self { output, keep: true }
+        Self { output, verdict: Verdict::from(true) }
     }
 
     /// Returns it as it is.
@@ -348,11 +353,11 @@ impl<R> Judged<R> {
         self
     }
 
-    /// Asks `cache_if`.
+    /// Judges a value.
     #[inline]
-    pub fn new(output: R, cache_if: impl FnOnce(&R) -> bool) -> Self {
-        let keep = cache_if(&output);
-        Self { output, keep }
+    pub fn new<V: Into<Verdict>>(output: R, policy: &Policy<R>, judge: impl FnOnce(&R) -> V) -> Self {
+        let verdict = Verdict::of(policy, &output, judge);
+        Self { output, verdict }
     }
 }
 
@@ -373,8 +378,13 @@ fn wait<R>(
 }
 
 #[inline(never)]
-fn settle<R>(duty: Box<Duty<'static>>, policy: &Policy<R>, output: &R, cache_if: impl FnOnce(&R) -> bool) {
-    duty.settle_blocking(policy, output, cache_if);
+fn settle<R, V: Into<Verdict>>(
+    duty: Box<Duty<'static>>,
+    policy: &Policy<R>,
+    output: &R,
+    judge: impl FnOnce(&R) -> V,
+) {
+    duty.settle_blocking(policy, output, judge);
 }
 
 /// A future on the heap whose poll has a frame of its own: what comes before and after a body takes nothing of the stack
@@ -402,13 +412,13 @@ fn wait_async<R, F: Fn(&R) -> bool>(
 
 /// As [`settle`], for a task. It gets the value whole, which need not be `Sync`.
 #[inline(never)]
-fn settle_async<R, C: FnOnce(&R) -> bool>(
+fn settle_async<R, V: Into<Verdict>, C: FnOnce(&R) -> V>(
     duty: Box<Duty<'static>>,
     policy: &Policy<R>,
     output: R,
-    cache_if: C,
+    judge: C,
 ) -> Apart<impl Future<Output = R>> {
-    Apart(Box::pin(duty.settle(AsyncIo, policy, output, cache_if)))
+    Apart(Box::pin(duty.settle(AsyncIo, policy, output, judge)))
 }
 
 /// Whether a value serves: a stored one unless it is stale, a computed one always.
@@ -529,6 +539,16 @@ pub fn keep<R>(_: &R) -> bool {
 #[inline]
 pub fn keep_all<R>(_: &R) -> bool {
     true
+}
+
+/// Asks a value that is to be stored for the timeout of its entry.
+pub fn timed<R, T: Into<Timeout>>(
+    cache_if: impl FnOnce(&R) -> bool,
+    timeout: impl FnOnce(&R) -> T,
+) -> impl FnOnce(&R) -> Verdict {
+    move |value| {
+        if cache_if(value) { Verdict::from(timeout(value).into()) } else { Verdict::from(false) }
+    }
 }
 
 /// Tells the compiler the type of a predicate's argument.

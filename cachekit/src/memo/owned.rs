@@ -156,11 +156,11 @@ enum Step<R> {
 impl<R: Send + 'static> Working<R> {
     /// Stores the value, and ends the flight.
     #[inline(never)]
-    fn settle(&mut self, Judged { output, keep }: Judged<R>) {
+    fn settle(&mut self, Judged { output, verdict }: Judged<R>) {
         let Some(duty) = self.duty.take() else { return };
         let policy = self.policy;
         self.step = Step::Settle(Box::pin(async move {
-            Box::new(duty.settle(AsyncIo, &policy, output, |_| keep).await) as Output
+            Box::new(duty.settle(AsyncIo, &policy, output, move |_| verdict).await) as Output
         }));
     }
 }

@@ -11,6 +11,7 @@ mod config;
 mod deletion;
 mod flight;
 mod fork;
+mod freshness;
 mod identity;
 mod instantiation;
 mod invalidates;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cachekit_backends::simple::Entry;
-use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher, Ttl};
+use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher, Timeout, Ttl};
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
@@ -44,6 +44,7 @@ pub(crate) mod stats {
 pub(crate) struct Engine {
     pub(crate) prefix: String,
     pub(crate) clock: Clock,
+    pub(crate) default_timeout: Timeout,
     pub(crate) local: LocalStore,
     pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) flights: Arc<flight::Flights<Snapshot>>,
@@ -58,6 +59,7 @@ impl Engine {
         Arc::new(Self {
             prefix: "p|".into(),
             clock: Clock::system(),
+            default_timeout: Timeout::Never,
             local: LocalStore { secret: KeySecret::new(), cell: Mutex::new(None) },
             remote,
             flights: Arc::new(flight::Flights::new()),
