@@ -85,6 +85,22 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Whether the [`monotonic`](Self::monotonic) moment `expiry` is certainly not over. Costs one load and calls nothing;
+    /// false within two ticks (8 ms) of the moment and while the ticker sleeps, when only [`is_past`](Self::is_past) knows.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a few instructions of the hottest path there is")]
+    pub(crate) fn is_certainly_before(&self, expiry: u64) -> bool {
+        match &self.0 {
+            Source::System => {
+                let coarse = COARSE.load(Ordering::Relaxed);
+                coarse != ASLEEP && expiry > coarse + 2 * TICK
+            }
+            Source::Manual(at) => expiry > at.load(Ordering::SeqCst),
+        }
+    }
+}
+
 #[cold]
 fn precise_is_past(expiry: u64, coarse: u64) -> bool {
     if coarse == ASLEEP {

@@ -62,7 +62,7 @@ pub use entry::{
 pub use error::{Error, ErrorKind, Result};
 pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
 #[doc(hidden)]
-pub use key::{Scout, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure};
+pub use key::{NO_WORDS, Scout, Words, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure};
 #[doc(hidden)]
 pub use process::{PerProcess, process_number};
 pub use registry::{Opened, describe, open, register_backend};

@@ -147,6 +147,11 @@ settings! {
     threshold: usize = 10_000, Number("the most items to keep, 0 for no limit"),
         |items: usize| items;
 
+    /// The most bytes that entries in this process take together: keys, values and what each takes beside them. A heavier value
+    /// is returned and not kept. Default: 256 MiB; 0 is no limit. `filesystem` has no such bound, and refuses the setting.
+    max_bytes: u64 = 256 << 20, Number("the most bytes to keep in this process, 0 for no limit"),
+        |bytes: u64| bytes;
+
     /// The text before every key, on every backend. Default: `cachekit:`. An empty one can't be given in the environment,
     /// where an empty value is unset.
     key_prefix: String = "cachekit:".into(), Verbatim,

@@ -22,6 +22,12 @@ fn check(config: &Config, problems: &mut Problems) {
         Some(dir) if dir.as_os_str().is_empty() => problems.add("`dir` must not be empty"),
         Some(_) => {}
     }
+    if config.max_bytes != Config::default().max_bytes {
+        problems.add(
+            "`filesystem` has no bound of bytes, so `max_bytes` (`CACHE_MAX_BYTES`) would be ignored: bound the number of its \
+             entries by `threshold`, or leave it out",
+        );
+    }
 }
 
 fn open(config: &Config, clock: &Clock) -> Result<Opened> {

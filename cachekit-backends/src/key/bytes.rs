@@ -28,6 +28,14 @@ impl KeyBytes {
         }
     }
 
+    /// Returns how many of the bytes are in an allocation of their own.
+    pub(crate) fn heap(&self) -> usize {
+        match &self.0 {
+            Repr::Inline(..) => 0,
+            Repr::Shared(bytes) => bytes.len(),
+        }
+    }
+
     /// The bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {

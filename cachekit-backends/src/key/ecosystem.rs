@@ -79,7 +79,6 @@ mod smallvec {
     use super::super::{CacheKey, KeyWriter};
 
     impl<A: Array<Item: CacheKey>> CacheKey for SmallVec<A> {
-        const TRUSTED: bool = A::Item::TRUSTED;
         #[inline]
         fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
             self.as_slice().cache_key(writer);

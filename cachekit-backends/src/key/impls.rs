@@ -20,13 +20,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::words::TEXT_WORDS;
 use super::{CacheKey, KeyWriter};
+
+const fn larger(one: usize, other: usize) -> usize {
+    if one > other { one } else { other }
+}
 
 /// A type whose parts are leaves: no code of a user runs when it is fed.
 macro_rules! leaves {
-    ($($t:ty: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
+    ($($t:ty $([$words:expr])?: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
         impl $crate::CacheKey for $t {
-            const TRUSTED: bool = true;
+            $(const WORDS: usize = $words;)?
             #[inline]
             fn cache_key<W: $crate::KeyWriter>(&self, $writer: &mut W) {
                 let $value = self;
@@ -38,9 +43,9 @@ macro_rules! leaves {
 
 /// A type that is trusted as far as its parameters are.
 macro_rules! wrappers {
-    ($([$($p:ident),+ $(; $extra:ident)?] $t:ty: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
+    ($([$($p:ident),+ $(; $extra:ident)?] $t:ty $([$words:expr])?: |$value:ident, $writer:ident| $feed:expr;)*) => {$(
         impl<$($p: $crate::CacheKey,)+ $($extra)?> $crate::CacheKey for $t {
-            const TRUSTED: bool = $($p::TRUSTED)&&+;
+            $(const WORDS: usize = $words;)?
             #[inline]
             fn cache_key<W: $crate::KeyWriter>(&self, $writer: &mut W) {
                 let $value = self;
@@ -56,8 +61,8 @@ pub(super) use {leaves, wrappers};
 macro_rules! integers {
     ($($t:ident $write:ident,)*) => {$(
         leaves! {
-            $t: |x, w| w.$write(*x);
-            NonZero<$t>: |x, w| w.$write(x.get());
+            $t [size_of::<$t>().div_ceil(8)]: |x, w| w.$write(*x);
+            NonZero<$t> [size_of::<$t>().div_ceil(8)]: |x, w| w.$write(x.get());
         }
     )*};
 }
@@ -67,7 +72,7 @@ integers! {
 }
 
 impl CacheKey for u8 {
-    const TRUSTED: bool = true;
+    const WORDS: usize = 1;
     #[inline]
     fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
         writer.write_u8(*self);
@@ -83,30 +88,29 @@ const NAN_32: u32 = 0x7fc0_0000;
 const NAN_64: u64 = 0x7ff8_0000_0000_0000;
 
 leaves! {
-    NonZero<u8>: |x, w| w.write_u8(x.get());
-    bool: |x, w| w.write_u8(u8::from(*x));
-    char: |x, w| w.write_u32(u32::from(*x));
-    f32: |x, w| w.write_u32(if x.is_nan() { NAN_32 } else { x.to_bits() });
-    f64: |x, w| w.write_u64(if x.is_nan() { NAN_64 } else { x.to_bits() });
-    (): |_x, _w| {};
+    NonZero<u8> [1]: |x, w| w.write_u8(x.get());
+    bool [1]: |x, w| w.write_u8(u8::from(*x));
+    char [1]: |x, w| w.write_u32(u32::from(*x));
+    f32 [1]: |x, w| w.write_u32(if x.is_nan() { NAN_32 } else { x.to_bits() });
+    f64 [1]: |x, w| w.write_u64(if x.is_nan() { NAN_64 } else { x.to_bits() });
+    () [0]: |_x, _w| {};
     Infallible: |x, _w| match *x {};
-    // No byte of UTF-8 is 0xff, so it ends the text.
-    str: |x, w| { w.write_delimited(x.as_bytes()); w.write_u8(0xff) };
-    String: |x, w| x.as_str().cache_key(w);
+    str [TEXT_WORDS]: |x, w| w.write_text(x);
+    String [TEXT_WORDS]: |x, w| x.as_str().cache_key(w);
     CStr: |x, w| w.write_delimited(x.to_bytes_with_nul());
     CString: |x, w| x.as_c_str().cache_key(w);
     OsStr: |x, w| x.as_encoded_bytes().cache_key(w);
     OsString: |x, w| x.as_os_str().cache_key(w);
     PathBuf: |x, w| x.as_path().cache_key(w);
-    Ordering: |x, w| w.write_i8(*x as i8);
-    RangeFull: |_x, _w| {};
-    Duration: |x, w| { w.write_u64(x.as_secs()); w.write_u32(x.subsec_nanos()) };
-    SystemTime: |x, w| match x.duration_since(UNIX_EPOCH) {
+    Ordering [1]: |x, w| w.write_i8(*x as i8);
+    RangeFull [0]: |_x, _w| {};
+    Duration [2]: |x, w| { w.write_u64(x.as_secs()); w.write_u32(x.subsec_nanos()) };
+    SystemTime [3]: |x, w| match x.duration_since(UNIX_EPOCH) {
         Ok(after) => { w.write_u8(0); after.cache_key(w) }
         Err(before) => { w.write_u8(1); before.duration().cache_key(w) }
     };
-    Ipv4Addr: |x, w| w.write_delimited(&x.octets());
-    Ipv6Addr: |x, w| w.write_delimited(&x.octets());
+    Ipv4Addr [TEXT_WORDS]: |x, w| w.write_delimited(&x.octets());
+    Ipv6Addr [TEXT_WORDS]: |x, w| w.write_delimited(&x.octets());
     IpAddr: |x, w| match x {
         IpAddr::V4(ip) => { w.write_u8(4); ip.cache_key(w) }
         IpAddr::V6(ip) => { w.write_u8(6); ip.cache_key(w) }
@@ -127,26 +131,26 @@ leaves! {
 }
 
 wrappers! {
-    [T] Option<T>: |x, w| match x {
+    [T] Option<T> [T::WORDS.saturating_add(1)]: |x, w| match x {
         None => w.write_u8(0),
         Some(x) => { w.write_u8(1); x.cache_key(w) }
     };
-    [T, E] Result<T, E>: |x, w| match x {
+    [T, E] Result<T, E> [larger(T::WORDS, E::WORDS).saturating_add(1)]: |x, w| match x {
         Ok(x) => { w.write_u8(0); x.cache_key(w) }
         Err(x) => { w.write_u8(1); x.cache_key(w) }
     };
-    [T] Bound<T>: |x, w| match x {
+    [T] Bound<T> [T::WORDS.saturating_add(1)]: |x, w| match x {
         Bound::Included(x) => { w.write_u8(0); x.cache_key(w) }
         Bound::Excluded(x) => { w.write_u8(1); x.cache_key(w) }
         Bound::Unbounded => w.write_u8(2),
     };
-    [T] Wrapping<T>: |x, w| x.0.cache_key(w);
-    [T] Saturating<T>: |x, w| x.0.cache_key(w);
-    [T] Reverse<T>: |x, w| x.0.cache_key(w);
-    [T] Range<T>: |x, w| { x.start.cache_key(w); x.end.cache_key(w) };
-    [T] RangeFrom<T>: |x, w| x.start.cache_key(w);
-    [T] RangeTo<T>: |x, w| x.end.cache_key(w);
-    [T] RangeToInclusive<T>: |x, w| x.end.cache_key(w);
+    [T] Wrapping<T> [T::WORDS]: |x, w| x.0.cache_key(w);
+    [T] Saturating<T> [T::WORDS]: |x, w| x.0.cache_key(w);
+    [T] Reverse<T> [T::WORDS]: |x, w| x.0.cache_key(w);
+    [T] Range<T> [T::WORDS.saturating_mul(2)]: |x, w| { x.start.cache_key(w); x.end.cache_key(w) };
+    [T] RangeFrom<T> [T::WORDS]: |x, w| x.start.cache_key(w);
+    [T] RangeTo<T> [T::WORDS]: |x, w| x.end.cache_key(w);
+    [T] RangeToInclusive<T> [T::WORDS]: |x, w| x.end.cache_key(w);
     // One that was iterated to its end differs from one that was not, and only its bound shows it.
     [T] RangeInclusive<T>: |x, w| { x.start().cache_key(w); x.end_bound().cache_key(w) };
 
@@ -170,7 +174,6 @@ pub(super) fn feed_items<W: KeyWriter>(len: usize, items: impl Iterator<Item: Ca
 }
 
 impl<T: CacheKey, const N: usize> CacheKey for [T; N] {
-    const TRUSTED: bool = T::TRUSTED;
     #[inline]
     fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
         self.as_slice().cache_key(writer);
@@ -178,7 +181,7 @@ impl<T: CacheKey, const N: usize> CacheKey for [T; N] {
 }
 
 impl<T: ?Sized> CacheKey for PhantomData<T> {
-    const TRUSTED: bool = true;
+    const WORDS: usize = 0;
     #[inline]
     fn cache_key<W: KeyWriter>(&self, _writer: &mut W) {}
 }
@@ -186,7 +189,7 @@ impl<T: ?Sized> CacheKey for PhantomData<T> {
 macro_rules! pointers {
     ($($t:ty,)*) => {$(
         impl<T: CacheKey + ?Sized> CacheKey for $t {
-            const TRUSTED: bool = T::TRUSTED;
+            const WORDS: usize = T::WORDS;
             #[inline]
             fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
                 (**self).cache_key(writer);
@@ -197,7 +200,7 @@ macro_rules! pointers {
 pointers! { &T, Box<T>, Rc<T>, Arc<T>, }
 
 impl<B: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, B> {
-    const TRUSTED: bool = B::TRUSTED;
+    const WORDS: usize = B::WORDS;
     #[inline]
     fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
         (**self).cache_key(writer);
@@ -207,7 +210,7 @@ impl<B: CacheKey + ToOwned + ?Sized> CacheKey for Cow<'_, B> {
 macro_rules! tuples {
     ($($head:ident $($tail:ident)*)?) => {$(
         impl<$head: CacheKey, $($tail: CacheKey),*> CacheKey for ($head, $($tail,)*) {
-            const TRUSTED: bool = $head::TRUSTED $(&& $tail::TRUSTED)*;
+            const WORDS: usize = $head::WORDS$(.saturating_add($tail::WORDS))*;
             #[inline]
             #[expect(non_snake_case, reason = "a field is named like its type")]
             fn cache_key<Writer: KeyWriter>(&self, writer: &mut Writer) {

@@ -11,7 +11,7 @@ use super::unordered::{EntryHasher, KeyedSum};
 /// Returns the product of two numbers, folded into one.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
-fn fold(a: u64, b: u64) -> u64 {
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }

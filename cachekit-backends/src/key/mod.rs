@@ -11,6 +11,7 @@ mod scout;
 mod stable;
 mod type_name;
 mod unordered;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +21,13 @@ use std::hash::Hasher;
 pub use bytes::KeyBytes;
 pub use form::{feed_debug, feed_serialize};
 pub use hashed::feed_hash;
+pub(crate) use local::fold;
 pub use local::{KeyHasher, KeySecret};
 pub use record::{Matcher, Recorder};
 pub use scout::Scout;
 pub use stable::{StableWriter, base32};
 pub use type_name::{is_of_std, names_closure};
+pub use words::{NO_WORDS, Words};
 
 use type_name::holds_address;
 use unordered::Unordered;
@@ -57,10 +60,9 @@ use unordered::Unordered;
             with `key = expr`, or let its `Debug` text stand for it with `debug(..)`"
 )]
 pub trait CacheKey {
-    /// Whether feeding runs only code of the standard library and of cachekit, which can't call back into a cache. Such
-    /// keys are compared in place, under the lock of their shard; others are compared outside of it.
+    /// How many words a value fills at most that is fed into [`Words`]: then they tell all values of the type apart.
     #[doc(hidden)]
-    const TRUSTED: bool = false;
+    const WORDS: usize = NO_WORDS;
 
     /// Feeds this value into a writer.
     fn cache_key<W: KeyWriter>(&self, writer: &mut W);
@@ -94,6 +96,14 @@ pub trait KeyWriter: Hasher + sealed::Sealed + Sized {
     /// Feeds bytes without their length, where the parts around them tell where they end.
     #[doc(hidden)]
     fn write_delimited(&mut self, bytes: &[u8]);
+
+    /// Feeds a text. No byte of UTF-8 is 0xff, so it ends the text.
+    #[doc(hidden)]
+    #[inline]
+    fn write_text(&mut self, text: &str) {
+        self.write_delimited(text.as_bytes());
+        self.write_u8(0xff);
+    }
 
     /// Feeds a collection without an order, all entries of which have been added.
     #[doc(hidden)]
@@ -131,4 +141,5 @@ mod sealed {
     impl Sealed for super::Scout {}
     impl Sealed for super::StableWriter {}
     impl Sealed for super::unordered::EntryHasher {}
+    impl<const K: usize> Sealed for super::Words<K> {}
 }

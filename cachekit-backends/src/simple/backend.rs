@@ -2,11 +2,11 @@ use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::entry::{Draft, Entry};
-use super::store::SimpleStore;
+use super::tables::Tables;
+use super::values::{Entry, ValueCall, Values, Weight};
 use crate::{
-    Backend, Capabilities, Clock, Cursor, Error, ErrorKind, Fetched, KeyBytes, KeyPage, KeyWriter as _,
-    Result, Token, Ttl, Usage, Version,
+    Backend, Capabilities, Clock, Cursor, Error, ErrorKind, Fetched, KeyBytes, KeyPage, Result, Token, Ttl,
+    Usage, Version,
 };
 
 /// Keys share the marks of their absence in so many stripes.
@@ -17,7 +17,8 @@ const MARKS: usize = 1024;
 ///
 /// Copies each value once in and once out. It can do everything but share with other processes.
 pub struct SimpleBackend {
-    store: Arc<SimpleStore>,
+    tables: Arc<Tables>,
+    values: Arc<Values>,
     /// Numbers writes and deletions; a number is given once.
     sequence: AtomicU64,
     /// The number of the last write or deletion of any key in a stripe.
@@ -36,16 +37,19 @@ struct Stored {
 impl SimpleBackend {
     /// A store of at most `threshold` entries, 0 being without limit, that live by `clock`.
     pub fn new(threshold: usize, clock: Clock) -> Self {
+        let tables = Tables::new(threshold, 0, clock);
         Self {
-            store: SimpleStore::new(threshold, clock),
+            values: tables.values(0, false),
+            tables,
             sequence: AtomicU64::new(0),
             marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
             cleared: AtomicU64::new(0),
         }
     }
 
-    fn digest(&self, key: &str) -> u64 {
-        self.store.digest(|h| h.write(key.as_bytes()))
+    fn call(&self, key: &str) -> ValueCall {
+        let (key, instance) = (key.as_bytes(), 0);
+        ValueCall { digest: self.values.digest(|h| h.write(key)), bytes: KeyBytes::new(key), instance }
     }
 
     fn next(&self) -> u64 {
@@ -53,7 +57,7 @@ impl SimpleBackend {
     }
 
     fn mark(&self, digest: u64) -> &AtomicU64 {
-        // Bits that neither the choice of a shard nor the table's upper seven use.
+        // Bits that neither the choice of a bucket nor its tags use.
         &self.marks[(digest >> 16) as usize % MARKS]
     }
 
@@ -68,44 +72,39 @@ impl SimpleBackend {
         Token(u128::from(stored.number) << 1 | 1)
     }
 
-    fn find(&self, digest: u64, key: &str) -> Option<Arc<Entry>> {
-        // Only the reference count is raised under the lock.
-        self.store.read(digest, |m| m.write_delimited(key.as_bytes()), Arc::clone)
-    }
-
     /// An entry and its key's state.
     fn look(&self, key: &str) -> (Option<Vec<u8>>, Token) {
-        let digest = self.digest(key);
+        let ValueCall { digest, .. } = self.call(key);
         // First: a change after this leaves a token that is void already.
         let absent = self.absent(digest);
-        match self.find(digest, key).as_deref().and_then(Entry::value::<Stored>) {
+        match self.values.get(digest, key.as_bytes()).as_deref().and_then(Entry::value::<Stored>) {
             Some(stored) => (Some(stored.bytes.clone()), Self::present(stored)),
             None => (None, absent),
         }
     }
 
     /// Writes if `allows`, which is given the key's state under the lock, says so.
-    fn write(&self, key: &str, value: &[u8], life: Ttl, allows: impl FnOnce(Token) -> bool) -> bool {
-        let digest = self.digest(key);
-        let bytes = value.to_vec();
-        self.store.update(digest, key.as_bytes(), |old| {
-            let old = old.and_then(Entry::value::<Stored>);
-            if !allows(old.map_or_else(|| self.absent(digest), Self::present)) {
-                return (None, false);
+    fn write(&self, key: &str, value: &[u8], life: Ttl, allows: impl Fn(Token) -> bool) -> bool {
+        let call = self.call(key);
+        let weight = Weight { bytes: (size_of::<Stored>() + value.len()) as u64, exact: true };
+        let expiry = self.tables.expiry(life);
+        // The state that this write has left behind, where there was no room for it at first.
+        let mut left = None;
+        let mut written = false;
+        self.values.update(&call, |old| {
+            let old = old.and_then(|(entry, _)| entry.value::<Stored>());
+            let state = old.map_or_else(|| self.absent(call.digest), Self::present);
+            written = left == Some(state) || allows(state);
+            if !written {
+                return None;
             }
             let number = self.next();
             // Also a write marks: the entry may be evicted or expire, and the key is absent as before.
-            self.mark(digest).fetch_max(number, Ordering::SeqCst);
-            let draft = Draft {
-                digest,
-                bytes: KeyBytes::new(key.as_bytes()),
-                expiry: self.store.expiry(life),
-                birth: self.store.now(),
-                instance: 0,
-                function: 0,
-            };
-            (Some(SimpleStore::entry(draft, Stored { number, bytes })), true)
-        })
+            self.mark(call.digest).fetch_max(number, Ordering::SeqCst);
+            left = Some(old.map_or_else(|| self.absent(call.digest), Self::present));
+            Some((Entry::new(call.bytes.clone(), weight, Stored { number, bytes: value.to_vec() }), expiry))
+        });
+        written
     }
 }
 
@@ -129,18 +128,18 @@ impl Backend for SimpleBackend {
     }
 
     fn delete(&self, key: &str) -> Result<bool> {
-        let digest = self.digest(key);
+        let call = self.call(key);
         let void = || {
-            self.mark(digest).fetch_max(self.next(), Ordering::SeqCst);
+            self.mark(call.digest).fetch_max(self.next(), Ordering::SeqCst);
         };
-        Ok(self.store.remove_and(digest, key.as_bytes(), void))
+        Ok(self.values.remove_and(&call, void))
     }
 
     fn clear(&self, prefix: &str) -> Result<()> {
         let void = || {
             self.cleared.fetch_max(self.next(), Ordering::SeqCst);
         };
-        self.store.remove_where(|key| key.starts_with(prefix.as_bytes()), void);
+        self.values.remove_where(|key| key.starts_with(prefix.as_bytes()), void);
         Ok(())
     }
 
@@ -157,20 +156,19 @@ impl Backend for SimpleBackend {
     }
 
     fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
-        let part =
-            at.map_or(Some(0), |Cursor(at)| Some(usize::from_le_bytes(at.as_slice().try_into().ok()?)));
+        let part = at.map_or(Some(0), |Cursor(at)| Some(u64::from_le_bytes(at.as_slice().try_into().ok()?)));
         let part =
             part.ok_or_else(|| Error::new(ErrorKind::Other, "a cursor that this store has not made"))?;
         let mut keys = Vec::new();
-        let more = self.store.visit(part, |_, key| {
+        let next = self.values.visit(part, |key| {
             let key = std::str::from_utf8(key).ok().filter(|key| key.starts_with(prefix));
             keys.extend(key.map(str::to_owned));
         });
-        Ok(KeyPage::new(keys, more.then(|| Cursor((part + 1).to_le_bytes().to_vec()))))
+        Ok(KeyPage::new(keys, next.map(|next| Cursor(next.to_le_bytes().to_vec()))))
     }
 
     fn usage(&self) -> Usage {
-        Usage::new(Some(self.store.len() as u64), Some(self.store.evictions()))
+        Usage::new(Some(self.tables.len() as u64), Some(self.tables.evictions()))
     }
 
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
@@ -191,6 +189,6 @@ impl Backend for SimpleBackend {
 
 impl std::fmt::Debug for SimpleBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimpleBackend").field("entries", &self.store.len()).finish_non_exhaustive()
+        f.debug_struct("SimpleBackend").field("entries", &self.tables.len()).finish_non_exhaustive()
     }
 }

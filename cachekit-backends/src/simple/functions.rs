@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 /// the sequence and raises a horizon to it, in one write, however many entries there are; an entry born before the horizon
 /// is never returned.
 #[derive(Debug, Default)]
-pub struct FunctionState {
+pub(super) struct FunctionState {
     /// Entries born before this are deleted.
     horizon: AtomicU64,
     /// How many horizons of single instances there are; while it is 0 a hit needn't look.
@@ -27,7 +27,7 @@ impl FunctionState {
 
     /// Whether the whole function was deleted since `birth`.
     #[inline]
-    pub fn is_deleted(&self, birth: u64) -> bool {
+    pub(super) fn is_deleted(&self, birth: u64) -> bool {
         birth < self.horizon.load(Ordering::Acquire)
     }
 
@@ -53,6 +53,12 @@ impl InstanceNumber {
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn of(digest: u64) -> Self {
         Self((digest >> 32 ^ digest) as u32)
+    }
+}
+
+impl From<InstanceNumber> for u32 {
+    fn from(InstanceNumber(number): InstanceNumber) -> Self {
+        number
     }
 }
 
@@ -96,7 +102,7 @@ impl InstanceHorizons {
     }
 
     pub(super) fn is_deleted(&self, function: u32, instance: InstanceNumber, birth: u64) -> bool {
-        // Recursive: the caller may hold the read lock of a shard, and a clone of a key under it may come here again.
+        // Recursive: a caller may hold the lock for reading further out.
         self.map.read_recursive().get(&(function, instance)).is_some_and(|&horizon| birth < horizon)
     }
 

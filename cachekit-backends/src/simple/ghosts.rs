@@ -16,9 +16,14 @@ const NONE: u32 = 0;
 impl Ghosts {
     /// Notes an evicted key, in a table of that many entries.
     pub(super) fn put(&mut self, digest: u64, capacity: usize) {
+        // Half as many as there are entries.
+        let sets = (capacity / 2 / WAYS).next_power_of_two();
         if self.sets.is_empty() {
-            // Half as many as there are entries.
-            self.sets.resize((capacity / 2 / WAYS).next_power_of_two(), [NONE; WAYS]);
+            self.sets.resize(sets, [NONE; WAYS]);
+        }
+        while self.sets.len() < sets {
+            // A key's set is chosen by the lower bits, so it is the same one or the new one.
+            self.sets.extend_from_within(..);
         }
         if let Some(set) = self.set(digest) {
             *set = [mark(digest), set[0], set[1], set[2]];
@@ -34,7 +39,7 @@ impl Ghosts {
 
     fn set(&mut self, digest: u64) -> Option<&mut [u32; WAYS]> {
         let mask = self.sets.len().wrapping_sub(1);
-        // Not those bits that all keys of a shard have in common.
+        // Not those bits that choose the set.
         self.sets.get_mut((digest >> 8) as usize & mask)
     }
 }

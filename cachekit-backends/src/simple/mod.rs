@@ -1,34 +1,42 @@
 //! `simple`: typed values in this process, bounded, without serialization.
 //!
-//! Entries are spread over shards, each a read-write lock around a table, looked up by a keyed digest and compared exactly.
-//! Small values that a thread asks for often it finds in a table of its own, without a lock; another hit takes a read
-//! lock. Neither reads the system's clock, and none allocates. No code of the user runs under a lock: values that were
-//! replaced, evicted or expired are dropped after it is released, and keys and values whose comparison or clone is the
-//! user's code are taken out by reference count first.
+//! Each function has tables of its own. A table is looked up by a keyed hash without a lock, compares exactly, and is changed
+//! under one mutex. Where keys and values are a few words they stand in the table itself; else the table says whether there is
+//! an entry and which, and threads hold the entries that they ask for often by reference count. A hit reads no clock of the
+//! system, and allocates and, in steady use, writes nothing. No code of the user runs under a lock: values that were replaced,
+//! evicted or expired are dropped after it is released, and keys and values are compared and cloned without one.
 //!
-//! - `entry`: a value with its key and dates
-//! - `entries`: the table of a shard; `eviction`, `ghosts`: which entry goes when it is full
-//! - `near`: a thread's own hot keys
-//! - `functions`: what was deleted at one stroke
-//! - `store`: all of it together; `backend`: the same store over bytes
+//! - `buckets`: a table of words, with the bound's victims, growth and deletion
+//! - `plain`, `shapes`: entries whose keys and values are words; `values`: entries of any type, in a `slab`, which threads pin
+//!   (`pins`)
+//! - `tables`: all tables of a cache under one bound (`budget`); `functions`: what was deleted at one stroke; `sweep`: the
+//!   thread that reclaims
+//! - `seeds`: the secret of a table; `ghosts`: keys that were evicted lately; `sync`: primitives that a model checker replaces
+//! - `backend`: the same tables over bytes
 
 mod backend;
+mod buckets;
+mod budget;
 pub(crate) mod builtin;
-mod entries;
-mod entry;
-mod eviction;
 mod functions;
 mod ghosts;
-mod near;
-mod shard;
-mod store;
+mod pins;
+mod plain;
+mod seeds;
+mod shapes;
+mod slab;
 mod sweep;
+mod sync;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use backend::SimpleBackend;
-pub use entry::{Draft, Entry};
-pub use functions::FunctionState;
-pub use store::SimpleStore;
+pub use buckets::{ClaimId, Ended, Hook, Right};
+pub use plain::{Look, Plain, PlainCall};
+pub use shapes::{MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainKey, PlainTable, Shape, ValueWords};
 pub use table::SlotTable;
+pub use tables::Tables;
+pub use values::{Entry, ValueCall, Values, Weight};

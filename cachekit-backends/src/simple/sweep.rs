@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::store::SimpleStore;
+use super::tables::Tables;
 use crate::Clock;
 use crate::process::{PATIENCE, in_forked_processes, process_number};
 
@@ -15,7 +15,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
 
 struct Watched {
-    stores: Vec<Weak<SimpleStore>>,
+    stores: Vec<Weak<Tables>>,
     /// The process whose thread sweeps them, as long as there is one.
     swept_by: Option<u32>,
     /// Whether forked processes are to start a thread of their own.
@@ -28,7 +28,7 @@ static WATCHED: Mutex<Watched> =
     Mutex::new(Watched { stores: Vec::new(), swept_by: None, follows_forks: false });
 
 /// Sweeps a store from time to time for as long as it lives. One thread for all stores; it ends with the last of them.
-pub(super) fn watch(store: &Arc<SimpleStore>) {
+pub(super) fn watch(store: &Arc<Tables>) {
     // Asked for first: in a forked process this starts the thread, which takes the lock.
     process_number();
     let Some(mut watched) = WATCHED.try_lock_for(PATIENCE) else { return };
@@ -57,7 +57,7 @@ impl Watched {
     }
 
     /// The stores that live; none if there are none, when the thread is to end.
-    fn living(&mut self) -> Option<Vec<Arc<SimpleStore>>> {
+    fn living(&mut self) -> Option<Vec<Arc<Tables>>> {
         self.stores.retain(|store| store.strong_count() > 0);
         if self.stores.is_empty() {
             self.swept_by = None;
@@ -75,7 +75,7 @@ fn run() {
 }
 
 /// Sweeps the stores that have something expired; how long to pause until one may have again.
-fn sweep(stores: Vec<Arc<SimpleStore>>) -> Duration {
+fn sweep(stores: Vec<Arc<Tables>>) -> Duration {
     let real = Clock::system();
     let mut pause = LONGEST;
     for store in stores {
@@ -94,7 +94,7 @@ fn sweep(stores: Vec<Arc<SimpleStore>>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simple::Draft;
+    use crate::simple::{Entry, ValueCall, Weight};
     use crate::{KeyBytes, ManualClock};
 
     struct Bomb;
@@ -108,13 +108,13 @@ mod tests {
     #[test]
     fn a_value_whose_drop_panics_does_not_end_the_sweeping_thread() {
         let clock = ManualClock::new();
-        let store = SimpleStore::new(0, clock.clock());
-        let expiry = clock.clock().monotonic() + 1;
-        let draft =
-            Draft { digest: 1, bytes: KeyBytes::new(b"k"), expiry, birth: 1, instance: 0, function: 1 };
-        assert!(store.insert(SimpleStore::entry(draft, Bomb), || true));
+        let tables = Tables::new(0, 0, clock.clock());
+        let bytes = KeyBytes::new(b"k");
+        let entry = Entry::new(bytes.clone(), Weight { bytes: 1, exact: true }, Bomb);
+        let call = ValueCall { digest: 1, bytes, instance: 0 };
+        assert!(tables.values(1, false).put(&call, entry, clock.clock().monotonic() + 1, || true));
         clock.advance(Duration::from_millis(1));
-        sweep(vec![Arc::clone(&store)]);
-        assert!(store.is_empty());
+        sweep(vec![Arc::clone(&tables)]);
+        assert!(tables.is_empty());
     }
 }

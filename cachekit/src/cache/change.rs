@@ -8,10 +8,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cachekit_backends::simple::{Entry, SimpleStore};
+use cachekit_backends::KeyBytes;
+use cachekit_backends::simple::{Entry, Weight};
 use cachekit_backends::{
-    Error, ErrorKind, Header, Matcher, Result, Timeout, Token, Ttl, Unsealed, seal, seal_integer, unseal,
-    unseal_value,
+    Error, ErrorKind, Header, Result, Timeout, Token, Ttl, Unsealed, seal, seal_integer, unseal, unseal_value,
 };
 
 use super::integer::Integer;
@@ -19,7 +19,6 @@ use super::value::Live;
 use crate::call::Place;
 use crate::call::policy::Storable;
 use crate::engine::Engine;
-use crate::engine::flight::Key;
 use crate::engine::remote::{DeleteIf, Fetch, GetMany, Io, PutIf, Remote, TokenOf};
 use crate::engine::stats::Event;
 
@@ -120,10 +119,19 @@ impl Engine {
         let Some(remote) = &self.remote else {
             let local = Place::object_key(self, key);
             self.flights.invalidate(&local);
-            return self
-                .local
-                .update(local.digest, local.bytes.as_slice(), |old| self.raised(&local, key, old, by))
-                .map_err(|error| self.named(INCR, error));
+            let expiry = self.local.expiry(self.life(Timeout::Default));
+            let mut result = Ok(0);
+            self.objects().update(&local.to_call(0), |old| match raised(key, old, by, expiry) {
+                Ok((value, expiry)) => {
+                    result = Ok(value);
+                    Some((Integer(value.into()).entry(local.bytes.clone()), expiry))
+                }
+                Err(error) => {
+                    result = Err(error);
+                    None
+                }
+            });
+            return result.map_err(|error| self.named(INCR, error));
         };
         let key = self.full(key);
         let raise = |bytes: Option<&[u8]>| {
@@ -135,29 +143,6 @@ impl Engine {
             Ok((Change::Put { value: sealed, life }, value))
         };
         self.change(io, remote, INCR, &key, raise).await
-    }
-
-    fn raised(
-        &self,
-        local: &Key,
-        key: &str,
-        old: Option<&Entry>,
-        by: i64,
-    ) -> (Option<Arc<Entry>>, Result<i64>) {
-        let (from, expiry) = match old {
-            None => (0, self.local.expiry(self.life(Timeout::Default))),
-            Some(old) => match old.value::<Integer>() {
-                Some(Integer(n)) => (*n, old.expiry()),
-                None => return (None, Err(not_an_integer(key))),
-            },
-        };
-        match sum(key, from, by) {
-            Ok(value) => {
-                let entry = SimpleStore::entry(self.draft(local.clone(), expiry), Integer(value.into()));
-                (Some(entry), Ok(value))
-            }
-            Err(error) => (None, Err(error)),
-        }
     }
 
     /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one.
@@ -225,22 +210,23 @@ impl Engine {
             let old: Option<T> = before.as_ref().and_then(Live::taken);
             let was = old.is_some();
             let new = change(old);
-            let entry = match &new {
-                Some(value) => self.entry(local.clone(), value, life),
-                // One that is over.
-                None if was => SimpleStore::entry(self.draft(local.clone(), 0), ()),
+            let (entry, expiry) = match &new {
+                Some(value) => self.entry(&local, value, life),
+                None if was => over(local.bytes.clone()),
                 None => return None,
             };
             self.flights.invalidate(&local);
-            // A refused entry is dropped after the lock, as in `add`.
-            let refused = self.local.update(local.digest, local.bytes.as_slice(), |now| {
-                match (now.and_then(Live::of), &before) {
-                    (None, None) => (Some(entry), None),
-                    (Some(now), Some(before)) if now.is(before) => (Some(entry), None),
-                    _ => (None, Some(entry)),
-                }
+            let mut replaced = false;
+            self.objects().update(&local.to_call(0), |now| {
+                replaced = match (now.and_then(|(entry, _)| Live::of(entry)), &before) {
+                    (None, None) => true,
+                    (Some(now), Some(before)) => now.is(before),
+                    _ => false,
+                };
+                // A refused entry is dropped after the lock, as in `add`.
+                replaced.then(|| (Arc::clone(&entry), expiry))
             });
-            if refused.is_none() {
+            if replaced {
                 self.count_update(was, new.is_some());
                 return new;
             }
@@ -249,21 +235,20 @@ impl Engine {
 
     /// Returns the value of a live entry in process.
     fn live(&self, key: &str) -> Option<Live> {
-        let digest = self.local.digest(|w| Place::feed_object(key, w));
-        let feed = |m: &mut Matcher<'_>| Place::feed_object(key, m);
-        self.local.read(digest, feed, |entry| Live::of(entry)).flatten()
+        Live::of(&*self.local_entry(key)?)
     }
 
     pub(super) async fn touch<D: Io>(&self, io: D, key: &str, timeout: Timeout) -> Result<bool> {
         let life = self.life(timeout);
         let Some(remote) = &self.remote else {
             let local = Place::object_key(self, key);
-            let draft = self.draft(local.clone(), self.local.expiry(life));
-            return Ok(self.local.update(local.digest, local.bytes.as_slice(), |old| {
-                let entry = old.and_then(Live::of).map(|live| live.entry(draft));
-                let was = entry.is_some();
-                (entry, was)
-            }));
+            let (expiry, mut was) = (self.local.expiry(life), false);
+            self.objects().update(&local.to_call(0), |old| {
+                let value = old.and_then(|(entry, _)| Live::of(entry));
+                was = value.is_some();
+                value.map(|value| (value.entry(local.bytes.clone()), expiry))
+            });
+            return Ok(was);
         };
         let key = self.full(key);
         let extend = |bytes: Option<&[u8]>| {
@@ -283,9 +268,12 @@ impl Engine {
 
     pub(super) async fn ttl<D: Io>(&self, io: D, key: &str) -> Result<Option<Timeout>> {
         let Some(remote) = &self.remote else {
-            let digest = self.local.digest(|w| Place::feed_object(key, w));
-            let feed = |m: &mut Matcher<'_>| Place::feed_object(key, m);
-            let Some(expiry) = self.local.read(digest, feed, |entry| entry.expiry()) else { return Ok(None) };
+            let mut found = None;
+            self.objects().update(&Place::object_key(self, key).to_call(0), |old| {
+                found = old.map(|(_, expiry)| expiry);
+                None
+            });
+            let Some(expiry) = found else { return Ok(None) };
             let left = || Duration::from_millis(expiry.saturating_sub(self.clock.monotonic()).max(1));
             return Ok(Some(if expiry == u64::MAX { Timeout::Never } else { Timeout::After(left()) }));
         };
@@ -297,6 +285,23 @@ impl Engine {
             None => Timeout::Never,
         }))
     }
+}
+
+/// Returns an entry that is over, and its expiry.
+fn over(key: KeyBytes) -> (Arc<Entry>, u64) {
+    (Entry::new(key, Weight { bytes: 0, exact: true }, ()), 0)
+}
+
+/// Returns the sum and its expiry: that of the entry that it replaces, if there is one.
+fn raised(key: &str, old: Option<(&Entry, u64)>, by: i64, expiry: u64) -> Result<(i64, u64)> {
+    let (from, expiry) = match old {
+        None => (0, expiry),
+        Some((old, expiry)) => match old.value::<Integer>() {
+            Some(Integer(n)) => (*n, expiry),
+            None => return Err(not_an_integer(key)),
+        },
+    };
+    Ok((sum(key, from, by)?, expiry))
 }
 
 fn sum(key: &str, from: i128, by: i64) -> Result<i64> {

@@ -11,13 +11,13 @@ use futures_core::Stream;
 
 use super::{AsyncCache, Cache};
 use crate::call::{object_entry, object_key_in, object_key_of};
+use crate::engine::Engine;
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, Keys as ListKeys, ready};
-use crate::engine::{Engine, OBJECT};
 
 /// The rest of a list.
 enum Rest {
     /// The next part of the in-process store.
-    Here(usize),
+    Here(u64),
     /// The next part of the backend's.
     There(Option<Cursor>),
     /// There is none.
@@ -54,16 +54,14 @@ impl Listing {
         Ok(())
     }
 
-    fn read_here(&mut self, part: usize) {
+    fn read_here(&mut self, part: u64) {
         let Self { engine, prefix, read, .. } = self;
-        let more = engine.local.visit(part, |function, bytes| {
-            if function == OBJECT {
-                let key = object_key_in(bytes).filter(|key| key.starts_with(&**prefix));
-                read.extend(key.map(str::to_owned));
-            }
+        let next = engine.objects().visit(part, |bytes| {
+            let key = object_key_in(bytes).filter(|key| key.starts_with(&**prefix));
+            read.extend(key.map(str::to_owned));
         });
-        if more {
-            self.rest = Rest::Here(part + 1);
+        if let Some(next) = next {
+            self.rest = Rest::Here(next);
         }
     }
 

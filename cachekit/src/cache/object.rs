@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::simple::{Draft, Entry};
+use cachekit_backends::simple::Entry;
 use cachekit_backends::{
-    CacheType, Error, ErrorKind, Header, Matcher, Result, Timeout, Ttl, Unsealed, seal_value, unseal,
-    unseal_value,
+    CacheType, Error, ErrorKind, Header, Result, Timeout, Ttl, Unsealed, seal_value, unseal, unseal_value,
 };
 
 use super::stored::{Stored, ToStored};
 use super::value::{kept, policy};
 use crate::call::policy::Storable;
 use crate::call::{Place, object_entry};
+use crate::engine::Engine;
 use crate::engine::flight::Key;
 use crate::engine::remote::{Add, Clear, DeleteMany, GetMany, Io, PutIf, Remote, Set, SetMany, TokenOf};
 use crate::engine::stats::Event;
-use crate::engine::{Engine, OBJECT};
 
 impl Engine {
     pub(super) fn full(&self, key: &str) -> String {
@@ -26,14 +25,15 @@ impl Engine {
         timeout.into().resolve(self.default_timeout)
     }
 
-    /// Returns an entry whose value was made just now. Not under a lock: the clone of a value may run user code.
-    pub(super) fn entry<T: Stored>(&self, key: Key, value: &T, life: Ttl) -> Arc<Entry> {
-        kept(self.draft(key, self.local.expiry(life)), value.clone())
+    /// Returns an entry of a value, and its expiry. Not under a lock: the clone of a value may run user code.
+    pub(super) fn entry<T: Stored>(&self, key: &Key, value: &T, life: Ttl) -> (Arc<Entry>, u64) {
+        (kept(key.bytes.clone(), value.clone()), self.local.expiry(life))
     }
 
-    /// Returns the draft of an entry in process that is made now.
-    pub(super) fn draft(&self, Key { digest, bytes }: Key, expiry: u64) -> Draft {
-        Draft { digest, bytes, expiry, birth: self.local.now(), instance: 0, function: OBJECT }
+    /// Returns the live entry of a key in process.
+    pub(super) fn local_entry(&self, key: &str) -> Option<Arc<Entry>> {
+        let Key { digest, bytes, .. } = Place::object_key(self, key);
+        self.objects().get(digest, bytes.as_slice())
     }
 
     /// Returns the header of the live entry in these bytes.
@@ -82,17 +82,15 @@ impl Engine {
     }
 
     fn look<T: Storable>(&self, key: &str) -> Option<T> {
-        let digest = self.local.digest(|w| Place::feed_object(key, w));
-        let feed = |m: &mut Matcher<'_>| Place::feed_object(key, m);
-        policy().take(self.local.read(digest, feed, Arc::clone)?.any())
+        policy().take(self.local_entry(key)?.any())
     }
 
     fn put<T: Stored>(&self, key: &str, value: &T, life: Ttl) {
         let key = Place::object_key(self, key);
-        let entry = self.entry(key.clone(), value, life);
+        let (entry, expiry) = self.entry(&key, value, life);
         // A computation of `get_or_insert_with` that began before must not overwrite this value.
         self.flights.invalidate(&key);
-        self.local.update(key.digest, key.bytes.as_slice(), |_| (Some(entry), ()));
+        self.objects().put(&key.to_call(0), entry, expiry, || true);
     }
 
     pub(super) async fn get<T: Storable, D: Io>(&self, io: D, key: &str) -> Result<Option<T>> {
@@ -169,15 +167,16 @@ impl Engine {
         let added = match &self.remote {
             None => {
                 let key = Place::object_key(self, key);
-                let entry = self.entry(key.clone(), value, life);
+                let (entry, expiry) = self.entry(&key, value, life);
                 // As in `put`: a computation that is not stored costs less than one that overwrites.
                 self.flights.invalidate(&key);
-                // A refused entry is dropped after the lock: its destructor may run user code.
-                let refused = self.local.update(key.digest, key.bytes.as_slice(), |old| match old {
-                    Some(_) => (None, Some(entry)),
-                    None => (Some(entry), None),
+                let mut added = false;
+                self.objects().update(&key.to_call(0), |old| {
+                    added = old.is_none();
+                    // A refused entry is dropped after the lock: its destructor may run user code.
+                    added.then(|| (Arc::clone(&entry), expiry))
                 });
-                refused.is_none()
+                added
             }
             Some(remote) => {
                 let key = self.full(key);
@@ -233,9 +232,7 @@ impl Engine {
 
     pub(super) async fn contains<D: Io>(&self, io: D, key: &str) -> Result<bool> {
         let Some(remote) = &self.remote else {
-            let digest = self.local.digest(|w| Place::feed_object(key, w));
-            let feed = |m: &mut Matcher<'_>| Place::feed_object(key, m);
-            return Ok(self.local.read(digest, feed, |_| ()).is_some());
+            return Ok(self.local_entry(key).is_some());
         };
         let key = self.full(key);
         let bytes = self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();

@@ -4,11 +4,13 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use cachekit_backends::simple::{Draft, Entry, SimpleStore};
+use cachekit_backends::simple::{Entry, Weight};
+use cachekit_backends::{KeyBytes, NO_WORDS};
 
 use super::integer::{Integer, from_integer, to_integer};
 use super::stored::{Stored, borrowed_text};
 use crate::call::policy::{OkOnly, Policy, Shape, Storable, Whole, portable_policy};
+use crate::call::weight::weight;
 use crate::engine::flight::Shared;
 
 /// The policy of the cache object's values: every value is stored, integers of each width as one type.
@@ -29,7 +31,8 @@ where
     S::Stored: Storable,
 {
     const POLICY: Policy<S::Output> = Policy {
-        keep: |draft, output| Some(kept(draft, S::stored(output)?)),
+        keep: |key, output| Some(kept(key, S::stored(output)?)),
+        words: || NO_WORDS,
         share: |output| {
             let stored = S::stored(output)?;
             Some(match to_integer(&stored) {
@@ -49,16 +52,37 @@ where
 
 /// A value in an entry in process. An entry with another expiry shares it.
 #[derive(Clone)]
-struct Held(Arc<dyn Any + Send + Sync>);
+pub(super) struct Held {
+    value: Arc<dyn Any + Send + Sync>,
+    weight: Weight,
+}
+
+impl Held {
+    fn new<T: Stored>(value: T) -> Self {
+        Self { weight: weight(&value), value: Arc::new(value) }
+    }
+
+    fn entry(self, key: KeyBytes) -> Arc<Entry> {
+        let Weight { bytes, exact } = self.weight;
+        Entry::new(key, Weight { bytes: bytes.saturating_add(size_of::<Self>() as u64), exact }, self)
+    }
+}
 
 /// Returns an entry of a value.
-pub(super) fn kept<T: Stored>(draft: Draft, value: T) -> Arc<Entry> {
+pub(super) fn kept<T: Stored>(key: KeyBytes, value: T) -> Arc<Entry> {
     if let Some(text) = borrowed_text(&value) {
-        return SimpleStore::entry(draft, Held(Arc::new(text)));
+        return Held::new(text).entry(key);
     }
     match to_integer(&value) {
-        Some(integer) => SimpleStore::entry(draft, integer),
-        None => SimpleStore::entry(draft, Held(Arc::new(value))),
+        Some(integer) => integer.entry(key),
+        None => Held::new(value).entry(key),
+    }
+}
+
+impl Integer {
+    /// Returns an entry of an integer.
+    pub(super) fn entry(self, key: KeyBytes) -> Arc<Entry> {
+        Entry::new(key, Weight { bytes: size_of::<Self>() as u64, exact: true }, self)
     }
 }
 
@@ -67,7 +91,7 @@ pub(super) fn taken<T: Storable>(value: &(dyn Any + Send + Sync)) -> Option<T> {
     if let Some(integer) = value.downcast_ref::<Integer>() {
         return from_integer(*integer);
     }
-    let value = value.downcast_ref::<Held>().map_or(value, |held| &*held.0);
+    let value = value.downcast_ref::<Held>().map_or(value, |held| &*held.value);
     value.downcast_ref::<T>().cloned()
 }
 
@@ -75,7 +99,7 @@ pub(super) fn taken<T: Storable>(value: &(dyn Any + Send + Sync)) -> Option<T> {
 #[derive(Clone)]
 pub(super) enum Live {
     Integer(Integer),
-    Held(Arc<dyn Any + Send + Sync>),
+    Held(Held),
 }
 
 impl Live {
@@ -83,15 +107,15 @@ impl Live {
     pub(super) fn of(entry: &Entry) -> Option<Self> {
         match entry.value::<Integer>() {
             Some(integer) => Some(Self::Integer(*integer)),
-            None => entry.value::<Held>().map(|held| Self::Held(Arc::clone(&held.0))),
+            None => entry.value::<Held>().map(|held| Self::Held(held.clone())),
         }
     }
 
     /// Returns another entry of the value.
-    pub(super) fn entry(self, draft: Draft) -> Arc<Entry> {
+    pub(super) fn entry(self, key: KeyBytes) -> Arc<Entry> {
         match self {
-            Self::Integer(integer) => SimpleStore::entry(draft, integer),
-            Self::Held(value) => SimpleStore::entry(draft, Held(value)),
+            Self::Integer(integer) => integer.entry(key),
+            Self::Held(held) => held.entry(key),
         }
     }
 
@@ -99,7 +123,7 @@ impl Live {
     pub(super) fn taken<T: Storable>(&self) -> Option<T> {
         match self {
             Self::Integer(integer) => from_integer(*integer),
-            Self::Held(value) => value.downcast_ref::<T>().cloned(),
+            Self::Held(held) => held.value.downcast_ref::<T>().cloned(),
         }
     }
 
@@ -107,7 +131,7 @@ impl Live {
     pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Integer(one), Self::Integer(other)) => one.0 == other.0,
-            (Self::Held(one), Self::Held(other)) => Arc::ptr_eq(one, other),
+            (Self::Held(one), Self::Held(other)) => Arc::ptr_eq(&one.value, &other.value),
             _ => false,
         }
     }

@@ -16,14 +16,14 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use cachekit_backends::{
-    CacheKey, KeyWriter, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure,
+    CacheKey, KeyWriter, NO_WORDS, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure,
 };
 use serde::Serialize;
 
 /// Something that is part of a key.
 pub trait KeyPart {
-    /// Whether feeding it runs only code of the standard library and of cachekit.
-    const TRUSTED: bool;
+    /// How many words tell all values apart: see [`CacheKey::WORDS`].
+    const WORDS: usize = NO_WORDS;
     /// Whether it is a request's path, which is one instance of all functions together.
     const VIEW: bool = false;
     /// The path, if it is one.
@@ -38,7 +38,7 @@ pub trait KeyPart {
 macro_rules! tuples {
     ($($first:ident $($part:ident)*;)*) => {$(
         impl<$first: KeyPart, $($part: KeyPart),*> KeyPart for ($first, $($part,)*) {
-            const TRUSTED: bool = $first::TRUSTED $(&& $part::TRUSTED)*;
+            const WORDS: usize = $first::WORDS$(.saturating_add($part::WORDS))*;
             const VIEW: bool = $first::VIEW;
             #[inline]
             fn view_path(&self) -> Option<&str> {
@@ -57,7 +57,7 @@ macro_rules! tuples {
 tuples! { A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E F G H; }
 
 impl KeyPart for () {
-    const TRUSTED: bool = true;
+    const WORDS: usize = 0;
     #[inline]
     fn feed<W: KeyWriter>(&self, _: &mut W) {}
 }
@@ -75,7 +75,7 @@ pub struct ByHash<'a, T: ?Sized, F>(&'a T, PhantomData<F>);
 pub struct ByDebug<'a, T: ?Sized>(&'a T);
 
 impl<T: CacheKey + ?Sized> KeyPart for ByKey<'_, T> {
-    const TRUSTED: bool = T::TRUSTED;
+    const WORDS: usize = T::WORDS;
     #[inline]
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         self.0.cache_key(writer);
@@ -83,7 +83,6 @@ impl<T: CacheKey + ?Sized> KeyPart for ByKey<'_, T> {
 }
 
 impl<T: Hash + ?Sized, F: Form<T>> KeyPart for ByHash<'_, T, F> {
-    const TRUSTED: bool = false;
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         F::advise();
         feed_hash(self.0, writer);
@@ -92,7 +91,6 @@ impl<T: Hash + ?Sized, F: Form<T>> KeyPart for ByHash<'_, T, F> {
 }
 
 impl<T: Debug + ?Sized> KeyPart for ByDebug<'_, T> {
-    const TRUSTED: bool = false;
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         feed_debug(self.0, writer);
     }
@@ -178,7 +176,6 @@ mod advice {
 pub struct Refused(());
 
 impl KeyPart for Refused {
-    const TRUSTED: bool = true;
     fn feed<W: KeyWriter>(&self, _: &mut W) {}
 }
 
@@ -396,6 +393,8 @@ pub struct ById;
 
 /// How far the name of a type tells it.
 pub trait Naming {
+    /// The words of a type in a key. A function that is one for several types has one kind of table for all of them.
+    const WORDS: usize = NO_WORDS;
     /// Whether it tells enough.
     fn suffices(name: &str) -> bool;
 }
@@ -407,6 +406,8 @@ impl Naming for ByName {
 }
 
 impl Naming for ByOwnName {
+    // The id's. Mostly the function is one of this type only.
+    const WORDS: usize = 1;
     fn suffices(name: &str) -> bool {
         !name.contains('<') || is_of_std(name)
     }
@@ -470,7 +471,7 @@ pub fn of_val<T: ?Sized>(_: &T) -> TypeOf<T, ById> {
 }
 
 impl<T: ?Sized, N: Naming> KeyPart for OfType<T, N> {
-    const TRUSTED: bool = true;
+    const WORDS: usize = N::WORDS;
     #[inline]
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         if W::SHARED {

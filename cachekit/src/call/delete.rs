@@ -15,10 +15,10 @@ impl Place {
     /// # Errors
     /// The backend's.
     pub(crate) async fn delete<D: Io>(self, io: D, engine: &Engine) -> Result<bool> {
-        // The computations under way are marked before the entry is removed: see `SimpleStore::insert`.
+        // The computations under way are marked before the entry is removed: see `LocalTable::put`.
         engine.flights.invalidate(self.key());
         match (self, &engine.remote) {
-            (Self::Local { key, .. }, _) => Ok(engine.local.remove(key.digest, key.bytes.as_slice())),
+            (Self::Local { key, instance, table }, _) => Ok(table.remove(&key, instance)),
             (Self::Remote { entry, .. }, Some(remote)) => io.call(remote, Delete { key: entry }).await,
             (Self::Remote { .. }, None) => Ok(false),
         }

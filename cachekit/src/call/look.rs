@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{Error, Fetched, KeyWriter as _, Matcher, Result, combine};
+use cachekit_backends::{Error, Fetched, Result, combine};
 
 use super::inputs::Call;
 use super::place::Place;
@@ -11,7 +11,7 @@ use super::sharing;
 use crate::engine::flight::Key;
 use crate::engine::remote::{Fetch, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
-use crate::engine::{Engine, RemoteState, Snapshot};
+use crate::engine::{Content, Engine, LocalTable, RemoteState, Snapshot};
 
 /// The state of a store at a look.
 pub(super) struct Look {
@@ -38,10 +38,13 @@ impl Look {
         // Both before the look: an end, or a deletion, in between must not be missed.
         let since = engine.flights.completions(place.key());
         match place {
-            Place::Local { key, instance } => {
+            Place::Local { key, instance, table } => {
                 let snapshot = local_snapshot(call, *instance);
-                let value =
-                    if call.refresh { None } else { stored_locally(engine, call.function, policy, key) };
+                let value = if call.refresh {
+                    None
+                } else {
+                    stored_locally(engine, call.function, policy, key, table)
+                };
                 (value, Self { since, seen: Seen::All(snapshot) })
             }
             Place::Remote { entry, versions, .. } => {
@@ -134,10 +137,19 @@ pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
 }
 
 /// Looks a recorded key up in the in-process store.
-fn stored_locally<R>(engine: &Engine, function: u32, policy: &Policy<R>, key: &Key) -> Option<R> {
-    let feed = |m: &mut Matcher<'_>| m.write_delimited(key.bytes.as_slice());
-    let entry = engine.local.read(key.digest, feed, Arc::clone)?;
-    policy.take(entry.any()).or_else(|| sharing::take(engine, function, policy, entry.any()))
+fn stored_locally<R>(
+    engine: &Engine,
+    function: u32,
+    policy: &Policy<R>,
+    key: &Key,
+    table: &LocalTable,
+) -> Option<R> {
+    match table.get(key)? {
+        Content::Words(words) => policy.take_words(words),
+        Content::Entry(entry) => {
+            policy.take(entry.any()).or_else(|| sharing::take(engine, function, policy, entry.any()))
+        }
+    }
 }
 
 /// Returns the stored value of a place. Counts nothing.
@@ -152,7 +164,7 @@ pub(crate) async fn peek<R, D: Io>(
     policy: &Policy<R>,
 ) -> Result<Option<R>> {
     match (place, &engine.remote) {
-        (Place::Local { key, .. }, _) => Ok(stored_locally(engine, function, policy, key)),
+        (Place::Local { key, table, .. }, _) => Ok(stored_locally(engine, function, policy, key, table)),
         (Place::Remote { entry, versions, .. }, Some(remote)) => {
             let fetched = fetch(io, remote, entry, versions).await?;
             Ok(match open(engine, policy, entry, &fetched) {

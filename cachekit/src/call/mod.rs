@@ -30,10 +30,12 @@ pub(crate) mod round;
 pub(crate) mod sharing;
 pub(crate) mod store;
 pub(crate) mod view_argument;
+pub(crate) mod weight;
+mod words;
 
 pub(crate) use inputs::Call;
 pub(crate) use look::peek;
 pub(crate) use place::{
-    Identity, Instance, Place, feed_local, object_entry, object_key_in, object_key_of, version_key_of,
+    Identity, Instance, Place, has_instances, object_entry, object_key_in, object_key_of, version_key_of,
 };
 pub(crate) use round::{Outcome, Round, Source};

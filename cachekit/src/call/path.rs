@@ -15,7 +15,6 @@ use crate::engine::stats::Event;
 pub(crate) struct Path<'a>(pub(crate) &'a str);
 
 impl KeyPart for Path<'_> {
-    const TRUSTED: bool = true;
     const VIEW: bool = true;
 
     fn feed<W: KeyWriter>(&self, writer: &mut W) {

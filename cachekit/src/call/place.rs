@@ -1,13 +1,18 @@
 //! Where an entry is: its key in the in-process store or on the backend, and the keys of the versions that it depends on.
 
 use std::cell::Cell;
+use std::hash::Hasher as _;
+use std::sync::Arc;
 
-use cachekit_backends::{CacheKey, KeyBytes, KeyWriter, Matcher, Recorder, Scout, StableWriter, version_key};
+use cachekit_backends::simple::{MOST_KEY_WORDS, Shape};
+use cachekit_backends::{
+    CacheKey, KeyBytes, KeyHasher, Matcher, Recorder, Scout, StableWriter, Words, version_key,
+};
 
 use super::arguments::KeyPart;
 use super::path;
 use crate::engine::flight::Key;
-use crate::engine::{Engine, OBJECT};
+use crate::engine::{Engine, LocalTable, OBJECT};
 
 /// Where an entry is.
 pub(crate) enum Place {
@@ -17,6 +22,7 @@ pub(crate) enum Place {
         key: Key,
         /// The keyed digest of the instance; 0 for none.
         instance: u64,
+        table: LocalTable,
     },
     /// On the backend.
     Remote {
@@ -47,13 +53,6 @@ pub(crate) struct Instance {
     pub(crate) digest: u64,
     /// The text in keys of a backend. None where it would be valid in this process only.
     pub(crate) text: Option<String>,
-}
-
-/// Feeds the key of a call in the in-process store: the function's number, then the arguments.
-#[inline]
-pub(crate) fn feed_local<W: KeyWriter>(function: u32, arguments: &impl KeyPart, writer: &mut W) {
-    writer.write_u32(function);
-    arguments.feed(writer);
 }
 
 /// Whether some arguments, or their types, are valid in this process only.
@@ -95,10 +94,10 @@ pub(crate) fn object_key_of<'k>(engine: &Engine, entry: &'k str) -> Option<&'k s
 
 /// The key of the cache object whose entry in process has these bytes.
 pub(crate) fn object_key_in(bytes: &[u8]) -> Option<&str> {
-    // The number, the text, and its end.
-    let text = bytes.get(size_of_val(&OBJECT)..bytes.len().checked_sub(1)?)?;
+    // The text, and its end.
+    let text = bytes.get(..bytes.len().checked_sub(1)?)?;
     let key = std::str::from_utf8(text).ok()?;
-    Matcher::matches(bytes, |m| Place::feed_object(key, m)).then_some(key)
+    Matcher::matches(bytes, |m| key.cache_key(m)).then_some(key)
 }
 
 /// The beginning of the keys of a function, its versions included.
@@ -122,21 +121,17 @@ impl Place {
         if engine.remote.is_some() {
             return Self::remote(engine, object_entry(engine, key), Vec::new());
         }
-        Self::Local { key: Self::object_key(engine, key), instance: 0 }
+        let table = LocalTable::Values(Arc::clone(engine.objects()));
+        Self::Local { key: Self::object_key(engine, key), instance: 0, table }
     }
 
     /// The key of an entry of the cache object in the in-process store.
     pub(crate) fn object_key(engine: &Engine, key: &str) -> Key {
         Key {
-            digest: engine.local.digest(|w| Self::feed_object(key, w)),
-            bytes: recorded(|w| Self::feed_object(key, w)),
+            digest: engine.local.digest(|w| key.cache_key(w)),
+            bytes: recorded(|w| key.cache_key(w)),
+            function: OBJECT,
         }
-    }
-
-    /// Feeds the key of an entry of the cache object: the number that no function has, then the text.
-    pub(crate) fn feed_object<W: KeyWriter>(key: &str, writer: &mut W) {
-        writer.write_u32(OBJECT);
-        key.cache_key(writer);
     }
 
     fn remote(engine: &Engine, entry: String, versions: Vec<String>) -> Self {
@@ -164,36 +159,61 @@ impl Identity<'_> {
         self.is_local(engine) || stays(arguments)
     }
 
-    /// The place of a call's entry.
-    pub(crate) fn place<I: KeyPart>(&self, engine: &Engine, arguments: &impl KeyPart, instance: &I) -> Place {
+    /// The place of a call's entry, whose stored part is so many words, or [`NO_WORDS`](cachekit_backends::NO_WORDS).
+    pub(crate) fn place<I: KeyPart>(
+        &self,
+        engine: &Engine,
+        value_words: usize,
+        arguments: &impl KeyPart,
+        instance: &I,
+    ) -> Place {
         if self.keeps_here(engine, arguments) {
-            let digest = engine.local.digest(|w| feed_local(self.number, arguments, w));
-            return self.local_place(engine, digest, arguments, instance);
+            return self.local_place(engine, value_words, arguments, instance);
         }
         let mut versions = vec![self.version_key(engine)];
         if I::VIEW {
             versions.extend(instance.view_path().map(|path| path::version_key_of(engine, path)));
-        } else if size_of::<I>() != 0 {
+        } else if has_instances::<I>() {
             versions.push(self.instance_version_key(engine, &self.instance_text(instance)));
         }
         let entry = format!("{}:{}", self.stem(engine), self.stable("call", self.version, arguments));
         Place::remote(engine, entry, versions)
     }
 
-    /// The place of a call's entry in process, whose digest is known.
-    pub(crate) fn local_place<I: KeyPart>(
+    fn local_place<I: KeyPart>(
         &self,
         engine: &Engine,
-        digest: u64,
+        value_words: usize,
         arguments: &impl KeyPart,
         instance: &I,
     ) -> Place {
         if I::VIEW {
             path::note(self.number);
         }
-        let bytes = recorded(|recorder| feed_local(self.number, arguments, recorder));
+        let digest = engine.local.digest(|w| arguments.feed(w));
+        let bytes = recorded(|recorder| arguments.feed(recorder));
+        let table = self.table::<_, I>(engine, value_words, arguments);
         let instance = instance_digest(engine, self.number, instance);
-        Place::Local { key: Key { digest, bytes }, instance }
+        let key = Key { digest, bytes, function: self.number };
+        Place::Local { key, instance, table }
+    }
+
+    /// The table of a call's entry in process.
+    fn table<K: KeyPart, I: KeyPart>(
+        &self,
+        engine: &Engine,
+        value_words: usize,
+        arguments: &K,
+    ) -> LocalTable {
+        let methods = has_instances::<I>();
+        if const { K::WORDS <= MOST_KEY_WORDS }
+            && let Some(shape) = Shape::for_words(K::WORDS, value_words)
+            && let Some(words) = Words::<MOST_KEY_WORDS>::of(|words| arguments.feed(words))
+            && let Some(table) = engine.plain_table(self.number, shape, methods)
+        {
+            return LocalTable::Plain(table, words);
+        }
+        LocalTable::Values(Arc::clone(engine.values(self.number, methods)))
     }
 
     /// Returns the text that represents some arguments in keys of a backend.
@@ -235,10 +255,20 @@ impl Identity<'_> {
     }
 }
 
+/// Whether entries have an instance, or a path.
+#[inline]
+pub(crate) fn has_instances<I: KeyPart>() -> bool {
+    size_of::<I>() != 0
+}
+
 /// The keyed digest of an instance; 0 for none.
 pub(crate) fn instance_digest<I: KeyPart>(engine: &Engine, function: u32, instance: &I) -> u64 {
-    if size_of::<I>() == 0 {
+    if !has_instances::<I>() {
         return 0;
     }
-    engine.local.digest(|w| feed_local(function, instance, w)).max(1)
+    let feed = |writer: &mut KeyHasher| {
+        writer.write_u32(function);
+        instance.feed(writer);
+    };
+    engine.local.digest(feed).max(1)
 }

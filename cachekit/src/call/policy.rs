@@ -7,14 +7,18 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use cachekit_backends::simple::{Draft, Entry, SimpleStore};
-use cachekit_backends::{Error, ErrorKind, Result as CacheResult, Ttl, Unsealed, seal_value, unseal_value};
+use cachekit_backends::simple::{Entry, ValueWords, Weight};
+use cachekit_backends::{
+    Error, ErrorKind, KeyBytes, Result as CacheResult, Ttl, Unsealed, seal_value, unseal_value,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::faithful::Check;
 use super::likeness::{ByEncoding, ByEq, ByEqOrText, ByText, Comparison};
 use super::sharing;
+use super::weight::weight;
+use super::words;
 use crate::engine::flight::{Output, Shared};
 
 /// A value that can be stored and sent anywhere.
@@ -44,10 +48,8 @@ pub trait Shape: Copy {
     type Output;
     /// The type of the stored part.
     type Stored;
-    /// Whether every stored value is small, with all that it owns or points to.
-    const ALWAYS_SMALL: bool = is_small_type::<Self::Stored>();
-    /// Whether a clone of the stored value may run user code. `false` is a promise, `true` is not.
-    const CLONE_MAY_RUN_USER_CODE: bool = true;
+    /// The memory of every stored value, with all that it owns or points to, where it is the same for all.
+    const BYTES: Option<usize> = bytes_of_type::<Self::Stored>();
     /// Whether a change of a clone of the stored value may change the stored value. `false` is a promise, `true` is not.
     const CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<Self::Stored>;
     /// Whether any part of this value is stored.
@@ -106,15 +108,15 @@ shapes! {
     SomeOnly<T>: Option<T> => T, |o| o.as_ref(), |s| Some(s);
     /// Stores every value.
     Whole<R>: R => R, |o| Some(o), |s| s;
-    /// `OkOnly` of a pointer, which is as small as what it points to.
+    /// `OkOnly` of a pointer, which counts what it points to.
     OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s),
-        ALWAYS_SMALL: bool = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE: bool = false, CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
     /// `SomeOnly` of a pointer.
     SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s),
-        ALWAYS_SMALL: bool = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE: bool = false, CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
     /// `Whole` of a pointer.
     WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s,
-        ALWAYS_SMALL: bool = is_small_type::<T>(), CLONE_MAY_RUN_USER_CODE: bool = false, CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
 }
 
 /// Declares one type for each kind of return type that has its own shape, with the next type to try. They are separate types,
@@ -211,7 +213,15 @@ pub struct Policy<R> {
     /// Whether any part of a value is stored.
     pub(crate) stores: fn(&R) -> bool,
     /// Returns an in-process entry of the stored part.
-    pub(crate) keep: fn(Draft, &R) -> Option<Arc<Entry>>,
+    pub(crate) keep: fn(KeyBytes, &R) -> Option<Arc<Entry>>,
+    /// Returns what the stored part counts in process.
+    pub(crate) weight: fn(&R) -> Option<Weight>,
+    /// How many words a stored part is, or [`NO_WORDS`](cachekit_backends::NO_WORDS).
+    pub(crate) words: fn() -> usize,
+    /// Returns the stored part as words, where it is such.
+    pub(crate) to_words: fn(&R) -> Option<ValueWords>,
+    /// Puts the value for such a part into a slot.
+    pub(crate) take_words: fn(ValueWords, &mut Option<R>) -> bool,
     /// Returns the stored part for the calls that wait for it.
     pub(crate) share: fn(&R) -> Option<Shared>,
     /// Puts the value for a stored part into a slot; false if the part has another type.
@@ -228,12 +238,6 @@ pub struct Policy<R> {
     pub(crate) clone_may_share: fn() -> bool,
     /// The name of the stored type, for messages.
     pub(crate) type_name: fn() -> &'static str,
-    /// See [`Shape::ALWAYS_SMALL`].
-    pub(crate) always_small: bool,
-    /// Whether a clone may run user code.
-    pub(crate) clone_may_run_user_code: fn() -> bool,
-    /// Whether a thread may keep a stored part for itself.
-    pub(crate) is_small: fn(&(dyn Any + Send + Sync)) -> bool,
     /// Returns the value that a body of a flight has ended with; none in calls whose bodies belong to their leaders.
     pub(crate) unbox: fn(Output) -> Option<R>,
 }
@@ -382,6 +386,10 @@ where
     const POLICY: Policy<S::Output> = Policy {
         stores: S::stores,
         keep: keep::<S>,
+        weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored)),
+        words: words::of_type::<S::Stored>,
+        to_words: |output| S::stored(output).and_then(|stored| words::of_value(&stored)),
+        take_words: take_words::<S>,
         share: share::<S>,
         take: take::<S>,
         seal: |_, _| Err(stays()),
@@ -391,13 +399,6 @@ where
         // A `local` function's callers may share.
         clone_may_share: || false,
         type_name: type_name::<S::Stored>,
-        always_small: S::ALWAYS_SMALL,
-        clone_may_run_user_code: if S::CLONE_MAY_RUN_USER_CODE {
-            clone_may_run_user_code::<S::Stored>
-        } else {
-            || false
-        },
-        is_small: if S::ALWAYS_SMALL { |_| true } else { is_small },
         unbox: |_| None,
     };
 }
@@ -428,11 +429,35 @@ impl<T> Opened<T> {
     }
 }
 
-fn keep<S: Shape>(draft: Draft, output: &S::Output) -> Option<Arc<Entry>>
+fn keep<S: Shape>(key: KeyBytes, output: &S::Output) -> Option<Arc<Entry>>
 where
     S::Stored: Keepable,
 {
-    S::stored(output).map(|stored| SimpleStore::entry(draft, stored))
+    S::stored(output).map(|stored| Entry::new(key, weigh::<S>(&stored), stored))
+}
+
+fn weigh<S: Shape>(stored: &S::Stored) -> Weight
+where
+    S::Stored: Keepable,
+{
+    match S::BYTES {
+        Some(bytes) => Weight { bytes: bytes as u64, exact: true },
+        None => weight(stored),
+    }
+}
+
+#[inline]
+fn take_words<S: Shape>(words: ValueWords, slot: &mut Option<S::Output>) -> bool
+where
+    S::Stored: Keepable,
+{
+    match words::to_value(words) {
+        Some(stored) => {
+            *slot = Some(S::output(stored));
+            true
+        }
+        None => false,
+    }
 }
 
 fn share<S: Shape>(output: &S::Output) -> Option<Shared>
@@ -481,28 +506,20 @@ impl<R> Policy<R> {
         (self.take)(value, slot)
     }
 
-    /// Whether a thread may keep such values for itself.
-    #[inline]
-    pub(crate) fn may_be_near(&self) -> bool {
-        self.always_small || !self.clone_may_run_user_code()
-    }
-
-    /// Whether a clone may run user code, and so must not be made under a lock.
-    #[inline]
-    pub(crate) fn clone_may_run_user_code(&self) -> bool {
-        (self.clone_may_run_user_code)()
+    /// Returns the value for a stored part that is words.
+    pub(crate) fn take_words(&self, words: ValueWords) -> Option<R> {
+        let mut slot = None;
+        (self.take_words)(words, &mut slot);
+        slot
     }
 }
 
-/// The most memory of a small value, in itself or behind it, in bytes.
-const SMALL: usize = 1024;
-
-const fn is_small_type<T>() -> bool {
-    !std::mem::needs_drop::<T>() && size_of::<T>() <= SMALL
+const fn bytes_of_type<T>() -> Option<usize> {
+    if std::mem::needs_drop::<T>() { None } else { Some(size_of::<T>()) }
 }
 
 macro_rules! known_types {
-    (flat: $($flat:ty),*; heap: $($heap:ty),*) => {
+    ($($known:ty),*) => {
         /// Whether a clone of `T` may run code that is not the standard library's.
         #[inline]
         fn clone_may_run_user_code<T: 'static>() -> bool {
@@ -516,18 +533,12 @@ macro_rules! known_types {
 
         #[inline]
         fn is_foreign(id: TypeId) -> bool {
-            !($(id == TypeId::of::<$flat>() ||)* $(id == TypeId::of::<$heap>() ||)* false)
-        }
-
-        /// Whether a value of such a type takes little memory beside itself.
-        fn is_small(value: &(dyn Any + Send + Sync)) -> bool {
-            $(value.is::<$flat>() ||)*
-            $(value.downcast_ref::<$heap>().is_some_and(|value| std::mem::size_of_val(&**value) <= SMALL) ||)* false
+            !($(id == TypeId::of::<$known>() ||)* false)
         }
     };
 }
 known_types! {
-    flat: (), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, &'static str,
-          std::time::Duration, Option<u32>, Option<u64>, Option<i32>, Option<i64>, Option<f64>, Option<bool>;
-    heap: String, std::sync::Arc<str>, Vec<u8>, Vec<u32>, Vec<u64>, Vec<i32>, Vec<i64>, Vec<f64>
+    (), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, &'static str,
+    std::time::Duration, Option<u32>, Option<u64>, Option<i32>, Option<i64>, Option<f64>, Option<bool>,
+    String, std::sync::Arc<str>, Vec<u8>, Vec<u32>, Vec<u64>, Vec<i32>, Vec<i64>, Vec<f64>
 }

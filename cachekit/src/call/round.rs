@@ -111,14 +111,19 @@ impl<'a> Round<'a> {
         self.call.single_flight = false;
     }
 
-    /// The common miss in process: no other call computes the entry, nor has since it was looked for. Short, because it is
+    /// The common miss in process: there is no entry, and no other call computes it. Short, because it is
     /// the overhead of a function that is cheap to compute.
-    pub(crate) fn at_once(&self, since: Option<u64>) -> Option<Lead<'a>> {
-        let (Place::Local { key, instance }, Some(since), true) =
-            (&self.place, since, self.call.single_flight)
+    pub(crate) fn at_once(&self) -> Option<Lead<'a>> {
+        let (Place::Local { key, instance, table }, true, false) =
+            (&self.place, self.call.single_flight, self.call.refresh)
         else {
             return None;
         };
+        // Before the look, which is a second one: an end in between must not be missed.
+        let since = self.call.engine.flights.completions(key);
+        if table.get(key).is_some() {
+            return None;
+        }
         // After the look that missed, but before the computation, which is the one that counts.
         let flight = self.call.lead_at_once(key, local_snapshot(&self.call, *instance), since);
         if flight.is_some() {

@@ -11,8 +11,8 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use cachekit_backends::simple::{Draft, Entry, SimpleStore};
-use cachekit_backends::{EncodingDigest, encoding_digest, unseal};
+use cachekit_backends::simple::{Entry, Weight};
+use cachekit_backends::{EncodingDigest, KeyBytes, encoding_digest, unseal};
 
 use super::aside::{Aside, aside};
 use super::faithful::comes_back;
@@ -36,29 +36,38 @@ enum Kept {
 }
 
 /// Makes the entry of a value.
-pub(super) fn keep<R>(call: &Call<'_>, policy: &Policy<R>, draft: Draft, output: &R) -> Option<Arc<Entry>> {
+pub(super) fn keep<R>(call: &Call<'_>, policy: &Policy<R>, key: KeyBytes, output: &R) -> Option<Arc<Entry>> {
     if !(policy.clone_may_share)() {
-        return (policy.keep)(draft, output);
+        return (policy.keep)(key, output);
     }
     let checks = call.engine.sharing_of(call.function);
     if checks.have_failed() {
-        return Some(SimpleStore::entry(draft, encoded(call, policy, output)?));
+        return entry(key, policy, output, encoded(call, policy, output)?);
     }
     if !checks.is_due() {
-        return (policy.keep)(draft, output);
+        return (policy.keep)(key, output);
     }
     let part = (policy.share)(output)?;
     match digest(policy.encode, &part) {
         Aside::Done(digest) => {
-            Some(SimpleStore::entry(draft, Kept::Watched { part, digest, left: AtomicU8::new(FIRST) }))
+            entry(key, policy, output, Kept::Watched { part, digest, left: AtomicU8::new(FIRST) })
         }
         // A value that can't be encoded is not watched.
-        Aside::Failed => (policy.keep)(draft, output),
+        Aside::Failed => (policy.keep)(key, output),
         Aside::Blocked => {
             found(&call.engine, call.function, policy, "locked");
             None
         }
     }
+}
+
+fn entry<R>(key: KeyBytes, policy: &Policy<R>, output: &R, kept: Kept) -> Option<Arc<Entry>> {
+    let bytes = match &kept {
+        Kept::Encoded(bytes) => bytes.capacity() as u64,
+        Kept::Watched { .. } => (policy.weight)(output)?.bytes,
+    };
+    let bytes = bytes.saturating_add(size_of::<Kept>() as u64);
+    Some(Entry::new(key, Weight { bytes, exact: false }, kept))
 }
 
 /// Makes the part for the calls that wait for a value.

@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use cachekit_backends::Timeout;
-use cachekit_backends::simple::Draft;
 
 use super::faithful::comes_back;
 use super::inputs::Call;
@@ -14,7 +13,7 @@ use super::sharing;
 use crate::engine::flight::{Berth, Key, Shared, scope};
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
-use crate::engine::{Lead, Snapshot};
+use crate::engine::{Content, Lead, LocalTable, Snapshot};
 
 /// The decision about a value that was computed.
 #[derive(Clone, Copy, Debug)]
@@ -175,8 +174,8 @@ impl<'a> Duty<'a> {
         }
         let flight = self.flight.as_ref()?;
         match self.place.take()? {
-            Place::Local { key, instance } => {
-                store_locally(&self.call, policy, key, instance, flight, output);
+            Place::Local { key, instance, table } => {
+                store_locally(&self.call, policy, &key, (instance, &table), flight, output);
                 None
             }
             Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, output),
@@ -201,20 +200,25 @@ fn end(flight: &mut Lead<'_>, value: &mut dyn FnMut() -> Option<Shared>) {
 fn store_locally<R>(
     call: &Call<'_>,
     policy: &Policy<R>,
-    Key { digest, bytes }: Key,
-    instance: u64,
+    key: &Key,
+    (instance, table): (u64, &LocalTable),
     flight: &Lead<'_>,
     output: &R,
 ) {
     let Snapshot::Local { at, .. } = *flight.snapshot() else { return };
     let local = &call.engine.local;
     let expiry = local.expiry(call.life);
-    let draft = Draft { digest, bytes, expiry, birth: at, instance, function: call.function };
-    let Some(entry) = sharing::keep(call, policy, draft, output) else { return };
+    let content = if table.is_plain() {
+        (policy.to_words)(output).map(Content::Words)
+    } else {
+        sharing::keep(call, policy, key.bytes.clone(), output).map(Content::Entry)
+    };
+    let Some(content) = content else { return };
     if call.refresh {
         flight.supersede();
     }
-    if local.insert(entry, || !flight.invalidated()) {
+    let admit = || !flight.invalidated() && local.is_current(call.function, instance, at);
+    if table.put(key, instance, content, expiry, admit) {
         call.count(Event::Store);
     }
 }

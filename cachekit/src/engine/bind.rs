@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use cachekit_backends::simple::{SimpleStore, SlotTable};
+use cachekit_backends::simple::{SlotTable, Tables};
 use cachekit_backends::{Backend, Clock, Config, Opened, Result, describe, open};
 
 use super::checks::Checks;
@@ -47,7 +47,7 @@ impl Engine {
             default_timeout: config.default_timeout,
             flight_timeout: config.flight_timeout,
             clock: clock.clone(),
-            local: SimpleStore::new(config.threshold, clock.clone()),
+            local: Tables::new(config.threshold, config.max_bytes, clock.clone()),
             discards: remote.as_ref().is_some_and(|remote| remote.capabilities().discards),
             remote,
             flights: Arc::new(Flights::new()),

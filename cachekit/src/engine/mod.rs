@@ -7,6 +7,7 @@ mod bind;
 mod checks;
 pub(crate) mod flight;
 mod hold;
+mod local;
 pub(crate) mod remote;
 mod snapshot;
 pub(crate) mod stats;
@@ -15,19 +16,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cachekit_backends::simple::{SimpleStore, SlotTable};
+use cachekit_backends::simple::{SlotTable, Tables};
 use cachekit_backends::{Clock, KeyBytes, Timeout, Usage};
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
+pub(crate) use local::{Bound, Content, LocalTable, Needs};
 pub(crate) use snapshot::{RemoteState, Snapshot};
 
 use flight::Key;
+use local::LocalTables;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
 
 /// The in-process store. The floors above name it by this alias, so that a model checker can put its own in its place.
-pub(crate) type LocalStore = SimpleStore;
+pub(crate) type LocalStore = Tables;
 /// The right to compute an entry of an engine.
 pub(crate) type Lead<'a> = flight::Lead<'a, Snapshot>;
 /// The computations under way of an engine.
@@ -70,6 +73,7 @@ pub(crate) struct Engine {
 pub(crate) struct Used {
     pub(crate) counters: Counters,
     registered: AtomicBool,
+    tables: LocalTables,
     checks: Checks,
     sharing: Checks,
 }
@@ -88,7 +92,7 @@ impl Engine {
     /// The key of the flights of an entry on the backend.
     pub(crate) fn flight_key(&self, entry: &str) -> Key {
         let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));
-        Key { digest, bytes: KeyBytes::new(entry.as_bytes()) }
+        Key { digest, bytes: KeyBytes::new(entry.as_bytes()), function: OBJECT }
     }
 
     /// Counts an event of the cache object.
@@ -123,6 +127,7 @@ impl Engine {
         let usage = self.remote.as_ref().map_or(Usage::new(Some(0), Some(0)), |remote| remote.usage());
         let mut stats = CacheStats {
             deletions: self.own.sum(Event::Deletion),
+            bytes: self.local.bytes(),
             entries: usage.entries.map(|more| entries + more),
             evictions: usage.evictions.map(|more| evictions + more),
             ..CacheStats::default()

@@ -10,8 +10,7 @@ use cachekit_backends::Result;
 use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Cache;
-use crate::engine::stats::{Counters, Event};
-use crate::engine::{Engine as Inner, FIRST_FUNCTION};
+use crate::engine::{Bound, Engine as Inner, FIRST_FUNCTION, Needs};
 use crate::program::list::Listed;
 use crate::program::{self, Declared};
 
@@ -35,8 +34,8 @@ pub(crate) struct Function {
     refused: Option<String>,
     pub(super) declared: &'static Declared,
     scope: TypeId,
-    /// The first cache it was called with, by address, and the number of its counters there.
-    counter: OnceLock<(usize, u32)>,
+    /// The first cache that it was called with, by its address, and what a hit needs to know of it.
+    bound: OnceLock<(usize, Bound)>,
     /// Whether it has been said that calls of it stay in the process.
     said_stays: OnceLock<()>,
 }
@@ -157,7 +156,7 @@ impl Function {
             refused,
             declared,
             scope,
-            counter: OnceLock::new(),
+            bound: OnceLock::new(),
             said_stays: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
@@ -201,36 +200,31 @@ impl Function {
         });
     }
 
-    /// Counts a hit.
-    #[inline]
-    pub(crate) fn count_hit(&self, inner: &Arc<Inner>) {
-        self.count(inner, Event::Hit);
-    }
-
-    /// Counts. The first time it notes that the function is called with the cache.
+    /// What a hit needs to know of a cache; none if calls are only computed.
     #[inline(always)]
-    // A hit is mostly this.
-    #[expect(clippy::inline_always, reason = "on the way of every hit, across crates")]
-    pub(crate) fn count(&self, inner: &Arc<Inner>, event: Event) {
-        Counters::count_as(self.counter(inner), event, || &inner.functions.get(self.number).counters);
-    }
-
-    /// The number of its counters in a cache.
-    #[inline]
-    fn counter(&self, inner: &Arc<Inner>) -> u32 {
-        match self.counter.get() {
-            // The cache stays, for it is registered, and so its address is no other one's.
-            Some((cache, number)) if *cache == Arc::as_ptr(inner).addr() => *number,
-            _ => self.counter_in(inner),
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(crate) fn bound(
+        &'static self,
+        cache: &'static Cache,
+        needs: impl FnOnce() -> Needs,
+    ) -> Option<&'static Bound> {
+        match self.bound.get() {
+            // A cache lives as long as the process, and so its address is no other one's.
+            Some((first, bound)) if *first == std::ptr::from_ref(cache).addr() => Some(bound),
+            _ => self.bound_to(cache, &needs()),
         }
     }
 
     #[cold]
-    fn counter_in(&self, inner: &Arc<Inner>) -> u32 {
-        self.note_use(inner);
-        let number = inner.functions.get(self.number).counters.number();
-        self.counter.get_or_init(|| (Arc::as_ptr(inner).addr(), number));
-        number
+    #[inline(never)]
+    fn bound_to(&'static self, cache: &'static Cache, needs: &Needs) -> Option<&'static Bound> {
+        let engine = cache.inner();
+        if engine.discards || self.is_refused() {
+            return None;
+        }
+        let bound = engine.bound(self.number, self.identity().is_local(engine), needs);
+        self.bound.get_or_init(|| (std::ptr::from_ref(cache).addr(), bound.clone()));
+        Some(bound)
     }
 
     /// Notes that the function is called with a cache, for deletion by name: before anything is computed, or a deletion

@@ -40,7 +40,8 @@ impl<R, M> Key<R, M> {
         arguments: &impl KeyPart,
         instance: &impl KeyPart,
     ) -> Self {
-        let place = handle.function.identity().place(handle.cache.inner(), arguments, instance);
+        let place =
+            handle.function.identity().place(handle.cache.inner(), (policy.words)(), arguments, instance);
         Self {
             function: handle.function,
             cache: handle.cache.clone(),

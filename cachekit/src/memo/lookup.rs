@@ -1,4 +1,4 @@
-//! The first look: a hit ends here, without a lock that serializes readers, without an allocation and without a clock.
+//! The way of a call of a memoized function: the first look, where a [`hit`] ends, and what comes after a miss.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use cachekit_backends::simple::{Entry, SimpleStore};
-use cachekit_backends::{Matcher, Timeout};
+use cachekit_backends::Timeout;
+use cachekit_backends::simple::Shape;
 
 use super::Op;
 use super::function::{Function, Handle};
+use super::hit;
 use super::owned::Owned;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
-use crate::call::sharing;
 use crate::call::store::{Duty, Verdict};
-use crate::call::{Call, Outcome, Place, Round, Source, feed_local};
+use crate::call::{Call, Outcome, Place, Round, Source, has_instances};
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
-use crate::engine::{Engine, Hold};
+use crate::engine::{Engine, Hold, Needs};
 
 /// The options of a call, as the attribute's expressions.
 pub struct Options<U, Q, F, T> {
@@ -119,52 +119,47 @@ where
     if op == Op::Uncached || (options.unless)() {
         return Some(bypass(options.stale_if));
     }
-    let engine = cache.inner();
-    if engine.discards {
-        return Some(bypass(options.stale_if));
-    }
+    let needs =
+        || Needs { shape: Shape::for_words(K::WORDS, (policy.words)()), methods: has_instances::<I>() };
+    let Some(bound) = function.bound(cache, needs) else { return Some(bypass(options.stale_if)) };
     let refresh = op == Op::Refresh || (options.refresh_if)();
-    let (mut known, mut since) = (None, None);
-    let identity = function.identity();
-    if identity.keeps_here(engine, arguments) {
-        let digest = engine.local.digest(|w| feed_local(function.number, arguments, w));
-        known = Some(digest);
-        if !refresh {
-            since = look(engine, digest, function, policy, arguments, found);
-            if since.is_none() && !found.as_ref().is_some_and(&options.stale_if) {
-                function.count_hit(engine);
-                return None;
-            }
+    let mut stale = false;
+    if !refresh && hit::look::<_, _, I>(bound, function, cache, policy, arguments, found) {
+        stale = found.as_ref().is_some_and(&options.stale_if);
+        if !stale {
+            bound.count_hit(function.number, || cache.inner());
+            return None;
         }
     }
-    if !may_be_kept(engine, function, known.is_some()) {
-        return Some(bypass(options.stale_if));
-    }
     let Options { timeout, single_flight, flight_timeout, stale_if, .. } = options;
-    let settings = Settings { timeout: timeout.timeout(), refresh, single_flight, flight_timeout };
-    let state = begin(engine, function, &settings, arguments, instance, known, since);
-    Some(Pending { state, stale_if })
+    let settings = Settings { timeout: timeout.timeout(), refresh, stale, single_flight, flight_timeout };
+    let begun = begin(cache.inner(), function, &settings, policy, arguments, instance);
+    Some(Pending { state: begun, stale_if })
 }
 
 /// How a call that missed computes and stores.
 struct Settings {
     timeout: Timeout,
     refresh: bool,
+    /// Whether there is an entry that doesn't serve.
+    stale: bool,
     single_flight: bool,
     flight_timeout: Option<Duration>,
 }
 
 /// Begins the rest of a call that missed. A function of its own, because it needs more of the stack than its caller.
+#[cold]
 #[inline(never)]
-fn begin(
+fn begin<R>(
     engine: &'static Arc<Engine>,
-    function: &Function,
-    &Settings { timeout, refresh, single_flight, flight_timeout }: &Settings,
+    function: &'static Function,
+    &Settings { timeout, refresh, stale, single_flight, flight_timeout }: &Settings,
+    policy: &Policy<R>,
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
-    digest: Option<u64>,
-    since: Option<u64>,
 ) -> State {
+    // A deletion by name must know this cache.
+    function.note_use(engine);
     let call = Call {
         engine: Hold::Borrowed(engine),
         function: function.number,
@@ -173,26 +168,15 @@ fn begin(
         single_flight,
     };
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);
-    let round = Round::new(call, place(engine, function, arguments, instance, digest), limit);
-    match round.at_once(since) {
+    let place = function.identity().place(engine, (policy.words)(), arguments, instance);
+    if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
+        function.say_stays();
+    }
+    let round = Round::new(call, place, limit);
+    match if stale { None } else { round.at_once() } {
         Some(flight) => State::Lead(Box::new(round.compute(flight))),
         None => State::Round(Box::new(round)),
     }
-}
-
-/// Returns whether the value of a call that missed may be kept, after what is to be known before it is computed. One function
-/// for all, and out of the way of a hit.
-#[cold]
-fn may_be_kept(engine: &Arc<Engine>, function: &'static Function, here: bool) -> bool {
-    if function.is_refused() {
-        return false;
-    }
-    if here && !function.identity().is_local(engine) {
-        function.say_stays();
-    }
-    // A deletion by name must know this cache.
-    function.note_use(engine);
-    true
 }
 
 /// The body of a function, for one call.
@@ -429,91 +413,6 @@ fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> boo
 #[cold]
 fn bypass<F>(stale_if: F) -> Pending<F> {
     Pending { state: State::Bypass, stale_if }
-}
-
-/// The place of the entry; with a digest, in process.
-#[cold]
-fn place(
-    engine: &Engine,
-    function: &Function,
-    arguments: &impl KeyPart,
-    instance: &impl KeyPart,
-    digest: Option<u64>,
-) -> Place {
-    match digest {
-        Some(digest) => function.identity().local_place(engine, digest, arguments, instance),
-        None => function.identity().place(engine, arguments, instance),
-    }
-}
-
-/// The hit path. Without a hit, returns how many computations of the key had ended before the look.
-///
-/// One function for all memoized functions of a signature, so that each adds little code to the program.
-#[inline(never)]
-fn look<R, K>(
-    engine: &Engine,
-    digest: u64,
-    function: &Function,
-    policy: &Policy<R>,
-    arguments: &K,
-    found: &mut Option<R>,
-) -> Option<u64>
-where
-    K: KeyPart,
-{
-    let store = &*engine.local;
-    let feed = |m: &mut Matcher<'_>| feed_local(function.number, arguments, m);
-    if policy.may_be_near() && store.read_near(digest, feed, take(policy, found)) == Some(true) {
-        return None;
-    }
-    let since = engine.flights.completions(&digest);
-    match look_far(store, digest, policy, K::TRUSTED, feed, found) {
-        Some(true) => None,
-        Some(false) if look_kept(engine, digest, function, policy, arguments, found) => None,
-        _ => Some(since),
-    }
-}
-
-/// Looks into the shared tables. Some(false): there is an entry, whose value is not kept as it is.
-#[inline(never)]
-fn look_far<R>(
-    store: &SimpleStore,
-    digest: u64,
-    policy: &Policy<R>,
-    trusted: bool,
-    feed: impl Fn(&mut Matcher<'_>),
-    found: &mut Option<R>,
-) -> Option<bool> {
-    let small = |entry: &Entry| policy.may_be_near() && (policy.is_small)(entry.any());
-    if trusted && !policy.clone_may_run_user_code() {
-        store.read_far(digest, feed, take(policy, found), small)
-    } else {
-        // The comparison of a key or the clone of a value may run user code.
-        store.read_far_foreign(digest, feed, take(policy, found), small, trusted)
-    }
-}
-
-/// Takes a value that is not kept as it is. No lock is held, because it is decoded or encoded.
-#[cold]
-#[inline(never)]
-fn look_kept<R, K: KeyPart>(
-    engine: &Engine,
-    digest: u64,
-    function: &Function,
-    policy: &Policy<R>,
-    arguments: &K,
-    found: &mut Option<R>,
-) -> bool {
-    let feed = |m: &mut Matcher<'_>| feed_local(function.number, arguments, m);
-    let entry = engine.local.read_foreign(digest, feed);
-    *found = entry.and_then(|entry| sharing::take(engine, function.number, policy, entry.any()));
-    found.is_some()
-}
-
-/// Takes the value of an entry into a slot.
-#[inline]
-fn take<R>(policy: &Policy<R>, slot: &mut Option<R>) -> impl FnOnce(&Entry) -> bool {
-    |entry| policy.take_into(entry.any(), slot)
 }
 
 /// Returns the value of a body.

@@ -5,6 +5,7 @@ mod context;
 pub(crate) mod function;
 mod functions;
 pub(crate) mod handle;
+mod hit;
 pub(crate) mod invalidates;
 pub(crate) mod lookup;
 mod named;

@@ -39,8 +39,6 @@ impl ViewKey {
 }
 
 impl CacheKey for ViewKey {
-    const TRUSTED: bool = true;
-
     #[inline]
     fn cache_key<W: KeyWriter>(&self, writer: &mut W) {
         let Some(request) = &self.request else { return };
@@ -67,7 +65,6 @@ impl ViewPath {
 }
 
 impl KeyPart for ViewPath {
-    const TRUSTED: bool = true;
     const VIEW: bool = true;
 
     #[inline]

@@ -168,6 +168,11 @@ impl Variant {
         self.initial_age.saturating_add(now.saturating_sub(self.received))
     }
 
+    /// Returns the bytes that it takes.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.weight() + self.response.body.len()
+    }
+
     /// Returns the bytes that it takes beside its content.
     fn weight(&self) -> usize {
         let fields = self.response.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
@@ -205,6 +210,11 @@ fn selecting_weight(selecting: &Selecting) -> usize {
 }
 
 impl Page {
+    /// Returns the bytes that it takes.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.variants.iter().map(Variant::size).sum::<usize>()
+    }
+
     /// Returns this page with another variant in front, which replaces the one with the same selecting fields. Older
     /// variants stay as far as `room` bytes of content and the limits of a page go.
     pub(super) fn with(previous: Option<&Self>, variant: Variant, now: u64, room: usize) -> Self {

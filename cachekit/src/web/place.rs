@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use cachekit_backends::simple::SimpleStore;
-use cachekit_backends::{CacheKey, KeyWriter};
+use cachekit_backends::simple::{Entry, Weight};
+use cachekit_backends::{CacheKey, KeyWriter, NO_WORDS};
 
 use super::page::Page;
 use super::query;
@@ -28,8 +28,6 @@ struct PageKey<'a> {
 }
 
 impl KeyPart for PageKey<'_> {
-    const TRUSTED: bool = true;
-
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         self.target.path.cache_key(writer);
         self.target.further.cache_key(writer);
@@ -53,7 +51,12 @@ pub(super) fn place(engine: &Engine, target: &Target, sorted: bool, custom: Opti
     } else {
         &target.query
     };
-    IDENTITY.place(engine, &PageKey { target, query, custom }, &(Path(&target.path),))
+    IDENTITY.place(engine, NO_WORDS, &PageKey { target, query, custom }, &(Path(&target.path),))
+}
+
+/// A page with all that it owns.
+fn weight(page: &Page) -> Weight {
+    Weight { bytes: page.size() as u64, exact: false }
 }
 
 /// The operations on pages. In process a page is shared by reference count.
@@ -61,7 +64,11 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
     Policy {
         unbox: |_| None,
         stores: |_| true,
-        keep: |draft, page| Some(SimpleStore::entry(draft, Arc::clone(page))),
+        keep: |key, page| Some(Entry::new(key, weight(page), Arc::clone(page))),
+        weight: |page| Some(weight(page)),
+        words: || NO_WORDS,
+        to_words: |_| None,
+        take_words: |_, _| false,
         share: |page| Some(Arc::new(Arc::clone(page)) as Shared),
         take: |value: &(dyn Any + Send + Sync), slot| {
             *slot = value.downcast_ref::<Arc<Page>>().cloned();
@@ -75,8 +82,5 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
         open: |envelope, bytes| envelope.open(bytes).map(Arc::new),
         clone_may_share: || false,
         type_name: std::any::type_name::<Page>,
-        always_small: false,
-        clone_may_run_user_code: || false,
-        is_small: |_| false,
     }
 }

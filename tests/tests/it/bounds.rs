@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachekit::{delete_memoized, memoize, peek};
+use cachekit::{Config, delete_memoized, memoize, peek, testing};
 use cachekit_tests::{World, files};
 
 /// How many entries there are.
@@ -186,4 +186,62 @@ fn two_processes_keep_one_threshold() {
     child.finish();
     let left = files(dir.path()).len();
     assert!((90..=102).contains(&left), "{left} files");
+}
+
+#[test]
+fn entries_take_at_most_max_bytes_together_and_a_heavier_one_is_not_kept() {
+    #[memoize]
+    fn text(n: usize) -> String {
+        "x".repeat(n)
+    }
+    #[memoize]
+    fn number(n: u64) -> u64 {
+        n
+    }
+    const MOST: u64 = 1 << 20;
+    testing::scoped(Config::simple().max_bytes(MOST), |test| {
+        let stats = || test.cache().stats();
+        for n in 0..1000 {
+            assert_eq!(text(10_000 + n).len(), 10_000 + n);
+            number(n as u64);
+            assert!(stats().bytes <= MOST, "{} bytes", stats().bytes);
+        }
+        assert!(stats().bytes > MOST - 20_000 && stats().evictions > Some(0), "{:?}", stats());
+        let before = stats();
+        assert_eq!(text(1 << 20).len(), 1 << 20);
+        assert_eq!((peek!(text, 1 << 20).unwrap(), stats().entries), (None, before.entries));
+        test.cache().set("heavy", &"y".repeat(500_000), 0).unwrap();
+        assert!(test.cache().contains("heavy").unwrap() && stats().bytes <= MOST);
+        test.cache().set("heavy", &"y".repeat(1 << 20), 0).unwrap();
+        assert!(
+            !test.cache().contains("heavy").unwrap(),
+            "the former value is not left in the place of a heavier one"
+        );
+        test.cache().clear().unwrap();
+        assert_eq!((stats().bytes, stats().entries), (0, Some(0)));
+    });
+}
+
+#[test]
+fn as_many_entries_as_the_threshold_says_are_kept_to_the_last_one_over_all_functions() {
+    #[memoize]
+    fn number(n: u64) -> u64 {
+        n
+    }
+    #[memoize]
+    fn text(n: &str) -> String {
+        n.to_owned()
+    }
+    testing::scoped(Config::simple().threshold(10_000), |test| {
+        for n in 0..5_000 {
+            number(n);
+            text(&n.to_string());
+        }
+        let stats = || (test.cache().stats().entries, test.cache().stats().evictions);
+        assert_eq!(stats(), (Some(10_000), Some(0)));
+        assert!((0..5_000).all(|n| peek!(number, n).unwrap() == Some(n)));
+        assert!((0..5_000).all(|n| peek!(text, &n.to_string()).unwrap().is_some()));
+        number(5_000);
+        assert_eq!(stats(), (Some(10_000), Some(1)));
+    });
 }

@@ -86,7 +86,7 @@ impl Memo {
     }
 
     fn place(&self) -> Place {
-        FUNCTION.place(&self.0.engine, &(), &())
+        FUNCTION.place(&self.0.engine, cachekit_backends::NO_WORDS, &(), &())
     }
 
     fn round(&self, refresh: bool) -> Round<'_> {

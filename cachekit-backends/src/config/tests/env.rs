@@ -22,6 +22,7 @@ fn each_key_sets_its_field() {
         ("CACHE_OPTIONS", "k=v, k2=a=b", d().options([("k", "v"), ("k2", "a=b")])),
         ("CACHE_DEFAULT_TIMEOUT", "60", d().default_timeout(60u64)),
         ("CACHE_THRESHOLD", "0", d().threshold(0)),
+        ("CACHE_MAX_BYTES", "1048576", d().max_bytes(1 << 20)),
         ("CACHE_KEY_PREFIX", "shop:", d().key_prefix("shop:")),
         ("CACHE_MEMCACHED_SERVERS", "a:1,b:2", d().memcached_servers(["a:1", "b:2"])),
         ("CACHE_MEMCACHED_USERNAME", "u", d().memcached_username("u")),

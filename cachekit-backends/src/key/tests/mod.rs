@@ -19,7 +19,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::collection::{btree_map, hash_map, vec};
 use proptest::prelude::*;
 
-use super::{CacheKey, KeySecret, KeyWriter, Matcher, Recorder, StableWriter};
+use super::{CacheKey, KeySecret, Matcher, Recorder, StableWriter};
 
 fn recorded<T: CacheKey + ?Sized>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -247,27 +247,6 @@ fn an_exhausted_range_is_another_key() {
 #[test]
 fn moments_before_the_epoch_are_apart_from_those_after() {
     differ(&(UNIX_EPOCH - Duration::from_secs(1)), &(UNIX_EPOCH + Duration::from_secs(1)));
-}
-
-#[test]
-fn only_types_without_a_users_code_are_trusted() {
-    struct Users;
-    impl CacheKey for Users {
-        fn cache_key<W: KeyWriter>(&self, _writer: &mut W) {}
-    }
-    fn trusted<T: CacheKey>() -> bool {
-        T::TRUSTED
-    }
-    assert!(trusted::<(u8, &str, Option<Vec<String>>, HashMap<String, f64>, [char; 3], Arc<Path>)>());
-    assert!(!trusted::<Users>());
-    assert!(!trusted::<(u8, Users)>());
-    assert!(!trusted::<(Users, u8)>());
-    assert!(!trusted::<Option<&[Users]>>());
-    assert!(!trusted::<HashMap<Users, u8>>());
-    assert!(!trusted::<BTreeMap<u8, Option<Users>>>());
-    assert!(!trusted::<Result<u8, Box<Users>>>());
-    assert!(!trusted::<[Users; 0]>());
-    assert!(trusted::<PhantomData<Users>>());
 }
 
 /// Keys of shared caches must never change unnoticed: a changed line makes every such cache cold, and a release note is due.

@@ -2,19 +2,19 @@
 #![expect(clippy::cast_precision_loss, reason = "counts are small")]
 #![expect(clippy::cast_possible_truncation, reason = "a place takes a few bits of a digest")]
 
+use crate::simple::seeds::Seeds;
 use crate::{CacheKey, KeySecret};
 
 const SECRETS: usize = 200;
 const KEYS: u64 = 4096;
 
 /// The parts of a digest that choose a place: from which bit, how many bits.
-const PARTS: [(&str, u32, u32); 6] = [
-    ("one of 8 shards", 40, 3),
-    ("one of 64 shards", 40, 6),
-    ("a set of a thread", 8, 11),
-    ("a tag of a thread", 32, 8),
-    ("a place of a shard's table", 0, 9),
-    ("a tag of a shard's table", 57, 7),
+const PARTS: [(&str, u32, u32); 5] = [
+    ("one of 256 buckets", 56, 8),
+    ("a tag of a bucket", 0, 7),
+    ("a set of ghosts", 8, 9),
+    ("a mark of a ghost", 32, 8),
+    ("one of 1024 stripes", 16, 10),
 ];
 
 /// Returns keys as programs use them: consecutive numbers, multiples, addresses.
@@ -40,20 +40,19 @@ fn chance(count: u32, keys: f64, places: f64) -> f64 {
     -keys * (part(share, expected) + part(1.0 - share, 1.0 - expected))
 }
 
-#[test]
-fn digests_of_numbers_are_even_under_every_secret() {
-    // One false alarm in a thousand million runs of this test, over all counts that it looks at.
+/// Asserts that a hash is even, under a secret that `secrets` makes anew.
+fn check<S: Fn(u64) -> u64>(secrets: impl Fn() -> S) {
+    // One false alarm in a thousand million runs, over all counts that this looks at.
     let counts: u32 = PARTS.iter().map(|&(.., bits)| 1 << bits).sum();
     let least = -(1e9 * f64::from(counts) * (SECRETS * keys().len()) as f64).ln();
     for _ in 0..SECRETS {
-        let secret = KeySecret::new();
+        let hash = secrets();
         for (kind, keys) in keys() {
-            let digests: Vec<u64> =
-                keys.iter().map(|key| secret.digest(|hasher| (7u32, key).cache_key(hasher))).collect();
+            let hashes: Vec<u64> = keys.iter().map(|&key| hash(key)).collect();
             for (part, from, bits) in PARTS {
                 let mut counts = vec![0u32; 1 << bits];
-                for digest in &digests {
-                    counts[(digest >> from) as usize & ((1 << bits) - 1)] += 1;
+                for hash in &hashes {
+                    counts[(hash >> from) as usize & ((1 << bits) - 1)] += 1;
                 }
                 for count in &counts {
                     let chance = chance(*count, keys.len() as f64, counts.len() as f64);
@@ -62,4 +61,28 @@ fn digests_of_numbers_are_even_under_every_secret() {
             }
         }
     }
+}
+
+#[test]
+fn digests_of_numbers_are_even_under_every_secret() {
+    check(|| {
+        let secret = KeySecret::new();
+        move |key| secret.digest(|hasher| (7u32, key).cache_key(hasher))
+    });
+}
+
+#[test]
+fn hashes_of_words_are_even_under_every_secret() {
+    check(|| {
+        let seeds = Seeds::new();
+        move |key| seeds.hash(&[key])
+    });
+    check(|| {
+        let seeds = Seeds::new();
+        move |key| seeds.hash(&[7, key])
+    });
+    check(|| {
+        let seeds = Seeds::new();
+        move |key| seeds.hash(&[key, 0, 7])
+    });
 }

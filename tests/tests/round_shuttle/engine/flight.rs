@@ -29,11 +29,14 @@ pub(crate) use state::{Shared, Wait, Waited};
 pub(crate) struct Key {
     pub(crate) digest: u64,
     pub(crate) bytes: KeyBytes,
+    /// The number of the function in whose tables the entry is; 0 for entries of a backend.
+    pub(crate) function: u32,
 }
 
 impl table::Digested for Key {
     fn digest(&self) -> u64 {
-        self.digest
+        // Functions that are called with the same arguments have one digest.
+        self.digest.wrapping_add(u64::from(self.function).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 }
 

@@ -12,8 +12,10 @@ mod snapshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cachekit_backends::simple::Entry;
-use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher, Timeout, Ttl};
+use std::convert::Infallible;
+
+use cachekit_backends::simple::{Entry, MOST_KEY_WORDS, Shape, ValueWords};
+use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Timeout, Ttl};
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
@@ -46,6 +48,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) default_timeout: Timeout,
     pub(crate) local: LocalStore,
+    cell: Arc<Cell>,
     pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) flights: Arc<flight::Flights<Snapshot>>,
     checks: Checks,
@@ -60,7 +63,8 @@ impl Engine {
             prefix: "p|".into(),
             clock: Clock::system(),
             default_timeout: Timeout::Never,
-            local: LocalStore { secret: KeySecret::new(), cell: Mutex::new(None) },
+            local: LocalStore { secret: KeySecret::new() },
+            cell: Arc::new(Mutex::new(None)),
             remote,
             flights: Arc::new(flight::Flights::new()),
             checks: Checks::default(),
@@ -71,7 +75,19 @@ impl Engine {
 
     pub(crate) fn flight_key(&self, entry: &str) -> Key {
         let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));
-        Key { digest, bytes: KeyBytes::new(entry.as_bytes()) }
+        Key { digest, bytes: KeyBytes::new(entry.as_bytes()), function: OBJECT }
+    }
+
+    pub(crate) fn plain_table(&self, _: u32, _: Shape, _: bool) -> Option<Infallible> {
+        None
+    }
+
+    pub(crate) fn values(&self, _: u32, _: bool) -> &Arc<Cell> {
+        &self.cell
+    }
+
+    pub(crate) fn objects(&self) -> &Arc<Cell> {
+        &self.cell
     }
 
     pub(crate) fn checks_of(&self, _: u32) -> &Checks {
@@ -93,10 +109,53 @@ impl Engine {
     }
 }
 
-/// An in-process store of one cell.
+/// A table of one entry.
+type Cell = Mutex<Option<Arc<Entry>>>;
+
+pub(crate) enum LocalTable {
+    Plain(Infallible, [u64; MOST_KEY_WORDS]),
+    Values(Arc<Cell>),
+}
+
+pub(crate) enum Content {
+    Words(ValueWords),
+    Entry(Arc<Entry>),
+}
+
+impl LocalTable {
+    fn cell(&self) -> &Cell {
+        match self {
+            Self::Values(cell) => cell,
+            Self::Plain(never, _) => match *never {},
+        }
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn get(&self, _: &Key) -> Option<Content> {
+        self.cell().lock().unwrap().clone().map(Content::Entry)
+    }
+
+    pub(crate) fn put(&self, _: &Key, _: u64, content: Content, _: u64, admit: impl Fn() -> bool) -> bool {
+        let Content::Entry(entry) = content else { unreachable!("no table is plain") };
+        let mut cell = self.cell().lock().unwrap();
+        let admitted = admit();
+        if admitted {
+            *cell = Some(entry);
+        }
+        admitted
+    }
+
+    pub(crate) fn remove(&self, _: &Key, _: u64) -> bool {
+        self.cell().lock().unwrap().take().is_some()
+    }
+}
+
+/// What the tables have in common.
 pub(crate) struct LocalStore {
     secret: KeySecret,
-    cell: Mutex<Option<Arc<Entry>>>,
 }
 
 impl LocalStore {
@@ -114,28 +173,6 @@ impl LocalStore {
 
     pub(crate) fn is_current(&self, _: u32, _: u64, _: u64) -> bool {
         true
-    }
-
-    pub(crate) fn read<R>(
-        &self,
-        _: u64,
-        _: impl Fn(&mut Matcher<'_>),
-        read: impl Fn(&Arc<Entry>) -> R,
-    ) -> Option<R> {
-        self.cell.lock().unwrap().as_ref().map(read)
-    }
-
-    pub(crate) fn insert(&self, entry: Arc<Entry>, admit: impl FnOnce() -> bool) -> bool {
-        let mut cell = self.cell.lock().unwrap();
-        let admitted = admit();
-        if admitted {
-            *cell = Some(entry);
-        }
-        admitted
-    }
-
-    pub(crate) fn remove(&self, _: u64, _: &[u8]) -> bool {
-        self.cell.lock().unwrap().take().is_some()
     }
 
     pub(crate) fn delete_function(&self, _: u32) {}

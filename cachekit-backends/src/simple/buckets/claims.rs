@@ -1,0 +1,119 @@
+//! Computations under way: a claim is made in the critical section that found no entry, and is gone or void when the value
+//! may not be stored any more.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+/// What callers that wait for a computation share with the one that computes. Made by the first that waits.
+pub type Hook = Arc<dyn Any + Send + Sync>;
+
+/// A claim, told from all others of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimId {
+    number: u64,
+    pub(super) hash: u64,
+}
+
+/// Which call is being computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::simple) struct Subject<E, const K: usize> {
+    pub(in crate::simple) hash: u64,
+    pub(in crate::simple) key: [u64; K],
+    /// The whole key, where the words are only a digest of it.
+    pub(in crate::simple) exact: E,
+    /// The instance that a method is called on; 0 for none.
+    pub(in crate::simple) instance: u32,
+}
+
+pub(super) struct Claim<E, const K: usize> {
+    number: u64,
+    pub(super) subject: Subject<E, K>,
+    /// The table's generation when it was made.
+    pub(super) birth: u32,
+    /// Whether other callers may wait for it.
+    open: bool,
+    void: bool,
+    hook: Option<Hook>,
+}
+
+/// The claims of a table. While they are few, they are searched one by one.
+pub(super) struct Claims<E, const K: usize> {
+    few: Vec<Claim<E, K>>,
+    many: HashTable<Claim<E, K>>,
+    next: u64,
+}
+
+const FEW: usize = 8;
+
+impl<E, const K: usize> Default for Claims<E, K> {
+    fn default() -> Self {
+        Self { few: Vec::new(), many: HashTable::new(), next: 0 }
+    }
+}
+
+impl<E: PartialEq, const K: usize> Claims<E, K> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.few.is_empty() && self.many.is_empty()
+    }
+
+    pub(super) fn add(&mut self, subject: Subject<E, K>, birth: u32, open: bool) -> ClaimId {
+        self.next += 1;
+        let (number, hash) = (self.next, subject.hash);
+        let claim = Claim { number, subject, birth, open, void: false, hook: None };
+        if self.few.len() < FEW {
+            self.few.push(claim);
+        } else {
+            self.many.insert_unique(hash, claim, |claim| claim.subject.hash);
+        }
+        ClaimId { number, hash }
+    }
+
+    fn all_of(&mut self, hash: u64) -> impl Iterator<Item = &mut Claim<E, K>> {
+        let many = if self.many.is_empty() { None } else { Some(self.many.iter_hash_mut(hash)) };
+        self.few.iter_mut().chain(many.into_iter().flatten()).filter(move |claim| claim.subject.hash == hash)
+    }
+
+    /// The hook of the computation that a caller may wait for: of the same call, and `current`.
+    pub(super) fn join(
+        &mut self,
+        subject: &Subject<E, K>,
+        current: impl Fn(&Claim<E, K>) -> bool,
+        hook: impl FnOnce() -> Hook,
+    ) -> Option<Hook> {
+        let claim = self
+            .all_of(subject.hash)
+            .find(|claim| claim.open && !claim.void && claim.subject == *subject && current(claim))?;
+        Some(Arc::clone(claim.hook.get_or_insert_with(hook)))
+    }
+
+    /// Whether a claim is there and not void.
+    pub(super) fn holds(&mut self, id: ClaimId, current: impl Fn(&Claim<E, K>) -> bool) -> bool {
+        self.all_of(id.hash).any(|claim| claim.number == id.number && !claim.void && current(claim))
+    }
+
+    /// Ends a claim; returns the hook of those who wait.
+    pub(super) fn end(&mut self, id: ClaimId) -> Option<Hook> {
+        if let Some(at) = self.few.iter().position(|claim| claim.number == id.number) {
+            return self.few.swap_remove(at).hook;
+        }
+        let (claim, _) = self.many.find_entry(id.hash, |claim| claim.number == id.number).ok()?.remove();
+        claim.hook
+    }
+
+    /// Voids all claims of a call.
+    pub(super) fn void(&mut self, subject: &Subject<E, K>) {
+        for claim in self.all_of(subject.hash) {
+            let Subject { key, exact, .. } = &claim.subject;
+            claim.void |= *key == subject.key && *exact == subject.exact;
+        }
+    }
+
+    /// Voids those that are not to be stored any more.
+    pub(super) fn void_where(&mut self, over: impl Fn(&Claim<E, K>) -> bool) {
+        for claim in self.few.iter_mut().chain(&mut self.many) {
+            claim.void |= over(claim);
+        }
+    }
+}

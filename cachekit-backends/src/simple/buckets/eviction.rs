@@ -1,0 +1,169 @@
+//! Which entry goes when there is no room: S3-FIFO (Yang et al., SOSP 2023), its main queue as a clock over the buckets.
+//!
+//! A newcomer stands in a short queue. At its end it leaves, unless it was used meanwhile: then it is one of the others,
+//! around which a hand goes that evicts the first entry without uses and takes one use from each that it passes. A key
+//! that comes back soon after its eviction skips the queue. A use is a mark beside the entry, so that a hit takes no lock
+//! and moves nothing; scans pass through the short queue and leave the others alone.
+
+use std::collections::VecDeque;
+
+use super::super::ghosts::Ghosts;
+use super::{Contents, Place, Spot, Table, Writer};
+
+/// The share of a table that newcomers have: one in so many. `quick_cache` gives them as much.
+const YOUNG_SHARE: usize = 33;
+/// The most newcomers, so that their queue stays small.
+const MOST_YOUNG: usize = 512;
+/// The most entries that the hand passes for one eviction, so that a store has a bound.
+const MOST_STEPS: usize = 64;
+/// One victim in so many may be an idle entry of another table.
+const GLANCE: u8 = 8;
+/// The most that it passes in search of an idle one.
+const IDLE_STEPS: usize = 16;
+
+#[derive(Default)]
+pub(super) struct Eviction {
+    /// The hashes of the newcomers, the oldest first, and of some that have left since.
+    young: VecDeque<u64>,
+    hand: Hand,
+    ghosts: Ghosts,
+    pub(super) evictions: u64,
+    since_glance: u8,
+}
+
+impl Eviction {
+    /// Whether the next victim is to be looked for in all tables of the cache, so that none keeps for good what it doesn't
+    /// use.
+    pub(super) fn is_time_to_glance(&mut self) -> bool {
+        self.since_glance = (self.since_glance + 1) % GLANCE;
+        self.since_glance == 0
+    }
+}
+
+fn most_young(entries: usize) -> usize {
+    (entries / YOUNG_SHARE).clamp(1, MOST_YOUNG)
+}
+
+impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
+    /// An entry has come into a table of at least one.
+    pub(super) fn entered(&self, writer: &mut Writer<C::Exact, K>, hash: u64, spot: Spot<'_, K, V>) {
+        if writer.eviction.ghosts.take(hash) {
+            return;
+        }
+        let most = most_young(writer.len);
+        // A table that is not full yet keeps its newcomers.
+        while writer.eviction.young.len() > most
+            && let Some(oldest) = writer.eviction.young.pop_front()
+        {
+            self.grow_up(writer, oldest);
+        }
+        spot.set_young(true);
+        writer.eviction.young.push_back(hash);
+    }
+
+    /// The entry that is to go.
+    pub(super) fn victim(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        let spot = self.victim_of_young(writer).or_else(|| self.victim_of_hand(writer, MOST_STEPS, left))?;
+        let hash = self.hash_at(spot);
+        writer.eviction.ghosts.put(hash, writer.len);
+        writer.eviction.evictions += 1;
+        Some(spot)
+    }
+
+    /// An entry that is not in use, if the hand meets one soon.
+    pub(super) fn idle(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        let spot = self.victim_of_hand(writer, IDLE_STEPS, left)?;
+        (spot.uses() == 0).then(|| {
+            writer.eviction.ghosts.put(self.hash_at(spot), writer.len);
+            writer.eviction.evictions += 1;
+            spot
+        })
+    }
+
+    fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>) -> Option<Spot<'_, K, V>> {
+        let most = most_young(writer.len);
+        // Where all are newcomers, the hand would find nothing.
+        while writer.eviction.young.len() > most || writer.eviction.young.len() >= writer.len {
+            let hash = writer.eviction.young.pop_front()?;
+            let Some(spot) = self.find_young(writer, hash) else { continue };
+            if spot.uses() == 0 {
+                return Some(spot);
+            }
+            spot.set_young(false);
+            spot.set_uses(0);
+        }
+        None
+    }
+
+    fn grow_up(&self, writer: &Writer<C::Exact, K>, hash: u64) {
+        if let Some(spot) = self.find_young(writer, hash) {
+            spot.set_young(false);
+            spot.set_uses(0);
+        }
+    }
+
+    /// The newcomer of a hash.
+    fn find_young(&self, writer: &Writer<C::Exact, K>, hash: u64) -> Option<Spot<'_, K, V>> {
+        self.find_where(writer, hash, |spot| spot.is_young() && self.hash_at(spot) == hash)
+    }
+
+    /// What the hand stops at: the first entry without uses of so many, else the one of the fewest. None also if it met
+    /// what was over, and took that out.
+    fn victim_of_hand(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        most: usize,
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        let mut least: Option<(u8, Spot<'_, K, V>)> = None;
+        let mut steps = 0;
+        let buckets = writer.growth.buckets();
+        // Twice around meets every entry, whichever of them are newcomers.
+        for _ in 0..2 * u64::from(buckets) {
+            let Hand { bucket: index, way: from } = writer.eviction.hand.within(buckets);
+            let place @ Place { bucket, .. } = self.pages.at(index);
+            if from == 0 && self.tend(writer, place, left) {
+                return None;
+            }
+            for way in bucket.taken().skip_while(|&way| way < from) {
+                writer.eviction.hand = Hand { bucket: index, way: way + 1 };
+                let spot = Spot { place, way };
+                if spot.is_young() {
+                    continue;
+                }
+                let uses = bucket.uses(way);
+                if least.is_none_or(|(fewest, _)| uses < fewest) {
+                    least = Some((uses, spot));
+                }
+                steps += 1;
+                if uses == 0 || steps == most {
+                    return least.map(|(_, spot)| spot);
+                }
+                bucket.set_uses(way, uses - 1);
+            }
+            writer.eviction.hand = Hand { bucket: index + 1, way: 0 };
+        }
+        least.map(|(_, spot)| spot)
+    }
+}
+
+/// Where the next search for a victim begins.
+#[derive(Clone, Copy, Default)]
+struct Hand {
+    bucket: u32,
+    way: usize,
+}
+
+impl Hand {
+    fn within(self, buckets: u32) -> Self {
+        if self.bucket < buckets { self } else { Self::default() }
+    }
+}

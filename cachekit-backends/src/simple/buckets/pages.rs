@@ -1,0 +1,222 @@
+//! The buckets of a table, in pages that never move, so that readers need no protection from growth.
+//!
+//! The first pages have 4 buckets, those after them 64, so that a hit finds its bucket with little arithmetic. Further pages
+//! are a quarter as large as all buckets up to a power of two: a large table grows by a quarter of that at a time, and little
+//! room stands empty.
+
+use std::sync::OnceLock;
+
+use super::super::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use super::Place;
+use super::bucket::{Bucket, WAYS};
+
+/// Buckets of the first pages; there are so many of them that the next begin at [`MEDIUM`].
+const SMALL: u32 = 4;
+/// Buckets of the pages after them, up to the bucket [`NEAR`].
+const MEDIUM: u32 = 64;
+const NEAR: u32 = 8192;
+const SMALL_PAGES: u32 = MEDIUM / SMALL;
+const NEAR_PAGES: u32 = SMALL_PAGES + NEAR / MEDIUM - 1;
+/// The pages of 2^28 buckets, which are beyond the memory that there is.
+const MOST_PAGES: usize = NEAR_PAGES as usize + 4 * (28 - NEAR.ilog2() as usize);
+
+/// What a hit does not read of a bucket. Written under the lock of the table's writers.
+pub(super) struct Rest {
+    /// When each entry expires.
+    expiry: [AtomicU64; WAYS],
+    /// How many entries found this bucket full and went on to a later one.
+    passed: AtomicU32,
+    /// A bit for each way whose entry is a newcomer.
+    young: AtomicU8,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            expiry: std::array::from_fn(|_| AtomicU64::new(0)),
+            passed: AtomicU32::new(0),
+            young: AtomicU8::new(0),
+        }
+    }
+}
+
+impl Rest {
+    pub(super) fn expiry(&self, way: usize) -> u64 {
+        self.expiry[way].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_expiry(&self, way: usize, expiry: u64) {
+        self.expiry[way].store(expiry, Ordering::Relaxed);
+    }
+
+    pub(super) fn passed(&self) -> u32 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_passed(&self, passed: u32) {
+        self.passed.store(passed, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_young(&self, way: usize) -> bool {
+        self.young.load(Ordering::Relaxed) >> way & 1 == 1
+    }
+
+    pub(super) fn set_young(&self, way: usize, young: bool) {
+        let all = self.young.load(Ordering::Relaxed) & !(1 << way);
+        self.young.store(all | u8::from(young) << way, Ordering::Relaxed);
+    }
+}
+
+/// The instances whose entries a bucket has, in tables of methods.
+type Instances = [AtomicU32; WAYS];
+
+/// An array in parts that are made when they are needed.
+type Parts<T> = Box<[OnceLock<Box<[T]>>]>;
+
+pub(super) struct Pages<const K: usize, const V: usize> {
+    buckets: Parts<Bucket<K, V>>,
+    rests: Parts<Rest>,
+    /// None at all in tables without.
+    instances: Parts<Instances>,
+}
+
+/// How many buckets so many pages have.
+#[expect(clippy::cast_possible_truncation, reason = "at most 2^29, by `MOST_PAGES`")]
+pub(super) fn buckets_of(pages: usize) -> u32 {
+    let pages = pages as u32;
+    if pages <= SMALL_PAGES {
+        return pages * SMALL;
+    }
+    if pages <= NEAR_PAGES {
+        return (pages - SMALL_PAGES + 1) * MEDIUM;
+    }
+    let quarters = pages - NEAR_PAGES;
+    (NEAR / 4 * (4 + quarters % 4)) << (quarters / 4)
+}
+
+/// The page of a bucket, and its place there.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit")]
+fn locate(bucket: u32) -> (usize, usize) {
+    let (page, at) = if bucket >= NEAR {
+        let quarter = bucket.ilog2() - 2;
+        let doublings = quarter - (NEAR.ilog2() - 2);
+        (NEAR_PAGES + doublings * 4 + (bucket >> quarter) - 4, bucket & ((1 << quarter) - 1))
+    } else if bucket >= MEDIUM {
+        (SMALL_PAGES - 1 + bucket / MEDIUM, bucket % MEDIUM)
+    } else {
+        (bucket / SMALL, bucket % SMALL)
+    };
+    (page as usize, at as usize)
+}
+
+/// How many pages have so many buckets at least.
+pub(super) fn pages_for(buckets: u32) -> usize {
+    buckets.checked_sub(1).map_or(0, |last| locate(last).0 + 1)
+}
+
+fn parts<T>(pages: usize) -> Parts<T> {
+    (0..pages).map(|_| OnceLock::new()).collect()
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit")]
+fn part<T>(parts: &Parts<T>, (page, at): (usize, usize)) -> Option<&T> {
+    parts.get(page)?.get()?.get(at)
+}
+
+impl<const K: usize, const V: usize> Pages<K, V> {
+    /// Room for so many buckets; none is made yet.
+    pub(super) fn new(most: Option<u32>, instances: bool) -> Self {
+        let pages = most.map_or(MOST_PAGES, |most| pages_for(most).min(MOST_PAGES));
+        Self {
+            buckets: parts(pages),
+            rests: parts(pages),
+            instances: parts(if instances { pages } else { 0 }),
+        }
+    }
+
+    /// A bucket, if its page was made.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(super) fn bucket(&self, index: u32) -> Option<&Bucket<K, V>> {
+        part(&self.buckets, locate(index))
+    }
+
+    /// A bucket with what stands beside it, if its page was made.
+    pub(super) fn get(&self, index: u32) -> Option<Place<'_, K, V>> {
+        let at = locate(index);
+        Some(Place { index, bucket: part(&self.buckets, at)?, rest: part(&self.rests, at)? })
+    }
+
+    /// A bucket that is known to exist.
+    pub(super) fn at(&self, index: u32) -> Place<'_, K, V> {
+        self.get(index).unwrap_or_else(|| unreachable!("a bucket in use has a page"))
+    }
+
+    /// The instance that an entry is of; 0 in tables without.
+    pub(super) fn instance(&self, bucket: u32, way: usize) -> u32 {
+        part(&self.instances, locate(bucket)).map_or(0, |all| all[way].load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_instance(&self, bucket: u32, way: usize, instance: u32) {
+        if let Some(all) = part(&self.instances, locate(bucket)) {
+            all[way].store(instance, Ordering::Relaxed);
+        }
+    }
+
+    /// As many pages as so many buckets need, or as there can be.
+    pub(super) fn pages_for(&self, buckets: u32) -> usize {
+        pages_for(buckets).min(self.buckets.len())
+    }
+
+    /// As many whole pages as there are in so many buckets.
+    pub(super) fn pages_within(&self, buckets: u32) -> usize {
+        let pages = self.pages_for(buckets);
+        pages - usize::from(buckets_of(pages) > buckets)
+    }
+
+    /// Makes pages.
+    pub(super) fn make(&self, from: usize, to: usize) {
+        for page in from..to {
+            let buckets = buckets_of(page + 1) - buckets_of(page);
+            fill(&self.instances, page, buckets, || std::array::from_fn(|_| AtomicU32::new(0)));
+            fill(&self.rests, page, buckets, Rest::default);
+            fill(&self.buckets, page, buckets, Bucket::default);
+        }
+    }
+
+    /// The memory of so many buckets, in bytes.
+    pub(super) fn bytes(&self, buckets: u32) -> usize {
+        let instances = if self.instances.is_empty() { 0 } else { size_of::<Instances>() };
+        let each = size_of::<Bucket<K, V>>() + size_of::<Rest>() + instances;
+        let parts = self.buckets.len() + self.rests.len() + self.instances.len();
+        each * buckets as usize + parts * size_of::<OnceLock<Box<[u8]>>>()
+    }
+}
+
+fn fill<T>(parts: &Parts<T>, page: usize, count: u32, make: impl Fn() -> T) {
+    if let Some(part) = parts.get(page) {
+        part.get_or_init(|| (0..count).map(|_| make()).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_has_its_own_place() {
+        let mut next = 0;
+        for page in 0..NEAR_PAGES as usize + 13 {
+            assert_eq!(buckets_of(page), next, "page {page}");
+            next = buckets_of(page + 1);
+            for (at, bucket) in (buckets_of(page)..next).enumerate() {
+                assert_eq!(locate(bucket), (page, at), "bucket {bucket}");
+            }
+            assert_eq!((pages_for(next), pages_for(next - 1)), (page + 1, page + 1));
+        }
+        assert_eq!(locate(buckets_of(MOST_PAGES) - 1).0, MOST_PAGES - 1);
+        assert_eq!(buckets_of(MOST_PAGES), 1 << 28);
+    }
+}

@@ -1,0 +1,29 @@
+use super::{Contents, Table};
+
+/// The buckets of one part.
+const PART: u32 = 64;
+
+impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
+    /// Calls `visit` with the value of each live entry in a part of the table, under the lock. Returns the next part; the first is
+    /// 0. All parts together have every entry that is there all the time at least once: a table that has grown in between is
+    /// visited anew.
+    pub(in crate::simple) fn visit(
+        &self,
+        part: u64,
+        mut visit: impl FnMut(&[u64; V]),
+        left: &mut C::Left,
+    ) -> Option<u64> {
+        let mut writer = self.writer.0.lock();
+        while !self.move_some(&mut writer, left) {}
+        let buckets = writer.growth.buckets();
+        let (size, from) = (part >> 32, part & u64::from(u32::MAX));
+        let from = if size == u64::from(buckets) { u32::try_from(from).unwrap_or(0) } else { 0 };
+        let end = buckets.min(from.saturating_add(PART));
+        for index in from..end {
+            let place = self.pages.at(index);
+            self.tend(&mut writer, place, left);
+            place.bucket.taken().for_each(|way| visit(&place.bucket.value(way)));
+        }
+        (end < buckets).then(|| u64::from(buckets) << 32 | u64::from(end))
+    }
+}

@@ -1,0 +1,227 @@
+//! What all changes of a table are made of. Under the writers' lock.
+
+use super::super::sync::Ordering;
+use super::bucket::{Snapshot, tag};
+use super::grow::{Growth, Path};
+use super::{Contents, Place, Spot, Table, Writer};
+
+/// An entry on its way from one place to another.
+pub(super) struct Entry<const K: usize, const V: usize> {
+    pub(super) words: Snapshot<K, V>,
+    pub(super) expiry: u64,
+    pub(super) instance: u32,
+}
+
+impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
+    /// The entry of a key. What is over on the way is taken out.
+    #[inline]
+    pub(super) fn find(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        hash: u64,
+        key: &[u64; K],
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        for index in writer.growth.path(hash) {
+            let place = self.pages.at(index);
+            self.tend(writer, place, left);
+            if let Some(way) = place.bucket.ways(tag(hash)).find(|&way| place.bucket.key(way) == *key) {
+                return Some(Spot { place, way });
+            }
+            if place.rest.passed() == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The entry of a hash that `is` the one.
+    pub(super) fn find_where(
+        &self,
+        writer: &Writer<C::Exact, K>,
+        hash: u64,
+        is: impl Fn(Spot<'_, K, V>) -> bool,
+    ) -> Option<Spot<'_, K, V>> {
+        for index in writer.growth.path(hash) {
+            let place = self.pages.at(index);
+            let mut spots = place.bucket.ways(tag(hash)).map(|way| Spot { place, way });
+            if let Some(spot) = spots.find(|&spot| is(spot)) {
+                return Some(spot);
+            }
+            if place.rest.passed() == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Takes what is deleted or expired out of a bucket. Returns whether there was anything.
+    #[inline]
+    pub(super) fn tend(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        place: Place<'_, K, V>,
+        left: &mut C::Left,
+    ) -> bool {
+        let generation = self.generation.load(Ordering::Relaxed);
+        if place.bucket.stamp() == generation && !self.is_over(place.bucket.least_expiry()) {
+            return false;
+        }
+        self.take_out_what_is_over(writer, place, generation, left)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_out_what_is_over(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        place: Place<'_, K, V>,
+        generation: u32,
+        left: &mut C::Left,
+    ) -> bool {
+        let Place { index, bucket, rest } = place;
+        let before = writer.len;
+        let stamp = bucket.stamp();
+        if self.deletions.is_below_floor(stamp) {
+            for way in bucket.taken() {
+                let value = bucket.read(way).value;
+                self.budget.release(self.contents.weight(&value));
+                self.leave(writer, value, left);
+            }
+            bucket.vacate_all();
+            // Entries that passed this bucket since would have tended it.
+            rest.set_passed(0);
+        } else if stamp != generation {
+            for way in bucket.taken() {
+                if !self.deletions.spare(|| self.pages.instance(index, way), stamp) {
+                    self.erase(writer, Spot { place, way }, left);
+                }
+            }
+        }
+        bucket.set_stamp(generation);
+        if self.is_over(bucket.least_expiry()) {
+            let mut least = u64::MAX;
+            for way in bucket.taken() {
+                let expiry = rest.expiry(way);
+                if self.is_over(expiry) {
+                    self.erase(writer, Spot { place, way }, left);
+                } else {
+                    least = least.min(expiry);
+                }
+            }
+            bucket.set_least_expiry(least);
+        }
+        writer.len < before
+    }
+
+    /// Removes an entry for good.
+    pub(super) fn erase(&self, writer: &mut Writer<C::Exact, K>, spot: Spot<'_, K, V>, left: &mut C::Left) {
+        self.budget.release(self.contents.weight(&spot.value()));
+        self.erase_for_another(writer, spot, left);
+    }
+
+    /// Removes an entry whose room in the budget goes to another one.
+    pub(super) fn erase_for_another(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        spot: Spot<'_, K, V>,
+        left: &mut C::Left,
+    ) {
+        let words = spot.place.bucket.read(spot.way);
+        self.detach(writer.growth, self.contents.hash(&words.key), spot);
+        self.leave(writer, words.value, left);
+    }
+
+    fn leave(&self, writer: &mut Writer<C::Exact, K>, value: [u64; V], left: &mut C::Left) {
+        self.contents.leave(value, left);
+        writer.len -= 1;
+        if writer.len == 0 {
+            self.budget.count_table(false);
+        }
+    }
+
+    /// Takes an entry out of its bucket.
+    pub(super) fn detach(&self, growth: Growth, hash: u64, spot: Spot<'_, K, V>) {
+        spot.vacate();
+        for passed in growth.path(hash).take_while(|&index| index != spot.place.index) {
+            let rest = self.pages.at(passed).rest;
+            rest.set_passed(rest.passed().saturating_sub(1));
+        }
+    }
+
+    /// Puts an entry into the first bucket of a path with room. None if there is no room at all.
+    pub(super) fn attach(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        path: Path,
+        tag: u8,
+        entry: &Entry<K, V>,
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        let fits = |index| {
+            let place = self.pages.at(index);
+            self.tend(writer, place, left);
+            place.bucket.vacant().map(|way| Spot { place, way })
+        };
+        let spot = path.clone().find_map(fits)?;
+        for passed in path.take_while(|&index| index != spot.place.index) {
+            let rest = self.pages.at(passed).rest;
+            rest.set_passed(rest.passed() + 1);
+        }
+        self.fill(spot, tag, entry);
+        spot.set_uses(0);
+        spot.set_young(false);
+        Some(spot)
+    }
+
+    /// Writes an entry into a vacant way.
+    pub(super) fn fill(&self, spot: Spot<'_, K, V>, tag: u8, entry: &Entry<K, V>) {
+        let Spot { place: Place { index, bucket, rest }, way } = spot;
+        bucket.fill(way, tag, &entry.words, entry.expiry, || {
+            rest.set_expiry(way, entry.expiry);
+            self.pages.set_instance(index, way, entry.instance);
+        });
+    }
+
+    pub(super) fn entry(&self, spot: Spot<'_, K, V>) -> Entry<K, V> {
+        Entry {
+            words: spot.place.bucket.read(spot.way),
+            expiry: spot.expiry(),
+            instance: self.pages.instance(spot.place.index, spot.way),
+        }
+    }
+
+    pub(super) fn hash_at(&self, spot: Spot<'_, K, V>) -> u64 {
+        self.contents.hash(&spot.place.bucket.key(spot.way))
+    }
+}
+
+impl<const K: usize, const V: usize> Spot<'_, K, V> {
+    pub(super) fn vacate(self) {
+        self.place.bucket.vacate(self.way);
+    }
+
+    pub(super) fn value(self) -> [u64; V] {
+        self.place.bucket.value(self.way)
+    }
+
+    pub(super) fn expiry(self) -> u64 {
+        self.place.rest.expiry(self.way)
+    }
+
+    pub(super) fn uses(self) -> u8 {
+        self.place.bucket.uses(self.way)
+    }
+
+    pub(super) fn set_uses(self, uses: u8) {
+        self.place.bucket.set_uses(self.way, uses);
+    }
+
+    pub(super) fn is_young(self) -> bool {
+        self.place.rest.is_young(self.way)
+    }
+
+    pub(super) fn set_young(self, young: bool) {
+        self.place.rest.set_young(self.way, young);
+    }
+}

@@ -1,0 +1,187 @@
+//! The entries of a function whose keys and values are a few words: they stand in the table itself.
+
+use std::sync::{Arc, Weak};
+
+use super::buckets::{Claimed, Contents, Draft, Ended, Right, Subject, Table};
+use super::budget::{Budget, Tenant};
+use super::functions::InstanceNumber;
+use super::seeds::Seeds;
+use super::tables::Kind;
+use super::{ClaimId, Hook};
+use crate::Clock;
+
+/// What an entry takes beside its words: its share of tags and marks, its date, and of the ways that stand empty.
+const BESIDE: usize = 20;
+
+struct Words(Seeds);
+
+impl<const K: usize, const V: usize> Contents<K, V> for Words {
+    type Left = ();
+    type Exact = ();
+
+    #[inline]
+    fn hash(&self, key: &[u64; K]) -> u64 {
+        self.0.hash(key)
+    }
+
+    fn weight(&self, _: &[u64; V]) -> u64 {
+        (8 * (K + V) + BESIDE) as u64
+    }
+
+    fn leave(&self, _: [u64; V], (): &mut ()) {}
+}
+
+/// A function's entries, each a key of `K` words and a value of `V`.
+pub struct Plain<const K: usize, const V: usize>(Table<Words, K, V>);
+
+/// A call of a plain function.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainCall<const K: usize> {
+    /// The words of the arguments.
+    pub key: [u64; K],
+    /// The keyed digest of the instance, for methods; 0 else.
+    pub instance: u64,
+}
+
+/// How a look under the lock ended.
+pub enum Look<T> {
+    /// There is an entry.
+    Found(T),
+    /// The computation is the caller's.
+    Claimed(ClaimId),
+    /// Another caller computes.
+    Busy(Hook),
+}
+
+impl<const K: usize, const V: usize> Plain<K, V> {
+    pub(super) fn new(clock: Clock, budget: &Arc<Budget>, methods: bool) -> Arc<Self> {
+        let table = Table::new(Words(Seeds::new()), clock, Arc::clone(budget), methods);
+        let table = Arc::new(Self(table));
+        let tenant: Weak<dyn Tenant> = Arc::<Self>::downgrade(&table) as _;
+        budget.add_tenant(tenant);
+        table
+    }
+
+    fn subject(&self, call: &PlainCall<K>) -> Subject<(), K> {
+        let PlainCall { key, instance } = *call;
+        let instance = InstanceNumber::of(instance).into();
+        Subject { hash: self.0.contents.0.hash(&key), key, exact: (), instance }
+    }
+
+    /// The value of a call, if it is stored. Takes no lock, and writes nothing for a call that was found three times.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub fn get(&self, key: &[u64; K]) -> Option<[u64; V]> {
+        self.0.get(self.0.contents.0.hash(key), key)
+    }
+
+    /// Looks again and, where there is no value, claims the computation, in one step: of any number of callers one has the
+    /// claim. The others get its hook; `hook` makes it for the first of them.
+    pub fn claim(&self, call: &PlainCall<K>, hook: impl Fn() -> Hook) -> Look<[u64; V]> {
+        match self.0.claim(self.subject(call), |_| true, hook, &mut ()) {
+            Claimed::Found(value) => Look::Found(value),
+            Claimed::Yours(id) => Look::Claimed(id),
+            Claimed::Busy(hook) => Look::Busy(hook),
+        }
+    }
+
+    /// Claims a computation that runs beside all others.
+    pub fn claim_apart(&self, call: &PlainCall<K>) -> ClaimId {
+        self.0.claim_apart(self.subject(call))
+    }
+
+    /// Whether nothing was deleted since the claim that its value would bring back.
+    pub fn holds(&self, claim: ClaimId) -> bool {
+        self.0.holds(claim)
+    }
+
+    /// Ends a computation whose value isn't stored. Returns the hook of the callers that wait.
+    pub fn release(&self, claim: ClaimId) -> Option<Hook> {
+        self.0.end(claim)
+    }
+
+    /// Ends a computation and stores its value, unless it was deleted since the claim.
+    pub fn fill(&self, call: &PlainCall<K>, right: Right, value: [u64; V], expiry: u64) -> Ended {
+        self.store(call, right, value, expiry, || true)
+    }
+
+    /// The value of a call, or the certainty that there is none.
+    pub(super) fn get_surely(&self, key: &[u64; K]) -> Option<[u64; V]> {
+        self.0.get_surely(self.0.contents.0.hash(key), key, &mut ())
+    }
+
+    pub(super) fn store(
+        &self,
+        call: &PlainCall<K>,
+        right: Right,
+        value: [u64; V],
+        expiry: u64,
+        admit: impl Fn() -> bool,
+    ) -> Ended {
+        let draft = Draft { subject: self.subject(call), value, expiry };
+        self.0.store(right, &draft, admit, &mut ())
+    }
+
+    /// Deletes a call: its entry and the claims of those who compute it. Returns whether a live entry was there.
+    pub fn remove(&self, call: &PlainCall<K>) -> bool {
+        self.0.remove(&self.subject(call), |_| true, || (), &mut ())
+    }
+
+    #[cfg(test)]
+    pub(super) fn records(&self) -> usize {
+        self.0.records()
+    }
+
+    /// The memory of the table, in bytes.
+    pub fn memory(&self) -> usize {
+        self.0.memory()
+    }
+}
+
+impl<const K: usize, const V: usize> Tenant for Plain<K, V> {
+    fn evict(&self, idle: bool) -> bool {
+        self.0.evict(idle, &mut ())
+    }
+
+    fn entries(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn reclaim(&self) {
+        if self.0.needs_sweep() {
+            self.0.sweep(&mut ());
+        }
+    }
+}
+
+impl<const K: usize, const V: usize> Kind for Plain<K, V> {
+    fn delete_all(&self) {
+        self.0.delete_all(&mut ());
+    }
+
+    fn delete_instance(&self, instance: InstanceNumber) {
+        self.0.delete_instance(instance.into(), &mut ());
+    }
+
+    fn sweep(&self) {
+        self.0.sweep(&mut ());
+    }
+
+    fn needs_sweep(&self) -> bool {
+        self.0.needs_sweep()
+    }
+
+    fn next_expiry(&self) -> u64 {
+        self.0.next_expiry()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.0.evictions()
+    }
+}
+
+impl<const K: usize, const V: usize> std::fmt::Debug for Plain<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plain").field("entries", &self.0.len()).finish_non_exhaustive()
+    }
+}

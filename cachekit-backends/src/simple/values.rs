@@ -1,0 +1,360 @@
+//! The entries of a function with any other keys and values: the table says whether there is one and which, and the entry
+//! itself is shared by reference count.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::buckets::{Claimed, Contents, Draft, Ended, Right, Subject, Table};
+use super::budget::{Budget, Tenant};
+use super::functions::InstanceNumber;
+use super::pins::{self, PinKey};
+use super::plain::Look;
+use super::slab::Slab;
+use super::tables::Kind;
+use super::{ClaimId, Hook};
+use crate::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher};
+
+/// What a value counts against the bound of its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Whether that is all the memory it takes, so that a thread may hold it for a while after it is gone.
+    pub exact: bool,
+}
+
+/// A value with its key, in one allocation.
+pub struct Entry<T: ?Sized = dyn Any + Send + Sync> {
+    bytes: KeyBytes,
+    weight: u64,
+    may_be_pinned: bool,
+    value: T,
+}
+
+/// The heaviest entry that threads pin, in bytes.
+const HEAVIEST_PINNED: u64 = 1024;
+
+impl<T: Any + Send + Sync> Entry<T> {
+    /// An entry to be stored. It counts the weight of the value, and what every entry takes.
+    pub fn new(bytes: KeyBytes, weight: Weight, value: T) -> Arc<Entry> {
+        let beside = (size_of::<Self>() - size_of::<T>() + bytes.heap()) as u64 + BESIDE;
+        let may_be_pinned =
+            weight.exact && weight.bytes <= HEAVIEST_PINNED && bytes.heap() as u64 <= HEAVIEST_PINNED;
+        Arc::new(Self { bytes, weight: weight.bytes.saturating_add(beside), may_be_pinned, value })
+    }
+}
+
+impl Entry {
+    /// The value, if it is of this type.
+    #[inline]
+    pub fn value<T: Any>(&self) -> Option<&T> {
+        self.value.downcast_ref()
+    }
+
+    /// The value.
+    #[inline]
+    pub fn any(&self) -> &(dyn Any + Send + Sync) {
+        &self.value
+    }
+
+    /// The bytes of its key.
+    pub fn bytes(&self) -> &KeyBytes {
+        &self.bytes
+    }
+
+    /// The bytes that it counts.
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Whether a thread may hold it for a while after it is gone.
+    pub(super) fn may_be_pinned(&self) -> bool {
+        self.may_be_pinned
+    }
+}
+
+/// What an entry takes in the table and the slab, in bytes.
+const BESIDE: u64 = 80;
+
+struct Numbers(Slab<Entry>);
+
+impl Contents<1, 1> for Numbers {
+    type Left = Vec<Arc<Entry>>;
+    type Exact = KeyBytes;
+
+    #[inline]
+    fn hash(&self, [digest]: &[u64; 1]) -> u64 {
+        *digest
+    }
+
+    fn weight(&self, [number]: &[u64; 1]) -> u64 {
+        self.0.peek(*number, Entry::weight).unwrap_or(0)
+    }
+
+    fn leave(&self, [number]: [u64; 1], left: &mut Self::Left) {
+        left.extend(self.0.take(number));
+    }
+}
+
+/// A function's entries of any type.
+pub struct Values {
+    table: Table<Numbers, 1, 1>,
+    secret: KeySecret,
+    /// Tells it from other tables of the process.
+    number: u64,
+}
+
+/// A call, by its recorded key.
+#[derive(Clone, Debug)]
+pub struct ValueCall {
+    /// The digest of the key.
+    pub digest: u64,
+    /// The bytes of the key.
+    pub bytes: KeyBytes,
+    /// The keyed digest of the instance, for methods; 0 else.
+    pub instance: u64,
+}
+
+impl ValueCall {
+    fn subject(&self) -> Subject<KeyBytes, 1> {
+        let instance = InstanceNumber::of(self.instance).into();
+        Subject { hash: self.digest, key: [self.digest], exact: self.bytes.clone(), instance }
+    }
+}
+
+impl Values {
+    pub(super) fn new(clock: Clock, budget: &Arc<Budget>, secret: KeySecret, methods: bool) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let table = Table::new(Numbers(Slab::new()), clock, Arc::clone(budget), methods);
+        let table = Arc::new(Self { table, secret, number });
+        let tenant: Weak<dyn Tenant> = Arc::<Self>::downgrade(&table) as _;
+        budget.add_tenant(tenant);
+        table
+    }
+
+    /// The digest under which a key is looked up.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
+        self.secret.digest(feed)
+    }
+
+    fn slab(&self) -> &Slab<Entry> {
+        &self.table.contents.0
+    }
+
+    /// Looks a key up and hands the entry to `read`. Both closures may run any code: no lock is held over them.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub fn read<R>(
+        &self,
+        digest: u64,
+        feed: impl FnOnce(&mut Matcher<'_>),
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
+        let [number] = self.table.get(digest, &[digest])?;
+        let key = PinKey { table: self.number, number };
+        let pins = pins::take();
+        if let Some(entry) = pins.find(key) {
+            return Matcher::matches(entry.bytes.as_slice(), feed).then(|| read(entry));
+        }
+        // It was replaced or removed in between, if it is not there any more.
+        let entry = self.slab().get(number)?;
+        let found = Matcher::matches(entry.bytes.as_slice(), feed).then(|| read(&entry))?;
+        pins.pin(key, &entry);
+        Some(found)
+    }
+
+    /// The entry of a recorded key, if there is one.
+    pub fn get(&self, digest: u64, bytes: &[u8]) -> Option<Arc<Entry>> {
+        let mut left = Vec::new();
+        loop {
+            let [number] = self.table.get_surely(digest, &[digest], &mut left)?;
+            // Without one, it was replaced in between.
+            if let Some(entry) = self.slab().get(number) {
+                return (entry.bytes.as_slice() == bytes).then_some(entry);
+            }
+        }
+    }
+
+    fn has_key(&self, number: u64, bytes: &KeyBytes) -> bool {
+        self.slab().peek(number, |entry| entry.bytes == *bytes).unwrap_or(false)
+    }
+
+    /// Looks again and, where there is no value, claims the computation: see [`Plain::claim`](super::Plain::claim).
+    pub fn claim(&self, call: &ValueCall, hook: impl Fn() -> Hook) -> Look<Arc<Entry>> {
+        let mut left = Vec::new();
+        loop {
+            let is = |&[number]: &[u64; 1]| self.has_key(number, &call.bytes);
+            match self.table.claim(call.subject(), is, &hook, &mut left) {
+                Claimed::Yours(id) => return Look::Claimed(id),
+                Claimed::Busy(hook) => return Look::Busy(hook),
+                // Without one, it went in between.
+                Claimed::Found([number]) => {
+                    if let Some(entry) = self.slab().get(number) {
+                        return Look::Found(entry);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Claims a computation that runs beside all others.
+    pub fn claim_apart(&self, call: &ValueCall) -> ClaimId {
+        self.table.claim_apart(call.subject())
+    }
+
+    /// Whether nothing was deleted since the claim that its value would bring back.
+    pub fn holds(&self, claim: ClaimId) -> bool {
+        self.table.holds(claim)
+    }
+
+    /// Ends a computation whose value isn't stored. Returns the hook of the callers that wait.
+    pub fn release(&self, claim: ClaimId) -> Option<Hook> {
+        self.table.end(claim)
+    }
+
+    /// Stores an entry if `admit` agrees. That is asked under the lock that [`remove`](Self::remove) takes, so that a deletion
+    /// which marks the computation and then removes beats it always.
+    pub fn put(&self, call: &ValueCall, entry: Arc<Entry>, expiry: u64, admit: impl Fn() -> bool) -> bool {
+        self.store(call, Right::Always, entry, expiry, admit).stored
+    }
+
+    /// Ends a computation and stores its value, unless it was deleted since the claim.
+    pub fn fill(&self, call: &ValueCall, right: Right, entry: Arc<Entry>, expiry: u64) -> Ended {
+        self.store(call, right, entry, expiry, || true)
+    }
+
+    /// Reads and replaces an entry in one step. `change` gets the live entry and its expiry, and says what to store instead; it
+    /// runs under the lock, and again if there was no room for what it said. It must not run code of the user's.
+    pub fn update(
+        &self,
+        call: &ValueCall,
+        mut change: impl FnMut(Option<(&Entry, u64)>) -> Option<(Arc<Entry>, u64)>,
+    ) {
+        // Dropped last, with no lock held.
+        let (mut left, mut olds, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut numbers = Vec::new();
+        let is = |&[number]: &[u64; 1]| self.has_key(number, &call.bytes);
+        let change = |old: Option<([u64; 1], u64)>| {
+            let old = old.and_then(|([number], expiry)| Some((self.slab().get(number)?, expiry)));
+            let new = change(old.as_ref().map(|(entry, expiry)| (&**entry, *expiry)));
+            olds.extend(old);
+            let (entry, expiry) = new?;
+            let Some(number) = self.slab().put(Arc::clone(&entry)) else {
+                refused.push(entry);
+                return None;
+            };
+            numbers.push(number);
+            Some(([number], expiry))
+        };
+        if self.table.update(call.subject(), is, change, &mut left) {
+            // The last one is in the table.
+            numbers.pop();
+        }
+        left.extend(numbers.into_iter().filter_map(|number| self.slab().take(number)));
+    }
+
+    fn store(
+        &self,
+        call: &ValueCall,
+        right: Right,
+        entry: Arc<Entry>,
+        expiry: u64,
+        admit: impl Fn() -> bool,
+    ) -> Ended {
+        // Dropped last, with no lock held.
+        let mut left = Vec::new();
+        let Some(number) = self.slab().put(entry) else { return Ended::default() };
+        let draft = Draft { subject: call.subject(), value: [number], expiry };
+        let ended = self.table.store(right, &draft, admit, &mut left);
+        if !ended.stored {
+            left.extend(self.slab().take(number));
+        }
+        ended
+    }
+
+    /// Deletes a call: its entry and the claims of those who compute it. Returns whether a live entry was there.
+    pub fn remove(&self, call: &ValueCall) -> bool {
+        self.remove_and(call, || ())
+    }
+
+    /// As [`remove`](Self::remove), and calls `also` under the same lock.
+    pub(super) fn remove_and(&self, call: &ValueCall, also: impl FnOnce()) -> bool {
+        let mut left = Vec::new();
+        let is = |&[number]: &[u64; 1]| self.has_key(number, &call.bytes);
+        self.table.remove(&call.subject(), is, also, &mut left)
+    }
+
+    /// Removes the entries whose keys are `doomed`, and calls `also`, in one step. Costs a look at every entry.
+    pub(super) fn remove_where(&self, doomed: impl Fn(&[u8]) -> bool, also: impl Fn()) {
+        let is = |&[number]: &[u64; 1]| {
+            self.slab().peek(number, |entry| doomed(entry.bytes.as_slice())).unwrap_or(false)
+        };
+        self.table.remove_where(is, also, &mut Vec::new());
+    }
+
+    /// Calls `visit` with the key's bytes of each live entry in a part of the table, under the lock, so it must not run code of the
+    /// user's. Returns the next part; the first is 0. All parts together have every entry that is there all the time at least once.
+    pub fn visit(&self, part: u64, mut visit: impl FnMut(&[u8])) -> Option<u64> {
+        let look = |&[number]: &[u64; 1]| {
+            self.slab().peek(number, |entry| visit(entry.bytes.as_slice()));
+        };
+        self.table.visit(part, look, &mut Vec::new())
+    }
+
+    /// The memory of the table, without the entries, in bytes.
+    pub fn memory(&self) -> usize {
+        self.table.memory()
+    }
+}
+
+impl Tenant for Values {
+    fn evict(&self, idle: bool) -> bool {
+        self.table.evict(idle, &mut Vec::new())
+    }
+
+    fn entries(&self) -> u64 {
+        self.table.len() as u64
+    }
+
+    fn reclaim(&self) {
+        if self.table.needs_sweep() {
+            self.table.sweep(&mut Vec::new());
+        }
+    }
+}
+
+impl Kind for Values {
+    fn delete_all(&self) {
+        self.table.delete_all(&mut Vec::new());
+    }
+
+    fn delete_instance(&self, instance: InstanceNumber) {
+        self.table.delete_instance(instance.into(), &mut Vec::new());
+    }
+
+    fn sweep(&self) {
+        self.table.sweep(&mut Vec::new());
+    }
+
+    fn needs_sweep(&self) -> bool {
+        self.table.needs_sweep()
+    }
+
+    fn next_expiry(&self) -> u64 {
+        self.table.next_expiry()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.table.evictions()
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Values").field("entries", &self.table.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! Entries in process: the table of each, and the operations on it.
+
+use std::sync::{Arc, OnceLock};
+
+use cachekit_backends::simple::{
+    Entry, MOST_KEY_WORDS, PlainKey, PlainTable, Shape, ValueCall, ValueWords, Values,
+};
+
+use super::flight::Key;
+use super::stats::{Counters, Event};
+use super::{Engine, OBJECT};
+
+/// The tables of a function in one engine, once they are in use.
+#[derive(Default)]
+pub(super) struct LocalTables {
+    plain: OnceLock<PlainTable>,
+    values: OnceLock<Arc<Values>>,
+    bound: OnceLock<Bound>,
+}
+
+/// What a hit needs to know of a function in one engine: one record behind one static, which is only read.
+#[derive(Clone)]
+pub(crate) struct Bound {
+    /// The number of the function's counters.
+    counter: u32,
+    /// The table of entries that are words.
+    pub(crate) plain: Option<PlainTable>,
+    /// The table of all others; none if the function's entries are on a backend.
+    pub(crate) values: Option<Arc<Values>>,
+}
+
+/// The tables that a function needs.
+pub(crate) struct Needs {
+    /// For entries that are words.
+    pub(crate) shape: Option<Shape>,
+    /// Whether entries have instances.
+    pub(crate) methods: bool,
+}
+
+impl Bound {
+    /// Counts a hit of a function.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(crate) fn count_hit<'e>(&self, function: u32, engine: impl FnOnce() -> &'e Engine) {
+        Counters::count_as(self.counter, Event::Hit, || &engine().functions.get(function).counters);
+    }
+}
+
+/// The table of an entry.
+pub(crate) enum LocalTable {
+    /// Keys and values are words; with those of the key.
+    Plain(PlainTable, [u64; MOST_KEY_WORDS]),
+    Values(Arc<Values>),
+}
+
+/// A stored part, as a table keeps it.
+pub(crate) enum Content {
+    Words(ValueWords),
+    Entry(Arc<Entry>),
+}
+
+impl Engine {
+    /// What a hit needs to know of a function whose entries are in process, if they are `here`.
+    pub(crate) fn bound(&self, function: u32, here: bool, needs: &Needs) -> &Bound {
+        let used = self.functions.get(function);
+        used.tables.bound.get_or_init(|| Bound {
+            counter: used.counters.number(),
+            plain: needs
+                .shape
+                .filter(|_| here)
+                .and_then(|shape| self.plain_table(function, shape, needs.methods)),
+            // That of a function whose keys are texts has the long ones.
+            values: here.then(|| Arc::clone(self.values(function, needs.methods))),
+        })
+    }
+
+    /// The plain table of a function, if there are tables of this shape; of methods where `methods`.
+    pub(crate) fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<PlainTable> {
+        let known = &self.functions.get(function).tables.plain;
+        if let Some(table) = known.get().filter(|table| table.shape() == shape) {
+            return Some(table.clone());
+        }
+        // A function that is one for several types may have a table for each.
+        let table = self.local.plain(function, shape, methods)?;
+        Some(known.get_or_init(|| table.clone()).clone())
+            .filter(|first| first.shape() == shape)
+            .or(Some(table))
+    }
+
+    /// The table of a function's entries of any type; of methods where `methods`.
+    pub(crate) fn values(&self, function: u32, methods: bool) -> &Arc<Values> {
+        let known = &self.functions.get(function).tables.values;
+        known.get_or_init(|| self.local.values(function, methods))
+    }
+
+    /// The table of the cache object's entries.
+    pub(crate) fn objects(&self) -> &Arc<Values> {
+        self.values(OBJECT, false)
+    }
+}
+
+impl Key {
+    /// The key, as a table of any values takes it.
+    pub(crate) fn to_call(&self, instance: u64) -> ValueCall {
+        ValueCall { digest: self.digest, bytes: self.bytes.clone(), instance }
+    }
+}
+
+impl LocalTable {
+    /// Whether stored parts are words.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(..))
+    }
+
+    /// The stored part under a key.
+    pub(crate) fn get(&self, key: &Key) -> Option<Content> {
+        match self {
+            Self::Plain(table, words) => {
+                table.get_surely(&PlainKey { words: *words, instance: 0 }).map(Content::Words)
+            }
+            Self::Values(values) => values.get(key.digest, key.bytes.as_slice()).map(Content::Entry),
+        }
+    }
+
+    /// Stores a part if `admit` agrees, which is asked under the lock that [`remove`](Self::remove) takes.
+    pub(crate) fn put(
+        &self,
+        key: &Key,
+        instance: u64,
+        content: Content,
+        expiry: u64,
+        admit: impl Fn() -> bool,
+    ) -> bool {
+        match (self, content) {
+            (Self::Plain(table, words), Content::Words(value)) => {
+                table.put(&PlainKey { words: *words, instance }, &value, expiry, admit)
+            }
+            (Self::Values(values), Content::Entry(entry)) => {
+                values.put(&key.to_call(instance), entry, expiry, admit)
+            }
+            _ => unreachable!("a part is made for its table"),
+        }
+    }
+
+    /// Removes the entry of a key; whether a live one was there.
+    pub(crate) fn remove(&self, key: &Key, instance: u64) -> bool {
+        match self {
+            Self::Plain(table, words) => table.remove(&PlainKey { words: *words, instance }),
+            Self::Values(values) => values.remove(&key.to_call(instance)),
+        }
+    }
+}

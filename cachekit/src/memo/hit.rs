@@ -1,0 +1,120 @@
+//! The first look: a hit ends here, without a lock, without an allocation, and without a clock.
+
+use std::any::Any;
+
+use cachekit_backends::simple::{MOST_VALUE_WORDS, PlainTable, Shape, ValueWords, Values};
+use cachekit_backends::{Matcher, Words};
+
+use super::function::Function;
+use crate::cache::Cache;
+use crate::call::arguments::KeyPart;
+use crate::call::policy::Policy;
+use crate::call::{has_instances, sharing};
+use crate::engine::Bound;
+
+/// Looks a call up among the entries in process, and puts the value into the slot. Returns whether there is one.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
+pub(super) fn look<R, K: KeyPart, I: KeyPart>(
+    bound: &'static Bound,
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    arguments: &K,
+    slot: &mut Option<R>,
+) -> bool {
+    if const { Shape::key_for_words(K::WORDS).is_some() } && (policy.words)() <= MOST_VALUE_WORDS {
+        if let Some(table) = &bound.plain
+            && let Some(found) = look_plain(table, policy, arguments, slot)
+        {
+            return found;
+        }
+        return look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot);
+    }
+    match &bound.values {
+        Some(values) => look_values(values, function, cache, policy, arguments, slot),
+        None => look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot),
+    }
+}
+
+/// Looks up words. Returns none if the key, for its length, or the table is not of the shape that the types say.
+#[inline(always)]
+fn look_plain<R, K: KeyPart>(
+    table: &PlainTable,
+    policy: &Policy<R>,
+    arguments: &K,
+    slot: &mut Option<R>,
+) -> Option<bool> {
+    macro_rules! look {
+        ($words:literal, $of_one:ident, $of_two:ident) => {{
+            let key = Words::<$words>::of(|words| arguments.feed(words))?;
+            let words: Option<ValueWords> = if (policy.words)() <= 1 {
+                table.$of_one()?.get(&key).map(|[word]| [word, 0])
+            } else {
+                table.$of_two()?.get(&key)
+            };
+            Some(words.is_some_and(|words| (policy.take_words)(words, slot)))
+        }};
+    }
+    match const { Shape::key_for_words(K::WORDS) } {
+        Some(1) => look!(1, of_1_1, of_1_2),
+        Some(2) => look!(2, of_2_1, of_2_2),
+        Some(4) => look!(4, of_4_1, of_4_2),
+        Some(8) => look!(8, of_8_1, of_8_2),
+        _ => None,
+    }
+}
+
+/// Looks up values of any type.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
+fn look_values<R, K: KeyPart>(
+    values: &Values,
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    arguments: &K,
+    slot: &mut Option<R>,
+) -> bool {
+    let digest = values.digest(|w| arguments.feed(w));
+    let feed = |m: &mut Matcher<'_>| arguments.feed(m);
+    let taken = values.read(digest, feed, |entry| {
+        policy.take_into(entry.any(), slot) || take_kept(function, cache, policy, entry.any(), slot)
+    });
+    taken == Some(true)
+}
+
+/// Takes a value that is not kept as it is.
+#[cold]
+#[inline(never)]
+fn take_kept<R>(
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    part: &(dyn Any + Send + Sync),
+    slot: &mut Option<R>,
+) -> bool {
+    *slot = sharing::take(cache.inner(), function.number, policy, part);
+    slot.is_some()
+}
+
+/// Looks up a key that is too long for words, or one that means nothing outside of the process, of a function whose other
+/// entries are on a backend.
+#[cold]
+#[inline(never)]
+fn look_apart<R, K: KeyPart, I: KeyPart>(
+    bound: &'static Bound,
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    arguments: &K,
+    slot: &mut Option<R>,
+) -> bool {
+    let engine = cache.inner();
+    if !function.identity().keeps_here(engine, arguments) {
+        return false;
+    }
+    let values =
+        bound.values.as_ref().unwrap_or_else(|| engine.values(function.number, has_instances::<I>()));
+    look_values(values, function, cache, policy, arguments, slot)
+}
