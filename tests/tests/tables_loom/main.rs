@@ -4,6 +4,7 @@
 //! [loom]: https://docs.rs/loom
 #![expect(
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "the store's own modules are compiled here, and not all of them are needed"
 )]
@@ -168,7 +169,7 @@ fn one_of_those_who_miss_together_computes() {
 #[test]
 fn entries_are_found_or_missed_but_not_mistaken_while_the_table_grows() {
     // All in the first bucket of four, so that they go on to the next ones, and move.
-    let key = |n: u64| n << 28 | n % 2 | 1 << 10;
+    let key = |n: u64| (n << 28) | (n % 2) | (1 << 10);
     explore(1, move || {
         let table = Arc::new(Program::new(0));
         for n in 0..22 {
