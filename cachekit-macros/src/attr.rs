@@ -4,11 +4,11 @@ use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprLit, Lit, LitStr, Path, Token};
+use syn::{Expr, ExprClosure, ExprLit, Lit, LitStr, Path, Token};
 
 use crate::duration;
 use crate::errors::Errors;
-use crate::model::literal;
+use crate::model::{literal, located};
 use crate::options::{self, Flavor};
 
 /// How long an entry lives.
@@ -335,7 +335,11 @@ fn timeout(value: Expr) -> syn::Result<TimeoutOption> {
         Expr::Closure(closure) if closure.inputs.len() != 1 => wrong(
             "the closure takes one argument, the value by reference: write `timeout = |value| duration`",
         ),
-        Expr::Closure(_) => Ok(TimeoutOption::OfValue(value)),
+        // A path in its place would be a duration, so no lint may turn the closure into one: it counts as generated.
+        Expr::Closure(closure) => Ok(TimeoutOption::OfValue(Expr::Closure(ExprClosure {
+            inputs_begin: Token![|](located(closure.inputs_begin.span)),
+            ..closure.clone()
+        }))),
         _ => Ok(TimeoutOption::Computed(value)),
     }
 }
