@@ -1,8 +1,9 @@
-//! Where the values are that tables of words name by numbers: each under a lock of its own, and no number is given twice.
+//! Where the values are that tables of words name by numbers: each under a lock of its own, which readers share, and no number is
+//! given twice.
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::SlotTable;
 
@@ -22,7 +23,7 @@ impl<T: ?Sized> Default for Place<T> {
 }
 
 pub(super) struct Slab<T: ?Sized> {
-    places: SlotTable<Mutex<Place<T>>>,
+    places: SlotTable<RwLock<Place<T>>>,
     free: Mutex<Free>,
 }
 
@@ -56,7 +57,7 @@ impl<T: ?Sized> Slab<T> {
                 None => return None,
             }
         };
-        let mut slot = self.places.get(at).lock();
+        let mut slot = self.places.get(at).write();
         let uses = slot.number >> PLACE;
         slot.number = (uses + 1) << PLACE | u64::from(at);
         slot.value = Some(value);
@@ -65,7 +66,7 @@ impl<T: ?Sized> Slab<T> {
 
     /// The value of a number, if it is still there.
     pub(super) fn get(&self, number: u64) -> Option<Arc<T>> {
-        let slot = self.places.get(place(number)).lock();
+        let slot = self.places.get(place(number)).read();
         if slot.number != number {
             return None;
         }
@@ -74,7 +75,7 @@ impl<T: ?Sized> Slab<T> {
 
     /// Looks at a value under its lock.
     pub(super) fn peek<R>(&self, number: u64, look: impl FnOnce(&T) -> R) -> Option<R> {
-        let slot = self.places.get(place(number)).lock();
+        let slot = self.places.get(place(number)).read();
         if slot.number != number {
             return None;
         }
@@ -83,7 +84,7 @@ impl<T: ?Sized> Slab<T> {
 
     /// Takes a value out.
     pub(super) fn take(&self, number: u64) -> Option<Arc<T>> {
-        let mut slot = self.places.get(place(number)).lock();
+        let mut slot = self.places.get(place(number)).write();
         if slot.number != number {
             return None;
         }
@@ -114,5 +115,19 @@ mod tests {
             "the place is used again, not the number"
         );
         assert_eq!(slab.get(second).as_deref(), Some(&2));
+    }
+
+    #[test]
+    fn readers_of_one_value_do_not_wait_for_each_other() {
+        let slab = Slab::<u32>::new();
+        let number = slab.put(Arc::new(1)).unwrap();
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            slab.peek(number, |_| {
+                scope.spawn(|| send.send(slab.get(number)));
+                let read = receive.recv_timeout(std::time::Duration::from_secs(20));
+                assert_eq!(read.expect("another reader waits").as_deref(), Some(&1));
+            });
+        });
     }
 }
