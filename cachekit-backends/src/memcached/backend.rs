@@ -26,7 +26,7 @@ impl Memcached {
         Ok(Self {
             servers: Servers::new(settings),
             blocking: Blocking::new(count, pool_size),
-            tasks: Tasks::new(count, pool_size),
+            tasks: Tasks::new(count),
         })
     }
 

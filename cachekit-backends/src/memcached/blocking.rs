@@ -4,11 +4,14 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 use std::time::Instant;
 
+use super::connect::open;
 use super::connection::{Connection, Paced};
+use super::exchange::Ask;
 use super::server::Server;
-use super::transport::Transport;
-use super::wire::Fault;
-use crate::net::{self, BlockingStream, Pool};
+use super::settings::Settings;
+use super::transport::{Dial, Transport};
+use super::wire::{Fault, Reply};
+use crate::net::{BlockingStream, Pool};
 
 impl Paced for BlockingStream {
     async fn pause(&self) {
@@ -29,24 +32,45 @@ impl Blocking {
 }
 
 impl Transport for Blocking {
+    async fn talk(
+        &self,
+        server: &Server,
+        settings: &Settings,
+        ask: &Ask<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<Reply>, Fault> {
+        let pool = &self.pools[ask.place];
+        let mut permit = pool.permit(deadline).ok_or(Fault::Busy)?;
+        if let Some(mut kept) = permit.take() {
+            if kept.is_quiet() {
+                match kept.run(&ask.requests, settings.max_item, deadline).await {
+                    Ok(replies) => {
+                        permit.keep(kept);
+                        return Ok(replies);
+                    }
+                    Err(fault) if fault.is_hangup() => {
+                        pool.forget(permit.epoch());
+                        if !ask.is_repeatable() {
+                            return Err(fault);
+                        }
+                    }
+                    Err(fault) => return Err(fault),
+                }
+            } else {
+                // The server was restarted, most likely, and the other connections are closed as well.
+                pool.forget(permit.epoch());
+            }
+        }
+        // Boxed: a handshake's state is large, and rarely needed.
+        let mut fresh = Box::pin(open(self, server, settings, deadline)).await?;
+        let replies = fresh.run(&ask.requests, settings.max_item, deadline).await?;
+        permit.keep(fresh);
+        Ok(replies)
+    }
+}
+
+impl Dial for Blocking {
     type Stream = BlockingStream;
-    type Permit<'a> = net::Permit<Connection<BlockingStream>>;
-
-    async fn permit(&self, server: usize, deadline: Instant) -> Result<Self::Permit<'_>, Fault> {
-        self.pools[server].permit(deadline).ok_or(Fault::Busy)
-    }
-
-    fn kept(&self, _server: usize, permit: &mut Self::Permit<'_>) -> Option<Connection<BlockingStream>> {
-        permit.take()
-    }
-
-    fn keep(&self, _server: usize, permit: &mut Self::Permit<'_>, connection: Connection<BlockingStream>) {
-        permit.keep(connection);
-    }
-
-    fn forget(&self, server: usize, permit: &Self::Permit<'_>) {
-        self.pools[server].forget(permit.epoch());
-    }
 
     async fn connect(&self, server: &Server, deadline: Instant) -> Result<BlockingStream, Fault> {
         BlockingStream::connect(&server.address, server.tls.as_ref(), deadline).map_err(Fault::Connect)

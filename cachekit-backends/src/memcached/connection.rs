@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::wire::{Action, Batch, Credentials, Fault, Format, Greeting, Login, LoginKind, Reply, Request};
 use crate::net::{Buffer, Stream};
@@ -24,16 +24,12 @@ pub(super) struct Connection<S> {
     opaque: u32,
     input: Buffer,
     output: Vec<u8>,
-    used: Instant,
 }
 
 /// Without the bytes, which are values of the cache.
 impl<S> fmt::Debug for Connection<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("format", &self.format)
-            .field("used", &self.used)
-            .finish_non_exhaustive()
+        f.debug_struct("Connection").field("format", &self.format).finish_non_exhaustive()
     }
 }
 
@@ -41,7 +37,7 @@ impl<S: Paced> Connection<S> {
     pub(super) fn new(stream: S, format: Format) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "a part is as random as the whole")]
         let opaque = random_u128() as u32;
-        Self { stream, format, opaque, input: Buffer::default(), output: Vec::new(), used: Instant::now() }
+        Self { stream, format, opaque, input: Buffer::default(), output: Vec::new() }
     }
 
     /// Logs in; none if the server wants another kind of login.
@@ -84,9 +80,9 @@ impl<S: Paced> Connection<S> {
         self.stream.is_quiet()
     }
 
-    /// How long it has not been used.
-    pub(super) fn idle(&self) -> Duration {
-        self.used.elapsed()
+    /// Returns the stream and the format that its login left.
+    pub(super) fn into_parts(self) -> (S, Format) {
+        (self.stream, self.format)
     }
 
     /// Sends the requests and waits for the replies.
@@ -119,13 +115,12 @@ impl<S: Paced> Connection<S> {
         self.input.shrink();
         self.output.clear();
         self.output.shrink_to(64 << 10);
-        self.used = Instant::now();
         Ok(replies)
     }
 }
 
 /// How many requests go out at once.
-fn window(requests: &[Request<'_>]) -> usize {
+pub(super) fn window(requests: &[Request<'_>]) -> usize {
     let mut bytes = 0;
     let fits = |request: &&Request<'_>| {
         if let Action::Store { value, .. } = request.action {

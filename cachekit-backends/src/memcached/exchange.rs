@@ -3,12 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::connect::open;
 use super::error;
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::Transport;
-use super::wire::{Fault, Reply, Request};
+use super::wire::{Reply, Request};
 use crate::net::all;
 use crate::{ErrorKind, Result};
 
@@ -17,6 +16,13 @@ use crate::{ErrorKind, Result};
 pub(super) struct Ask<'a> {
     pub(super) place: usize,
     pub(super) requests: Vec<Request<'a>>,
+}
+
+impl Ask<'_> {
+    /// Whether the server may run the requests twice.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.requests.iter().all(|request| request.action.is_repeatable())
+    }
 }
 
 /// Asks several servers at once; returns their replies in order.
@@ -47,8 +53,7 @@ async fn answer<T: Transport>(
         breaker.admit().map_err(|open| error::left_alone(open.kind(), server))?;
     }
     let time = deadline.saturating_duration_since(Instant::now());
-    let result = transport.within(deadline, talk(transport, server, settings, ask, deadline)).await;
-    match result {
+    match transport.talk(server, settings, ask, deadline).await {
         Ok(replies) => {
             if let Some(breaker) = &server.breaker {
                 breaker.succeeded();
@@ -68,39 +73,4 @@ async fn answer<T: Transport>(
             Err(error)
         }
     }
-}
-
-async fn talk<T: Transport>(
-    transport: &T,
-    server: &Server,
-    settings: &Settings,
-    ask: &Ask<'_>,
-    deadline: Instant,
-) -> Result<Vec<Reply>, Fault> {
-    let mut permit = transport.permit(ask.place, deadline).await?;
-    if let Some(mut kept) = transport.kept(ask.place, &mut permit) {
-        if kept.is_quiet() {
-            match kept.run(&ask.requests, settings.max_item, deadline).await {
-                Ok(replies) => {
-                    transport.keep(ask.place, &mut permit, kept);
-                    return Ok(replies);
-                }
-                Err(fault) if fault.is_hangup() => {
-                    transport.forget(ask.place, &permit);
-                    if !ask.requests.iter().all(|request| request.action.is_repeatable()) {
-                        return Err(fault);
-                    }
-                }
-                Err(fault) => return Err(fault),
-            }
-        } else {
-            // The server was restarted, most likely, and the other connections are closed as well.
-            transport.forget(ask.place, &permit);
-        }
-    }
-    // Boxed: a handshake's state is large, and rarely needed.
-    let mut fresh = Box::pin(open(transport, server, settings, deadline)).await?;
-    let replies = fresh.run(&ask.requests, settings.max_item, deadline).await?;
-    transport.keep(ask.place, &mut permit, fresh);
-    Ok(replies)
 }

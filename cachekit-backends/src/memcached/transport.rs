@@ -5,30 +5,28 @@
 use std::future::Future;
 use std::time::Instant;
 
-use super::connection::{Connection, Paced};
+use super::connection::Paced;
+use super::exchange::Ask;
 use super::server::Server;
-use super::wire::Fault;
+use super::settings::Settings;
+use super::wire::{Fault, Reply};
 
-/// A driver. Servers are meant by their place in the list.
+/// A driver.
 pub(super) trait Transport: Send + Sync {
-    type Stream: Paced;
-    /// The right to one connection.
-    type Permit<'a>: Send
-    where
-        Self: 'a;
-
-    /// Waits for the right to a connection to a server.
-    fn permit(
+    /// Sends the requests to a server and waits for their replies.
+    fn talk(
         &self,
-        server: usize,
+        server: &Server,
+        settings: &Settings,
+        ask: &Ask<'_>,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Self::Permit<'_>, Fault>> + Send;
-    /// Takes a connection that was kept.
-    fn kept(&self, server: usize, permit: &mut Self::Permit<'_>) -> Option<Connection<Self::Stream>>;
-    /// Keeps a connection that is in order.
-    fn keep(&self, server: usize, permit: &mut Self::Permit<'_>, connection: Connection<Self::Stream>);
-    /// Closes all that are kept.
-    fn forget(&self, server: usize, permit: &Self::Permit<'_>);
+    ) -> impl Future<Output = Result<Vec<Reply>, Fault>> + Send;
+}
+
+/// The part of a driver that connects.
+pub(super) trait Dial: Send + Sync {
+    type Stream: Paced;
+
     /// Makes a connection, TLS included.
     fn connect(
         &self,

@@ -106,10 +106,7 @@ impl Stream for TaskStream {
         match self {
             Self::Tcp(socket) => is_quiet(socket),
             Self::Unix(socket) => is_quiet(socket),
-            Self::Tls(tls) => {
-                let (socket, session) = tls.get_mut();
-                session_is_quiet(session, &mut Arrived(&*socket))
-            }
+            Self::Tls(tls) => tls_is_quiet(tls),
         }
     }
 
@@ -120,11 +117,23 @@ impl Stream for TaskStream {
                 let looked = socket.try_read(&mut [0]);
                 looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
-            // The runtime has no look at it that leaves its records in place.
-            Self::Tls(_) => true,
+            Self::Tls(tls) => tls_is_quiet(tls),
         }
     }
 
     /// Futures of tasks are ended at their deadline by what polls them.
     fn limit(&mut self, _deadline: Instant) {}
+}
+
+/// Returns whether a session is open, and nothing but records without text has arrived.
+#[cfg(unix)]
+pub(super) fn tls_is_quiet(tls: &mut TlsStream<TcpStream>) -> bool {
+    let (socket, session) = tls.get_mut();
+    session_is_quiet(session, &mut Arrived(&*socket))
+}
+
+/// The runtime has no look at it that leaves its records in place.
+#[cfg(not(unix))]
+pub(super) fn tls_is_quiet(_tls: &mut TlsStream<TcpStream>) -> bool {
+    true
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
@@ -15,11 +16,12 @@ use redis::{
     AsyncConnectionConfig, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo,
     RedisError, RedisFuture, Value,
 };
+use tokio::time::timeout_at;
 
 use super::connect::{Route, enter};
 use super::shared::{Dialer, Shared};
 use super::wire::{Batch, Command, Reply, reply};
-use crate::net::{Address, all};
+use crate::net::{Address, Lost, all};
 use crate::process::PerProcess;
 use crate::{Error, ErrorKind, Result};
 
@@ -88,9 +90,18 @@ fn failed(error: Error) -> RedisError {
     io::Error::new(kind, error).into()
 }
 
+/// The library connects anew where a connection is closed, whatever closed it.
+fn fault(lost: Lost<io::Error>) -> io::Error {
+    if lost.sent { lost.fault } else { io::ErrorKind::BrokenPipe.into() }
+}
+
 impl ConnectionLike for Node {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(self.0.ask(cmd))
+        Box::pin(async move {
+            let packed = cmd.get_packed_command();
+            let values = self.0.send(&packed, 1, self.0.deadline()).await.map_err(fault)?;
+            Ok(values.into_iter().next().unwrap_or_default())
+        })
     }
 
     fn req_packed_commands<'a>(
@@ -99,7 +110,11 @@ impl ConnectionLike for Node {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        Box::pin(self.0.ask_all(pipeline, offset, count))
+        Box::pin(async move {
+            let packed = pipeline.get_packed_pipeline();
+            let values = self.0.send(&packed, offset + count, self.0.deadline()).await;
+            Ok(values.map_err(fault)?.split_off(offset))
+        })
     }
 
     fn get_db(&self) -> i64 {
@@ -126,6 +141,7 @@ fn builder(route: &Route, number: u64) -> Result<ClusterClientBuilder> {
 #[derive(Clone)]
 pub(super) struct Nodes {
     connection: ClusterConnection<Node>,
+    route: Arc<Route>,
 }
 
 impl Nodes {
@@ -139,20 +155,22 @@ impl Nodes {
             .map_err(fault)?;
         // The one way to give the library connections of our own.
         let connection = client.get_async_generic_connection().await.map_err(fault)?;
-        Ok(Self { connection })
+        Ok(Self { connection, route: Arc::clone(route) })
     }
 
     /// Sends all commands side by side, each to the node of its key.
-    pub(super) async fn send(&self, batch: &Batch) -> Result<Vec<Reply>, RedisError> {
-        let mut replies =
-            all(batch.commands.iter().map(|command| self.send_one(command, batch.at.as_ref()))).await;
+    pub(super) async fn send(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>> {
+        let replies = all(batch.commands.iter().map(|command| self.send_one(command, batch.at.as_ref())));
+        let late = || self.route.server.timeout("the reply");
+        let mut replies = timeout_at(deadline.into(), replies).await.map_err(|_| late())?;
         // An error of the connection, not of the server, fails the exchange.
         let broken =
             |reply: &Reply| reply.as_ref().is_err_and(|error| error.is_io_error() || error.is_timeout());
         match replies.iter().position(broken) {
             None => Ok(replies),
             Some(at) => {
-                Err(replies.swap_remove(at).err().unwrap_or_else(|| io::Error::other("no error").into()))
+                let error = replies.swap_remove(at).err();
+                Err(self.route.server.error(error.unwrap_or_else(|| io::Error::other("no error").into())))
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use redis::{Cmd, Value};
 use rustls::ClientConfig;
 
-use super::wire::{Framing, Malformed, decode, shown};
+use super::wire::{Framing, Replies};
 use crate::net::{Address, BlockingStream, Buffer, Stream as _, ready};
 
 /// A connection. After an error it must not be used again: what is read then may belong to another request.
@@ -15,7 +15,8 @@ pub(super) struct Connection {
     stream: BlockingStream,
     input: Buffer,
     output: Vec<u8>,
-    framing: Framing,
+    /// The longest text of a reply.
+    most: usize,
 }
 
 impl Connection {
@@ -27,7 +28,7 @@ impl Connection {
         deadline: Instant,
     ) -> io::Result<Self> {
         let stream = BlockingStream::connect(address, tls, deadline)?;
-        Ok(Self { stream, input: Buffer::default(), output: Vec::new(), framing: Framing::new(most) })
+        Ok(Self { stream, input: Buffer::default(), output: Vec::new(), most })
     }
 
     /// Whether it may be used again: it is open, and nothing has arrived since the last reply. A reply that nothing was asked
@@ -52,33 +53,17 @@ impl Connection {
         self.stream.limit(deadline);
         ready(self.stream.write(&self.output))?;
         self.output.shrink_to(KEEP);
-        let mut values = Vec::with_capacity(count);
-        while values.len() < count {
-            values.push(self.hear()?);
-        }
-        if !self.input.is_empty() {
-            return Err(Malformed::Unasked(shown(&String::from_utf8_lossy(self.input.unread()))).into());
-        }
-        self.input.shrink();
-        Ok(values)
-    }
-
-    /// Reads the next reply.
-    fn hear(&mut self) -> io::Result<Value> {
-        let mut seen = 0;
-        loop {
-            let unread = self.input.unread();
-            let (taken, ended) = self.framing.step(&unread[seen..])?;
-            seen += taken;
-            if ended {
-                let value = decode(&unread[..seen])?;
-                self.input.consume(seen);
-                return Ok(value);
-            }
+        let mut replies = Replies::new(Framing::new(self.most), count);
+        while !replies.feed(&mut self.input)? {
             match ready(self.stream.read(self.input.room()))? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 n => self.input.filled(n),
             }
         }
+        if !self.input.is_empty() {
+            return Err(Replies::unasked(self.input.unread()).into());
+        }
+        self.input.shrink();
+        Ok(replies.into_values())
     }
 }

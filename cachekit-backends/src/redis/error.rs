@@ -98,7 +98,7 @@ fn io_error(error: &RedisError) -> Option<&io::Error> {
 }
 
 /// Why bytes of the server were refused, if that is the error.
-fn malformed(error: &io::Error) -> Option<&Malformed> {
+pub(super) fn malformed(error: &io::Error) -> Option<&Malformed> {
     error.get_ref()?.downcast_ref()
 }
 
@@ -107,11 +107,6 @@ pub(super) fn is_closed(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     let closed = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
     closed.contains(&error.kind())
-}
-
-/// The same of an error of the client library.
-pub(super) fn is_hangup(error: &RedisError) -> bool {
-    io_error(error).is_some_and(is_closed)
 }
 
 /// Whether the peer has gone, or was never there.
@@ -212,7 +207,7 @@ mod tests {
     #[test]
     fn an_error_of_the_system_is_recognised() {
         let error = RedisError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
-        assert!(is_hangup(&error));
+        assert!(io_error(&error).is_some_and(is_closed));
         assert_eq!(server().error(error).kind(), ErrorKind::Unavailable);
         let error = server().error(io::Error::from(io::ErrorKind::TimedOut).into());
         assert_eq!(error.kind(), ErrorKind::Timeout);

@@ -7,7 +7,6 @@
 mod backend;
 mod blocking;
 pub(crate) mod builtin;
-mod checked;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod connect;

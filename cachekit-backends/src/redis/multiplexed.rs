@@ -1,5 +1,6 @@
 //! The transport of tasks: one connection to the server, which all tasks share.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -10,14 +11,14 @@ use tokio::time::timeout_at;
 #[cfg(feature = "redis-cluster")]
 use super::cluster;
 use super::connect::{Route, open};
-use super::error::{Server, is_hangup};
+use super::error::{Server, is_closed};
 use super::limits::Limits;
 use super::settings::Kind;
 use super::shared::{Dialer, Shared};
 use super::transport::{Failure, Transport};
-use super::wire::{Batch, Reply};
+use super::wire::{Batch, Reply, reply};
 use crate::Result;
-use crate::net::{IDLE, on_runtime};
+use crate::net::{Lost, on_runtime};
 use crate::process::PerProcess;
 
 /// A sender of commands.
@@ -28,25 +29,20 @@ enum Client {
     Cluster(cluster::Nodes),
 }
 
-/// The client of this process, once there is one, and when it was last used.
+/// The client of this process, once there is one.
 #[derive(Default)]
 struct Home {
-    client: Mutex<Option<(Client, Instant)>>,
+    client: Mutex<Option<Client>>,
     /// Held while a caller connects; others wait for it, each within its own deadline.
     connecting: tokio::sync::Mutex<()>,
 }
 
 impl Home {
     fn client(&self) -> Option<Client> {
-        let mut current = self.client.lock();
-        let (client, used) = current.as_mut()?;
-        let idle = used.elapsed();
-        match client {
-            Client::Node(connection) if connection.is_closed() || idle >= IDLE => None,
-            _ => {
-                *used += idle;
-                Some(client.clone())
-            }
+        let client = self.client.lock();
+        match client.as_ref()? {
+            Client::Node(connection) if connection.is_closed() => None,
+            client => Some(client.clone()),
         }
     }
 }
@@ -62,11 +58,8 @@ impl Multiplexed {
         Self { route, home: PerProcess::new(), epoch: AtomicU64::new(0) }
     }
 
-    /// Returns the client, and whether it was used before.
-    async fn client(&self, home: &Home, deadline: Instant) -> Result<(Client, bool)> {
-        if let Some(client) = home.client() {
-            return Ok((client, true));
-        }
+    /// Returns the client, made if there is none, and whether it was used before.
+    async fn connected(&self, home: &Home, deadline: Instant) -> Result<(Client, bool)> {
         let by = self.route.limits.connect_by(deadline);
         let connect = async {
             let _one_at_a_time = home.connecting.lock().await;
@@ -75,7 +68,7 @@ impl Multiplexed {
             }
             // Boxed: a handshake's state is large, and rarely needed.
             let client = Box::pin(self.connect(by)).await?;
-            *home.client.lock() = Some((client.clone(), Instant::now()));
+            *home.client.lock() = Some(client.clone());
             Ok((client, false))
         };
         timeout_at(by.into(), connect).await.unwrap_or_else(|_| Err(self.route.server.timeout("connecting")))
@@ -90,27 +83,17 @@ impl Multiplexed {
         Ok(Client::Node(open(&dialer, &self.route, deadline).await?))
     }
 
-    /// The exchange, polled on our runtime.
-    async fn exchange_there(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
-        let home = self.home.get(Home::default);
-        let (mut client, reused) = self.client(home, deadline).await?;
-        let replies = async {
-            match &mut client {
-                Client::Node(connection) => connection.send(&batch.commands).await,
-                #[cfg(feature = "redis-cluster")]
-                Client::Cluster(nodes) => nodes.send(batch).await,
-            }
-        };
-        let (failure, stale) = match timeout_at(deadline.into(), replies).await {
-            Ok(Ok(replies)) => return Ok(replies),
-            Ok(Err(error)) => {
-                let stale = reused && is_hangup(&error);
-                (self.route.server.error(error), stale)
-            }
-            Err(_) => (self.route.server.timeout("the reply"), false),
-        };
-        self.drop_client(home, &client);
-        Err(if stale { Failure::Stale(failure) } else { Failure::Final(failure) })
+    /// Has an error's next caller connect anew, and returns how to go on.
+    fn failed(&self, home: &Home, client: &Client, reused: bool, lost: Lost<io::Error>) -> Failure {
+        self.drop_client(home, client);
+        let Lost { fault, sent } = lost;
+        let stale = reused && is_closed(&fault);
+        let error = self.route.server.io(fault);
+        match (sent, stale) {
+            (false, _) => Failure::Unsent(error),
+            (true, true) => Failure::Stale(error),
+            (true, false) => Failure::Final(error),
+        }
     }
 
     /// Has the next caller connect anew, whatever the error was. A cluster's client does so by itself, and has other nodes.
@@ -121,7 +104,7 @@ impl Multiplexed {
         )]
         let Client::Node(failed) = failed else { return };
         let mut current = home.client.lock();
-        if matches!(&*current, Some((Client::Node(connection), _)) if connection.is(failed)) {
+        if matches!(&*current, Some(Client::Node(connection)) if connection.is(failed)) {
             *current = None;
             self.epoch.fetch_add(1, Ordering::AcqRel);
         }
@@ -151,6 +134,18 @@ impl Transport for Multiplexed {
     }
 
     async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
-        on_runtime(self.exchange_there(batch, deadline)).await
+        let home = self.home.get(Home::default);
+        let (client, reused) = match home.client() {
+            Some(client) => (client, true),
+            None => on_runtime(self.connected(home, deadline)).await?,
+        };
+        match &client {
+            Client::Node(connection) => match connection.send_batch(batch, deadline).await {
+                Ok(values) => Ok(values.into_iter().map(reply).collect()),
+                Err(lost) => Err(self.failed(home, &client, reused, lost)),
+            },
+            #[cfg(feature = "redis-cluster")]
+            Client::Cluster(nodes) => Ok(on_runtime(nodes.send(batch, deadline)).await?),
+        }
     }
 }

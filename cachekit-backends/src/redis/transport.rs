@@ -12,6 +12,8 @@ use crate::{Error, Result};
 
 /// Why an exchange failed.
 pub(super) enum Failure {
+    /// The connection was found closed before anything was sent: another one may work.
+    Unsent(Error),
     /// The connection had been used before, and was found closed: a fresh one may work.
     Stale(Error),
     /// Anything else.
@@ -27,7 +29,7 @@ impl From<Error> for Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Stale(error) | Failure::Final(error) => error,
+            Failure::Unsent(error) | Failure::Stale(error) | Failure::Final(error) => error,
         }
     }
 }
@@ -85,7 +87,7 @@ pub(super) async fn perform_by<T: Transport>(
 }
 
 /// Tries a second time where that is safe: after the refusal of a replica, which did nothing, and after a connection was found
-/// closed, if the commands may run twice. Never after a timeout.
+/// closed, if nothing was sent or the commands may run twice. Never after a timeout.
 async fn persist<T: Transport>(transport: &T, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>> {
     match transport.exchange(batch, deadline).await {
         Ok(replies) if replies.iter().any(is_demoted) => {
@@ -94,6 +96,7 @@ async fn persist<T: Transport>(transport: &T, batch: &Batch, deadline: Instant) 
                 return Ok(replies);
             }
         }
+        Err(Failure::Unsent(_)) => {}
         Err(Failure::Stale(_)) if batch.repeatable => {}
         done => return Ok(done?),
     }

@@ -64,6 +64,17 @@ impl Batch {
 
     /// Reads the bytes that arrived. True once they are all replies and nothing else.
     pub(in crate::memcached) fn feed(&mut self, input: &mut Buffer) -> Result<bool, Fault> {
+        let complete = self.advance(input)?;
+        if complete && !input.is_empty() { Err(Self::unasked()) } else { Ok(complete) }
+    }
+
+    /// The fault of bytes after the last reply.
+    pub(in crate::memcached) fn unasked() -> Fault {
+        Fault::Protocol("more replies than requests".into())
+    }
+
+    /// Reads the bytes that arrived; returns whether all replies are complete. Leaves the bytes after them.
+    pub(in crate::memcached) fn advance(&mut self, input: &mut Buffer) -> Result<bool, Fault> {
         while let Some(&expected) = self.expected.as_slice().first() {
             let parsed = match self.format {
                 Format::Meta => meta::reply(expected, self.most, input)?,
@@ -77,7 +88,12 @@ impl Batch {
             }
             self.expected.next();
         }
-        if input.is_empty() { Ok(true) } else { Fault::protocol("more replies than requests") }
+        Ok(true)
+    }
+
+    /// Where the [pieces](Self::pieces) end.
+    pub(in crate::memcached) fn cuts(&self) -> &[usize] {
+        &self.cuts
     }
 
     pub(in crate::memcached) fn into_replies(self) -> Vec<Reply> {

@@ -27,6 +27,22 @@ impl Fault {
         Err(Self::Protocol(what.into()))
     }
 
+    /// Returns the same fault for another caller of the connection.
+    pub(in crate::memcached) fn again(&self) -> Self {
+        let same = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        match self {
+            Self::Connect(error) => Self::Connect(same(error)),
+            Self::Busy => Self::Busy,
+            Self::Hangup => Self::Hangup,
+            Self::Io(error) => Self::Io(same(error)),
+            Self::Timeout => Self::Timeout,
+            Self::Protocol(what) => Self::Protocol(what.clone()),
+            Self::LoginNeeded => Self::LoginNeeded,
+            Self::LoginRefused(why) => Self::LoginRefused(why.clone()),
+            Self::Server(text) => Self::Server(text.clone()),
+        }
+    }
+
     /// Returns whether a kept connection fails like this after a restart of the server.
     pub(in crate::memcached) fn is_hangup(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
@@ -43,7 +59,11 @@ impl Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::TimedOut { Self::Timeout } else { Self::Io(error) }
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::Timeout,
+            io::ErrorKind::UnexpectedEof => Self::Hangup,
+            _ => Self::Io(error),
+        }
     }
 }
 

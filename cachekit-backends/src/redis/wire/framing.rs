@@ -88,11 +88,6 @@ impl Framing {
         Self { most, state: State::Kind, line: 0, last: 0, digits: [0; MOST_DIGITS], open: Vec::new() }
     }
 
-    /// Whether the last byte was the end of a reply, or none has come yet.
-    pub(in crate::redis) fn is_between(&self) -> bool {
-        self.state == State::Kind && self.open.is_empty()
-    }
-
     /// Reads on to the end of the reply or of the bytes; returns how many bytes that took, and whether the reply has ended.
     pub(in crate::redis) fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), Malformed> {
         let mut at = 0;
@@ -221,7 +216,7 @@ mod tests {
                 (at, rest) = (at + taken, &rest[taken..]);
                 if ended {
                     ends.push(at);
-                    assert!(framing.is_between());
+                    assert!(framing.state == State::Kind && framing.open.is_empty());
                 }
             }
         }
@@ -287,7 +282,7 @@ mod tests {
             let bytes = bytes.as_bytes();
             if let Ok(ends) = ends(bytes, 3)
                 && let Some(&end) = ends.first()
-                && let Ok(value) = super::super::decode(&bytes[..end])
+                && let Ok(value) = super::super::reply::decode(&bytes[..end])
             {
                 prop_assert_eq!(redis::parse_redis_value(&bytes[..end]).unwrap(), value);
             }

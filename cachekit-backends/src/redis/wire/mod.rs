@@ -13,4 +13,4 @@ pub(super) use command::{
 pub(super) use framing::{Framing, MOST_LINE, Malformed, shown};
 pub(super) use glob::starting_with;
 pub(super) use layout::{MAX_VALUE_LEN, MOST_STORED, is_value, stored_version, token, value};
-pub(super) use reply::decode;
+pub(super) use reply::Replies;

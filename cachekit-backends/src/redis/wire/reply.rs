@@ -1,8 +1,51 @@
-//! From the bytes of a reply to its value.
+//! From the bytes of replies to their values.
 
 use redis::Value;
 
-use super::framing::Malformed;
+use super::framing::{Framing, Malformed, shown};
+use crate::net::Buffer;
+
+/// The replies to some commands, as far as they have arrived.
+pub(in crate::redis) struct Replies {
+    framing: Framing,
+    count: usize,
+    values: Vec<Value>,
+    /// How many bytes of the next reply the framing has seen.
+    seen: usize,
+}
+
+impl Replies {
+    pub(in crate::redis) fn new(framing: Framing, count: usize) -> Self {
+        Self { framing, count, values: Vec::with_capacity(count), seen: 0 }
+    }
+
+    /// Takes bytes that have arrived; returns whether all replies are complete. Leaves the bytes after them.
+    pub(in crate::redis) fn feed(&mut self, input: &mut Buffer) -> Result<bool, Malformed> {
+        while self.values.len() < self.count {
+            let unread = input.unread();
+            let (taken, ended) = self.framing.step(&unread[self.seen..])?;
+            self.seen += taken;
+            if !ended {
+                return Ok(false);
+            }
+            self.values.push(decode(&unread[..self.seen])?);
+            input.consume(std::mem::take(&mut self.seen));
+        }
+        Ok(true)
+    }
+
+    /// The fault of bytes after the last reply.
+    pub(in crate::redis) fn unasked(bytes: &[u8]) -> Malformed {
+        Malformed::Unasked(shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(MOST_SHOWN)])))
+    }
+
+    pub(in crate::redis) fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+}
+
+/// The most bytes of a reply that an error shows.
+const MOST_SHOWN: usize = 1024;
 
 /// Reads one reply, whose bytes are complete and in bounds, as [`Framing`](super::Framing) has found.
 pub(in crate::redis) fn decode(mut bytes: &[u8]) -> Result<Value, Malformed> {
