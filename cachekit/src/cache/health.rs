@@ -101,7 +101,7 @@ impl Cache {
     /// # }
     /// ```
     pub fn health(&self) -> Health {
-        ready(self.inner().health(BlockingIo))
+        ready(self.engine().health(BlockingIo))
     }
 }
 

@@ -197,7 +197,7 @@ impl Cache {
     /// The backend's; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) on memcached, which can't list its keys, and on a backend of
     /// your own that doesn't claim [`list_keys`](crate::Capabilities::list_keys).
     pub fn keys(&self, prefix: &str) -> Result<Keys> {
-        let mut listing = Listing::new(self.inner(), prefix);
+        let mut listing = Listing::new(self.engine(), prefix);
         ready(listing.fill(BlockingIo))?;
         Ok(Keys(listing))
     }

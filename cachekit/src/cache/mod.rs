@@ -97,16 +97,16 @@ impl Cache {
 
     /// The same methods as futures.
     pub fn aio(&self) -> AsyncCache {
-        AsyncCache::new(Arc::clone(self.inner()))
+        AsyncCache::new(Arc::clone(self.engine()))
     }
 
     /// The counters of this cache in this process since it was bound.
     pub fn stats(&self) -> CacheStats {
-        self.inner().stats()
+        self.engine().stats()
     }
 
     #[inline]
-    pub(crate) fn inner(&self) -> &Arc<Engine> {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         match self.bound.get() {
             Some(inner) => inner,
             None => self.bind_to_default(),
@@ -151,7 +151,7 @@ impl From<Arc<Engine>> for Cache {
 impl Clone for Cache {
     /// Another handle to the same cache. An unbound cache is bound by it, as by any first use.
     fn clone(&self) -> Self {
-        Arc::clone(self.inner()).into()
+        Arc::clone(self.engine()).into()
     }
 }
 

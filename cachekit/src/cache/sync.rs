@@ -13,7 +13,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn get<T: Storable>(&self, key: &str) -> Result<Option<T>> {
-        ready(self.inner().get(BlockingIo, key))
+        ready(self.engine().get(BlockingIo, key))
     }
 
     /// The values under several keys, in their order. One round trip.
@@ -21,7 +21,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn get_many<T: Storable>(&self, keys: &[&str]) -> Result<Vec<Option<T>>> {
-        ready(self.inner().get_many(BlockingIo, keys))
+        ready(self.engine().get_many(BlockingIo, keys))
     }
 
     /// Stores a value, replacing what is there.
@@ -29,7 +29,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn set<T: ToStored + ?Sized>(&self, key: &str, value: &T, timeout: impl Into<Timeout>) -> Result<()> {
-        ready(self.inner().set(BlockingIo, key, &*value.to_stored(), timeout.into()))
+        ready(self.engine().set(BlockingIo, key, &*value.to_stored(), timeout.into()))
     }
 
     /// Stores several values with one timeout. All are encoded before any is stored.
@@ -37,7 +37,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn set_many<T: ToStored>(&self, items: &[(&str, T)], timeout: impl Into<Timeout>) -> Result<()> {
-        ready(self.inner().set_many(BlockingIo, items, timeout.into()))
+        ready(self.engine().set_many(BlockingIo, items, timeout.into()))
     }
 
     /// Stores a value unless one is there; returns true exactly to the caller that stored.
@@ -50,7 +50,7 @@ impl Cache {
         value: &T,
         timeout: impl Into<Timeout>,
     ) -> Result<bool> {
-        ready(self.inner().add(BlockingIo, key, &*value.to_stored(), timeout.into()))
+        ready(self.engine().add(BlockingIo, key, &*value.to_stored(), timeout.into()))
     }
 
     /// Removes a key; returns whether a value was there. A computation under way in [`get_or_insert_with`](Self::get_or_insert_with) does not bring it back.
@@ -58,7 +58,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn delete(&self, key: &str) -> Result<bool> {
-        ready(self.inner().delete(BlockingIo, key))
+        ready(self.engine().delete(BlockingIo, key))
     }
 
     /// Removes several keys; returns how many were there.
@@ -66,7 +66,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn delete_many(&self, keys: &[&str]) -> Result<u64> {
-        ready(self.inner().delete_many(BlockingIo, keys))
+        ready(self.engine().delete_many(BlockingIo, keys))
     }
 
     /// Whether a value is there.
@@ -74,7 +74,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn contains(&self, key: &str) -> Result<bool> {
-        ready(self.inner().contains(BlockingIo, key))
+        ready(self.engine().contains(BlockingIo, key))
     }
 
     /// Adds to an integer and returns the sum. Atomic; keeps the time left. An absent key counts as 0 and gets the default
@@ -84,7 +84,7 @@ impl Cache {
     /// [`ErrorKind::Type`](crate::ErrorKind::Type) if the value is no integer or the sum overflows; the value is left as
     /// it is.
     pub fn incr(&self, key: &str, by: i64) -> Result<i64> {
-        ready(self.inner().incr(BlockingIo, key, by))
+        ready(self.engine().incr(BlockingIo, key, by))
     }
 
     /// The time that a value has left: [`Timeout::After`] or [`Timeout::Never`], never [`Timeout::Default`]; none if there is no
@@ -93,7 +93,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn ttl(&self, key: &str) -> Result<Option<Timeout>> {
-        ready(self.inner().ttl(BlockingIo, key))
+        ready(self.engine().ttl(BlockingIo, key))
     }
 
     /// Gives a value a new time to live, from now on; returns whether one was there. The value stays, whatever its type is.
@@ -104,7 +104,7 @@ impl Cache {
     /// # Errors
     /// As [`update`](Self::update).
     pub fn touch(&self, key: &str, timeout: impl Into<Timeout>) -> Result<bool> {
-        ready(self.inner().touch(BlockingIo, key, timeout.into()))
+        ready(self.engine().touch(BlockingIo, key, timeout.into()))
     }
 
     /// Replaces a value by what `change` makes of it, and returns that. `change` gets none where [`get`](Self::get) finds none,
@@ -135,7 +135,7 @@ impl Cache {
         timeout: impl Into<Timeout>,
         change: impl FnMut(Option<T>) -> Option<T>,
     ) -> Result<Option<T>> {
-        ready(self.inner().update(BlockingIo, key, timeout.into(), change))
+        ready(self.engine().update(BlockingIo, key, timeout.into(), change))
     }
 
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.
@@ -143,7 +143,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn clear(&self) -> Result<()> {
-        ready(self.inner().clear(BlockingIo))
+        ready(self.engine().clear(BlockingIo))
     }
 
     /// The value under a key, or the output of `compute`, which is stored; but a `None` or an `Err` is returned and not stored.
@@ -158,7 +158,7 @@ impl Cache {
         timeout: impl Into<Timeout>,
         compute: impl FnOnce() -> T,
     ) -> T {
-        ready(self.inner().get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
+        ready(self.engine().get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
     }
 
     /// The value under a key, or that of `compute`, which is stored; an `Err` is returned and not stored. `E` needs no bounds.
@@ -182,6 +182,6 @@ impl Cache {
         timeout: impl Into<Timeout>,
         compute: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        ready(self.inner().try_get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
+        ready(self.engine().try_get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
     }
 }

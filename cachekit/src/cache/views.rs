@@ -25,7 +25,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn delete_view(&self, path: &str) -> Result<()> {
-        ready(delete_path(BlockingIo, Arc::clone(self.inner()), path.to_string()))
+        ready(delete_path(BlockingIo, Arc::clone(self.engine()), path.to_string()))
     }
 }
 

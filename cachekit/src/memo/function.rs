@@ -10,7 +10,7 @@ use cachekit_backends::Result;
 use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Cache;
-use crate::engine::{Bound, Engine as Inner, FIRST_FUNCTION, Needs};
+use crate::engine::{Bound, Engine, FIRST_FUNCTION, Needs};
 use crate::program::list::Listed;
 use crate::program::{self, Declared};
 
@@ -218,7 +218,7 @@ impl Function {
     #[cold]
     #[inline(never)]
     fn bound_to(&'static self, cache: &'static Cache, needs: &Needs) -> Option<&'static Bound> {
-        let engine = cache.inner();
+        let engine = cache.engine();
         if engine.discards || self.is_refused() {
             return None;
         }
@@ -229,17 +229,17 @@ impl Function {
 
     /// Notes that the function is called with a cache, for deletion by name: before anything is computed, or a deletion
     /// could miss what is stored.
-    pub(crate) fn note_use(&self, inner: &Arc<Inner>) {
-        inner.functions.get(self.number).registered_by(|| self.used_with(inner));
+    pub(crate) fn note_use(&self, engine: &Arc<Engine>) {
+        engine.functions.get(self.number).registered_by(|| self.used_with(engine));
     }
 
-    fn used_with(&self, inner: &Arc<Inner>) {
+    fn used_with(&self, engine: &Arc<Engine>) {
         let mut registry = REGISTRY.lock();
         let same = registry.get_or_insert_default().entry(self.name.clone()).or_default();
         if let Some(mine) = same.iter_mut().find(|one| one.function.number == self.number)
-            && !mine.caches.iter().any(|known| Arc::ptr_eq(known.inner(), inner))
+            && !mine.caches.iter().any(|known| Arc::ptr_eq(known.engine(), engine))
         {
-            mine.caches.push(Cache::from(Arc::clone(inner)));
+            mine.caches.push(Cache::from(Arc::clone(engine)));
         }
     }
 }

@@ -100,7 +100,7 @@ fn row(name: String, declared: &'static Declared) -> FunctionInfo {
 fn called_row(function: &Function, caches: &[Cache]) -> FunctionInfo {
     let mut counters = FunctionStats::default();
     for cache in caches {
-        counters.add(cache.inner().functions.get(function.number).counters.function());
+        counters.add(cache.engine().functions.get(function.number).counters.function());
     }
     FunctionInfo { called: !caches.is_empty(), counters, ..row(function.name.clone(), function.declared) }
 }

@@ -41,7 +41,7 @@ impl<R, M> Key<R, M> {
         instance: &impl KeyPart,
     ) -> Self {
         let place =
-            handle.function.identity().place(handle.cache.inner(), (policy.words)(), arguments, instance);
+            handle.function.identity().place(handle.cache.engine(), (policy.words)(), arguments, instance);
         Self {
             function: handle.function,
             cache: handle.cache.clone(),
@@ -53,14 +53,14 @@ impl<R, M> Key<R, M> {
 
     pub(super) async fn delete_over<D: Io>(self, io: D) -> Result<()> {
         self.function.check()?;
-        let engine = self.cache.inner();
+        let engine = self.cache.engine();
         engine.count(Event::Deletion);
         self.place.delete(io, engine).await.map(drop)
     }
 
     async fn peek_over<D: Io>(self, io: D) -> Result<Option<R>> {
         self.function.check()?;
-        peek(io, self.cache.inner(), self.function.number, &self.place, &self.policy).await
+        peek(io, self.cache.engine(), self.function.number, &self.place, &self.policy).await
     }
 }
 
@@ -98,14 +98,14 @@ impl<M> Handle<M> {
     /// The same function, narrowed to one instance.
     #[must_use]
     pub fn instance(self, instance: &impl KeyPart) -> Narrowed<M> {
-        let instance = self.function.identity().instance(self.cache.inner(), instance);
+        let instance = self.function.identity().instance(self.cache.engine(), instance);
         Narrowed { handle: self, instance }
     }
 
     /// The counters of the function in its cache.
     #[must_use]
     pub fn stats(&self) -> FunctionStats {
-        self.cache.inner().functions.get(self.function.number).counters.function()
+        self.cache.engine().functions.get(self.function.number).counters.function()
     }
 
     pub(super) async fn delete_over<D: Io>(
@@ -115,7 +115,7 @@ impl<M> Handle<M> {
         drop_version: bool,
     ) -> Result<()> {
         self.function.check()?;
-        delete_all(io, self.function.identity(), self.cache.inner().clone(), instance, drop_version).await
+        delete_all(io, self.function.identity(), self.cache.engine().clone(), instance, drop_version).await
     }
 }
 

@@ -94,7 +94,7 @@ fn take_kept<R>(
     part: &(dyn Any + Send + Sync),
     slot: &mut Option<R>,
 ) -> bool {
-    *slot = sharing::take(cache.inner(), function.number, policy, part);
+    *slot = sharing::take(cache.engine(), function.number, policy, part);
     slot.is_some()
 }
 
@@ -110,7 +110,7 @@ fn look_apart<R, K: KeyPart, I: KeyPart>(
     arguments: &K,
     slot: &mut Option<R>,
 ) -> bool {
-    let engine = cache.inner();
+    let engine = cache.engine();
     if !function.identity().keeps_here(engine, arguments) {
         return false;
     }

@@ -81,9 +81,9 @@ macro_rules! deletions {
 }
 
 deletions! {
-    [R, M: Send] Key<R, M>: |this, io| this.delete_over(io), this.cache.inner();
-    [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance), false), this.handle.cache.inner();
-    [M: Send] Handle<M>: |this, io| this.delete_over(io, None, false), this.cache.inner();
+    [R, M: Send] Key<R, M>: |this, io| this.delete_over(io), this.cache.engine();
+    [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance), false), this.handle.cache.engine();
+    [M: Send] Handle<M>: |this, io| this.delete_over(io, None, false), this.cache.engine();
 }
 
 /// The type that a function returned, by which its end is chosen as `arguments` chooses keys: first by its error type.

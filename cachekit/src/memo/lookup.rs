@@ -127,13 +127,13 @@ where
     if !refresh && hit::look::<_, _, I>(bound, function, cache, policy, arguments, found) {
         stale = found.as_ref().is_some_and(&options.stale_if);
         if !stale {
-            bound.count_hit(function.number, || cache.inner());
+            bound.count_hit(function.number, || cache.engine());
             return None;
         }
     }
     let Options { timeout, single_flight, flight_timeout, stale_if, .. } = options;
     let settings = Settings { timeout: timeout.timeout(), refresh, stale, single_flight, flight_timeout };
-    let begun = begin(cache.inner(), function, &settings, policy, arguments, instance);
+    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance);
     Some(Pending { state: begun, stale_if })
 }
 

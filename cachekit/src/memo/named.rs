@@ -30,7 +30,7 @@ pub fn delete_memoized_named(name: &str) -> Result<()> {
     program::check_identity(name)?;
     let mut caches: Vec<Cache> = Vec::new();
     for cache in named(name).into_iter().flat_map(|(_, caches)| caches) {
-        if !caches.iter().any(|known| Arc::ptr_eq(known.inner(), cache.inner())) {
+        if !caches.iter().any(|known| Arc::ptr_eq(known.engine(), cache.engine())) {
             caches.push(cache);
         }
     }
@@ -76,7 +76,7 @@ impl Cache {
     /// # Errors
     /// The backend's; [`ErrorKind::Config`] if two functions of the program have that name.
     pub fn delete_memoized_named(&self, name: &str) -> Result<()> {
-        ready(delete_in(BlockingIo, Arc::clone(self.inner()), name))
+        ready(delete_in(BlockingIo, Arc::clone(self.engine()), name))
     }
 }
 

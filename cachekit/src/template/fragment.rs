@@ -33,7 +33,7 @@ impl Cache {
         timeout: Timeout,
         serves: impl Fn(&T) -> bool,
     ) -> FragmentFound<T> {
-        let engine = self.inner();
+        let engine = self.engine();
         if engine.discards {
             return FragmentFound::Nothing(None);
         }

@@ -54,7 +54,7 @@ impl Exchange {
         let settings = &layer.settings;
         let asked = Request::from_parts(parts.clone(), ());
         Self {
-            engine: Arc::clone(settings.cache.inner()),
+            engine: Arc::clone(settings.cache.engine()),
             method: parts.method.clone(),
             credentials: settings.credentials.has(&parts.headers),
             headers: settings.credentials.relevant(&parts.headers),
