@@ -40,6 +40,7 @@ macro_rules! for_each_optional_operation {
         }
     };
 }
+#[cfg(any(feature = "redis", feature = "memcached", feature = "conformance", test))]
 pub(crate) use for_each_optional_operation;
 
 /// Implements the operations of a [`Backend`] that has them as `async fn`s over two transports: `blocking()` returns them over the

@@ -1,8 +1,8 @@
-//! Several futures at once, and futures that never wait.
+//! Several futures at once.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// Returns the results of several futures in their order. They are polled in turns.
 pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
@@ -46,20 +46,12 @@ impl<F: Future> Slot<F> {
     }
 }
 
-/// Returns the result of a future that waits for nothing but its turn in [`all`], because its driver blocks.
-pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use parking_lot::Mutex;
+
+    use super::super::ready;
+    use super::*;
 
     async fn turn() {
         let mut given = false;

@@ -7,10 +7,12 @@
 mod address;
 mod buffer;
 mod connect;
+#[cfg(any(feature = "redis-cluster", feature = "memcached"))]
 mod join;
 mod line;
 mod pool;
 mod quiet;
+mod ready;
 mod runtime;
 mod socket;
 mod stream;
@@ -18,9 +20,13 @@ mod task;
 
 pub(crate) use address::Address;
 pub(crate) use buffer::Buffer;
-pub(crate) use join::{all, ready};
+#[cfg(any(feature = "redis-cluster", feature = "memcached"))]
+pub(crate) use join::all;
 pub(crate) use line::{Exchange, Line, Lost, Packed};
-pub(crate) use pool::{Permit, Pool};
+#[cfg(feature = "redis")]
+pub(crate) use pool::Permit;
+pub(crate) use pool::Pool;
+pub(crate) use ready::ready;
 pub(crate) use runtime::on_runtime;
 pub(crate) use socket::BlockingStream;
 pub(crate) use stream::Stream;

@@ -40,10 +40,8 @@ struct Home {
 impl Home {
     fn client(&self) -> Option<Client> {
         let client = self.client.lock();
-        match client.as_ref()? {
-            Client::Node(connection) if connection.is_closed() => None,
-            client => Some(client.clone()),
-        }
+        let closed = |client: &&Client| matches!(client, Client::Node(connection) if connection.is_closed());
+        client.as_ref().filter(|client| !closed(client)).cloned()
     }
 }
 

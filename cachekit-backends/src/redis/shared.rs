@@ -59,6 +59,10 @@ impl Shared {
     }
 
     /// Returns when a request that begins now must be over.
+    #[cfg_attr(
+        not(feature = "redis-cluster"),
+        expect(dead_code, reason = "only the client of a cluster sets no deadline")
+    )]
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.limit
     }
