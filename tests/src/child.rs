@@ -156,6 +156,7 @@ impl Forked {
                     let _ = fork::waitpid(self.0);
                     panic!("the forked process hangs");
                 }
+                // There is no wait for a process's end that ends at a deadline: ask again.
                 None => std::thread::sleep(Duration::from_millis(2)),
             }
         };

@@ -27,7 +27,7 @@ pub struct SimpleBackend {
     cleared: AtomicU64,
 }
 
-/// What is kept under a key.
+/// The value kept under a key.
 struct Stored {
     /// The number of the write.
     number: u64,

@@ -17,7 +17,7 @@ pub(super) trait Tenant: Send + Sync {
     fn reclaim(&self);
 }
 
-/// What the tables of a cache have together. Bounds hold exactly: room is reserved before an entry is stored.
+/// The entries and bytes of all tables of a cache together. Bounds hold exactly: room is reserved before an entry is stored.
 pub(super) struct Budget {
     most_entries: u64,
     most_bytes: u64,

@@ -16,7 +16,7 @@ const MOST_BYTES: u64 = 1 << 20;
 /// would displace each other all the time else, which costs more than a look into the slab.
 const PATIENCE: u8 = 16;
 
-/// What a pin is found by: the table, and the number there.
+/// The key of a pin: the table, and the number there.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct PinKey {
     pub(super) table: u64,
@@ -31,7 +31,7 @@ struct Pin {
 
 type Places = Box<[Pin; PLACES]>;
 
-/// What a thread counts of its pins.
+/// A thread's counts of its pins.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     bytes: u64,

@@ -10,7 +10,7 @@ use super::tables::Kind;
 use super::{ClaimId, Hook};
 use crate::Clock;
 
-/// What an entry takes beside its words: its share of tags and marks, its date, and of the ways that stand empty.
+/// The bytes that an entry takes beside its words: its share of tags and marks, its date, and of the ways that stand empty.
 const BESIDE: usize = 20;
 
 struct Words(Seeds);
@@ -122,7 +122,7 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         self.0.store(right, &draft, admit, &mut ())
     }
 
-    /// Deletes a call: its entry and the claims of those who compute it. Returns whether a live entry was there.
+    /// Deletes a call: its entry and the claims of its computations. Returns whether a live entry was there.
     pub fn remove(&self, call: &PlainCall<K>) -> bool {
         self.0.remove(&self.subject(call), |_| true, || (), &mut ())
     }

@@ -70,6 +70,7 @@ impl Watched {
 fn run() {
     loop {
         let Some(stores) = WATCHED.lock().living() else { return };
+        // The pace of the sweeper: an entry has no thread that waits for its end.
         std::thread::sleep(sweep(stores));
     }
 }

@@ -15,7 +15,7 @@ use super::shapes::{MakePlain, PlainTable, Shape};
 use super::values::Values;
 use crate::{Clock, KeyHasher, KeySecret, Ttl, ttl_millis};
 
-/// What tables of all shapes can be told.
+/// The operations on tables of all shapes.
 pub(super) trait Kind: Tenant + Any {
     /// Deletes all entries: one write.
     fn delete_all(&self);

@@ -15,7 +15,7 @@ use super::tables::Kind;
 use super::{ClaimId, Hook};
 use crate::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher};
 
-/// What a value counts against the bound of its cache.
+/// The size of a value against the bound of its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weight {
     /// Its bytes.
@@ -74,7 +74,7 @@ impl Entry {
     }
 }
 
-/// What an entry takes in the table and the slab, in bytes.
+/// The bytes that an entry takes in the table and the slab.
 const BESIDE: u64 = 80;
 
 struct Numbers(Slab<Entry>);
@@ -276,7 +276,7 @@ impl Values {
         ended
     }
 
-    /// Deletes a call: its entry and the claims of those who compute it. Returns whether a live entry was there.
+    /// Deletes a call: its entry and the claims of its computations. Returns whether a live entry was there.
     pub fn remove(&self, call: &ValueCall) -> bool {
         self.remove_and(call, || ())
     }

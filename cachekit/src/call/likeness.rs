@@ -1,7 +1,7 @@
 //! How a decoded value is compared with the stored one: by `PartialEq` where the type has it, else by what it shows: its
 //! encoding, and its `Debug` text.
 //!
-//! What a value shows may have an order that means nothing, as that of a hash set. Such an order is another one each time that
+//! The encoding and the text may have an order that means nothing, as that of a hash set. Such an order is another one each time that
 //! the value is decoded; an order that is always the same is that of a list, and counts.
 
 use std::fmt::{self, Debug, Write as _};
@@ -78,7 +78,7 @@ impl<T: Serialize + PartialEq + Debug> Comparison<T> for ByEqOrText {
     }
 }
 
-/// What a value shows.
+/// Digests of a value's encoding or text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shown {
     ordered: u128,

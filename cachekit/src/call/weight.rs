@@ -1,4 +1,4 @@
-//! What a stored part counts against `max_bytes`: by its type.
+//! The size of a stored part against `max_bytes`, by its type.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -18,7 +18,7 @@ pub(super) struct LocalTables {
     bound: OnceLock<Bound>,
 }
 
-/// What a hit needs to know of a function in one engine: one record behind one static, which is only read.
+/// The data that a hit needs of a function in one engine: one record behind one static, which is only read.
 #[derive(Clone)]
 pub(crate) struct Bound {
     /// The number of the function's counters.
@@ -60,7 +60,7 @@ pub(crate) enum Content {
 }
 
 impl Engine {
-    /// What a hit needs to know of a function whose entries are in process, if they are `here`.
+    /// Returns the record that a hit needs of a function whose entries are in process, if they are `here`.
     pub(crate) fn bound(&self, function: u32, here: bool, needs: &Needs) -> &Bound {
         let used = self.functions.get(function);
         used.tables.bound.get_or_init(|| Bound {

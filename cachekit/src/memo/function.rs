@@ -200,7 +200,7 @@ impl Function {
         });
     }
 
-    /// What a hit needs to know of a cache; none if calls are only computed.
+    /// The record that a hit needs of a cache; none if calls are only computed.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
     pub(crate) fn bound(

@@ -18,7 +18,7 @@ pub(super) const MOST_USES: u8 = 3;
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = LOW << 7;
 
-/// What a lookup reads of a bucket beside the entry itself; half a cache line.
+/// The part of a bucket that a lookup reads beside the entry itself; half a cache line.
 #[repr(C, align(32))]
 pub(super) struct Head {
     /// A byte for each way: seven bits of the hash below a set bit; 0 where there is no entry.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-/// What callers that wait for a computation share with the one that computes. Made by the first that waits.
+/// The state that the callers waiting for a computation share with the one that computes. Made by the first that waits.
 pub type Hook = Arc<dyn Any + Send + Sync>;
 
 /// A claim, told from all others of its table.
@@ -93,7 +93,7 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
         self.all_of(id.hash).any(|claim| claim.number == id.number && !claim.void && current(claim))
     }
 
-    /// Ends a claim; returns the hook of those who wait.
+    /// Ends a claim; returns the hook of the calls that wait.
     pub(super) fn end(&mut self, id: ClaimId) -> Option<Hook> {
         if let Some(at) = self.few.iter().position(|claim| claim.number == id.number) {
             return self.few.swap_remove(at).hook;

@@ -18,7 +18,7 @@ const AT_ONCE: u32 = 64;
 
 #[derive(Default)]
 pub(super) struct Deletions {
-    /// What was stored before this generation is deleted.
+    /// Entries stored before this generation are deleted.
     floor: AtomicU32,
     /// The generations at which single instances were deleted.
     instances: RwLock<HashMap<u32, u32, RandomState>>,
@@ -127,7 +127,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     pub(in crate::simple) fn sweep(&self, left: &mut C::Left) {
         let mut writer = self.writer.0.lock();
         let began = self.generation.load(Ordering::Relaxed);
-        // What is stored from now on lowers it; the rest is met below.
+        // A store from now on lowers it; the loop below visits the entries that are there.
         writer.next_expiry = u64::MAX;
         let mut index = 0;
         while index < writer.growth.buckets() {

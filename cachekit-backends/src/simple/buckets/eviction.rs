@@ -115,7 +115,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.find_where(writer, hash, |spot| spot.is_young() && self.hash_at(spot) == hash)
     }
 
-    /// What the hand stops at: the first entry without uses of so many, else the one of the fewest. None also if it met
+    /// Returns the entry that the hand stops at: the first entry without uses of so many, else the one of the fewest. None also if it met
     /// what was over, and took that out.
     fn victim_of_hand(
         &self,

@@ -55,7 +55,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         expiry != u64::MAX && self.clock.is_past(expiry)
     }
 
-    /// What is not as simple as most hits.
+    /// The look of a call that is not as simple as most hits.
     #[cold]
     #[inline(never)]
     fn look(&self, hash: u64, key: [u64; K]) -> Option<[u64; V]> {

@@ -7,7 +7,7 @@
 //!
 //! - `bucket`: eight entries under a sequence number; `pages`: where the buckets are
 //! - `look`: the way of a hit, and the cold one
-//! - `claims`: who computes what; `store`: an entry comes in
+//! - `claims`: the computations under way; `store`: an entry comes in
 //! - `writer`: what all changes are made of; `grow`, `eviction`
 //! - `deletion`: of a call, a function, an instance; `visit`: all entries, in parts
 
@@ -39,9 +39,9 @@ use super::budget::Budget;
 use super::sync::{AtomicU32, Mutex};
 use crate::Clock;
 
-/// What the words of a table stand for.
+/// The meaning of the words of a table.
 pub(super) trait Contents<const K: usize, const V: usize>: Send + Sync {
-    /// What is given back when entries leave, to be dropped with no lock held.
+    /// The values of entries that leave, to be dropped with no lock held.
     type Left: Default;
     /// The whole key, where the words are only a digest of it.
     type Exact: PartialEq + Send;
@@ -49,7 +49,7 @@ pub(super) trait Contents<const K: usize, const V: usize>: Send + Sync {
     /// The hash of a key.
     fn hash(&self, key: &[u64; K]) -> u64;
 
-    /// What an entry counts, in bytes.
+    /// The size of an entry, in bytes.
     fn weight(&self, value: &[u64; V]) -> u64;
 
     /// An entry leaves.
@@ -75,7 +75,7 @@ pub(super) struct Table<C: Contents<K, V>, const K: usize, const V: usize> {
     growth: Apart<super::sync::AtomicU64>,
 }
 
-/// What only one thread at a time works with.
+/// The state that only one thread at a time works with.
 struct Writer<E, const K: usize> {
     /// How many entries there are, those included that are over or deleted but not taken out yet.
     len: usize,

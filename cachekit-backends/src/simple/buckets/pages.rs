@@ -20,7 +20,7 @@ const NEAR_PAGES: u32 = SMALL_PAGES + NEAR / MEDIUM - 1;
 /// The pages of 2^28 buckets, which are beyond the memory that there is.
 const MOST_PAGES: usize = NEAR_PAGES as usize + 4 * (28 - NEAR.ilog2() as usize);
 
-/// What a hit does not read of a bucket. Written under the lock of the table's writers.
+/// The part of a bucket that a hit does not read. Written under the lock of the table's writers.
 pub(super) struct Rest {
     /// When each entry expires.
     expiry: [AtomicU64; WAYS],

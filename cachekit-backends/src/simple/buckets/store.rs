@@ -13,13 +13,13 @@ const AT_ONCE: u64 = 16;
 /// So many times it asks other tables before its own one has to give way.
 const ELSEWHERE: usize = 8;
 
-/// What became of an attempt to claim a computation.
+/// The result of an attempt to claim a computation.
 pub(in crate::simple) enum Claimed<const V: usize> {
     /// There is an entry after all.
     Found([u64; V]),
     /// The computation is the caller's.
     Yours(ClaimId),
-    /// Another one computes; this is what those who wait share with it.
+    /// Another one computes; the calls that wait share this with it.
     Busy(Hook),
 }
 
@@ -39,7 +39,7 @@ pub struct Ended {
     pub hook: Option<Hook>,
 }
 
-/// What a computation is worth at its end.
+/// The right of a computation to store its value.
 #[derive(Clone, Copy, Debug)]
 pub enum Right {
     /// As much as its claim.

@@ -1,4 +1,4 @@
-//! What all changes of a table are made of. Under the writers' lock.
+//! The steps that all changes of a table are made of. Under the writers' lock.
 
 use super::super::sync::Ordering;
 use super::bucket::{Snapshot, tag};

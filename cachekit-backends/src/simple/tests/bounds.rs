@@ -1,4 +1,4 @@
-//! What the tables of a cache share, and what is never done under a lock.
+//! The bounds that the tables of a cache share, and the code that never runs under a lock.
 
 use std::hash::Hasher;
 use std::sync::Arc;

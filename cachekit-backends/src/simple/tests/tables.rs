@@ -137,7 +137,7 @@ impl Subject for OfValues {
     }
 }
 
-/// What a plain map knows: value and expiry.
+/// An entry of a plain map: value and expiry.
 #[derive(Default)]
 struct Model {
     entries: HashMap<u64, (u64, u64)>,
@@ -182,7 +182,7 @@ fn run<S: Subject>(threshold: usize, steps: &[Step]) -> Result<(), TestCaseError
                 prop_assert!(subject.fill(key, Right::Always, at, expiry));
                 displace::<S>(&mut model, key);
                 model.entries.insert(key, (at, expiry));
-                // What is computed of it was begun before.
+                // Its computations began before.
                 for (of, _, void) in &mut model.claims {
                     *void |= *of == key;
                 }

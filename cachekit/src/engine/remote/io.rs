@@ -47,6 +47,7 @@ impl Io for BlockingIo {
     }
 
     async fn pause(self, time: Duration) {
+        // Another writer changed the key: a random pause keeps the two from colliding again.
         std::thread::sleep(time);
     }
 }

@@ -153,7 +153,7 @@ impl LocalTable {
     }
 }
 
-/// What the tables have in common.
+/// The operations that the tables have in common.
 pub(crate) struct LocalStore {
     secret: KeySecret,
 }
