@@ -1,6 +1,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -11,20 +11,21 @@ use crate::{
 };
 
 const LOCKS: usize = 64;
-const COUNTERS: usize = 4096;
+/// 256 KiB. A computation inside of another one voids the outer one's token once in so many pairs of keys.
+const COUNTERS: usize = 1 << 16;
 
 /// Gives a backend without [`conditional`](Capabilities::conditional) writes the same within one process: a deletion by
 /// arguments beats a computation that is under way here, and `add` and `incr` are atomic here. Other processes' writes are
 /// not seen; that is the weaker promise of such a backend.
 ///
 /// Writes and deletions of keys that fall into one of 64 stripes wait for one another, at most the operation timeout. The
-/// state of a key is one of 4,096 counters of writes and deletions; a neighbour's write may cost a store, never a wrong
+/// state of a key is one of 65,536 counters of writes and deletions; a neighbour's write may cost a store, never a wrong
 /// value.
 pub struct ProcessConditional {
     inner: Arc<dyn Backend>,
     hasher: RandomState,
     locks: [Mutex<()>; LOCKS],
-    counters: Box<[AtomicU64]>,
+    counters: Box<[AtomicU32]>,
     /// The number of `clear`s under way.
     clearing: AtomicUsize,
     limit: Duration,
@@ -37,7 +38,7 @@ impl ProcessConditional {
             inner,
             hasher: RandomState::new(),
             locks: [const { Mutex::new(()) }; LOCKS],
-            counters: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            counters: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
             clearing: AtomicUsize::new(0),
             limit,
         }
@@ -66,7 +67,7 @@ impl ProcessConditional {
         Instant::now() + self.limit
     }
 
-    fn counter(&self, key: &str) -> &AtomicU64 {
+    fn counter(&self, key: &str) -> &AtomicU32 {
         &self.counters[self.hash(key) % COUNTERS]
     }
 
