@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{Error, Fetched, Result, combine};
+use cachekit_backends::{Error, Fetched, Result, Version, combine};
 
 use super::inputs::Call;
 use super::place::Place;
 use super::policy::{Envelope, Opened, Policy};
 use super::sharing;
 use crate::engine::flight::Key;
-use crate::engine::remote::{Fetch, Io, Remote, TokenOf};
+use crate::engine::remote::{Fetch, GetMany, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, LocalTable, RemoteState, Snapshot};
 
@@ -152,7 +152,8 @@ fn stored_locally<R>(
     }
 }
 
-/// Returns the stored value of a place. Counts nothing.
+/// Returns the stored value of a place. Counts nothing, and leaves nothing on the backend where there is none: no version is
+/// made, no token is taken.
 ///
 /// # Errors
 /// The backend's.
@@ -166,7 +167,13 @@ pub(crate) async fn peek<R, D: Io>(
     match (place, &engine.remote) {
         (Place::Local { key, table, .. }, _) => Ok(stored_locally(engine, function, policy, key, table)),
         (Place::Remote { entry, versions, .. }, Some(remote)) => {
-            let fetched = fetch(io, remote, entry, versions).await?;
+            let keys = std::iter::once(entry).chain(versions).cloned().collect();
+            let mut found = io.call(remote, GetMany { keys }).await?.into_iter();
+            let bytes = found.next().flatten();
+            let versions: Option<Vec<_>> =
+                found.map(|bytes| bytes.as_deref().and_then(Version::from_bytes)).collect();
+            let Some(versions) = versions else { return Ok(None) };
+            let fetched = Fetched::new(bytes, versions, None);
             Ok(match open(engine, policy, entry, &fetched) {
                 Some(Opened::Value(value)) => Some(value),
                 Some(Opened::Gone | Opened::Unreadable) | None => None,

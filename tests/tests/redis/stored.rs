@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cachekit::{Cache, Config, ErrorKind, delete_memoized, memoize};
+use cachekit::{Cache, Config, ErrorKind, delete_memoized, memoize, peek};
 use cachekit_backends::{Backend, Clock, Opened, open};
 use cachekit_tests::Calls;
 use cachekit_tests::redis::{calls, config, plain, plain_with, raw, run, shared, url};
@@ -41,6 +41,24 @@ fn clear_takes_this_prefix_and_leaves_the_others() {
             );
         }
     }
+}
+
+#[test]
+fn a_peek_leaves_nothing_on_the_server() {
+    #[memoize(cache = PEEKED)]
+    fn f(n: u32) -> u32 {
+        n + 1
+    }
+    static PEEKED: Cache = Cache::new();
+    let server = plain();
+    PEEKED.init(patient(config(&server, "peek:"))).unwrap();
+    let mut raw = raw(&url(&server));
+    assert_eq!(peek!(f, 1).unwrap(), None);
+    assert_eq!(run::<u64>(&mut raw, &["DBSIZE"]), 0);
+    assert_eq!(f(1), 2);
+    assert_eq!(peek!(f, 1).unwrap(), Some(2));
+    delete_memoized!(f).unwrap();
+    assert_eq!(peek!(f, 1).unwrap(), None);
 }
 
 #[test]
