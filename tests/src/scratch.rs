@@ -16,18 +16,37 @@ impl Scratch {
     /// If it can't be written.
     #[must_use]
     pub fn new(dependencies: &str) -> Self {
+        Self::with_features("", dependencies)
+    }
+
+    /// The same with features of cachekit, as a manifest lists them.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    #[must_use]
+    pub fn with_features(features: &str, dependencies: &str) -> Self {
         let scratch = Self { directory: tempfile::tempdir().unwrap() };
         let profile = "[workspace]\n\n[profile.dev]\ndebug = \"line-tables-only\"\n[profile.dev.package.\"*\"]\ndebug = false\n";
-        scratch.package("app", "app", "0.1.0", &format!("{dependencies}\n\n{profile}"));
+        scratch.write_manifest("app", ("app", "0.1.0"), features, &format!("{dependencies}\n\n{profile}"));
         std::fs::copy(workspace().join("Cargo.lock"), scratch.path("app/Cargo.lock")).unwrap();
         scratch
     }
 
     /// Writes the manifest of a package into a folder.
     pub fn package(&self, folder: &str, name: &str, version: &str, dependencies: &str) {
+        self.write_manifest(folder, (name, version), "", dependencies);
+    }
+
+    fn write_manifest(
+        &self,
+        folder: &str,
+        (name, version): (&str, &str),
+        features: &str,
+        dependencies: &str,
+    ) {
         let cachekit = workspace().join("cachekit");
         let manifest = format!(
-            "[package]\nname = {name:?}\nversion = {version:?}\nedition = \"2024\"\n\n[dependencies]\ncachekit = {{ path = \"{}\" }}\n{dependencies}\n",
+            "[package]\nname = {name:?}\nversion = {version:?}\nedition = \"2024\"\n\n[dependencies]\ncachekit = {{ path = \"{}\", features = [{features}] }}\n{dependencies}\n",
             cachekit.display()
         );
         self.write(&format!("{folder}/Cargo.toml"), &manifest);
