@@ -153,6 +153,38 @@ fn returned(model: &Model, errors: &Errors) {
             "a returned borrow can't be cached: the stored value outlives what it borrows from; return an \
              owned value (`String` for `&str`, `Vec<T>` for `&[T]`, `Arc<T>` to share a large one)",
         );
+    } else if let Some(reference) = static_reference(&model.returns).filter(|_| !model.local) {
+        errors.over(
+            reference,
+            "a reference to a static can't be read back from stored bytes: return an owned value (`String` for \
+             `&'static str`), or add `local`, which keeps the values in this process",
+        );
+    }
+}
+
+/// Finds a reference in a part of the value that is stored, through the types whose parts are: by the spelling, for nothing
+/// but a better message.
+fn static_reference(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(_) => Some(ty),
+        Type::Paren(paren) => static_reference(&paren.elem),
+        Type::Group(group) => static_reference(&group.elem),
+        Type::Array(array) => static_reference(&array.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(static_reference),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            let stored = match last.ident.to_string().as_str() {
+                "Option" | "Result" | "Vec" | "VecDeque" | "Box" | "HashSet" | "BTreeSet" => 1,
+                "HashMap" | "BTreeMap" => 2,
+                _ => 0,
+            };
+            arguments.args.iter().take(stored).find_map(|argument| match argument {
+                syn::GenericArgument::Type(part) => static_reference(part),
+                _ => None,
+            })
+        }
+        _ => None,
     }
 }
 
