@@ -57,7 +57,7 @@ pub use codec::{EncodingDigest, decode, encode, encoding_digest};
 pub use config::{CacheType, Config, Secret, Servers, Value};
 pub use entry::{
     Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,
-    unseal, unseal_value,
+    seal_with, unseal, unseal_value,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
@@ -66,5 +66,5 @@ pub use key::{NO_WORDS, Scout, Words, feed_debug, feed_hash, feed_serialize, is_
 #[doc(hidden)]
 pub use process::{PerProcess, process_number};
 pub use registry::{Opened, describe, open, register_backend};
-pub use timeout::{Timeout, Ttl, ttl_millis};
+pub use timeout::{Timeout, Ttl, jittered, ttl_millis};
 pub use version_key::{is_version_key, version_key};

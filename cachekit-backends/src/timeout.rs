@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::random::random_u128;
+
 /// The TTL of an entry, as a caller gives it.
 ///
 /// `From<u64>` and its like read seconds, `0` meaning never, as the attributes do.
@@ -38,6 +40,30 @@ pub fn ttl_millis(life: Duration) -> u64 {
     life.as_secs().saturating_mul(1000).saturating_add(part).max(1)
 }
 
+/// Shortens a TTL by a random part of it that is at most `jitter`, a number from 0 to 1. Entries that were stored together then
+/// don't expire together. Costs a system call, unless there is nothing to shorten.
+///
+/// # Panics
+/// If the system has no random numbers.
+pub fn jittered(life: Ttl, jitter: f64) -> Ttl {
+    // Not a number is no jitter.
+    if life.is_none() || jitter.is_nan() || jitter <= 0.0 {
+        return life;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a part of the bits is as random as all of them")]
+    let drawn = random_u128() as u32;
+    life.map(|life| shortened(life, jitter.min(1.0) * f64::from(drawn) / f64::from(u32::MAX)))
+}
+
+/// Shortens a lifetime by a part of it, to a millisecond at least.
+fn shortened(life: Duration, part: f64) -> Duration {
+    // Of the longest lifetimes the product is rounded beyond them.
+    life.checked_sub(life.mul_f64(part.min(1.0 - f64::EPSILON)))
+        .unwrap_or_default()
+        .max(Duration::from_millis(1))
+        .min(life)
+}
+
 impl From<Duration> for Timeout {
     /// A duration of zero expires at once, after the shortest time there is: say [`Timeout::Never`] for "never".
     fn from(d: Duration) -> Self {
@@ -73,5 +99,30 @@ mod tests {
         assert_eq!(ttl_millis(Duration::ZERO), 1);
         assert_eq!(ttl_millis(Duration::from_micros(1001)), 2);
         assert_eq!(ttl_millis(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn jitter_only_shortens_and_by_at_most_its_part() {
+        let life = Duration::from_secs(100);
+        let drawn: Vec<Duration> = (0..1000).map(|_| jittered(Some(life), 0.25).unwrap()).collect();
+        let (least, most) = (drawn.iter().min().unwrap(), drawn.iter().max().unwrap());
+        assert!(*least >= Duration::from_secs(75) && *most <= life, "{least:?} to {most:?}");
+        // By accident in one of 10^28 runs.
+        assert!(*least < Duration::from_secs(78) && *most > Duration::from_secs(97), "{least:?} to {most:?}");
+    }
+
+    #[test]
+    fn nothing_is_shortened_to_nothing_or_beyond_its_end() {
+        for life in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1), Duration::MAX] {
+            for part in [0.0, f64::MIN_POSITIVE, 0.5, 1.0] {
+                let shorter = shortened(life, part);
+                assert!(shorter <= life, "{life:?} {part}");
+                assert!(shorter >= life.min(Duration::from_millis(1)), "{life:?} {part}");
+            }
+            assert_eq!(shortened(life, 0.0), life);
+            assert_eq!(jittered(Some(life), 0.0), Some(life));
+            assert_eq!(jittered(Some(life), f64::NAN), Some(life));
+        }
+        assert_eq!(jittered(None, 1.0), None);
     }
 }

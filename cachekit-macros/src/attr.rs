@@ -40,6 +40,9 @@ pub(crate) struct Attr {
     pub(crate) stale_if: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,
     pub(crate) cache_none: bool,
+    pub(crate) none_timeout: Option<TimeoutOption>,
+    pub(crate) err_timeout: Option<TimeoutOption>,
+    pub(crate) jitter: Option<Expr>,
     pub(crate) version: Option<LitStr>,
     pub(crate) source_check: bool,
     pub(crate) local: bool,
@@ -174,6 +177,13 @@ impl Attr {
             ("in_impl", value) => self.in_impl = flag(value, usage)?.then_some(span),
             ("in_trait", value) => self.in_trait = flag(value, usage)?.then_some(span),
             ("cache_none", value) => self.cache_none = flag(value, usage)?,
+            ("none_timeout", Value::Is(value)) => {
+                self.none_timeout = Some(timeout_of_kind("none_timeout", value)?);
+            }
+            ("err_timeout", Value::Is(value)) => {
+                self.err_timeout = Some(timeout_of_kind("err_timeout", value)?);
+            }
+            ("jitter", Value::Is(value)) => self.jitter = Some(fraction(value, usage)?),
             ("source_check", value) => self.source_check = flag(value, usage)?,
             ("local", value) => self.local = flag(value, usage)?,
             ("flight_timeout", Value::Is(value)) => self.flight_timeout = Some(flight_timeout(value)?),
@@ -291,6 +301,35 @@ fn flight_timeout(value: Expr) -> syn::Result<TimeoutOption> {
             "`flight_timeout` is decided before there is a value: write it without `|..|`",
         )),
         read => Ok(read),
+    }
+}
+
+/// The timeout of values of one kind, which the value has no part in.
+fn timeout_of_kind(name: &str, value: Expr) -> syn::Result<TimeoutOption> {
+    match timeout(value)? {
+        TimeoutOption::OfValue(closure) => Err(syn::Error::new_spanned(
+            closure,
+            format!(
+                "`{name}` is one time for all such values: write it without `|..|`, or use `timeout = |value| ..`"
+            ),
+        )),
+        read => Ok(read),
+    }
+}
+
+/// A part of a whole: a literal from 0 to less than 1, or an expression.
+fn fraction(value: Expr, usage: &str) -> syn::Result<Expr> {
+    let number = match &value {
+        Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse::<f64>().ok(),
+        Expr::Lit(_) | Expr::Closure(_) | Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), .. }) => None,
+        _ => return Ok(value),
+    };
+    match number {
+        Some(number) if (0.0..1.0).contains(&number) => Ok(value),
+        _ => Err(syn::Error::new_spanned(
+            value,
+            format!("this is a part of the timeout, from 0.0 to less than 1.0: write `{usage}`"),
+        )),
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     returned(model, errors);
     parameters(model, errors);
     view(model, errors);
+    view_values(model, errors);
     key(model, errors);
     attributes(model, errors);
 }
@@ -309,6 +310,21 @@ fn parameters(model: &Model, errors: &Errors) {
             "`#[cached]` leaves the arguments out of the key, so that every call would return the same \
              value: use `#[memoize]`, or say what the key is with `key_prefix = ..` or `view`",
         );
+    }
+}
+
+/// A handler's response decides by itself whether it is kept.
+fn view_values(model: &Model, errors: &Errors) {
+    let timeouts = [(&model.none_timeout, "none_timeout"), (&model.err_timeout, "err_timeout")];
+    for (_, name) in timeouts.iter().filter(|(timeout, _)| timeout.is_some()) {
+        if matches!(model.key, KeySource::View(..)) {
+            errors.at(
+                model.sig.ident.span(),
+                format!(
+                    "`{name}` is for values, and a view's value is a response: remove it, or use `#[memoize]`"
+                ),
+            );
+        }
     }
 }
 

@@ -113,11 +113,16 @@ impl World {
 
     /// One of each kind that keeps values.
     pub fn keeping() -> Vec<Self> {
+        Self::keeping_with(|config| config)
+    }
+
+    /// One of each kind that keeps values, configured.
+    pub fn keeping_with(change: impl Fn(Config) -> Config) -> Vec<Self> {
         vec![
-            Self::simple(),
-            Self::filesystem(),
-            Self::plain_over(&Mem::new(), |config| config),
-            Self::full_over(&Mem::new(), |config| config),
+            Self::simple_with(&change),
+            Self::filesystem_with(&change),
+            Self::plain_over(&Mem::new(), &change),
+            Self::full_over(&Mem::new(), &change),
         ]
     }
 

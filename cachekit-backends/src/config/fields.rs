@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::form::{
-    Address, Directory, Form, Hidden, Maybe, Number, Password, Read, ServerList, Shown, Span, SpanOrNever,
-    Switch, Verbatim, Word,
+    Address, Directory, Form, Fraction, Hidden, Maybe, Number, Password, Read, ServerList, Shown, Span,
+    SpanOrNever, Switch, Verbatim, Word,
 };
 use super::{CacheType, Secret, Servers, Value};
 use crate::Timeout;
@@ -68,6 +68,7 @@ macro_rules! settings {
         )*}
 
         /// Every setting.
+        #[expect(clippy::float_cmp, reason = "a number is given if it is not the very default")]
         pub(super) const FIELDS: &[Field] = &[$(Field {
             name: settings!(@key $name $($key)?),
             set: |config, value| {
@@ -142,6 +143,11 @@ settings! {
     /// The TTL of an entry that was stored without a timeout of its own. Default: 300 s; 0 is never.
     default_timeout: Timeout = Timeout::After(Duration::from_secs(300)), SpanOrNever,
         |timeout: impl Into<Timeout>| timeout.into();
+
+    /// The greatest part by which a TTL is shortened at random at each store of functions, fragments and
+    /// `get_or_insert_with`, so that entries which were stored together don't expire together. Default: 0; less than 1.
+    jitter: f64 = 0.0, Fraction,
+        |part: f64| part;
 
     /// The most entries that `simple` and `filesystem` keep. Default: 10,000; 0 is no limit.
     threshold: usize = 10_000, Number("the most items to keep, 0 for no limit"),

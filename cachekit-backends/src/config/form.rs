@@ -104,6 +104,19 @@ impl<T: TryFrom<i64> + fmt::Debug> Form<T> for Number {
     }
 }
 
+/// A part of a whole.
+pub(super) struct Fraction;
+
+impl Form<f64> for Fraction {
+    fn read(&self, value: Value) -> Read<f64> {
+        let part = value.as_float().filter(|part| FRACTIONS.contains(part));
+        part.ok_or_else(|| must_be("a number from 0 to less than 1", &value))
+    }
+}
+
+/// The parts that a lifetime may be shortened by.
+pub(super) const FRACTIONS: std::ops::Range<f64> = 0.0..1.0;
+
 /// A duration.
 pub(super) struct Span;
 

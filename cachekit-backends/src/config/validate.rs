@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fields::FIELDS;
+use super::form::FRACTIONS;
 use super::problems::Problems;
 use super::secret::redacted;
 use super::suggest::hint;
@@ -64,6 +65,9 @@ impl Config {
                 problems.add("`default_timeout` must be more than zero; for entries that never expire say `Timeout::Never`");
             }
             Timeout::After(_) | Timeout::Never => {}
+        }
+        if !FRACTIONS.contains(&self.jitter) {
+            problems.add("`jitter` must be a number from 0 to less than 1");
         }
         for (name, is_zero) in [
             ("flight_timeout", self.flight_timeout.is_zero()),

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | 2 | magic `c1 6b`; no `MessagePack` begins so |
 //! | 2 | 1 | format, 2 |
-//! | 3 | 1 | flags: bit 0, the value is an integer; bit 1, reserved: the value is an `Err`; all but bit 0 are written as 0 |
+//! | 3 | 1 | flags: bit 0, the value is an integer; bit 1, the value is an `Err`; the others are written as 0 |
 //! | 4 | 4 | length of the payload |
 //! | 8 | 8 | created, in milliseconds since the Unix epoch |
 //! | 16 | 8 | expiry, in milliseconds since the Unix epoch; 0 is never |
@@ -33,11 +33,12 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::{Error, ErrorKind, Result, Ttl, Version, ttl_millis};
 
-pub use value::{Unsealed, fingerprint, read_payload, seal_integer, seal_value, unseal_value};
+pub use value::{Unsealed, fingerprint, read_payload, seal_integer, seal_value, seal_with, unseal_value};
 
 const MAGIC: [u8; 2] = [0xc1, b'k'];
 const FORMAT: u8 = 2;
 const FLAG_INTEGER: u8 = 1;
+const FLAG_ERR: u8 = 2;
 const HEADER_LEN: usize = 56;
 const CHECKSUM_LEN: usize = 8;
 /// The last millisecond of the year 9999.
@@ -54,6 +55,8 @@ pub struct Header {
     pub generation: u128,
     /// The kind of the payload.
     pub content: Content,
+    /// Whether the value is an `Err`.
+    pub is_err: bool,
 }
 
 /// The kind of an entry's payload, which is always the value's encoding.
@@ -100,7 +103,7 @@ impl Header {
     pub fn new(created: u64, life: Ttl, generation: u128, content: Content) -> Self {
         let expiry = life.map(|life| created.saturating_add(ttl_millis(life)));
         let (created, expiry) = (created.min(LATEST), expiry.filter(|expiry| *expiry <= LATEST));
-        Self { created, expiry, generation, content }
+        Self { created, expiry, generation, content, is_err: false }
     }
 
     /// Whether the entry is expired at a moment, in milliseconds since the Unix epoch.
@@ -121,7 +124,7 @@ impl Header {
         let mut bytes = [0; HEADER_LEN];
         bytes[..2].copy_from_slice(&MAGIC);
         bytes[2] = FORMAT;
-        bytes[3] = flags;
+        bytes[3] = if self.is_err { flags | FLAG_ERR } else { flags };
         bytes[4..8].copy_from_slice(&payload_len.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.created.to_le_bytes());
         // 0 is never: an entry that expires at the epoch expires a millisecond later.
@@ -162,7 +165,7 @@ pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reje
     if !whole || u64::from_le_bytes(*stored) != checksum(key, &bytes[..bytes.len() - CHECKSUM_LEN]) {
         return Err(Reject::Corrupt);
     }
-    let content = match head[3] {
+    let content = match head[3] & !FLAG_ERR {
         0 => Content::Value(u64::from_le_bytes(field(head, 48))),
         FLAG_INTEGER => Content::Integer,
         _ => return Err(Reject::OtherFormat),
@@ -176,6 +179,7 @@ pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reje
         expiry: [expiry, fresh].into_iter().filter(|&end| end != 0).min(),
         generation: u128::from_le_bytes(field(head, 32)),
         content,
+        is_err: head[3] & FLAG_ERR != 0,
     };
     Ok((header, payload))
 }

@@ -42,6 +42,7 @@ fn the_format_does_not_change() {
         expiry: Some(NOW + 60_000),
         generation: 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100,
         content: Content::Value(0x1122_3344_5566_7788),
+        is_err: false,
     };
     let value = seal(KEY, &header, |out| codec::encode(&("ß", 1), out)).unwrap();
     assert_eq!(
@@ -50,6 +51,9 @@ fn the_format_does_not_change() {
          887766554433221192a2c39f012e45e034cae8637c"
     );
     assert_eq!(unseal(KEY, &value).unwrap().0, header);
+    let failed = seal(KEY, &Header { is_err: true, ..header }, |_| Ok(())).unwrap();
+    assert_eq!(hex(&failed[..4]), "c16b0202");
+    assert!(unseal(KEY, &failed).unwrap().0.is_err);
     let integer = seal_value(KEY, NOW, None, 0, &300u16).unwrap();
     assert_eq!(
         hex(&integer),
@@ -171,7 +175,7 @@ fn every_cut_and_every_addition_is_refused() {
 
 #[test]
 fn a_later_format_or_flag_is_refused_as_such() {
-    for (at, with) in [(2, 0), (2, 1), (2, 3), (2, 255), (3, 2), (3, 3), (3, 128)] {
+    for (at, with) in [(2, 0), (2, 1), (2, 3), (2, 255), (3, 4), (3, 5), (3, 128)] {
         let mut bytes = sealed(&user());
         bytes[at] = with;
         assert_eq!(unseal(KEY, &resealed(bytes)), Err(Reject::OtherFormat), "{with} at {at}");
@@ -279,10 +283,11 @@ proptest! {
 
     #[test]
     fn any_header_and_key_come_back(
-        created in 0..=LATEST, expiry in proptest::option::of(1..=LATEST), generation: u128, print: u64, key: String
+        created in 0..=LATEST, expiry in proptest::option::of(1..=LATEST), generation: u128, print: u64,
+        is_err: bool, key: String
     ) {
         let content = Content::Value(print);
-        let header = Header { created, expiry, generation, content };
+        let header = Header { created, expiry, generation, content, is_err };
         let bytes = seal(&key, &header, |_| Ok(())).unwrap();
         prop_assert_eq!(unseal(&key, &bytes), Ok((header, &[][..])));
         prop_assert!(unseal(&(key + "x"), &bytes).is_err());

@@ -36,13 +36,21 @@ pub fn seal_value<T: Serialize + ?Sized + 'static>(
     generation: u128,
     value: &T,
 ) -> Result<Vec<u8>> {
-    let header = Header::new(created, life, generation, content::<T>());
-    seal(key, &header, |out| codec::encode(value, out))
+    seal_with(key, Header::new(created, life, generation, Content::Integer), value)
+}
+
+/// Makes an entry of a value with the properties of this header, whose kind of content becomes that of the value's type.
+///
+/// Fails as [`seal_value`].
+pub fn seal_with<T: Serialize + ?Sized + 'static>(key: &str, header: Header, value: &T) -> Result<Vec<u8>> {
+    seal(key, &Header { content: content::<T>(), ..header }, |out| codec::encode(value, out))
 }
 
 /// Makes an entry of an integer that keeps the times and the generation of the one before, for an increment.
 pub fn seal_integer(key: &str, before: &Header, value: i64) -> Result<Vec<u8>> {
-    seal(key, &Header { content: Content::Integer, ..*before }, |out| codec::encode(&value, out))
+    seal(key, &Header { content: Content::Integer, is_err: false, ..*before }, |out| {
+        codec::encode(&value, out)
+    })
 }
 
 /// Reads the value of an entry, given the time and the generation that count.

@@ -7,7 +7,7 @@ use syn::{Expr, Ident};
 
 use super::key;
 use crate::attr::TimeoutOption;
-use crate::model::{Conditions, KeySource, Model, located};
+use crate::model::{Conditions, KeySource, Model, Private, located};
 use crate::options::Flavor;
 
 /// The statements of the function that has the user's body. `handle` is an expression for its handle, `operation` one
@@ -120,7 +120,14 @@ pub(super) fn judge(model: &Model) -> TokenStream {
 
 /// Whether an option asks the value that was computed.
 fn asks_value(model: &Model) -> bool {
-    model.conditions.cache_if.is_some() || matches!(model.timeout, Some(TimeoutOption::OfValue(_)))
+    model.conditions.cache_if.is_some() || times_value(model)
+}
+
+/// Whether the value decides how long its entry lives.
+fn times_value(model: &Model) -> bool {
+    matches!(model.timeout, Some(TimeoutOption::OfValue(_)))
+        || model.none_timeout.is_some()
+        || model.err_timeout.is_some()
 }
 
 /// The closure that is asked with a value that may be stored.
@@ -131,11 +138,40 @@ fn question(model: &Model) -> TokenStream {
     } else {
         quote!(#private::keep_all::<#returns>)
     };
-    match &model.timeout {
-        Some(TimeoutOption::OfValue(closure)) => {
-            quote!(#private::timed::<#returns, _>(#cache_if, #closure))
+    if !times_value(model) {
+        return cache_if;
+    }
+    let mut rule = if let Some(TimeoutOption::OfValue(closure)) = &model.timeout {
+        quote!(#private::of_value::<#returns, _>(#closure))
+    } else {
+        quote!(#private::as_said::<#returns>)
+    };
+    let rules = [("of_none", "none_of", &model.none_timeout), ("of_err", "err_of", &model.err_timeout)];
+    for (kind, test, timeout) in rules {
+        if let Some(timeout) = timeout {
+            let span = located(model.returns.span());
+            let [kind, test] = [kind, test].map(|name| Ident::new(name, span));
+            let timeout = match written(private, timeout) {
+                Ok(fixed) => quote!(|| -> #private::Timeout { #fixed }),
+                Err(computed) => quote!(|| -> #private::Timeout { #computed }),
+            };
+            let test = quote_spanned!(span=> #private::#test::<#returns>());
+            rule = quote!(#private::#kind(#test, #timeout, #rule));
         }
-        _ => cache_if,
+    }
+    quote!(#private::timed::<#returns>(#cache_if, #rule))
+}
+
+/// A timeout as it is written: fixed, or else the expression that computes it.
+fn written(private: &Private, timeout: &TimeoutOption) -> Result<TokenStream, TokenStream> {
+    match timeout {
+        TimeoutOption::OfValue(_) => Ok(quote!(#private::Timeout::Default)),
+        TimeoutOption::Millis(0) => Ok(quote!(#private::Timeout::Never)),
+        TimeoutOption::Millis(millis) => Ok(quote!(#private::Timeout::After(#private::millis(#millis)))),
+        TimeoutOption::Computed(expression) => {
+            let span = located(expression.span());
+            Err(quote_spanned!(span=> ::core::convert::From::from(#expression)))
+        }
     }
 }
 
@@ -182,29 +218,26 @@ fn compute(model: &Model) -> TokenStream {
 fn options(model: &Model) -> TokenStream {
     let Model { private, returns, single_flight, conditions, .. } = model;
     let timeout = match &model.timeout {
-        None | Some(TimeoutOption::OfValue(_)) => Ok(quote!(#private::Timeout::Default)),
-        Some(TimeoutOption::Millis(0)) => Ok(quote!(#private::Timeout::Never)),
-        Some(TimeoutOption::Millis(millis)) => {
-            Ok(quote!(#private::Timeout::After(#private::millis(#millis))))
-        }
-        Some(TimeoutOption::Computed(expression)) => {
-            let span = located(expression.span());
-            let expression = quote_spanned!(span=> ::core::convert::From::from(#expression));
-            Err(quote!(#private::Computed(|| -> #private::Timeout { #expression })))
-        }
+        None => Ok(quote!(#private::Timeout::Default)),
+        Some(timeout) => written(private, timeout)
+            .map_err(|expression| quote!(#private::Computed(|| -> #private::Timeout { #expression }))),
     };
     let Conditions { unless, refresh_if, stale_if, .. } = conditions;
-    if let (Ok(timeout), None, None, None, None, false) = (
+    if let (Ok(timeout), None, None, None, None, None, false) = (
         &timeout,
         unless,
         refresh_if,
         stale_if,
         &model.flight_timeout,
+        &model.jitter,
         matches!(model.key, KeySource::View(..)),
     ) {
         return quote!(#private::plain::<#returns>(#timeout, #single_flight));
     }
-    let timeout = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
+    let mut life = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
+    if let Some(jitter) = &model.jitter {
+        life = quote!(#private::Jittered(#life, || -> ::core::primitive::f64 { #jitter }));
+    }
     let condition = |expression: &Option<Expr>| {
         if let Some(expression) = expression {
             quote!(|| -> ::core::primitive::bool { #expression })
@@ -240,7 +273,7 @@ fn options(model: &Model) -> TokenStream {
             unless: #unless,
             refresh_if: #refresh_if,
             stale_if: #stale_if,
-            timeout: #timeout,
+            life: #life,
             single_flight: #single_flight,
             flight_timeout: #flight_timeout,
         }
@@ -253,7 +286,8 @@ fn has_expressions(model: &Model) -> bool {
         [&conditions.unless, &conditions.refresh_if, &conditions.stale_if, &conditions.cache_if];
     expressions.iter().any(|expression| expression.is_some())
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
-        || [&model.timeout, &model.flight_timeout]
+        || model.jitter.is_some()
+        || [&model.timeout, &model.flight_timeout, &model.none_timeout, &model.err_timeout]
             .iter()
             .any(|timeout| matches!(timeout, Some(TimeoutOption::Computed(_) | TimeoutOption::OfValue(_))))
 }

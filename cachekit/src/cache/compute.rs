@@ -59,6 +59,7 @@ impl Engine {
             engine: Hold::Borrowed(self),
             function: OBJECT,
             life: self.life(timeout),
+            jitter: self.jitter,
             refresh: false,
             single_flight: true,
         };

@@ -13,6 +13,8 @@ pub(crate) struct Call<'a> {
     pub(crate) function: u32,
     /// The time to live of a new entry.
     pub(crate) life: Ttl,
+    /// The greatest part by which it is shortened at random.
+    pub(crate) jitter: f64,
     /// Compute and overwrite, whatever is stored.
     pub(crate) refresh: bool,
     /// Wait for a computation of the same entry that is under way.

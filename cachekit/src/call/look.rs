@@ -126,7 +126,7 @@ async fn fetch<D: Io>(io: D, remote: &Arc<Remote>, entry: &str, versions: &[Stri
 
 fn open<R>(engine: &Engine, policy: &Policy<R>, entry: &str, fetched: &Fetched) -> Option<Opened<R>> {
     let generation = combine(&fetched.versions);
-    let envelope = Envelope { key: entry, now: engine.clock.now(), life: None, generation };
+    let envelope = Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false };
     fetched.entry.as_deref().map(|bytes| (policy.open)(&envelope, bytes))
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod delete;
 pub(crate) mod dependencies;
 pub(crate) mod faithful;
 mod inputs;
+pub(crate) mod judge;
 mod likeness;
 mod look;
 pub(crate) mod path;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use cachekit_backends::simple::{Entry, ValueWords, Weight};
 use cachekit_backends::{
-    Error, ErrorKind, KeyBytes, Result as CacheResult, Ttl, Unsealed, seal_value, unseal_value,
+    Content, Error, ErrorKind, Header, KeyBytes, Result as CacheResult, Ttl, Unsealed, seal_with,
+    unseal_value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -175,6 +176,13 @@ choices! {
         [R] R => Whole<R>, __cachekit_policy_all;
 }
 
+/// The shape of every value, of an `Err` too.
+#[inline]
+#[must_use]
+pub fn whole<R>() -> Whole<R> {
+    Whole::NEW
+}
+
 impl<R> Returns<R> {
     /// The one value.
     pub const NEW: Self = Self(PhantomData);
@@ -200,6 +208,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) life: Ttl,
     /// The hash of the versions that it depends on.
     pub(crate) generation: u128,
+    /// Whether the value of a new entry is an `Err`.
+    pub(crate) is_err: bool,
 }
 
 /// See [`Policy::encode`]. It names no type of value, so that it can be run on any thread.
@@ -406,7 +416,9 @@ where
 impl Envelope<'_> {
     /// Returns the bytes of a value.
     pub(crate) fn seal<T: Serialize + 'static>(&self, value: &T) -> CacheResult<Vec<u8>> {
-        seal_value(self.key, self.now, self.life, self.generation, value)
+        // The kind of the content is set with the value.
+        let header = Header::new(self.now, self.life, self.generation, Content::Integer);
+        seal_with(self.key, Header { is_err: self.is_err, ..header }, value)
     }
 
     /// Returns the value of bytes.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use cachekit_backends::Timeout;
+use cachekit_backends::{Timeout, jittered};
 
 use super::faithful::comes_back;
 use super::inputs::Call;
@@ -22,21 +22,28 @@ pub struct Verdict {
     keep: bool,
     /// The time to live of its entry, where the value decides it.
     timeout: Option<Timeout>,
+    /// Whether it is an `Err`.
+    is_err: bool,
 }
 
 impl From<bool> for Verdict {
     fn from(keep: bool) -> Self {
-        Self { keep, timeout: None }
+        Self { keep, timeout: None, is_err: false }
     }
 }
 
 impl From<Timeout> for Verdict {
     fn from(timeout: Timeout) -> Self {
-        Self { keep: true, timeout: Some(timeout) }
+        Self { keep: true, timeout: Some(timeout), is_err: false }
     }
 }
 
 impl Verdict {
+    /// The decision about an `Err` that is to be stored.
+    pub(super) fn of_err(timeout: Timeout) -> Self {
+        Self { is_err: true, ..Self::from(timeout) }
+    }
+
     /// Judges a value. One that has no part to be stored isn't asked.
     pub(crate) fn of<R, V: Into<Self>>(policy: &Policy<R>, output: &R, judge: impl FnOnce(&R) -> V) -> Self {
         if (policy.stores)(output) { judge(output).into() } else { Self::from(false) }
@@ -164,7 +171,7 @@ impl<'a> Duty<'a> {
         output: &R,
         judge: impl FnOnce(&R) -> V,
     ) -> Option<Write> {
-        let Verdict { keep, timeout } = Verdict::of(policy, output, judge);
+        let Verdict { keep, timeout, is_err } = Verdict::of(policy, output, judge);
         if !keep {
             self.release_flight();
             return None;
@@ -173,12 +180,13 @@ impl<'a> Duty<'a> {
             self.call.life = timeout.resolve(self.call.engine.default_timeout);
         }
         let flight = self.flight.as_ref()?;
+        self.call.life = jittered(self.call.life, self.call.jitter);
         match self.place.take()? {
             Place::Local { key, instance, table } => {
                 store_locally(&self.call, policy, &key, (instance, &table), flight, output);
                 None
             }
-            Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, output),
+            Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
         }
     }
 
@@ -229,14 +237,14 @@ fn sealed<R>(
     policy: &Policy<R>,
     entry: String,
     flight: &Lead<'_>,
-    output: &R,
+    (output, is_err): (&R, bool),
 ) -> Option<Write> {
     // Without a snapshot it isn't known under which versions the value would be stored.
     let (Some(remote), Snapshot::Remote(Some(state))) = (&call.engine.remote, *flight.snapshot()) else {
         return None;
     };
     let (now, life, generation) = (call.engine.clock.now(), call.life, state.generation());
-    let envelope = Envelope { key: &entry, now, life, generation };
+    let envelope = Envelope { key: &entry, now, life, generation, is_err };
     let sealed = (policy.seal)(&envelope, output);
     if call.refresh {
         flight.supersede();

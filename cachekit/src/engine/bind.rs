@@ -45,6 +45,7 @@ impl Engine {
             prefix: delimited(&config.key_prefix),
             allow_flush: config.allow_flush,
             default_timeout: config.default_timeout,
+            jitter: config.jitter,
             flight_timeout: config.flight_timeout,
             clock: clock.clone(),
             local: Tables::new(config.threshold, config.max_bytes, clock.clone()),

@@ -50,6 +50,8 @@ pub(crate) struct Engine {
     pub(crate) prefix: String,
     pub(crate) allow_flush: bool,
     pub(crate) default_timeout: Timeout,
+    /// The greatest part by which a TTL is shortened at random.
+    pub(crate) jitter: f64,
     /// The longest wait for the computation of another call.
     pub(crate) flight_timeout: Duration,
     pub(crate) clock: Clock,

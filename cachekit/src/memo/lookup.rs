@@ -28,8 +28,8 @@ pub struct Options<U, Q, F, T> {
     pub refresh_if: Q,
     /// Asked on a hit; true: compute and overwrite.
     pub stale_if: F,
-    /// The time to live of an entry.
-    pub timeout: T,
+    /// How long an entry lives.
+    pub life: T,
     /// Wait for a computation of the same call that is under way.
     pub single_flight: bool,
     /// The longest wait for it; none: the cache's.
@@ -47,16 +47,24 @@ pub fn plain<R>(
         unless: no,
         refresh_if: no,
         stale_if: keep::<R>,
-        timeout: Fixed(timeout),
+        life: Fixed(timeout),
         single_flight,
         flight_timeout: None,
     }
 }
 
-/// The time to live of an entry; asked after a miss.
+/// How long an entry lives, as the options of a call say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Life {
+    timeout: Timeout,
+    /// None: the cache's.
+    jitter: Option<f64>,
+}
+
+/// How long an entry lives; asked after a miss.
 pub trait Lifespan {
-    /// The timeout.
-    fn timeout(self) -> Timeout;
+    /// Returns how long.
+    fn life(self) -> Life;
 }
 
 /// The same for each call. A value and not a closure, so that functions of one signature share their code.
@@ -64,8 +72,8 @@ pub trait Lifespan {
 pub struct Fixed(pub Timeout);
 
 impl Lifespan for Fixed {
-    fn timeout(self) -> Timeout {
-        self.0
+    fn life(self) -> Life {
+        Life { timeout: self.0, jitter: None }
     }
 }
 
@@ -74,8 +82,18 @@ impl Lifespan for Fixed {
 pub struct Computed<F>(pub F);
 
 impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
-    fn timeout(self) -> Timeout {
-        self.0()
+    fn life(self) -> Life {
+        Life { timeout: self.0(), jitter: None }
+    }
+}
+
+/// The option `jitter`: a lifespan that is shortened by a random part.
+#[derive(Debug)]
+pub struct Jittered<T, J>(pub T, pub J);
+
+impl<T: Lifespan, J: FnOnce() -> f64> Lifespan for Jittered<T, J> {
+    fn life(self) -> Life {
+        Life { jitter: Some(self.1()), ..self.0.life() }
     }
 }
 
@@ -131,15 +149,15 @@ where
             return None;
         }
     }
-    let Options { timeout, single_flight, flight_timeout, stale_if, .. } = options;
-    let settings = Settings { timeout: timeout.timeout(), refresh, stale, single_flight, flight_timeout };
+    let Options { life, single_flight, flight_timeout, stale_if, .. } = options;
+    let settings = Settings { life: life.life(), refresh, stale, single_flight, flight_timeout };
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance);
     Some(Pending { state: begun, stale_if })
 }
 
 /// How a call that missed computes and stores.
 struct Settings {
-    timeout: Timeout,
+    life: Life,
     refresh: bool,
     /// Whether there is an entry that doesn't serve.
     stale: bool,
@@ -153,7 +171,7 @@ struct Settings {
 fn begin<R>(
     engine: &'static Arc<Engine>,
     function: &'static Function,
-    &Settings { timeout, refresh, stale, single_flight, flight_timeout }: &Settings,
+    &Settings { life, refresh, stale, single_flight, flight_timeout }: &Settings,
     policy: &Policy<R>,
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
@@ -163,7 +181,8 @@ fn begin<R>(
     let call = Call {
         engine: Hold::Borrowed(engine),
         function: function.number,
-        life: timeout.resolve(engine.default_timeout),
+        life: life.timeout.resolve(engine.default_timeout),
+        jitter: life.jitter.unwrap_or(engine.jitter),
         refresh,
         single_flight,
     };
@@ -438,16 +457,6 @@ pub fn keep<R>(_: &R) -> bool {
 #[inline]
 pub fn keep_all<R>(_: &R) -> bool {
     true
-}
-
-/// Asks a value that is to be stored for the timeout of its entry.
-pub fn timed<R, T: Into<Timeout>>(
-    cache_if: impl FnOnce(&R) -> bool,
-    timeout: impl FnOnce(&R) -> T,
-) -> impl FnOnce(&R) -> Verdict {
-    move |value| {
-        if cache_if(value) { Verdict::from(timeout(value).into()) } else { Verdict::from(false) }
-    }
 }
 
 /// Tells the compiler the type of a predicate's argument.

@@ -41,6 +41,7 @@ impl Cache {
             engine: Hold::Shared(Arc::clone(engine)),
             function: OBJECT,
             life: timeout.resolve(engine.default_timeout),
+            jitter: engine.jitter,
             refresh: false,
             single_flight: true,
         };

@@ -129,6 +129,8 @@ impl Exchange {
             engine: Hold::Shared(Arc::clone(&self.engine)),
             function: PAGES,
             life: None,
+            // The response says until when it is fresh.
+            jitter: 0.0,
             refresh: false,
             single_flight: true,
         };

@@ -91,7 +91,8 @@ impl Memo {
 
     fn round(&self, refresh: bool) -> Round<'_> {
         let engine = Hold::Borrowed(&*self.0.engine);
-        let call = Call { engine, function: FUNCTION.number, life: None, refresh, single_flight: true };
+        let call =
+            Call { engine, function: FUNCTION.number, life: None, jitter: 0.0, refresh, single_flight: true };
         Round::new(call, self.place(), std::time::Duration::MAX)
     }
 

@@ -10,6 +10,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.cache_type, CacheType::Simple);
     assert_eq!(config.default_timeout, Timeout::After(Duration::from_secs(300)));
     assert_eq!((config.threshold, config.max_bytes), (10_000, 256 << 20));
+    assert!(config.jitter == 0.0);
     assert_eq!(config.key_prefix, "cachekit:");
     assert_eq!(config.flight_timeout, Duration::from_secs(30));
     assert_eq!(config.operation_timeout, Duration::from_millis(500));
@@ -28,6 +29,7 @@ fn each_setter_sets_its_field_and_no_other() {
         .args(["a"])
         .options([("k", 1)])
         .default_timeout(0u64)
+        .jitter(0.5)
         .threshold(3)
         .max_bytes(1 << 20)
         .key_prefix("p:")
@@ -54,6 +56,7 @@ fn each_setter_sets_its_field_and_no_other() {
         args: vec!["a".into()],
         options: BTreeMap::from([("k".into(), Value::Integer(1))]),
         default_timeout: Timeout::Never,
+        jitter: 0.5,
         threshold: 3,
         max_bytes: 1 << 20,
         key_prefix: "p:".into(),
@@ -115,7 +118,7 @@ fn no_secret_shows_in_debug() {
     assert_eq!(
         plain,
         "Config { cache_type: \"redis\", no_null_warning: false, args: [***], options: {\"token\": ***}, \
-         default_timeout: After(300s), threshold: 10000, max_bytes: 268435456, key_prefix: \"cachekit:\", \
+         default_timeout: After(300s), jitter: 0.0, threshold: 10000, max_bytes: 268435456, key_prefix: \"cachekit:\", \
          memcached_servers: [\"***@a:1\"], memcached_username: None, memcached_password: Some(***), \
          redis_host: Some(\"***@h\"), redis_port: None, redis_password: Some(***), redis_db: None, \
          redis_url: Some(\"redis://***@host/0?***\"), dir: None, flight_timeout: 30s, allow_flush: false, \

@@ -21,6 +21,7 @@ fn each_key_sets_its_field() {
         ("CACHE_ARGS", "a, b", d().args(["a", "b"])),
         ("CACHE_OPTIONS", "k=v, k2=a=b", d().options([("k", "v"), ("k2", "a=b")])),
         ("CACHE_DEFAULT_TIMEOUT", "60", d().default_timeout(60u64)),
+        ("CACHE_JITTER", "0.1", d().jitter(0.1)),
         ("CACHE_THRESHOLD", "0", d().threshold(0)),
         ("CACHE_MAX_BYTES", "1048576", d().max_bytes(1 << 20)),
         ("CACHE_KEY_PREFIX", "shop:", d().key_prefix("shop:")),

@@ -15,6 +15,7 @@ no_null_warning = true
 args = [1, "a"]
 options = { shards = 4, deep = { list = [true, 1.5] } }
 default_timeout = "5m"
+jitter = 0.25
 threshold = 0
 max_bytes = 65536
 key_prefix = ""
@@ -46,6 +47,7 @@ fn full() -> Config {
         .options([("shards", Value::from(4)), ("deep", deep.into())])
         .default_timeout(Duration::from_secs(300))
         .default_timeout(Timeout::After(Duration::from_secs(300)))
+        .jitter(0.25)
         .threshold(0)
         .max_bytes(65_536)
         .key_prefix("")
@@ -100,8 +102,8 @@ fn tables_may_be_written_out() {
 fn an_unknown_key_is_an_error_that_names_the_valid_ones() {
     assert_eq!(
         mistake("key_prefiks = 'x'"),
-        "unknown key `key_prefiks`: valid are type, no_null_warning, args, options, default_timeout, threshold, max_bytes, \
-         key_prefix, memcached_servers, memcached_username, memcached_password, redis_host, redis_port, \
+        "unknown key `key_prefiks`: valid are type, no_null_warning, args, options, default_timeout, jitter, threshold, \
+         max_bytes, key_prefix, memcached_servers, memcached_username, memcached_password, redis_host, redis_port, \
          redis_password, redis_db, redis_url, dir, flight_timeout, allow_flush, operation_timeout, connect_timeout, \
          probe_interval, breaker_threshold, pool_size, testing; did you mean `key_prefix`?"
     );

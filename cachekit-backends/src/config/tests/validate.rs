@@ -38,6 +38,8 @@ fn each_common_mistake_is_named() {
             d().default_timeout(Duration::ZERO),
             "`default_timeout` must be more than zero; for entries that never expire say `Timeout::Never`",
         ),
+        (d().jitter(1.0), "`jitter` must be a number from 0 to less than 1"),
+        (d().jitter(f64::NAN), "`jitter` must be a number from 0 to less than 1"),
         (d().operation_timeout(Duration::ZERO), "`operation_timeout` must be more than zero"),
         (d().connect_timeout(Duration::ZERO), "`connect_timeout` must be more than zero"),
         (d().operation_timeout(Duration::MAX), "`operation_timeout` must be at most a year"),

@@ -1,0 +1,96 @@
+//! The questions to a value that was computed: whether it is to be stored, and for how long.
+
+use cachekit_backends::Timeout;
+
+use super::store::Verdict;
+
+/// Asks a value whether it is to be stored, and then the rule for how long.
+pub fn timed<R>(
+    cache_if: impl FnOnce(&R) -> bool,
+    rule: impl FnOnce(&R) -> Verdict,
+) -> impl FnOnce(&R) -> Verdict {
+    move |value| if cache_if(value) { rule(value) } else { Verdict::from(false) }
+}
+
+/// The rule of a timeout that does not depend on the value.
+#[inline]
+pub fn as_said<R>(_: &R) -> Verdict {
+    Verdict::from(true)
+}
+
+/// `timeout = |value| …`.
+pub fn of_value<R, T: Into<Timeout>>(timeout: impl FnOnce(&R) -> T) -> impl FnOnce(&R) -> Verdict {
+    move |value| Verdict::from(timeout(value).into())
+}
+
+/// `none_timeout`, before other rules. `is_none` is [`none_of`].
+pub fn of_none<R>(
+    is_none: fn(&R) -> bool,
+    timeout: impl FnOnce() -> Timeout,
+    others: impl FnOnce(&R) -> Verdict,
+) -> impl FnOnce(&R) -> Verdict {
+    move |value| if is_none(value) { Verdict::from(timeout()) } else { others(value) }
+}
+
+/// `err_timeout`, before other rules. `is_err` is [`err_of`].
+pub fn of_err<R>(
+    is_err: fn(&R) -> bool,
+    timeout: impl FnOnce() -> Timeout,
+    others: impl FnOnce(&R) -> Verdict,
+) -> impl FnOnce(&R) -> Verdict {
+    move |value| if is_err(value) { Verdict::of_err(timeout()) } else { others(value) }
+}
+
+/// Returns the test for `None`. The only function with this bound, so that a type without it makes one error.
+#[inline]
+#[must_use]
+pub fn none_of<R: MayBeNone>() -> fn(&R) -> bool {
+    R::is_none
+}
+
+/// Returns the test for `Err`.
+#[inline]
+#[must_use]
+pub fn err_of<R: MayBeErr>() -> fn(&R) -> bool {
+    R::is_err
+}
+
+/// A return type that has a `None`.
+#[diagnostic::on_unimplemented(
+    message = "`none_timeout` is for functions that return an `Option`",
+    label = "this is neither an `Option` nor a `Result` of one",
+    note = "remove `none_timeout`, or decide by the value: `timeout = |value| ..`"
+)]
+pub trait MayBeNone {
+    /// Whether it is `None`, or `Ok(None)`.
+    fn is_none(&self) -> bool;
+}
+
+impl<T> MayBeNone for Option<T> {
+    fn is_none(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T, E> MayBeNone for Result<Option<T>, E> {
+    fn is_none(&self) -> bool {
+        matches!(self, Ok(None))
+    }
+}
+
+/// A return type that has an `Err`.
+#[diagnostic::on_unimplemented(
+    message = "`err_timeout` is for functions that return a `Result`",
+    label = "this is no `Result`",
+    note = "remove `err_timeout`, or decide by the value: `timeout = |value| ..`"
+)]
+pub trait MayBeErr {
+    /// Whether it is an `Err`.
+    fn is_err(&self) -> bool;
+}
+
+impl<T, E> MayBeErr for Result<T, E> {
+    fn is_err(&self) -> bool {
+        self.is_err()
+    }
+}
