@@ -53,7 +53,7 @@ pub use breaker::Breaker;
 pub use clock::Clock;
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
-pub use codec::{EncodingDigest, decode, encode, encoding_digest};
+pub use codec::{EncodingDigest, content_size, decode, encode, encoding_digest};
 pub use config::{CacheType, Config, Secret, Servers, Value};
 pub use entry::{
     Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,

@@ -125,6 +125,8 @@ pub(crate) struct Conditions {
     pub(crate) refresh_if: Option<Expr>,
     pub(crate) stale_if: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,
+    /// What the value counts.
+    pub(crate) weight: Option<Expr>,
 }
 
 impl Model {
@@ -183,6 +185,7 @@ impl Model {
                 refresh_if: attr.refresh_if,
                 stale_if: attr.stale_if,
                 cache_if: attr.cache_if,
+                weight: attr.weight,
             },
             timeout: attr.timeout,
             name: attr.name.map(|name| name.value()),

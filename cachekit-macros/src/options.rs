@@ -82,6 +82,7 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     both("none_timeout", "none_timeout = \"5s\""),
     both("err_timeout", "err_timeout = \"2s\""),
     both("jitter", "jitter = 0.1"),
+    both("weight", "weight = |value| bytes"),
     both("version", "version = \"2\""),
     both("source_check", "source_check"),
     both("local", "local"),

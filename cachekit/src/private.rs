@@ -11,7 +11,7 @@ pub use crate::call::arguments::{
 };
 pub use crate::call::judge::{as_said, err_of, none_of, of_err, of_none, of_value, timed};
 pub use crate::call::policy::{
-    Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, whole,
+    Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
 };
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
@@ -20,7 +20,7 @@ pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, ended};
 pub use crate::memo::lookup::{
     Computed, Fixed, Jittered, Judged, Options, Pending, found, future, keep, keep_all, no, plain, predicate,
-    probe, result,
+    probe, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own};
 pub use crate::memo::view::{ViewKey, ViewPath};

@@ -14,14 +14,16 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     let Model { private, returns, .. } = model;
     let span = located(returns.span());
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
-    if model.err_timeout.is_some() {
-        let policy = quote_spanned!(span=> #private::#reach(#private::whole::<#returns>()));
-        return if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) };
-    }
     let choose =
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
+    let shape = if model.err_timeout.is_some() {
+        quote_spanned!(span=> #private::whole::<#returns>())
+    } else {
+        quote_spanned!(span=> (#private::Returns::<#returns>::NEW).#choose())
+    };
+    let shape = if model.conditions.weight.is_some() { quote!(#private::weighed(#shape)) } else { shape };
     // The parentheses have the span of the type, which an error about it is to point at.
-    let policy = quote_spanned!(span=> #private::#reach((#private::Returns::<#returns>::NEW).#choose()));
+    let policy = quote_spanned!(span=> #private::#reach(#shape));
     if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) }
 }
 

@@ -120,7 +120,8 @@ pub(super) fn judge(model: &Model) -> TokenStream {
 
 /// Whether an option asks the value that was computed.
 fn asks_value(model: &Model) -> bool {
-    model.conditions.cache_if.is_some() || times_value(model)
+    let Conditions { cache_if, weight, .. } = &model.conditions;
+    cache_if.is_some() || weight.is_some() || times_value(model)
 }
 
 /// Whether the value decides how long its entry lives.
@@ -138,9 +139,16 @@ fn question(model: &Model) -> TokenStream {
     } else {
         quote!(#private::keep_all::<#returns>)
     };
-    if !times_value(model) {
-        return cache_if;
+    let judge = if times_value(model) { timed(model, &cache_if) } else { cache_if };
+    match &model.conditions.weight {
+        Some(closure) => quote!(#private::weighs::<#returns, _>(#judge, #closure)),
+        None => judge,
     }
+}
+
+/// The closure that says how long the entry of a value lives.
+fn timed(model: &Model, cache_if: &TokenStream) -> TokenStream {
+    let Model { private, returns, .. } = model;
     let mut rule = if let Some(TimeoutOption::OfValue(closure)) = &model.timeout {
         quote!(#private::of_value::<#returns, _>(#closure))
     } else {
@@ -281,9 +289,8 @@ fn options(model: &Model) -> TokenStream {
 }
 
 fn has_expressions(model: &Model) -> bool {
-    let conditions = &model.conditions;
-    let expressions =
-        [&conditions.unless, &conditions.refresh_if, &conditions.stale_if, &conditions.cache_if];
+    let Conditions { unless, refresh_if, stale_if, cache_if, weight } = &model.conditions;
+    let expressions = [unless, refresh_if, stale_if, cache_if, weight];
     expressions.iter().any(|expression| expression.is_some())
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
         || model.jitter.is_some()

@@ -10,7 +10,7 @@ use cachekit_backends::{KeyBytes, NO_WORDS};
 use super::integer::{Integer, from_integer, to_integer};
 use super::stored::{Stored, borrowed_text};
 use crate::call::policy::{OkOnly, Policy, Shape, Storable, Whole, portable_policy};
-use crate::call::weight::weight;
+use crate::call::weight::measured;
 use crate::engine::flight::Shared;
 
 /// The policy of the cache object's values: every value is stored, integers of each width as one type.
@@ -31,7 +31,7 @@ where
     S::Stored: Storable,
 {
     const POLICY: Policy<S::Output> = Policy {
-        keep: |key, output| Some(kept(key, S::stored(output)?)),
+        keep: |key, _, output| Some(kept(key, S::stored(output)?)),
         words: || NO_WORDS,
         share: |output| {
             let stored = S::stored(output)?;
@@ -59,7 +59,7 @@ pub(super) struct Held {
 
 impl Held {
     fn new<T: Stored>(value: T) -> Self {
-        Self { weight: weight(&value), value: Arc::new(value) }
+        Self { weight: measured(&value), value: Arc::new(value) }
     }
 
     fn entry(self, key: KeyBytes) -> Arc<Entry> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use cachekit_backends::simple::{Entry, ValueWords, Weight};
 use cachekit_backends::{
-    Content, Error, ErrorKind, Header, KeyBytes, Result as CacheResult, Ttl, Unsealed, seal_with,
+    Content, Error, ErrorKind, Header, KeyBytes, NO_WORDS, Result as CacheResult, Ttl, Unsealed, seal_with,
     unseal_value,
 };
 use serde::Serialize;
@@ -17,9 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::faithful::Check;
 use super::likeness::{ByEncoding, ByEq, ByEqOrText, ByText, Comparison};
-use super::sharing;
-use super::weight::weight;
-use super::words;
+use super::{sharing, weight, words};
 use crate::engine::flight::{Output, Shared};
 
 /// A value that can be stored and sent anywhere.
@@ -51,6 +49,10 @@ pub trait Shape: Copy {
     type Stored;
     /// The memory of every stored value, with all that it owns or points to, where it is the same for all.
     const BYTES: Option<usize> = bytes_of_type::<Self::Stored>();
+    /// What every stored value counts at least, with what it points to.
+    const LEAST: usize = size_of::<Self::Stored>();
+    /// Whether an entry may be kept as words, which count the same whatever the value is.
+    const AS_WORDS: bool = true;
     /// Whether a change of a clone of the stored value may change the stored value. `false` is a promise, `true` is not.
     const CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<Self::Stored>;
     /// Whether any part of this value is stored.
@@ -111,13 +113,57 @@ shapes! {
     Whole<R>: R => R, |o| Some(o), |s| s;
     /// `OkOnly` of a pointer, which counts what it points to.
     OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s),
-        BYTES: Option<usize> = bytes_of_type::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), LEAST: usize = size_of::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
     /// `SomeOnly` of a pointer.
     SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s),
-        BYTES: Option<usize> = bytes_of_type::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), LEAST: usize = size_of::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
     /// `Whole` of a pointer.
     WholeArc<T>: Arc<T> => Arc<T>, |o| Some(o), |s| s,
-        BYTES: Option<usize> = bytes_of_type::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), LEAST: usize = size_of::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+}
+
+/// A shape whose values have a weight of their own.
+#[derive(Debug)]
+pub struct Weighed<S>(PhantomData<S>);
+
+impl<S> Clone for Weighed<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<S> Copy for Weighed<S> {}
+
+impl<S: Shape> Shape for Weighed<S> {
+    type Output = S::Output;
+    type Stored = S::Stored;
+    const BYTES: Option<usize> = S::BYTES;
+    const LEAST: usize = S::LEAST;
+    const AS_WORDS: bool = false;
+    const CLONE_MAY_SHARE: fn() -> bool = S::CLONE_MAY_SHARE;
+
+    #[inline]
+    fn stores(output: &S::Output) -> bool {
+        S::stores(output)
+    }
+
+    #[inline]
+    fn stored(output: &S::Output) -> Option<S::Stored>
+    where
+        S::Stored: Clone,
+    {
+        S::stored(output)
+    }
+
+    #[inline]
+    fn output(stored: S::Stored) -> S::Output {
+        S::output(stored)
+    }
+}
+
+/// The shape of values that have a weight of their own.
+#[inline]
+pub fn weighed<S: Shape>(_: S) -> Weighed<S> {
+    Weighed(PhantomData)
 }
 
 /// Declares one type for each kind of return type that has its own shape, with the next type to try. They are separate types,
@@ -222,8 +268,8 @@ pub(crate) type Encode = fn(&(dyn Any + Send + Sync)) -> Option<Vec<u8>>;
 pub struct Policy<R> {
     /// Whether any part of a value is stored.
     pub(crate) stores: fn(&R) -> bool,
-    /// Returns an in-process entry of the stored part.
-    pub(crate) keep: fn(KeyBytes, &R) -> Option<Arc<Entry>>,
+    /// Returns an in-process entry of the stored part, which counts the bytes that are said, if any are.
+    pub(crate) keep: fn(KeyBytes, Option<u64>, &R) -> Option<Arc<Entry>>,
     /// Returns what the stored part counts in process.
     pub(crate) weight: fn(&R) -> Option<Weight>,
     /// How many words a stored part is, or [`NO_WORDS`](cachekit_backends::NO_WORDS).
@@ -384,6 +430,8 @@ where
             None => Ok(()),
         },
         open: |envelope, bytes| envelope.open(bytes).map(S::output),
+        keep: |key, said, output| keep::<S>(key, said, output, weight::measured),
+        weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored, weight::measured)),
         clone_may_share: S::CLONE_MAY_SHARE,
         ..Local::<S>::POLICY
     };
@@ -395,9 +443,9 @@ where
 {
     const POLICY: Policy<S::Output> = Policy {
         stores: S::stores,
-        keep: keep::<S>,
-        weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored)),
-        words: words::of_type::<S::Stored>,
+        keep: |key, said, output| keep::<S>(key, said, output, weight::by_type),
+        weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored, weight::by_type)),
+        words: || if S::AS_WORDS { words::of_type::<S::Stored>() } else { NO_WORDS },
         to_words: |output| S::stored(output).and_then(|stored| words::of_value(&stored)),
         take_words: take_words::<S>,
         share: share::<S>,
@@ -441,21 +489,33 @@ impl<T> Opened<T> {
     }
 }
 
-fn keep<S: Shape>(key: KeyBytes, output: &S::Output) -> Option<Arc<Entry>>
+fn keep<S: Shape>(
+    key: KeyBytes,
+    said: Option<u64>,
+    output: &S::Output,
+    measure: fn(&S::Stored) -> Weight,
+) -> Option<Arc<Entry>>
 where
     S::Stored: Keepable,
 {
-    S::stored(output).map(|stored| Entry::new(key, weigh::<S>(&stored), stored))
+    let stored = S::stored(output)?;
+    let weight = match said {
+        Some(bytes) => weight::said(bytes, weigh::<S>(&stored, weight::by_type)),
+        None => weigh::<S>(&stored, measure),
+    };
+    Some(Entry::new(key, weight, stored))
 }
 
-fn weigh<S: Shape>(stored: &S::Stored) -> Weight
+/// The weight of a stored part, by `measure` if it is not that of every one.
+fn weigh<S: Shape>(stored: &S::Stored, measure: fn(&S::Stored) -> Weight) -> Weight
 where
     S::Stored: Keepable,
 {
-    match S::BYTES {
+    let Weight { bytes, exact } = match S::BYTES {
         Some(bytes) => Weight { bytes: bytes as u64, exact: true },
-        None => weight(stored),
-    }
+        None => measure(stored),
+    };
+    Weight { bytes: bytes.max(S::LEAST as u64), exact }
 }
 
 #[inline]

@@ -36,25 +36,31 @@ enum Kept {
     Encoded(Vec<u8>),
 }
 
-/// Makes the entry of a value.
-pub(super) fn keep<R>(call: &Call<'_>, policy: &Policy<R>, key: KeyBytes, output: &R) -> Option<Arc<Entry>> {
+/// Makes the entry of a value, which counts the bytes that are said, if any are.
+pub(super) fn keep<R>(
+    call: &Call<'_>,
+    policy: &Policy<R>,
+    said: Option<u64>,
+    key: KeyBytes,
+    output: &R,
+) -> Option<Arc<Entry>> {
     if !(policy.clone_may_share)() {
-        return (policy.keep)(key, output);
+        return (policy.keep)(key, said, output);
     }
     let checks = call.engine.sharing_of(call.function);
     if checks.have_failed() {
-        return entry(key, policy, output, encoded(call, policy, output)?);
+        return entry(key, policy, said, output, encoded(call, policy, output)?);
     }
     if !checks.is_due() {
-        return (policy.keep)(key, output);
+        return (policy.keep)(key, said, output);
     }
     let part = (policy.share)(output)?;
     match digest(policy.encode, &part) {
         Aside::Done(digest) => {
-            entry(key, policy, output, Kept::Watched { part, digest, left: AtomicU8::new(FIRST) })
+            entry(key, policy, said, output, Kept::Watched { part, digest, left: AtomicU8::new(FIRST) })
         }
         // A value that can't be encoded is not watched.
-        Aside::Failed => (policy.keep)(key, output),
+        Aside::Failed => (policy.keep)(key, said, output),
         Aside::Blocked => {
             found(&call.engine, call.function, policy, "locked");
             None
@@ -62,12 +68,19 @@ pub(super) fn keep<R>(call: &Call<'_>, policy: &Policy<R>, key: KeyBytes, output
     }
 }
 
-fn entry<R>(key: KeyBytes, policy: &Policy<R>, output: &R, kept: Kept) -> Option<Arc<Entry>> {
-    let bytes = match &kept {
-        Kept::Encoded(bytes) => bytes.capacity() as u64,
-        Kept::Watched { .. } => (policy.weight)(output)?.bytes,
+fn entry<R>(
+    key: KeyBytes,
+    policy: &Policy<R>,
+    said: Option<u64>,
+    output: &R,
+    kept: Kept,
+) -> Option<Arc<Entry>> {
+    let beside = size_of::<Kept>() as u64;
+    let bytes = match (said, &kept) {
+        (Some(bytes), _) => bytes,
+        (None, Kept::Encoded(bytes)) => bytes.capacity() as u64 + beside,
+        (None, Kept::Watched { .. }) => (policy.weight)(output)?.bytes.saturating_add(beside),
     };
-    let bytes = bytes.saturating_add(size_of::<Kept>() as u64);
     Some(Entry::new(key, Weight { bytes, exact: false }, kept))
 }
 

@@ -24,17 +24,19 @@ pub struct Verdict {
     timeout: Option<Timeout>,
     /// Whether it is an `Err`.
     is_err: bool,
+    /// The bytes that its entry counts in process, where the value decides it.
+    weight: Option<u64>,
 }
 
 impl From<bool> for Verdict {
     fn from(keep: bool) -> Self {
-        Self { keep, timeout: None, is_err: false }
+        Self { keep, timeout: None, is_err: false, weight: None }
     }
 }
 
 impl From<Timeout> for Verdict {
     fn from(timeout: Timeout) -> Self {
-        Self { keep: true, timeout: Some(timeout), is_err: false }
+        Self { keep: true, timeout: Some(timeout), is_err: false, weight: None }
     }
 }
 
@@ -42,6 +44,11 @@ impl Verdict {
     /// The decision about an `Err` that is to be stored.
     pub(super) fn of_err(timeout: Timeout) -> Self {
         Self { is_err: true, ..Self::from(timeout) }
+    }
+
+    /// Adds what an entry counts, which is not asked for a value that isn't stored.
+    pub(crate) fn weighing(self, weight: impl FnOnce() -> u64) -> Self {
+        Self { weight: self.keep.then(weight), ..self }
     }
 
     /// Judges a value. One that has no part to be stored isn't asked.
@@ -171,7 +178,7 @@ impl<'a> Duty<'a> {
         output: &R,
         judge: impl FnOnce(&R) -> V,
     ) -> Option<Write> {
-        let Verdict { keep, timeout, is_err } = Verdict::of(policy, output, judge);
+        let Verdict { keep, timeout, is_err, weight } = Verdict::of(policy, output, judge);
         if !keep {
             self.release_flight();
             return None;
@@ -183,7 +190,7 @@ impl<'a> Duty<'a> {
         self.call.life = jittered(self.call.life, self.call.jitter);
         match self.place.take()? {
             Place::Local { key, instance, table } => {
-                store_locally(&self.call, policy, &key, (instance, &table), flight, output);
+                store_locally(&self.call, policy, weight, &key, (instance, &table), flight, output);
                 None
             }
             Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
@@ -208,6 +215,7 @@ fn end(flight: &mut Lead<'_>, value: &mut dyn FnMut() -> Option<Shared>) {
 fn store_locally<R>(
     call: &Call<'_>,
     policy: &Policy<R>,
+    weight: Option<u64>,
     key: &Key,
     (instance, table): (u64, &LocalTable),
     flight: &Lead<'_>,
@@ -219,7 +227,7 @@ fn store_locally<R>(
     let content = if table.is_plain() {
         (policy.to_words)(output).map(Content::Words)
     } else {
-        sharing::keep(call, policy, key.bytes.clone(), output).map(Content::Entry)
+        sharing::keep(call, policy, weight, key.bytes.clone(), output).map(Content::Entry)
     };
     let Some(content) = content else { return };
     if call.refresh {

@@ -1,9 +1,12 @@
-//! The size of a stored part against `max_bytes`, by its type.
+//! The bytes that a stored part counts against `max_bytes`.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use cachekit_backends::content_size;
 use cachekit_backends::simple::Weight;
+use serde::Serialize;
 
 /// Declares the types whose values own memory that is seen from outside, each with the bytes of it.
 macro_rules! known {
@@ -19,12 +22,32 @@ macro_rules! known {
     };
 }
 
-/// The weight of a value: all the memory that it takes where its type tells that, else at least its size.
-pub(crate) fn weight<T: Any>(value: &T) -> Weight {
-    if !std::mem::needs_drop::<T>() {
-        return Weight { bytes: size_of::<T>() as u64, exact: true };
+/// The weight of a value: all the memory that it takes where its type tells that, else its size without what it owns.
+pub(crate) fn by_type<T: Any>(value: &T) -> Weight {
+    of_type(value).unwrap_or(Weight { bytes: size_of::<T>() as u64, exact: false })
+}
+
+/// The weight of a value: all the memory that it takes where its type tells that, else as much of it as its `Serialize` shows.
+pub(crate) fn measured<T: Any + Serialize>(value: &T) -> Weight {
+    of_type(value).unwrap_or_else(|| Weight { bytes: shown(value).max(size_of::<T>() as u64), exact: false })
+}
+
+/// The weight of a value that is said to count so many bytes, and counts others by its type. A thread may hold it for as long as
+/// it takes no more than that.
+pub(crate) fn said(bytes: u64, by_type: Weight) -> Weight {
+    Weight { bytes, exact: by_type.exact && by_type.bytes <= bytes }
+}
+
+fn of_type<T: Any>(value: &T) -> Option<Weight> {
+    if std::mem::needs_drop::<T>() {
+        return known(value);
     }
-    known(value).unwrap_or(Weight { bytes: size_of::<T>() as u64, exact: false })
+    Some(Weight { bytes: size_of::<T>() as u64, exact: true })
+}
+
+/// A value whose `Serialize` panics is kept all the same: in process, nothing else needs it.
+fn shown<T: Serialize>(value: &T) -> u64 {
+    catch_unwind(AssertUnwindSafe(|| content_size(value))).unwrap_or(0)
 }
 
 known! {

@@ -459,6 +459,14 @@ pub fn keep_all<R>(_: &R) -> bool {
     true
 }
 
+/// Asks a value that is to be stored for the bytes that its entry counts.
+pub fn weighs<R, V: Into<Verdict>>(
+    judge: impl FnOnce(&R) -> V,
+    weight: impl FnOnce(&R) -> u64,
+) -> impl FnOnce(&R) -> Verdict {
+    move |value| judge(value).into().weighing(|| weight(value))
+}
+
 /// Tells the compiler the type of a predicate's argument.
 #[inline]
 pub fn predicate<R, F: Fn(&R) -> bool>(f: F) -> F {

@@ -64,7 +64,7 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
     Policy {
         unbox: |_| None,
         stores: |_| true,
-        keep: |key, page| Some(Entry::new(key, weight(page), Arc::clone(page))),
+        keep: |key, _, page| Some(Entry::new(key, weight(page), Arc::clone(page))),
         weight: |page| Some(weight(page)),
         words: || NO_WORDS,
         to_words: |_| None,

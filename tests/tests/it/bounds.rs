@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cachekit::{Config, delete_memoized, memoize, peek, testing};
-use cachekit_tests::{World, files};
+use cachekit_tests::{World, block_on, files};
 
 /// How many entries there are.
 fn count(world: &World) -> usize {
@@ -243,5 +243,111 @@ fn as_many_entries_as_the_threshold_says_are_kept_to_the_last_one_over_all_funct
         assert!((0..5_000).all(|n| peek!(text, &n.to_string()).unwrap().is_some()));
         number(5_000);
         assert_eq!(stats(), (Some(10_000), Some(1)));
+    });
+}
+
+#[test]
+fn a_value_counts_what_it_owns_whatever_its_type_is() {
+    use std::collections::HashMap;
+    #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Index {
+        map: HashMap<u64, u64>,
+        lists: Vec<Vec<u64>>,
+    }
+    fn index(n: u64) -> Index {
+        Index { map: (0..2000).map(|k| (k, n)).collect(), lists: vec![vec![n; 1000]; 4] }
+    }
+    #[memoize]
+    fn whole(n: u64) -> Index {
+        index(n)
+    }
+    #[memoize]
+    fn in_pointer(n: u64) -> std::sync::Arc<Index> {
+        std::sync::Arc::new(index(n))
+    }
+    #[memoize]
+    fn fallible(n: u64) -> Result<Vec<Index>, String> {
+        Ok(vec![index(n)])
+    }
+    const MOST: u64 = 1 << 20;
+    const EACH: u64 = 2000 * 16 + 4 * 1000 * 8;
+    let kept = |fill: &dyn Fn(&cachekit::Cache, u64)| {
+        testing::scoped(Config::simple().max_bytes(MOST), |test| {
+            for n in 0..60 {
+                fill(test.cache(), n);
+                assert!(test.cache().stats().bytes <= MOST);
+            }
+            test.cache().stats().entries.unwrap()
+        })
+    };
+    let object = |cache: &cachekit::Cache, n: u64| cache.set(&n.to_string(), &index(n), 0).unwrap();
+    let all = [
+        kept(&|_, n| assert_eq!(whole(n), index(n))),
+        kept(&|_, n| assert_eq!(*in_pointer(n), index(n))),
+        kept(&|_, n| assert_eq!(fallible(n), Ok(vec![index(n)]))),
+        kept(&object),
+    ];
+    assert!(all.iter().all(|&kept| (12..=MOST / EACH).contains(&kept)), "{all:?}");
+}
+
+#[test]
+fn a_value_whose_serialize_panics_is_kept_in_process() {
+    #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+    struct Shy(String);
+    impl serde::Serialize for Shy {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("not for reading");
+        }
+    }
+    #[memoize]
+    fn shy(n: u64) -> Shy {
+        Shy(n.to_string())
+    }
+    testing::scoped(Config::simple(), |_| {
+        (0..20).for_each(|n| assert_eq!((shy(n), shy(n)), (Shy(n.to_string()), Shy(n.to_string()))));
+        assert_eq!((cachekit::stats!(shy).stores, cachekit::stats!(shy).hits), (20, 20));
+    });
+}
+
+#[test]
+fn weight_says_what_a_value_counts() {
+    use cachekit::stats;
+    #[memoize(weight = |_| 300_000)]
+    fn number(n: u64) -> u64 {
+        n
+    }
+    #[derive(Clone)]
+    struct Handle(#[expect(dead_code, reason = "the point is the type")] u64);
+    #[memoize(local, weight = |handle| if n == 0 { 2 << 20 } else { u64::from(handle.is_some()) * 300_000 })]
+    fn handle(n: u64) -> Option<Handle> {
+        (n < 100).then_some(Handle(n))
+    }
+    #[memoize(weight = |text| text.len() as u64 * 3, cache_if = |text| !text.is_empty(), timeout = |_| 60)]
+    async fn text(length: usize) -> String {
+        "x".repeat(length)
+    }
+    const MOST: u64 = 1 << 20;
+    testing::scoped(Config::simple().max_bytes(MOST), |test| {
+        let stats = || test.cache().stats();
+        (0..10).for_each(|n| assert_eq!((number(n), number(n)), (n, n)));
+        assert_eq!((stats().entries, stats!(number).hits), (Some(3), 10));
+        (1..10).for_each(|n| assert!(handle(n).is_some() && peek!(handle, n).unwrap().is_some()));
+        assert_eq!(stats().entries, Some(3), "both functions have one bound");
+        assert!(
+            handle(0).is_some() && peek!(handle, 0).unwrap().is_none(),
+            "heavier than all together may be"
+        );
+        assert!(handle(100).is_none() && stats!(handle).stores == 9);
+        test.cache().clear().unwrap();
+        for _ in 0..10 {
+            let lengths = [0, 100_000, 100_001, 100_002, 100_003];
+            for length in lengths {
+                assert_eq!(block_on(text(length)).len(), length);
+            }
+        }
+        assert_eq!(stats().entries, Some(3));
+        test.cache().clear().unwrap();
+        (0..4).for_each(|_| assert_eq!(block_on(text(1)).len(), 1));
+        assert!((3..1000).contains(&stats().bytes) && stats!(text).hits >= 3, "{:?}", stats());
     });
 }

@@ -1,5 +1,6 @@
 mod exact;
 mod hostile;
+mod measure;
 mod schema;
 mod wire;
 

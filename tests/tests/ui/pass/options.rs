@@ -87,6 +87,15 @@ fn by_path(id: u64) -> u64 {
     id
 }
 
+fn bytes(value: &Option<u64>) -> u64 {
+    value.unwrap_or(8)
+}
+
+#[memoize(weight = bytes, cache_if = |value| value.is_some(), timeout = |_| 60)]
+fn weighed(id: u64) -> Option<u64> {
+    Some(id)
+}
+
 #[memoize(cache_none)]
 fn maybe(id: u64) -> Option<u64> {
     (id > 0).then_some(id)
@@ -132,6 +141,7 @@ fn main() {
     assert_eq!(Site.title(), "title");
     delete_cached!(Site::title).expect("deleted");
     assert_eq!((session(1), other(1), named(1), computed(1), conditions(1), by_path(1)), (1, 1, 1, 1, 1, 1));
+    assert_eq!(weighed(1), Some(1));
     assert_eq!(maybe(0), None);
     assert_eq!(local(1).0, 1);
     assert_eq!(local_result(1).map(|value| value.0).ok(), Some(1));
