@@ -185,12 +185,21 @@ pub struct Usage {
     pub entries: Option<u64>,
     /// The live entries that this process has evicted to make room for others.
     pub evictions: Option<u64>,
+    /// The bytes that its entries count against a bound of bytes, of all processes.
+    pub bytes: Option<u64>,
 }
 
 impl Usage {
     /// These numbers.
     pub fn new(entries: Option<u64>, evictions: Option<u64>) -> Self {
-        Self { entries, evictions }
+        Self { entries, evictions, bytes: None }
+    }
+
+    /// Sets the bytes.
+    #[must_use]
+    pub fn bytes(mut self, bytes: Option<u64>) -> Self {
+        self.bytes = bytes;
+        self
     }
 }
 

@@ -153,10 +153,12 @@ settings! {
     threshold: usize = 10_000, Number("the most items to keep, 0 for no limit"),
         |items: usize| items;
 
-    /// The most bytes that entries in this process take together: keys, values and what each takes beside them. A heavier value
-    /// is returned and not kept. Default: 256 MiB; 0 is no limit. `filesystem` has no such bound, and refuses the setting.
-    max_bytes: u64 = 256 << 20, Number("the most bytes to keep in this process, 0 for no limit"),
-        |bytes: u64| bytes;
+    /// The most bytes that entries take together: in this process keys, values and what each takes beside them; on `filesystem`
+    /// the files of the directory, in blocks of 4 KiB. A heavier value is returned and not kept. Default: 256 MiB in this process,
+    /// no limit on `filesystem`; 0 is no limit. On `filesystem` the setting leaves the bound of what stays in this process
+    /// (`local`) at 256 MiB.
+    max_bytes: Option<u64> = None, Maybe(Number("the most bytes to keep, 0 for no limit")),
+        |bytes: u64| Some(bytes);
 
     /// The text before every key, on every backend. Default: `cachekit:`. An empty one can't be given in the environment,
     /// where an empty value is unset.

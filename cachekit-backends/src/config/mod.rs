@@ -36,7 +36,19 @@ pub(crate) use secret::redacted;
 pub use servers::Servers;
 pub use value::Value;
 
+/// The most bytes that entries in this process take where the settings say nothing.
+const MEMORY: u64 = 256 << 20;
+
 impl Config {
+    /// The most bytes that entries in this process take together; 0 is no limit. On `filesystem`, `max_bytes` is about the
+    /// directory.
+    pub fn memory(&self) -> u64 {
+        match self.cache_type {
+            CacheType::FileSystem => MEMORY,
+            _ => self.max_bytes.unwrap_or(MEMORY),
+        }
+    }
+
     /// Nothing is kept: every call computes.
     pub fn null() -> Self {
         Self::default().cache_type(CacheType::Null)

@@ -22,16 +22,13 @@ fn check(config: &Config, problems: &mut Problems) {
         Some(dir) if dir.as_os_str().is_empty() => problems.add("`dir` must not be empty"),
         Some(_) => {}
     }
-    if config.max_bytes != Config::default().max_bytes {
-        problems.add(
-            "`filesystem` has no bound of bytes, so `max_bytes` (`CACHE_MAX_BYTES`) would be ignored: bound the number of its \
-             entries by `threshold`, or leave it out",
-        );
-    }
 }
 
 fn open(config: &Config, clock: &Clock) -> Result<Opened> {
-    let options = Options::default().threshold(config.threshold).clock(clock.clone());
+    let options = Options::default()
+        .threshold(config.threshold)
+        .max_bytes(config.max_bytes.unwrap_or(0))
+        .clock(clock.clone());
     let dir = config.dir.clone().unwrap_or_default();
     Ok(Opened::Shared(Arc::new(FileSystem::open(dir, options)?)))
 }

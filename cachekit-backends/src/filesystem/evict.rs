@@ -8,10 +8,11 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Folder;
-use super::disk::{Id, Name, STRIPES, exists, failed, parse_name, peek_file, remove, stripe_of};
+use super::bounds::Amount;
+use super::disk::{Id, Name, STRIPES, exists, failed, look, parse_name, peek_file, remove, stripe_of};
 use super::layout::Peek;
 use super::stripe::Stripe;
 use super::temp::Temp;
@@ -41,12 +42,20 @@ struct Swept {
 }
 
 impl Folder {
-    /// Removes a victim, or looks for one in a further subfolder; the victim's file, if the new entry may be written into it.
-    pub(super) fn make_room(&self) -> Result<Option<Temp>> {
-        let victim = self.index.lock().victim(self.clock.now());
-        match victim {
-            Some(id) => self.evict(id),
-            None => self.sweep_next().map(|()| None),
+    /// Removes victims until there is room for more, or looks for some in a further subfolder; the file of one of them, if the new
+    /// entry may be written into it.
+    pub(super) fn make_room(&self, more: Amount, deadline: Instant) -> Result<Option<Temp>> {
+        let mut recycled = None;
+        loop {
+            let victim = self.index.lock().victim(self.clock.now());
+            let Some(id) = victim else {
+                self.sweep_next()?;
+                return Ok(recycled);
+            };
+            recycled = self.evict(id)?.or(recycled);
+            if self.bounds.have_room(self.total()?, more) || Instant::now() >= deadline {
+                return Ok(recycled);
+            }
         }
     }
 
@@ -54,15 +63,15 @@ impl Folder {
         Error::new(
             ErrorKind::Full,
             format!(
-                "{} holds more than CACHE_THRESHOLD = {} entries, and they could not be removed within the operation \
-                 timeout; open it with a higher threshold, or empty it",
+                "{} holds more than {}, and entries could not be removed within the operation timeout; open it with higher \
+                 bounds, or empty it",
                 self.paths.dir().display(),
-                self.threshold
+                self.bounds.describe()
             ),
         )
     }
 
-    pub(super) fn total(&self) -> Result<usize> {
+    pub(super) fn total(&self) -> Result<Amount> {
         self.state.total()
     }
 
@@ -132,7 +141,7 @@ impl Folder {
         self.sweep(stripe).map(drop)
     }
 
-    /// The sweep at the opening: notes the entries, and brings them down to the threshold.
+    /// The sweep at the opening: notes the entries, and brings them down to the bounds.
     pub(super) fn sweep_all(&self) -> Result<()> {
         let mut examined = 0;
         for stripe in 0..=u8::MAX {
@@ -143,7 +152,7 @@ impl Folder {
             self.pace.lock().hand = stripe.wrapping_add(1);
         }
         let mut swept = 0;
-        while self.threshold > 0 && self.total()? > self.threshold && swept < STRIPES {
+        while swept < STRIPES && !self.bounds.hold(self.total()?) {
             let victim = self.index.lock().victim(self.clock.now());
             if let Some(id) = victim {
                 drop(self.evict(id)?);
@@ -155,11 +164,11 @@ impl Folder {
         Ok(())
     }
 
-    /// Goes through one subfolder. Costs its listing, and a look at each file that is not known or is expired.
+    /// Goes through one subfolder. Costs its listing, a look at each file, and a read of those that are not known or are expired.
     fn sweep(&self, number: u8) -> Result<Swept> {
         let dir = self.paths.stripe(number);
         let nothing = Swept { listed: 0, examined: 0 };
-        if !exists(&dir)? && self.state.count(number)? == 0 {
+        if !exists(&dir)? && self.state.amount(number)?.entries == 0 {
             return Ok(nothing);
         }
         let stripe = match self.lock_within(number, PATIENCE.min(self.limit())) {
@@ -171,13 +180,17 @@ impl Folder {
         let fresh = self.index.lock().fresh(number, now);
         let mut present = Vec::with_capacity(fresh.len());
         let mut examined = 0;
+        let mut amount = Amount::default();
         self.list(number, |name, file| {
             match name {
-                Name::Entry(id) if fresh.binary_search(&id).is_ok() => present.push(id),
                 Name::Entry(id) => {
-                    examined += 1;
-                    if self.examine(&stripe, id, now)? {
+                    let known = fresh.binary_search(&id).is_ok();
+                    examined += usize::from(!known);
+                    if known || self.examine(&stripe, id, now)? {
                         present.push(id);
+                        let path = file.path();
+                        let found = look(&path).map_err(|e| failed("look at", &path, e))?;
+                        amount = amount.plus(found.as_ref().map(Amount::of).unwrap_or_default());
                     }
                 }
                 Name::Temp => remove_old_temp(file)?,
@@ -186,7 +199,7 @@ impl Folder {
             Ok(())
         })?;
         present.sort_unstable();
-        stripe.count_is(present.len())?;
+        stripe.amount_is(amount)?;
         self.index.lock().keep_only(number, &present);
         Ok(Swept { listed: present.len(), examined })
     }

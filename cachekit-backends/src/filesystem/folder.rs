@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 
 use super::Options;
+use super::bounds::Bounds;
 use super::disk::{Id, Paths, STRIPES, create_dir, failed};
 use super::evict::Pace;
 use super::index::Index;
@@ -18,14 +19,14 @@ use crate::{Clock, Result};
 /// How long a lock is waited for until the cache sets its operation timeout, in milliseconds.
 const LIMIT: u64 = 500;
 
-/// How many entries are remembered where there is no threshold: 10 MB of them.
+/// How many entries are remembered where there is no bound: 10 MB of them.
 const UNLIMITED_KNOWN: usize = 65_536;
 
 /// One directory of entries as files.
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(super) paths: Paths,
-    pub(super) threshold: usize,
+    pub(super) bounds: Bounds,
     pub(super) clock: Clock,
     /// The operation timeout in milliseconds.
     pub(super) limit: AtomicU64,
@@ -46,7 +47,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Opens a directory, making it if it is missing, and removes expired entries and those beyond the threshold.
+    /// Opens a directory, making it if it is missing, and removes expired entries and those beyond the bounds.
     ///
     /// Costs about 5 µs for each of the first 16,000 files.
     ///
@@ -58,7 +59,7 @@ impl Folder {
         let fs = Self {
             state: State::open(paths.state())?,
             paths,
-            threshold: options.threshold,
+            bounds: Bounds::new(&options),
             clock: options.clock,
             limit: AtomicU64::new(LIMIT),
             latest: AtomicU64::new(0),
@@ -89,11 +90,11 @@ impl Folder {
         latest.map_or(now, next)
     }
 
-    /// Notes an entry as a future victim. Without a threshold only expired entries have to go, and the sweep finds those
+    /// Notes an entry as a future victim. Without a bound only expired entries have to go, and the sweep finds those
     /// that were not noted.
     pub(super) fn note(&self, id: Id, head: &Head) {
         let mut index = self.index.lock();
-        if self.threshold > 0 || index.len() < UNLIMITED_KNOWN {
+        if self.bounds.exist() || index.len() < UNLIMITED_KNOWN {
             index.note(id, head);
         } else {
             // The known times are of the overwritten entry.

@@ -100,16 +100,23 @@ impl Place {
     }
 }
 
+/// The length of the file of an entry.
+pub(super) fn file_len(key: &str, value: &[u8], roomy: bool) -> u64 {
+    let len = HEAD_LEN + key.len() + value.len();
+    let len = if roomy { (len + value.len()).next_multiple_of(BLOCK) } else { len };
+    len as u64
+}
+
 /// The file's content for an entry, followed by room for another value if it is `roomy`; `None` if it would be longer than
 /// [`LONGEST`].
 pub(super) fn encode(key: &str, value: &[u8], head: &Head, roomy: bool) -> Option<Vec<u8>> {
     let at = HEAD_LEN + key.len();
-    let len = at + value.len();
-    let file_len = if roomy { (len + value.len()).next_multiple_of(BLOCK) } else { len };
-    if file_len as u64 > LONGEST {
+    let file_len = file_len(key, value, roomy);
+    if file_len > LONGEST {
         return None;
     }
-    let place = Place { at: at as u64, len: value.len() as u64, file_len: file_len as u64 };
+    let place = Place { at: at as u64, len: value.len() as u64, file_len };
+    let file_len = usize::try_from(file_len).ok()?;
     let mut file = Vec::with_capacity(file_len);
     file.extend_from_slice(&encode_head(key, value, head, place)?);
     file.extend_from_slice(key.as_bytes());

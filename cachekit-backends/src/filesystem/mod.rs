@@ -43,17 +43,19 @@
 //!
 //! # Eviction
 //!
-//! At the threshold an expired entry goes, or else the one that was written longest ago (FIFO; reads leave no trace). A new
-//! entry is counted under a lock of all processes before it gets its name, so that they never exceed the threshold together,
-//! even if they are killed. Expired entries are removed as later writes come by, a few at a time, and at the opening.
+//! At the threshold, or at `max_bytes`, an expired entry goes, or else the one that was written longest ago (FIFO; reads leave no
+//! trace). A new entry and the growth of one are counted under a lock of all processes before the file gets its name, so that they
+//! never exceed the bounds together, even if they are killed. A file counts in blocks of 4 KiB, and an entry that is heavier than
+//! `max_bytes` is not kept. Expired entries are removed as later writes come by, a few at a time, and at the opening.
 //!
 //! Versions, which a function's or an instance's entries depend on, are kept in a directory `versions` inside, so that entries
 //! don't push them out: the loss of one makes all its entries useless.
 //!
-//! The file `cachekit.state` holds the number of entries, and random numbers which removals replace; see
+//! The file `cachekit.state` holds the number of entries and of the blocks of their files, and random numbers which removals replace; see
 //! [`Backend::token`](crate::Backend::token).
 
 mod backend;
+mod bounds;
 pub(crate) mod builtin;
 mod disk;
 mod evict;

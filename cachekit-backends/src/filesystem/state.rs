@@ -1,7 +1,7 @@
-//! One file that all processes share: how many entries each subfolder has, and the nonces that make tokens void.
+//! One file that all processes share: how many entries and blocks each subfolder has, and the nonces that make tokens void.
 //!
-//! The count of a subfolder is written only under the subfolder's lock, and raised only under the lock of this file, so that
-//! the sum is never above the threshold. A crash can leave a count too high, never too low; the sweep counts anew.
+//! The counts of a subfolder are written only under the subfolder's lock, and raised only under the lock of this file, so that
+//! the sums are never above the bounds. A crash can leave a count too high, never too low; the sweep counts anew.
 //!
 //! The file is written out when it is made: a removal overwrites a nonce, and must not need a free block for it.
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::bounds::{Amount, Bounds};
 use super::disk::{Id, STRIPES, create_dir, failed, look, private, read_at, stripe_of, timed_out, write_at};
 use super::open_files::OpenFile;
 use super::stripe::lock_until;
@@ -20,15 +21,17 @@ use crate::random::random_u128;
 
 /// A count and its complement: damage reads as 0 instead of as billions, which would evict everything.
 const COUNT: usize = 8;
-const COUNTS: usize = STRIPES * COUNT;
+/// The two counts of a subfolder: its entries, and the blocks of their files.
+const PAIR: usize = 2 * COUNT;
+const COUNTS: usize = STRIPES * PAIR;
 
 /// Nonces of one subfolder: 16,384 in all, so that the removal of one key seldom disturbs another.
 const SLOTS: usize = 64;
 const NONCE: usize = size_of::<u128>();
 /// How many bytes of nonces a subfolder has.
 const BLOCK: usize = SLOTS * NONCE;
-/// Where the nonces start: the counts have a block of the file system for themselves.
-const NONCES: usize = 4096;
+/// Where the nonces start: the counts fill a block of the file system.
+const NONCES: usize = COUNTS;
 pub(super) const LEN: usize = NONCES + STRIPES * BLOCK;
 
 /// The shared file.
@@ -53,27 +56,29 @@ impl State {
         self.current().map(drop)
     }
 
-    /// All entries. One read of 2 KiB.
-    pub(super) fn total(&self) -> Result<usize> {
+    /// All subfolders together. One read of 4 KiB.
+    pub(super) fn total(&self) -> Result<Amount> {
         self.counts(&self.kept.read(), total)
     }
 
-    /// The entries of one subfolder.
-    pub(super) fn count(&self, stripe: u8) -> Result<u32> {
-        self.counts(&self.kept.read(), |file| count(file, stripe))
+    /// The amount in one subfolder.
+    pub(super) fn amount(&self, stripe: u8) -> Result<Amount> {
+        self.counts(&self.kept.read(), |file| amount(file, stripe))
     }
 
-    /// Sets the count of one subfolder. The caller holds its lock.
-    pub(super) fn set_count(&self, stripe: u8, count: u32) -> Result<()> {
-        self.counts(&self.kept.read(), |file| set_count(file, stripe, count))
+    /// Sets the amount in one subfolder. The caller holds its lock.
+    pub(super) fn set_amount(&self, stripe: u8, amount: Amount) -> Result<()> {
+        self.counts(&self.kept.read(), |file| set_amount(file, stripe, amount))
     }
 
-    /// Counts one more entry of a subfolder, whose lock the caller holds; false if there are as many as the threshold
-    /// allows. A threshold of 0 is none.
-    pub(super) fn admit(&self, stripe: u8, threshold: usize, limit: Duration) -> Result<bool> {
-        let increment = |file: &File| set_count(file, stripe, count(file, stripe)?.saturating_add(1));
-        if threshold == 0 {
-            return self.counts(&self.kept.read(), increment).map(|()| true);
+    /// Counts more in a subfolder, whose lock the caller holds; false if there is as much as the bounds allow.
+    pub(super) fn admit(&self, stripe: u8, more: Amount, bounds: Bounds, limit: Duration) -> Result<bool> {
+        if more == Amount::default() {
+            return Ok(true);
+        }
+        let increase = |file: &File| set_amount(file, stripe, amount(file, stripe)?.plus(more));
+        if !bounds.limit(more) {
+            return self.counts(&self.kept.read(), increase).map(|()| true);
         }
         let deadline = Instant::now() + limit;
         let Some(_admitting) = self.admitting.try_lock_until(deadline) else {
@@ -84,8 +89,8 @@ impl State {
             return Err(timed_out(&self.path, limit));
         }
         let admitted = self.counts(&kept, |file| {
-            let room = total(file)? < threshold;
-            if room { increment(file).map(|()| true) } else { Ok(false) }
+            let room = bounds.have_room(total(file)?, more);
+            if room { increase(file).map(|()| true) } else { Ok(false) }
         });
         kept.file.unlock().map_err(|e| failed("unlock", &self.path, e))?;
         admitted
@@ -158,26 +163,29 @@ impl State {
     }
 }
 
-fn total(file: &File) -> io::Result<usize> {
+fn total(file: &File) -> io::Result<Amount> {
     let mut bytes = [0; COUNTS];
     read_at(file, &mut bytes, 0)?;
-    let (counts, _) = bytes.as_chunks::<COUNT>();
-    Ok(counts.iter().map(|&count| parse(count) as usize).sum())
+    let (pairs, _) = bytes.as_chunks::<PAIR>();
+    Ok(pairs.iter().fold(Amount::default(), |sum, pair| sum.plus(parse(pair))))
 }
 
-fn count(file: &File, stripe: u8) -> io::Result<u32> {
-    let mut bytes = [0; COUNT];
-    read_at(file, &mut bytes, count_at(stripe))?;
-    Ok(parse(bytes))
+fn amount(file: &File, stripe: u8) -> io::Result<Amount> {
+    let mut pair = [0; PAIR];
+    read_at(file, &mut pair, pair_at(stripe))?;
+    Ok(parse(&pair))
 }
 
-fn set_count(file: &File, stripe: u8, count: u32) -> io::Result<()> {
-    let bytes = (u64::from(count) | u64::from(!count) << 32).to_le_bytes();
-    write_at(file, &bytes, count_at(stripe))
+fn set_amount(file: &File, stripe: u8, amount: Amount) -> io::Result<()> {
+    let both = [amount.entries, amount.blocks].map(|count| {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        (u64::from(count) | u64::from(!count) << 32).to_le_bytes()
+    });
+    write_at(file, both.as_flattened(), pair_at(stripe))
 }
 
-fn count_at(stripe: u8) -> u64 {
-    u64::from(stripe) * COUNT as u64
+fn pair_at(stripe: u8) -> u64 {
+    u64::from(stripe) * PAIR as u64
 }
 
 fn block(stripe: u8) -> u64 {
@@ -195,10 +203,15 @@ fn nonces(slots: usize) -> Vec<u8> {
     random_u128().to_le_bytes().repeat(slots)
 }
 
-fn parse(count: [u8; COUNT]) -> u32 {
-    let both = u64::from_le_bytes(count);
+fn parse(pair: &[u8; PAIR]) -> Amount {
+    let (counts, _) = pair.as_chunks::<COUNT>();
+    let count = |at: usize| counts.get(at).map_or(0, |&count| undamaged(u64::from_le_bytes(count)));
+    Amount { entries: count(0), blocks: count(1) }
+}
+
+fn undamaged(both: u64) -> u64 {
     let count = both & u64::from(u32::MAX);
-    if both >> 32 == count ^ u64::from(u32::MAX) { u32::try_from(count).unwrap_or(0) } else { 0 }
+    if both >> 32 == count ^ u64::from(u32::MAX) { count } else { 0 }
 }
 
 fn open(path: &Path) -> io::Result<OpenFile> {

@@ -3,7 +3,7 @@
 //! A removal replaces the nonce of its key before the file goes, so that a [`Token`](crate::Token) of before is void
 //! afterwards, although the file that it knew, or the absence of one, may come back.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::MutexGuard;
 
 use super::Folder;
+use super::bounds::Amount;
 use super::disk::{Id, create_dir, exists, failed, look, remove, timed_out};
 use super::temp::{Temp, can_be_written};
 use crate::Result;
@@ -100,23 +101,28 @@ impl Stripe<'_> {
         self.fs.state.renew_all(self.number)
     }
 
-    /// Counts one more entry; false if there is no room for it. To be called before the entry gets its name: a crash in
-    /// between leaves the count too high, and the bound holds.
-    pub(super) fn admit(&self) -> Result<bool> {
-        self.fs.state.admit(self.number, self.fs.threshold, self.fs.limit())
+    /// Counts more; false if there is no room for it. To be called before the file gets its name: a crash in between leaves the
+    /// counts too high, and the bounds hold.
+    pub(super) fn admit(&self, more: Amount) -> Result<bool> {
+        self.fs.state.admit(self.number, more, self.fs.bounds, self.fs.limit())
     }
 
     /// Takes back an [`admit`](Self::admit), or counts a removal.
-    pub(super) fn uncount(&self) -> Result<()> {
-        let count = self.fs.state.count(self.number)?;
-        self.fs.state.set_count(self.number, count.saturating_sub(1))
+    pub(super) fn uncount(&self, less: Amount) -> Result<()> {
+        if less == Amount::default() {
+            return Ok(());
+        }
+        let amount = self.fs.state.amount(self.number)?;
+        self.fs.state.set_amount(self.number, amount.minus(less))
     }
 
     /// Removes an entry.
     pub(super) fn unlink(&self, id: Id) -> Result<()> {
+        let entry = self.fs.paths.entry(id);
+        let found = look(&entry).map_err(|e| failed("look at", &entry, e))?;
         self.void(id)?;
-        let gone = remove(&self.fs.paths.entry(id))?;
-        self.gone(id, gone)
+        let gone = remove(&entry)?;
+        self.gone(id, found.filter(|_| gone).as_ref())
     }
 
     /// Removes an entry to make room for another; its file, if another entry may be written into it.
@@ -130,10 +136,10 @@ impl Stripe<'_> {
         let path = self.fs.paths.temp(self.number, random_u128());
         match std::fs::rename(&entry, &path) {
             Ok(()) => {
-                self.gone(id, true)?;
+                self.gone(id, usable.as_ref())?;
                 Ok(Some(Temp::recycled(path)))
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => self.gone(id, false).map(|()| None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.gone(id, None).map(|()| None),
             Err(e) => Err(failed("remove", &entry, e)),
         }
     }
@@ -144,20 +150,20 @@ impl Stripe<'_> {
         self.file.try_clone().unwrap()
     }
 
-    fn gone(&self, id: Id, counted: bool) -> Result<()> {
+    /// Forgets an entry, and counts the file that it had.
+    fn gone(&self, id: Id, file: Option<&Metadata>) -> Result<()> {
         self.fs.index.lock().forget(id);
         self.fs.open_files.forget(id);
-        if counted { self.uncount() } else { Ok(()) }
+        file.map_or(Ok(()), |file| self.uncount(Amount::of(file)))
     }
 
-    /// Corrects the number of entries.
-    pub(super) fn count_is(&self, count: usize) -> Result<()> {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        // A read is cheaper than a write, and the number is nearly always right.
-        if self.fs.state.count(self.number)? == count {
+    /// Corrects the counts.
+    pub(super) fn amount_is(&self, amount: Amount) -> Result<()> {
+        // A read is cheaper than a write, and the numbers are nearly always right.
+        if self.fs.state.amount(self.number)? == amount {
             return Ok(());
         }
-        self.fs.state.set_count(self.number, count)
+        self.fs.state.set_amount(self.number, amount)
     }
 }
 

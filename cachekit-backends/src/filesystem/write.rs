@@ -1,16 +1,18 @@
 //! Writes: the rule is checked under the lock, before the bytes can be reached.
 
+use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Folder;
+use super::bounds::{Amount, blocks};
 use super::disk::{Id, failed, id_of, look, stripe_of};
-use super::layout::{Head, encode};
+use super::layout::{Head, encode, file_len};
 use super::rewrite::{is_worth_room, rewrite};
 use super::stripe::Stripe;
 use super::temp::{LARGEST, Temp};
 use crate::random::random_u128;
-use crate::{Error, ErrorKind, Result, Token, Ttl, is_version_key, ttl_millis};
+use crate::{Backend, Error, ErrorKind, Result, Token, Ttl, is_version_key, ttl_millis};
 
 /// How often a write starts over when its file was lost.
 const TRIES: usize = 3;
@@ -51,6 +53,9 @@ impl Folder {
     pub(super) fn write(&self, key: &str, value: &[u8], life: Ttl, rule: Rule) -> Result<bool> {
         let expiry = life.map_or(0, |life| self.clock.now().saturating_add(ttl_millis(life)));
         let id = id_of(key);
+        if !self.bounds.admit_blocks(blocks(file_len(key, value, false))) {
+            return self.refuse(key, rule);
+        }
         for _ in 0..TRIES {
             let head = Head { expiry, written: self.moment(), stamp: random_u128() };
             let write = Write { key, value, head, rule, id, path: self.paths.entry(id) };
@@ -63,6 +68,14 @@ impl Folder {
         }
         let message = format!("{} is being emptied while it is written to", self.paths.dir().display());
         Err(Error::new(ErrorKind::Io, message))
+    }
+
+    /// Ends the write of an entry that is heavier than all of them may be. The former value does not stay in its place.
+    fn refuse(&self, key: &str, rule: Rule) -> Result<bool> {
+        if matches!(rule, Rule::Always) {
+            self.delete(key)?;
+        }
+        Ok(false)
     }
 
     /// Writes if the rule allows it; `None` if the file was lost on its way.
@@ -83,19 +96,20 @@ impl Folder {
                 self.note(write.id, &write.head);
                 return Ok(Some(true));
             }
-            let new = there.is_none();
-            if !new || stripe.admit()? {
+            let roomy = large.is_none() && self.is_roomy(write, there.is_none());
+            let growth = Growth::new(there.as_ref(), blocks(file_len(write.key, write.value, roomy)));
+            if stripe.admit(growth.more)? {
                 #[cfg(test)]
                 self.hooks.reach(super::tests::Point::Admitted);
                 let temp = match large.take() {
                     Some(large) => Ok(large),
-                    None => self.small(write, &stripe, recycled, new),
+                    None => self.small(write, &stripe, recycled, roomy),
                 };
-                return self.place(write, &stripe, temp, new);
+                return self.place(write, &stripe, temp, &growth);
             }
             // Making room takes the locks of other subfolders.
             drop(stripe);
-            recycled = self.make_room()?.or(recycled);
+            recycled = self.make_room(growth.more, deadline)?.or(recycled);
             if Instant::now() >= deadline {
                 return Err(self.no_room());
             }
@@ -120,6 +134,14 @@ impl Folder {
         self.create_temp(write.stripe(), write.head.stamp, &write.encode(false)?).map(Some)
     }
 
+    /// Whether the file of a small value gets room for another one. An entry that is overwritten once will be again. A version is
+    /// overwritten to delete, which must not need space.
+    fn is_roomy(&self, write: &Write<'_>, new: bool) -> bool {
+        (!new || is_version_key(write.key))
+            && is_worth_room(write.key, write.value)
+            && self.bounds.admit_blocks(blocks(file_len(write.key, write.value, true)))
+    }
+
     /// Writes a small value, into the file of a victim if there is one. Readers may have that open, so the write must be
     /// allowed.
     fn small(
@@ -127,10 +149,8 @@ impl Folder {
         write: &Write<'_>,
         stripe: &Stripe<'_>,
         recycled: Option<Temp>,
-        new: bool,
+        roomy: bool,
     ) -> Result<Temp> {
-        // An entry that is overwritten once will be again. A version is overwritten to delete, which must not need space.
-        let roomy = (!new || is_version_key(write.key)) && is_worth_room(write.key, write.value);
         let bytes = write.encode(roomy)?;
         if let Some(temp) = recycled
             && temp.fill(stripe, &bytes)?
@@ -146,14 +166,29 @@ impl Folder {
         write: &Write<'_>,
         stripe: &Stripe<'_>,
         temp: Result<Temp>,
-        new: bool,
+        growth: &Growth,
     ) -> Result<Option<bool>> {
         let placed = temp.and_then(|temp| temp.rename(&write.path));
-        match placed {
-            Ok(true) => self.note(write.id, &write.head),
-            Ok(false) | Err(_) if new => stripe.uncount()?,
-            Ok(false) | Err(_) => {}
+        if matches!(placed, Ok(true)) {
+            self.note(write.id, &write.head);
+            stripe.uncount(growth.less)?;
+        } else {
+            stripe.uncount(growth.more)?;
         }
         Ok(placed?.then_some(true))
+    }
+}
+
+/// The change that a file makes to the counts. What gets less is counted last, so that a crash leaves the counts too high.
+struct Growth {
+    more: Amount,
+    less: Amount,
+}
+
+impl Growth {
+    /// A file of so many blocks in the place of another one, if that is there.
+    fn new(there: Option<&Metadata>, blocks: u64) -> Self {
+        let (before, after) = (there.map(Amount::of).unwrap_or_default(), Amount { entries: 1, blocks });
+        Self { more: after.minus(before), less: before.minus(after) }
     }
 }

@@ -48,7 +48,7 @@ impl Engine {
             jitter: config.jitter,
             flight_timeout: config.flight_timeout,
             clock: clock.clone(),
-            local: Tables::new(config.threshold, config.max_bytes, clock.clone()),
+            local: Tables::new(config.threshold, config.memory(), clock.clone()),
             discards: remote.as_ref().is_some_and(|remote| remote.capabilities().discards),
             remote,
             flights: Arc::new(Flights::new()),

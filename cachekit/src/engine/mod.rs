@@ -129,7 +129,7 @@ impl Engine {
         let usage = self.remote.as_ref().map_or(Usage::new(Some(0), Some(0)), |remote| remote.usage());
         let mut stats = CacheStats {
             deletions: self.own.sum(Event::Deletion),
-            bytes: self.local.bytes(),
+            bytes: self.local.bytes() + usage.bytes.unwrap_or(0),
             entries: usage.entries.map(|more| entries + more),
             evictions: usage.evictions.map(|more| evictions + more),
             ..CacheStats::default()

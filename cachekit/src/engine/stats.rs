@@ -66,7 +66,7 @@ pub struct CacheStats {
     /// Entries that the cache has now, including expired ones that are not reclaimed yet: those in this process and, of
     /// `filesystem`, those in the directory, of all processes. None where they aren't known: a server is not asked.
     pub entries: Option<u64>,
-    /// The bytes that the entries in this process count against `max_bytes`.
+    /// The bytes that the entries count against `max_bytes`: those in this process, and the files of a directory.
     pub bytes: u64,
     /// Live entries that this process has evicted because of the threshold or of `max_bytes`, here or in the directory. None where they
     /// aren't known: what a server evicts.

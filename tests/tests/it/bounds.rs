@@ -351,3 +351,68 @@ fn weight_says_what_a_value_counts() {
         assert!((3..1000).contains(&stats().bytes) && stats!(text).hits >= 3, "{:?}", stats());
     });
 }
+
+#[test]
+fn files_take_at_most_max_bytes_together() {
+    #[memoize]
+    fn text(length: usize) -> String {
+        "x".repeat(length)
+    }
+    #[memoize(local)]
+    fn stays(n: u64) -> u64 {
+        n
+    }
+    const MOST: u64 = 1 << 20;
+    let world = World::filesystem_with(|config| config.max_bytes(MOST));
+    let _entered = world.enter();
+    let dir = world.dir.as_ref().unwrap().path();
+    let on_disk = || -> u64 {
+        let lengths = files(dir).into_iter().map(|path| std::fs::metadata(path).unwrap().len());
+        lengths.map(|length| length.next_multiple_of(4096)).sum()
+    };
+    for n in 0..300 {
+        assert_eq!(text(n * 100).len(), n * 100);
+        assert!(world.cache().stats().bytes <= MOST && on_disk() <= MOST);
+    }
+    let stats = world.cache().stats();
+    assert!(
+        stats.bytes == on_disk() && stats.bytes > MOST - 40_000 && stats.evictions > Some(0),
+        "{stats:?}"
+    );
+    assert_eq!(text(2 << 20).len(), 2 << 20);
+    assert_eq!(peek!(text, 2 << 20).unwrap(), None);
+    assert_eq!(world.cache().stats().entries, stats.entries, "nothing has made room for what isn't kept");
+    assert_eq!((stays(1), peek!(stays, 1).unwrap()), (1, Some(1)));
+}
+
+#[test]
+fn two_processes_keep_one_bound_of_bytes() {
+    use cachekit_tests::{Child, role};
+    #[memoize(timeout = 0)]
+    fn text(process: usize, n: usize) -> String {
+        "x".repeat(process + n % 7 * 3000)
+    }
+    const MOST: u64 = 1 << 20;
+    let write = |dir: &std::path::Path, process: usize| {
+        let world = World::in_dir(dir, |config| config.max_bytes(MOST));
+        let _entered = world.enter();
+        for n in 0..400 {
+            text(process, n);
+            assert!(world.cache().stats().bytes <= MOST);
+        }
+    };
+    if role().is_some() {
+        return write(std::env::var("DIR").unwrap().as_ref(), 1);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let child = Child::start(
+        "bounds::two_processes_keep_one_bound_of_bytes",
+        "writer",
+        &[("DIR", dir.path().to_str().unwrap())],
+    );
+    write(dir.path(), 0);
+    child.finish();
+    let lengths = files(dir.path()).into_iter().map(|path| std::fs::metadata(path).unwrap().len());
+    let left: u64 = lengths.map(|length| length.next_multiple_of(4096)).sum();
+    assert!((MOST - 100_000..=MOST).contains(&left), "{left} bytes");
+}

@@ -9,7 +9,7 @@ fn the_defaults_are_the_documented_ones() {
     let config = Config::default();
     assert_eq!(config.cache_type, CacheType::Simple);
     assert_eq!(config.default_timeout, Timeout::After(Duration::from_secs(300)));
-    assert_eq!((config.threshold, config.max_bytes), (10_000, 256 << 20));
+    assert_eq!((config.threshold, config.max_bytes), (10_000, None));
     assert!(config.jitter == 0.0);
     assert_eq!(config.key_prefix, "cachekit:");
     assert_eq!(config.flight_timeout, Duration::from_secs(30));
@@ -58,7 +58,7 @@ fn each_setter_sets_its_field_and_no_other() {
         default_timeout: Timeout::Never,
         jitter: 0.5,
         threshold: 3,
-        max_bytes: 1 << 20,
+        max_bytes: Some(1 << 20),
         key_prefix: "p:".into(),
         memcached_servers: vec!["a:1".into()],
         memcached_username: Some("u".into()),
@@ -118,7 +118,7 @@ fn no_secret_shows_in_debug() {
     assert_eq!(
         plain,
         "Config { cache_type: \"redis\", no_null_warning: false, args: [***], options: {\"token\": ***}, \
-         default_timeout: After(300s), jitter: 0.0, threshold: 10000, max_bytes: 268435456, key_prefix: \"cachekit:\", \
+         default_timeout: After(300s), jitter: 0.0, threshold: 10000, max_bytes: None, key_prefix: \"cachekit:\", \
          memcached_servers: [\"***@a:1\"], memcached_username: None, memcached_password: Some(***), \
          redis_host: Some(\"***@h\"), redis_port: None, redis_password: Some(***), redis_db: None, \
          redis_url: Some(\"redis://***@host/0?***\"), dir: None, flight_timeout: 30s, allow_flush: false, \
