@@ -9,6 +9,8 @@ mod builtin;
 mod clock;
 mod codec;
 mod config;
+#[doc(hidden)]
+pub mod deadline;
 mod delegate;
 mod entry;
 mod error;

@@ -34,6 +34,8 @@ pub enum Fault {
     Hang,
     /// Panics.
     Panic,
+    /// Does its work after so long.
+    Slow(Duration),
 }
 
 struct Slot {
@@ -127,6 +129,11 @@ impl Mem {
         let now = self.now();
         let mut state = self.state.lock();
         state.log.push((op, key.to_owned()));
+        if let Some(&(_, Fault::Slow(time))) = state.faults.iter().find(|(which, _)| *which == op) {
+            drop(state);
+            std::thread::sleep(time);
+            return Ok(work(&mut self.state.lock(), now));
+        }
         loop {
             match state.faults.iter().find(|(which, _)| *which == op).map(|(_, fault)| *fault) {
                 None => return Ok(work(&mut state, now)),
@@ -135,7 +142,7 @@ impl Mem {
                     drop(state);
                     panic!("broken on command");
                 }
-                Some(Fault::Hang) => self.healed.wait(&mut state),
+                Some(Fault::Hang | Fault::Slow(_)) => self.healed.wait(&mut state),
             }
         }
     }

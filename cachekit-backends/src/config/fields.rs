@@ -213,7 +213,8 @@ settings! {
     allow_flush: bool = false, Switch,
         |yes: bool| yes;
 
-    /// The longest that one operation of a backend may take. Default: 500 ms.
+    /// The longest that a call waits for a backend, all its operations together; a second more for each 64 MiB of its values.
+    /// Default: 500 ms.
     operation_timeout: Duration = Duration::from_millis(500), Span,
         |limit: Duration| limit;
 

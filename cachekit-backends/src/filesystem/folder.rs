@@ -14,7 +14,7 @@ use super::index::Index;
 use super::layout::Head;
 use super::open_files::OpenFiles;
 use super::state::State;
-use crate::{Clock, Result};
+use crate::{Clock, Result, deadline};
 
 /// How long a lock is waited for until the cache sets its operation timeout, in milliseconds.
 const LIMIT: u64 = 500;
@@ -77,7 +77,7 @@ impl Folder {
 
     /// How long a lock is waited for.
     pub(super) fn limit(&self) -> Duration {
-        Duration::from_millis(self.limit.load(Ordering::Relaxed))
+        deadline::left(Duration::from_millis(self.limit.load(Ordering::Relaxed)))
     }
 
     /// The moment of a write, later than all others of this process even if the clock stands still.

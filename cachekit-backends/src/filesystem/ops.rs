@@ -13,7 +13,7 @@ use super::layout::Peek;
 use super::open_files::OpenFile;
 use super::temp::LARGEST;
 use super::write::Rule;
-use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, ttl_millis};
+use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, deadline, ttl_millis};
 
 /// How often a read starts over when what it read is damaged, as by a write at the same time.
 const LOOKS: usize = 5;
@@ -105,6 +105,7 @@ impl Folder {
             };
             #[cfg(test)]
             self.hooks.reach(super::tests::Point::Looked);
+            deadline::extend_for(usize::try_from(len).unwrap_or(usize::MAX));
             let found = read_entry(&open.file, len, key).map_err(|e| failed("read", path, e))?;
             if let Some((head, value)) = found {
                 return Ok(if head.is_past(self.clock.now()) { None } else { Some(value) });

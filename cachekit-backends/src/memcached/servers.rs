@@ -5,6 +5,7 @@ use super::ring::Ring;
 use super::server::Server;
 use super::settings::Settings;
 use super::wire::WireKey;
+use crate::deadline;
 
 /// The list of servers, and what all operations on them need.
 #[derive(Debug)]
@@ -42,8 +43,6 @@ impl Servers {
 
     /// Returns when an operation that begins now must be over.
     pub(super) fn deadline(&self) -> Instant {
-        let (now, limit) = (Instant::now(), Duration::from_nanos(self.limit.load(Ordering::Relaxed)));
-        // The clock can't count to some moments.
-        now.checked_add(limit).unwrap_or(now + Duration::from_secs(3600))
+        deadline::from_now(Duration::from_nanos(self.limit.load(Ordering::Relaxed)))
     }
 }

@@ -15,6 +15,7 @@ use super::quiet::session_is_quiet;
 #[cfg(unix)]
 use super::quiet::{Arrived, is_quiet};
 use super::stream::Stream;
+use crate::deadline;
 
 /// How many bytes may be read after the deadline, if they have arrived by then: another server of the same operation may
 /// have taken all the time.
@@ -137,6 +138,11 @@ impl Socket {
 impl Read for Socket {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self.timed(|raw| each!(raw, socket => socket.read(room))) {
+            Ok(n) => {
+                // A large value that keeps coming is not late.
+                self.deadline += deadline::for_bytes(n);
+                Ok(n)
+            }
             Err(error) if error.kind() == ErrorKind::TimedOut && self.grace > 0 => {
                 let most = room.len().min(self.grace);
                 match self.at_once(|raw| each!(raw, socket => socket.read(&mut room[..most]))) {

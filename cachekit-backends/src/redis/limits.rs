@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::deadline;
+
 /// A year: longer than any process waits, and can be added to any moment.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -31,7 +33,7 @@ impl Limits {
 
     /// Returns when an operation that begins now must be over.
     pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.operation()
+        deadline::from_now(self.operation())
     }
 
     /// How long an operation may take.

@@ -19,7 +19,7 @@ use super::value::Live;
 use crate::call::Place;
 use crate::call::policy::Storable;
 use crate::engine::Engine;
-use crate::engine::remote::{DeleteIf, Fetch, GetMany, Io, PutIf, Remote, TokenOf};
+use crate::engine::remote::{Budget, DeleteIf, Fetch, GetMany, Io, PutIf, Remote, TokenOf};
 use crate::engine::stats::Event;
 
 /// The operations that no backend has, in errors.
@@ -68,14 +68,17 @@ impl Engine {
         &self,
         io: D,
         remote: &Arc<Remote>,
+        budget: &Budget,
         key: &str,
     ) -> Result<(Option<Vec<u8>>, Token)> {
-        let fetched = io.call(remote, Fetch { entry: key.to_owned(), versions: Vec::new() }).await?;
+        let fetched =
+            io.call_within(remote, budget, Fetch { entry: key.to_owned(), versions: Vec::new() }).await?;
         if let Some(token) = fetched.token {
             return Ok((fetched.entry, token));
         }
-        let token = io.call(remote, TokenOf { key: key.to_owned() }).await?;
-        let bytes = io.call(remote, GetMany { keys: vec![key.to_owned()] }).await?.pop().flatten();
+        let token = io.call_within(remote, budget, TokenOf { key: key.to_owned() }).await?;
+        let get = GetMany { keys: vec![key.to_owned()] };
+        let bytes = io.call_within(remote, budget, get).await?.pop().flatten();
         Ok((bytes, token))
     }
 
@@ -91,16 +94,18 @@ impl Engine {
     ) -> Result<R> {
         let mut tries = Tries::new(self.flight_timeout);
         loop {
-            let (bytes, token) = self.answer(self.bytes_and_state(io, remote, key).await)?;
+            // Of each try: another writer is no trouble of the backend.
+            let budget = Budget::default();
+            let (bytes, token) = self.answer(self.bytes_and_state(io, remote, &budget, key).await)?;
             let changed = make(bytes.as_deref());
             let (change, result) = changed.map_err(|error| self.named(operation, error))?;
             let key_text = key.to_owned();
             let done = match change {
                 Change::None => return Ok(result),
                 Change::Put { value, life } => {
-                    io.call(remote, PutIf { key: key_text, value, life, token }).await
+                    io.call_within(remote, &budget, PutIf { key: key_text, value, life, token }).await
                 }
-                Change::Delete => io.call(remote, DeleteIf { key: key_text, token }).await,
+                Change::Delete => io.call_within(remote, &budget, DeleteIf { key: key_text, token }).await,
             };
             if self.answer(done)? {
                 return Ok(result);

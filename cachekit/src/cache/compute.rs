@@ -8,7 +8,7 @@ use super::absent::is_absent;
 use super::value::{ok_policy, policy};
 use crate::call::policy::{Policy, Storable};
 use crate::call::{Call, Outcome, Place, Round};
-use crate::engine::remote::Io;
+use crate::engine::remote::{Budget, Io};
 use crate::engine::{Engine, Hold, OBJECT};
 
 impl Engine {
@@ -62,6 +62,7 @@ impl Engine {
             jitter: self.jitter,
             refresh: false,
             single_flight: true,
+            budget: Budget::default(),
         };
         let round = Round::new(call, Place::of_object(self, key), self.flight_timeout);
         match round.run(io, policy, |_, _| true).await {

@@ -13,7 +13,9 @@ use crate::call::policy::Storable;
 use crate::call::{Place, object_entry};
 use crate::engine::Engine;
 use crate::engine::flight::Key;
-use crate::engine::remote::{Add, Clear, DeleteMany, GetMany, Io, PutIf, Remote, Set, SetMany, TokenOf};
+use crate::engine::remote::{
+    Add, Budget, Clear, DeleteMany, GetMany, Io, PutIf, Remote, Set, SetMany, TokenOf,
+};
 use crate::engine::stats::Event;
 
 impl Engine {
@@ -182,8 +184,9 @@ impl Engine {
                 let key = self.full(key);
                 let sealed = self.seal("add", &key, value, life)?;
                 let add = Add { key: key.clone(), value: sealed.clone(), life };
-                self.answer(io.call(remote, add).await)?
-                    || self.replace_dead(io, remote, key, sealed, life).await?
+                let budget = Budget::default();
+                self.answer(io.call_within(remote, &budget, add).await)?
+                    || self.replace_dead(io, (remote, &budget), key, sealed, life).await?
             }
         };
         if added {
@@ -196,17 +199,18 @@ impl Engine {
     async fn replace_dead<D: Io>(
         &self,
         io: D,
-        remote: &Arc<Remote>,
+        (remote, budget): (&Arc<Remote>, &Budget),
         key: String,
         sealed: Vec<u8>,
         life: Ttl,
     ) -> Result<bool> {
-        let token = self.answer(io.call(remote, TokenOf { key: key.clone() }).await)?;
-        let old = self.answer(io.call(remote, GetMany { keys: vec![key.clone()] }).await)?.pop().flatten();
+        let token = self.answer(io.call_within(remote, budget, TokenOf { key: key.clone() }).await)?;
+        let get = GetMany { keys: vec![key.clone()] };
+        let old = self.answer(io.call_within(remote, budget, get).await)?.pop().flatten();
         if old.is_some_and(|bytes| self.alive(&key, &bytes).is_some()) {
             return Ok(false);
         }
-        self.answer(io.call(remote, PutIf { key, value: sealed, life, token }).await)
+        self.answer(io.call_within(remote, budget, PutIf { key, value: sealed, life, token }).await)
     }
 
     pub(super) async fn delete<D: Io>(&self, io: D, key: &str) -> Result<bool> {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
-use crate::engine::remote::{AsyncIo, GetMany, Io};
+use crate::engine::remote::{AsyncIo, Budget, GetMany, Io};
 
 /// The state of a function that took part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +162,7 @@ pub(crate) fn inherit(engine: &Engine, all: &[Dependency]) {
 
 /// Whether nothing was deleted since these were recorded. Asks the backend once, if a dependency is there; while it does not
 /// answer, the result is false.
-pub(crate) async fn hold(engine: &Engine, all: &[Dependency]) -> bool {
+pub(crate) async fn hold(engine: &Engine, budget: &Budget, all: &[Dependency]) -> bool {
     let (mut keys, mut versions) = (Vec::new(), Vec::new());
     for one in all {
         match one {
@@ -175,7 +175,7 @@ pub(crate) async fn hold(engine: &Engine, all: &[Dependency]) -> bool {
         }
     }
     let Some(remote) = engine.remote.as_ref().filter(|_| !keys.is_empty()) else { return true };
-    match AsyncIo.call(remote, GetMany { keys }).await {
+    match AsyncIo.call_within(remote, budget, GetMany { keys }).await {
         Ok(found) => found.iter().zip(versions).all(|(found, seen)| found.as_deref() == Some(&seen[..])),
         Err(error) => {
             remote.report("a response is made without the cache", &error);

@@ -3,6 +3,7 @@
 use cachekit_backends::Ttl;
 
 use crate::engine::flight::{Key, Role};
+use crate::engine::remote::Budget;
 use crate::engine::stats::Event;
 use crate::engine::{Engine, Hold, Lead, Snapshot};
 
@@ -19,6 +20,8 @@ pub(crate) struct Call<'a> {
     pub(crate) refresh: bool,
     /// Wait for a computation of the same entry that is under way.
     pub(crate) single_flight: bool,
+    /// The time that it has spent on the backend.
+    pub(crate) budget: Budget,
 }
 
 impl<'a> Call<'a> {

@@ -1,7 +1,5 @@
 //! A look at an entry, and the state that it saw.
 
-use std::sync::Arc;
-
 use cachekit_backends::{Error, Fetched, Result, Version, combine};
 
 use super::inputs::Call;
@@ -64,7 +62,7 @@ impl Look {
         let (Place::Remote { entry, .. }, Some(remote)) = (place, &call.engine.remote) else {
             return Snapshot::Remote(None);
         };
-        Snapshot::Remote(match io.call(remote, TokenOf { key: entry.clone() }).await {
+        Snapshot::Remote(match io.call_within(remote, &call.budget, TokenOf { key: entry.clone() }).await {
             Ok(token) => Some(RemoteState::new(generation, token)),
             Err(error) => {
                 survived(call, remote, &error);
@@ -88,7 +86,8 @@ async fn look_remotely<R, D: Io>(
 ) -> (Option<R>, Seen) {
     let down = Seen::All(Snapshot::Remote(None));
     let Some(remote) = &call.engine.remote else { return (None, down) };
-    let fetched = fetch(io, remote, entry, versions).await;
+    let fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
+    let fetched = io.call_within(remote, &call.budget, fetch).await;
     #[cfg(feature = "tower")]
     if let Some(key) = versions.first() {
         let version = fetched.as_ref().ok().and_then(|fetched| fetched.versions.first().copied());
@@ -118,10 +117,6 @@ async fn look_remotely<R, D: Io>(
         Some(Opened::Gone) | None => None,
     };
     (value, seen)
-}
-
-async fn fetch<D: Io>(io: D, remote: &Arc<Remote>, entry: &str, versions: &[String]) -> Result<Fetched> {
-    io.call(remote, Fetch { entry: entry.to_string(), versions: versions.to_vec() }).await
 }
 
 fn open<R>(engine: &Engine, policy: &Policy<R>, entry: &str, fetched: &Fetched) -> Option<Opened<R>> {

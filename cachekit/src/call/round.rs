@@ -11,6 +11,8 @@ use super::policy::Policy;
 use super::sharing;
 use super::store::Duty;
 use crate::engine::flight::{Role, Wait, Waited};
+#[cfg(feature = "tower")]
+use crate::engine::remote::Budget;
 use crate::engine::remote::Io;
 use crate::engine::stats::Event;
 use crate::engine::{Lead, Snapshot};
@@ -28,8 +30,6 @@ pub(crate) struct Round<'a> {
     place: Place,
     state: State,
     patience: u8,
-    /// When the backend was asked first.
-    began: Option<Instant>,
     /// The longest that the waits for other calls may take together.
     flight_timeout: Duration,
     /// When the first of them began.
@@ -89,20 +89,18 @@ impl<R, D> Outcome<R, D> {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
-        Self {
-            call,
-            place,
-            state: State::Start,
-            patience: PATIENCE,
-            began: None,
-            flight_timeout,
-            waits: None,
-        }
+        Self { call, place, state: State::Start, patience: PATIENCE, flight_timeout, waits: None }
     }
 
     #[cfg(feature = "tower")]
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// The time that the call has for the backend.
+    #[cfg(feature = "tower")]
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.call.budget
     }
 
     /// Makes this call compute without waiting for another one.
@@ -142,9 +140,6 @@ impl<'a> Round<'a> {
         loop {
             let look = match std::mem::replace(&mut self.state, State::Start) {
                 State::Start => {
-                    if matches!(self.place, Place::Remote { .. }) {
-                        self.began.get_or_insert_with(Instant::now);
-                    }
                     let (value, look) = Look::new(io, &self.call, &self.place, policy).await;
                     self.state = State::Looked(look);
                     return Step::Looked(value);
@@ -234,9 +229,9 @@ impl<'a> Round<'a> {
     /// Whether another look is worth its time. After a look that failed it isn't, nor when the looks together have taken as
     /// long as one operation may: no call waits longer than that for a backend in trouble.
     fn may_look_again(&self, snapshot: Snapshot) -> bool {
-        match (snapshot, &self.call.engine.remote, self.began) {
-            (Snapshot::Local { .. }, ..) => true,
-            (Snapshot::Remote(Some(_)), Some(remote), Some(began)) => began.elapsed() < remote.limit(),
+        match (snapshot, &self.call.engine.remote) {
+            (Snapshot::Local { .. }, _) => true,
+            (Snapshot::Remote(Some(_)), Some(remote)) => self.call.budget.is_left(remote),
             _ => false,
         }
     }

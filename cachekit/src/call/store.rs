@@ -276,14 +276,16 @@ fn sealed<R>(
 
 impl Write {
     async fn run<D: Io>(self, io: D, call: &Call<'_>) {
-        let Some(remote) = &call.engine.remote else { return };
+        let (Some(remote), budget) = (&call.engine.remote, &call.budget) else { return };
         let result = match self {
-            Self::Remove(key) => io.call(remote, Delete { key }).await.map(|_| false),
+            Self::Remove(key) => io.call_within(remote, budget, Delete { key }).await.map(|_| false),
             Self::Put(put) => {
                 let replaced = call.refresh.then(|| put.key.clone());
-                match (io.call(remote, put).await, replaced) {
+                match (io.call_within(remote, budget, put).await, replaced) {
                     // The entry that was stored meanwhile may be older than the refresh that was to replace it.
-                    (Ok(false), Some(key)) => io.call(remote, Delete { key }).await.map(|_| false),
+                    (Ok(false), Some(key)) => {
+                        io.call_within(remote, budget, Delete { key }).await.map(|_| false)
+                    }
                     (result, _) => result,
                 }
             }

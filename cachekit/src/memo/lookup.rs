@@ -17,7 +17,7 @@ use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
 use crate::call::{Call, Outcome, Place, Round, Source, has_instances};
-use crate::engine::remote::{AsyncIo, BlockingIo, ready};
+use crate::engine::remote::{AsyncIo, BlockingIo, Budget, ready};
 use crate::engine::{Engine, Hold, Needs};
 
 /// The options of a call, as the attribute's expressions.
@@ -185,6 +185,7 @@ fn begin<R>(
         jitter: life.jitter.unwrap_or(engine.jitter),
         refresh,
         single_flight,
+        budget: Budget::default(),
     };
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);
     let place = function.identity().place(engine, (policy.words)(), arguments, instance);

@@ -8,7 +8,7 @@ use crate::cache::{Cache, policy};
 use crate::call::policy::Storable;
 use crate::call::store::Duty;
 use crate::call::{Call, Outcome, Place, Round};
-use crate::engine::remote::{BlockingIo, ready};
+use crate::engine::remote::{BlockingIo, Budget, ready};
 use crate::engine::{Hold, OBJECT};
 
 /// The result of a look for a fragment.
@@ -44,6 +44,7 @@ impl Cache {
             jitter: engine.jitter,
             refresh: false,
             single_flight: true,
+            budget: Budget::default(),
         };
         let round = Round::new(call, Place::of_object(engine, key), engine.flight_timeout);
         match ready(round.run(BlockingIo, policy(), |value, _| serves(value))) {

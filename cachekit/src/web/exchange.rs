@@ -23,7 +23,7 @@ use crate::call::dependencies;
 use crate::call::path::delete_path;
 use crate::call::round::Step;
 use crate::call::{Call, Round, Source};
-use crate::engine::remote::AsyncIo;
+use crate::engine::remote::{AsyncIo, Budget};
 use crate::engine::{Engine, Hold, PAGES};
 
 /// A request, with everything that the cache needs to know of it.
@@ -98,7 +98,7 @@ impl Exchange {
                 }
             };
             let now = self.engine.clock.now();
-            let search = self.search(page.as_deref(), now).await;
+            let search = self.search(round.budget(), page.as_deref(), now).await;
             if let Some(variant) = search.variant.as_ref().filter(|variant| self.serves(variant, now)) {
                 dependencies::inherit(&self.engine, &variant.depends);
                 round.took(source);
@@ -133,15 +133,16 @@ impl Exchange {
             jitter: 0.0,
             refresh: false,
             single_flight: true,
+            budget: Budget::default(),
         };
         Round::new(call, place, self.engine.flight_timeout)
     }
 
     /// Searches a page for the response to this request.
-    async fn search(&self, page: Option<&Page>, now: u64) -> Selected {
+    async fn search(&self, budget: &Budget, page: Option<&Page>, now: u64) -> Selected {
         let Some(page) = page else { return Selected::none("uri-miss") };
         let Some(variant) = self.select(page, now) else { return Selected::none("vary-miss") };
-        if !dependencies::hold(&self.engine, &variant.depends).await {
+        if !dependencies::hold(&self.engine, budget, &variant.depends).await {
             return Selected::none("miss");
         }
         let why = if variant.age(now) < variant.lifetime { "request" } else { "stale" };

@@ -135,6 +135,60 @@ fn a_hang_is_bounded_by_the_operation_timeout() {
     mem.heal();
 }
 
+/// Each operation is within its limit, but not three of them together.
+#[test]
+fn all_operations_of_one_call_have_one_deadline() {
+    const EACH: Duration = Duration::from_millis(300);
+    const TOGETHER: Duration = Duration::from_millis(500);
+    #[memoize]
+    fn f(n: u64) -> u64 {
+        n
+    }
+    #[memoize]
+    async fn g(n: u64) -> u64 {
+        n
+    }
+    let calls: [(&str, fn(&Cache, u64) -> u64); 4] = [
+        ("sync", |_, n| f(n)),
+        ("async", |_, n| block_on(g(n))),
+        ("object", |cache, n| cache.get_or_insert_with(&n.to_string(), 60, || n)),
+        ("async object", |cache, n| block_on(cache.aio().get_or_insert_with(&n.to_string(), 60, async || n))),
+    ];
+    let mem = Mem::new();
+    let world =
+        World::plain_over(&mem, |config| config.operation_timeout(TOGETHER).breaker_threshold(1_000_000));
+    let _entered = world.enter();
+    mem.break_all(Fault::Slow(EACH));
+    for (name, call) in calls {
+        // A busy machine may take longer, but not each time.
+        let kept = (0..10).any(|n| {
+            let begin = Instant::now();
+            assert_eq!(call(world.cache(), n), n);
+            begin.elapsed() < TOGETHER + EACH / 2
+        });
+        assert!(kept, "{name}");
+    }
+    assert_eq!((stats!(f).stores, stats!(g).stores), (0, 0), "what comes late isn't stored");
+}
+
+/// A second for each 64 MiB: here a write takes more than the limit, and less than that.
+#[test]
+fn a_large_value_has_more_time() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let mem = Mem::new();
+    let world =
+        World::plain_over(&mem, |config| config.operation_timeout(LIMIT).breaker_threshold(1_000_000));
+    mem.break_op(Op::Set, Fault::Slow(LIMIT * 2));
+    let (large, small) = ("x".repeat(64 << 20), "x".to_owned());
+    let (cache, aio) = (world.cache(), world.cache().aio());
+    // A busy machine may take longer, but not each time.
+    assert!((0..5).any(|_| cache.set("key", &large, 60).is_ok()));
+    assert!((0..5).any(|_| block_on(aio.set("key", &large, 60)).is_ok()));
+    assert_eq!(cache.set("key", &small, 60).unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(block_on(aio.set("key", &small, 60)).unwrap_err().kind(), ErrorKind::Timeout);
+    mem.heal();
+}
+
 #[test]
 fn many_callers_at_a_hung_backend_all_come_back() {
     static CALLS: Calls = Calls::new();

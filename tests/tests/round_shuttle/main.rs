@@ -91,8 +91,9 @@ impl Memo {
 
     fn round(&self, refresh: bool) -> Round<'_> {
         let engine = Hold::Borrowed(&*self.0.engine);
-        let call =
-            Call { engine, function: FUNCTION.number, life: None, jitter: 0.0, refresh, single_flight: true };
+        let budget = engine::remote::Budget;
+        let (function, life) = (FUNCTION.number, None);
+        let call = Call { engine, function, life, jitter: 0.0, refresh, single_flight: true, budget };
         Round::new(call, self.place(), std::time::Duration::MAX)
     }
 

@@ -15,6 +15,7 @@ use tokio::time::Sleep;
 use super::halves::ReadHalf;
 use super::slot::Slot;
 use super::{Exchange, Inner, Lost, Pending, SPARE, State};
+use crate::deadline;
 use crate::net::buffer::Buffer;
 use crate::net::task::tls_is_quiet;
 
@@ -62,6 +63,7 @@ impl<X: Exchange> Driver<X> {
             self.write(cx)?;
             let Poll::Ready(n) = self.hear(cx)? else { break };
             self.input.filled(n);
+            self.extend(n);
             self.parse()?;
             // The clock, not the alarm, decides: the timers stand still while a flood keeps the runtime busy.
             let deadline = self.due.iter().find_map(|pending| pending.deadline);
@@ -71,6 +73,14 @@ impl<X: Exchange> Driver<X> {
         }
         self.input.shrink();
         self.watch(cx)
+    }
+
+    /// Puts the deadline of the reply that arrives off by what its bytes may take: a large value that keeps coming is not late.
+    fn extend(&mut self, bytes: usize) {
+        let first = self.due.iter_mut().find_map(|pending| pending.deadline.as_mut());
+        if let Some(deadline) = first {
+            *deadline += deadline::for_bytes(bytes);
+        }
     }
 
     /// Reads once. What arrives while nothing is due is a fault: it would be taken for the reply to the next request.

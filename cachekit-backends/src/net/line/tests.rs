@@ -183,3 +183,71 @@ fn the_last_clone_closes_the_connection() {
     drop(line);
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
 }
+
+/// A reply of any bytes, which ends with its first zero.
+#[derive(Debug)]
+struct Long(usize);
+
+impl Exchange for Long {
+    type Fault = io::Error;
+
+    fn feed(&mut self, input: &mut Buffer) -> io::Result<bool> {
+        let (arrived, ended) = (input.unread().len(), input.unread().last() == Some(&0));
+        input.consume(arrived);
+        self.0 += arrived;
+        Ok(ended)
+    }
+
+    fn unasked(_: &[u8]) -> io::Error {
+        ErrorKind::InvalidData.into()
+    }
+
+    fn again(fault: &io::Error) -> io::Error {
+        fault.kind().into()
+    }
+}
+
+const LONG: usize = 128 << 20;
+
+/// A server that sends a value, which may take two seconds more than the deadline, and ends it well after the deadline.
+fn slow_server() -> (Address, Instant, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = Address::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let server = std::thread::spawn(move || {
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(&vec![1; LONG]).unwrap();
+        std::thread::sleep((deadline + Duration::from_millis(200)).saturating_duration_since(Instant::now()));
+        server.write_all(&[0]).unwrap();
+    });
+    (address, deadline, server)
+}
+
+#[test]
+fn a_large_value_that_keeps_coming_has_more_time() {
+    let (address, deadline, server) = slow_server();
+    let runtime = runtime().unwrap();
+    let line =
+        runtime.block_on(async { Line::start(TaskStream::connect(&address, None, later()).await.unwrap()) });
+    let sending = line.send(&Packed { bytes: b"get", cuts: &[] }, Long(0), deadline);
+    assert_eq!(runtime.block_on(sending).unwrap().0, LONG + 1);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_large_value_that_keeps_coming_has_more_time_on_a_thread() {
+    use crate::net::{BlockingStream, Stream as _, ready};
+    let (address, deadline, server) = slow_server();
+    let mut stream = BlockingStream::connect(&address, None, later()).unwrap();
+    stream.limit(deadline);
+    let (mut room, mut arrived) = (vec![1; 1 << 20], 0);
+    loop {
+        let n = ready(stream.read(&mut room)).unwrap();
+        arrived += n;
+        if room[n - 1] == 0 {
+            break;
+        }
+    }
+    assert_eq!(arrived, LONG + 1);
+    server.join().unwrap();
+}

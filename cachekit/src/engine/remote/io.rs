@@ -1,20 +1,29 @@
 //! The two drivers: one blocks the thread, one waits as a task. The floors above are written once, as async functions over
 //! [`Io`]. Over [`BlockingIo`] such a function is ready at its first poll.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use cachekit_backends::{Backend, Result};
+use cachekit_backends::{Backend, Result, deadline};
 
-use super::{Operation, RateLimit, Remote, waiting};
+use super::{Budget, Operation, RateLimit, Remote, waiting};
 use crate::engine::flight::{STALL, Wait, Waited};
 
 pub(crate) trait Io: Copy + Send + Sync + 'static {
-    /// Runs an operation, through the breaker and within the time limit.
-    fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send;
+    /// Runs an operation, through the breaker and within the time that its call has left.
+    fn call_within<O: Operation>(
+        self,
+        remote: &Arc<Remote>,
+        budget: &Budget,
+        op: O,
+    ) -> impl Future<Output = Result<O::Out>> + Send;
+    /// Runs an operation that is the only one of its call.
+    fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send {
+        async move { self.call_within(remote, &Budget::default(), op).await }
+    }
     /// Waits for another call's computation. Returns none if that takes longer than `limit`, or if the task that computes has
     /// lost its place; it is logged.
     fn wait(self, wait: Wait, limit: Duration) -> impl Future<Output = Option<Waited>> + Send;
@@ -31,14 +40,19 @@ pub(crate) struct BlockingIo;
 pub(crate) struct AsyncIo;
 
 impl Io for BlockingIo {
-    async fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> Result<O::Out> {
-        remote.admit::<O>()?;
+    async fn call_within<O: Operation>(self, remote: &Arc<Remote>, budget: &Budget, op: O) -> Result<O::Out> {
+        let spending = remote.admit(budget, &op)?;
+        let limit = spending.limit;
         let result = if remote.capabilities.bounded || remote.capabilities.discards {
-            op.run(&*remote.backend)
+            match remote.deadline::<O>(limit) {
+                Some(until) => deadline::with(until, || op.run(&*remote.backend)),
+                None => op.run(&*remote.backend),
+            }
         } else {
             let backend = Arc::clone(&remote.backend);
-            waiting::run_blocking(&remote.pool, remote.limit, move || op.run(&*backend))
+            waiting::run_blocking(&remote.pool, limit, move || op.run(&*backend))
         };
+        spending.got::<O>(&result);
         remote.settle::<O>(result)
     }
 
@@ -53,21 +67,25 @@ impl Io for BlockingIo {
 }
 
 impl Io for AsyncIo {
-    async fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> Result<O::Out> {
-        remote.admit::<O>()?;
+    async fn call_within<O: Operation>(self, remote: &Arc<Remote>, budget: &Budget, op: O) -> Result<O::Out> {
+        let spending = remote.admit(budget, &op)?;
+        let limit = spending.limit;
         let result = if remote.capabilities.discards {
             op.run(&*remote.backend)
         } else if let Some(backend) = remote.backend.asynchronous() {
-            let answer = op.run_async(backend);
-            if remote.capabilities.bounded {
-                answer.await
-            } else {
-                waiting::within(remote.limit, answer).await
+            let mut answer = op.run_async(backend);
+            match (remote.capabilities.bounded, remote.deadline::<O>(limit)) {
+                (true, None) => answer.await,
+                (true, Some(until)) => {
+                    poll_fn(|context| deadline::with(until, || answer.as_mut().poll(context))).await
+                }
+                (false, _) => waiting::within(limit, answer).await,
             }
         } else {
             let backend = Arc::clone(&remote.backend);
-            waiting::run(&remote.pool, remote.limit, move || op.run(&*backend as &dyn Backend)).await
+            waiting::run(&remote.pool, limit, move || op.run(&*backend as &dyn Backend)).await
         };
+        spending.got::<O>(&result);
         remote.settle::<O>(result)
     }
 

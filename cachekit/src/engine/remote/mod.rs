@@ -1,6 +1,7 @@
 //! The way to a backend that stores bytes. Each operation passes a circuit breaker and has a time limit. It runs on the
 //! caller's thread where the backend keeps the limit itself, else on the threads of this cache.
 
+mod budget;
 mod io;
 mod ops;
 mod pool;
@@ -12,14 +13,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cachekit_backends::layers::ProcessConditional;
-use cachekit_backends::{Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, Result, Usage};
+use cachekit_backends::{
+    Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, Result, Usage, deadline,
+};
 use parking_lot::Mutex;
 
+pub(crate) use budget::Budget;
 pub(crate) use io::{AsyncIo, BlockingIo, Io, ready};
 pub(crate) use ops::{
     Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, GetMany, Keys, Operation, PutIf, Set, SetMany, TokenOf,
 };
 
+use budget::Spending;
 use pool::Pool;
 
 /// At least as many as there are kinds of errors.
@@ -72,11 +77,6 @@ impl Remote {
         self.capabilities
     }
 
-    /// The longest that one operation may take.
-    pub(crate) fn limit(&self) -> Duration {
-        self.limit
-    }
-
     /// The backend's name in errors.
     pub(crate) fn name(&self) -> &Cow<'static, str> {
         &self.name.backend
@@ -117,9 +117,19 @@ impl Remote {
         }
     }
 
-    /// Asks the breaker whether an operation may begin.
-    fn admit<O: Operation>(&self) -> Result<()> {
-        self.breaker.admit().map_err(|error| self.named::<O>(error))
+    /// Asks whether an operation may begin: its call has time left, and the breaker lets it pass.
+    fn admit<'b, O: Operation>(&self, budget: &'b Budget, op: &O) -> Result<Spending<'b>> {
+        // The breaker last: an operation that it admits tells it how it ended.
+        let spending = budget.begin(self, op).map_err(|error| self.named::<O>(error))?;
+        self.breaker.admit().map_err(|error| self.named::<O>(error))?;
+        Ok(spending)
+    }
+
+    /// The deadline of an operation that may take so long, for a backend that keeps it by itself. None where its own is right,
+    /// which spares a look at the clock.
+    fn deadline<O: Operation>(&self, limit: Duration) -> Option<Instant> {
+        // One operation may be many exchanges of their own.
+        (!O::IS_LONG && limit != self.limit).then(|| deadline::after(limit))
     }
 
     /// Tells the breaker how an operation ended.

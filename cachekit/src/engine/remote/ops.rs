@@ -6,18 +6,47 @@ use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPa
 pub(crate) trait Operation: Send + Sync + Sized + 'static {
     /// The method of [`Backend`] that it is.
     const NAME: &'static str;
+    /// Whether it is a number of exchanges that grows with the store, each of which has the time of an operation.
+    const IS_LONG: bool = false;
     type Out: Send + 'static;
+    /// How many bytes of values it carries to the backend.
+    fn bytes(&self) -> usize {
+        0
+    }
+    /// How many bytes of values its result carries.
+    fn bytes_of(_out: &Self::Out) -> usize {
+        0
+    }
     fn run(&self, backend: &dyn Backend) -> Result<Self::Out>;
     fn run_async<'a>(&'a self, backend: &'a dyn AsyncBackend) -> BoxFuture<'a, Result<Self::Out>>;
 }
 
+macro_rules! trait_of {
+    (long: $me:ident => $yes:expr) => {
+        const IS_LONG: bool = $yes;
+    };
+    (carries: $me:ident => $bytes:expr) => {
+        fn bytes(&self) -> usize {
+            let $me = self;
+            $bytes
+        }
+    };
+    (brings: $out:ident => $bytes:expr) => {
+        fn bytes_of($out: &Self::Out) -> usize {
+            $bytes
+        }
+    };
+}
+
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident = $method:literal($($field:ident: $type:ty),*) -> $out:ty = |$me:ident, $b:ident| $call:expr, async $acall:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $method:literal($($field:ident: $type:ty),*) -> $out:ty $([$size:ident: $value:ident => $bytes:expr])?
+        = |$me:ident, $b:ident| $call:expr, async $acall:expr;)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name { $(pub(crate) $field: $type),* }
         impl Operation for $name {
             const NAME: &'static str = $method;
             type Out = $out;
+            $(trait_of!($size: $value => $bytes);)?
             fn run(&self, $b: &dyn Backend) -> Result<$out> {
                 let $me = self;
                 $call
@@ -31,25 +60,26 @@ macro_rules! operations {
 }
 
 operations! {
-    GetMany = "get_many"(keys: Vec<String>) -> Vec<Option<Vec<u8>>> =
+    GetMany = "get_many"(keys: Vec<String>) -> Vec<Option<Vec<u8>>> [brings: out => out.iter().flatten().map(Vec::len).sum()] =
         |me, b| b.get_many(&refs(&me.keys)),
         async Box::pin(async move { b.get_many(&refs(&me.keys)).await });
-    Set = "set"(key: String, value: Vec<u8>, life: Ttl) -> () =
+    Set = "set"(key: String, value: Vec<u8>, life: Ttl) -> () [carries: me => me.value.len()] =
         |me, b| b.set(&me.key, &me.value, me.life),
         async b.set(&me.key, &me.value, me.life);
-    SetMany = "set_many"(items: Vec<(String, Vec<u8>)>, life: Ttl) -> () =
+    SetMany = "set_many"(items: Vec<(String, Vec<u8>)>, life: Ttl) -> ()
+        [carries: me => me.items.iter().map(|(_, value)| value.len()).sum()] =
         |me, b| b.set_many(&pairs(&me.items), me.life),
         async Box::pin(async move { b.set_many(&pairs(&me.items), me.life).await });
     Delete = "delete"(key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
     DeleteMany = "delete_many"(keys: Vec<String>) -> u64 =
         |me, b| b.delete_many(&refs(&me.keys)),
         async Box::pin(async move { b.delete_many(&refs(&me.keys)).await });
-    Clear = "clear"(prefix: String) -> () = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
-    Add = "add"(key: String, value: Vec<u8>, life: Ttl) -> bool =
+    Clear = "clear"(prefix: String) -> () [long: me => true] = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
+    Add = "add"(key: String, value: Vec<u8>, life: Ttl) -> bool [carries: me => me.value.len()] =
         |me, b| b.add(&me.key, &me.value, me.life),
         async b.add(&me.key, &me.value, me.life);
     TokenOf = "token"(key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
-    PutIf = "put_if"(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool =
+    PutIf = "put_if"(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool [carries: me => me.value.len()] =
         |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
         async b.put_if(&me.key, &me.value, me.life, me.token);
     DeleteIf = "delete_if"(key: String, token: Token) -> bool =
@@ -60,7 +90,8 @@ operations! {
         |me, b| b.keys(&me.prefix, me.at.as_ref()),
         async b.keys(&me.prefix, me.at.as_ref());
     /// An entry with the versions that it depends on.
-    Fetch = "fetch"(entry: String, versions: Vec<String>) -> Fetched =
+    Fetch = "fetch"(entry: String, versions: Vec<String>) -> Fetched
+        [brings: out => out.entry.as_ref().map_or(0, Vec::len)] =
         |me, b| b.fetch(&me.entry, &refs(&me.versions)),
         async Box::pin(async move { b.fetch(&me.entry, &refs(&me.versions)).await });
 }

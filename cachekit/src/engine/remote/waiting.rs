@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use cachekit_backends::{Error, ErrorKind, Result};
+use cachekit_backends::deadline::Extension;
+use cachekit_backends::{Error, ErrorKind, Result, deadline};
 
 use super::pool::{Job, Pool};
 use crate::engine::alarm::{self, Alarm, Expire};
@@ -19,6 +20,10 @@ use crate::engine::alarm::{self, Alarm, Expire};
 struct Cell<T> {
     slot: Mutex<Slot<T>>,
     done: Condvar,
+    /// When the caller leaves.
+    until: Instant,
+    /// The further time that the operation asks for.
+    extension: Arc<Extension>,
 }
 
 enum Slot<T> {
@@ -30,8 +35,18 @@ enum Slot<T> {
 }
 
 impl<T> Cell<T> {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { slot: Mutex::new(Slot::Waiting(None)), done: Condvar::new() })
+    fn new(limit: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            slot: Mutex::new(Slot::Waiting(None)),
+            done: Condvar::new(),
+            until: deadline::after(limit),
+            extension: Arc::default(),
+        })
+    }
+
+    /// When the caller leaves, with what the operation has asked for until now.
+    fn until(&self) -> Instant {
+        self.until.checked_add(self.extension.get()).unwrap_or(self.until)
     }
 
     fn lock(&self) -> MutexGuard<'_, Slot<T>> {
@@ -58,7 +73,10 @@ impl<T: Send> Expire for Cell<T> {
         let mut slot = self.lock();
         if let Slot::Waiting(waker) = &mut *slot {
             let waker = waker.take();
-            *slot = Slot::Taken;
+            // Otherwise the caller is woken to set another alarm.
+            if self.until() <= Instant::now() {
+                *slot = Slot::Taken;
+            }
             drop(slot);
             if let Some(waker) = waker {
                 waker.wake();
@@ -82,7 +100,8 @@ impl<T: Send + 'static, F: FnOnce() -> Result<T> + Send> Job for Pooled<T, F> {
         if self.is_awaited()
             && let Some(work) = self.work.take()
         {
-            self.cell.complete(work());
+            let result = deadline::extending(&self.cell.extension, work);
+            self.cell.complete(result);
         }
     }
 }
@@ -95,9 +114,10 @@ impl<T, F> Drop for Pooled<T, F> {
 
 fn start<T: Send + 'static>(
     pool: &Arc<Pool>,
+    limit: Duration,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<Arc<Cell<T>>> {
-    let cell = Cell::new();
+    let cell = Cell::new(limit);
     pool.spawn(Box::new(Pooled { cell: Arc::clone(&cell), work: Some(work) }))?;
     Ok(cell)
 }
@@ -112,12 +132,16 @@ pub(super) fn run_blocking<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let until = Instant::now() + limit;
-    let cell = start(pool, work)?;
-    let waits = |slot: &mut Slot<T>| matches!(slot, Slot::Waiting(_));
-    let left = until.saturating_duration_since(Instant::now());
-    let waited = cell.done.wait_timeout_while(cell.lock(), left, waits);
-    let (mut slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    let cell = start(pool, limit, work)?;
+    let mut slot = cell.lock();
+    loop {
+        let left = cell.until().saturating_duration_since(Instant::now());
+        if left.is_zero() || !matches!(*slot, Slot::Waiting(_)) {
+            break;
+        }
+        let waited = cell.done.wait_timeout(slot, left);
+        slot = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
     match mem::replace(&mut *slot, Slot::Taken) {
         Slot::Done(result) => result,
         _ => Err(late(limit)),
@@ -130,7 +154,7 @@ pub(super) async fn run<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let cell = start(pool, work)?;
+    let cell = start(pool, limit, work)?;
     Pending::new(cell, limit).await
 }
 
@@ -139,7 +163,7 @@ pub(super) async fn within<T: Send + 'static>(
     limit: Duration,
     answer: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let (mut answer, mut late) = (pin!(answer), Pending::new(Cell::new(), limit));
+    let (mut answer, mut late) = (pin!(answer), Pending::new(Cell::new(limit), limit));
     poll_fn(move |context| match answer.as_mut().poll(context) {
         Poll::Pending => Pin::new(&mut late).poll(context),
         ready @ Poll::Ready(_) => ready,
@@ -151,20 +175,26 @@ pub(super) async fn within<T: Send + 'static>(
 struct Pending<T> {
     cell: Arc<Cell<T>>,
     limit: Duration,
-    _alarm: Alarm,
+    /// Goes off at the time beside it.
+    alarm: (Instant, Alarm),
 }
 
 impl<T: Send + 'static> Pending<T> {
     fn new(cell: Arc<Cell<T>>, limit: Duration) -> Self {
-        let alarm = alarm::at(Instant::now() + limit, Arc::downgrade(&cell) as Weak<dyn Expire>);
-        Self { cell, limit, _alarm: alarm }
+        let alarm = Self::alarm(&cell);
+        Self { cell, limit, alarm }
+    }
+
+    fn alarm(cell: &Arc<Cell<T>>) -> (Instant, Alarm) {
+        let until = cell.until();
+        (until, alarm::at(until, Arc::downgrade(cell) as Weak<dyn Expire>))
     }
 }
 
-impl<T> Future for Pending<T> {
+impl<T: Send + 'static> Future for Pending<T> {
     type Output = Result<T>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // Wakers are foreign code: cloned before the lock is taken, and the one that is replaced dropped after it.
         let waker = context.waker().clone();
         let mut slot = self.cell.lock();
@@ -173,6 +203,9 @@ impl<T> Future for Pending<T> {
                 let before = before.replace(waker);
                 drop(slot);
                 drop(before);
+                if self.alarm.0 < self.cell.until() {
+                    self.alarm = Self::alarm(&self.cell);
+                }
                 return Poll::Pending;
             }
             done => mem::replace(done, Slot::Taken),
@@ -238,7 +271,7 @@ mod tests {
                 let _ = hang.lock().unwrap().recv();
                 Ok(())
             };
-            start(&pool, job).unwrap();
+            start(&pool, AMPLE, job).unwrap();
             begins.recv().unwrap();
         }
         for _ in 0..500 {
@@ -254,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_job_whose_caller_has_left_before_it_begins_is_not_run() {
-        let cell = Cell::new();
+        let cell = Cell::new(Duration::ZERO);
         let job = Box::new(Pooled {
             cell: Arc::clone(&cell),
             work: Some(|| -> Result<()> { panic!("it was run") }),
@@ -270,6 +303,19 @@ mod tests {
         let error = block_on(within::<()>(SHORT, std::future::pending())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert_eq!(block_on(within(AMPLE, std::future::ready(Ok(7)))).unwrap(), 7);
+    }
+
+    /// The job asks for more time after the limit, then returns well beyond it.
+    #[test]
+    fn a_job_has_the_further_time_that_it_asks_for() {
+        let job = || {
+            deadline::extend_for(640 << 20);
+            std::thread::sleep(SHORT * 5);
+            Ok(7)
+        };
+        let pool = Pool::new(1);
+        assert_eq!(run_blocking(&pool, SHORT, job).unwrap(), 7);
+        assert_eq!(block_on(run(&pool, SHORT, job)).unwrap(), 7);
     }
 
     #[test]

@@ -29,10 +29,6 @@ impl Remote {
         Arc::new(Self { backend })
     }
 
-    pub(crate) fn limit(&self) -> Duration {
-        Duration::MAX
-    }
-
     pub(crate) fn report(&self, _: &str, _: &Error) {}
 
     /// How many operations there were.
@@ -122,8 +118,26 @@ impl Backend for OneCell {
     }
 }
 
+/// The time of a call, which never ends here.
+#[derive(Debug, Default)]
+pub(crate) struct Budget;
+
+impl Budget {
+    pub(crate) fn is_left(&self, _: &Remote) -> bool {
+        true
+    }
+}
+
 pub(crate) trait Io: Copy + Send + Sync + 'static {
-    fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send;
+    fn call_within<O: Operation>(
+        self,
+        remote: &Arc<Remote>,
+        budget: &Budget,
+        op: O,
+    ) -> impl Future<Output = Result<O::Out>> + Send;
+    fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send {
+        async move { self.call_within(remote, &Budget, op).await }
+    }
     fn wait(self, wait: Wait, limit: Duration) -> impl Future<Output = Option<Waited>> + Send;
 }
 
@@ -134,7 +148,7 @@ pub(crate) struct BlockingIo;
 pub(crate) struct AsyncIo;
 
 impl Io for BlockingIo {
-    async fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> Result<O::Out> {
+    async fn call_within<O: Operation>(self, remote: &Arc<Remote>, _: &Budget, op: O) -> Result<O::Out> {
         op.run(&remote.backend)
     }
 
@@ -144,7 +158,7 @@ impl Io for BlockingIo {
 }
 
 impl Io for AsyncIo {
-    async fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> Result<O::Out> {
+    async fn call_within<O: Operation>(self, remote: &Arc<Remote>, _: &Budget, op: O) -> Result<O::Out> {
         shuttle::future::yield_now().await;
         op.run(&remote.backend)
     }
