@@ -31,13 +31,13 @@ impl Store {
 fn files_take_no_more_than_the_bound_whatever_is_written() {
     let store = store();
     let lengths = [10, 5_000, 100_000, 4_000, 70_000, 0, 200_000, 8_000];
-    for round in 0..6u32 {
+    for round in 0..6 {
+        // Each key is written with several lengths: its file grows, shrinks, and gets room for a second value.
         for (i, length) in lengths.iter().cycle().take(40).enumerate() {
-            // Each key is written with other lengths: it grows, shrinks, and gets room for a second value.
-            let key = (i as u32 * 7 + round) % 30;
-            store.fs.set(&key.to_string(), &vec![7; *length], None).unwrap();
+            let key = (i / 3).to_string();
+            store.fs.set(&key, &vec![7; length + round], None).unwrap();
             store.is_right();
-            assert_eq!(store.fs.get(&key.to_string()).unwrap().unwrap().len(), *length);
+            assert_eq!(store.fs.get(&key).unwrap().unwrap().len(), length + round);
         }
     }
     assert!(store.fs.evictions.load(std::sync::atomic::Ordering::Relaxed) > 0);
@@ -55,7 +55,7 @@ fn small_entries_fill_the_bound_to_the_last_block_and_make_room_for_a_large_one(
         store.fs.set(&i.to_string(), b"v", None).unwrap();
     }
     assert_eq!(store.present(), Amount { entries: 64, blocks: 64 });
-    store.fs.set("large", &vec![7; 60 * BLOCK as usize], None).unwrap();
+    store.fs.set("large", &vec![7; 60 * 4096], None).unwrap();
     store.is_right();
     assert!(store.fs.get("large").unwrap().is_some() && store.entries() == 4, "the oldest went");
     assert!(store.fs.get("99").unwrap().is_some());
@@ -64,7 +64,8 @@ fn small_entries_fill_the_bound_to_the_last_block_and_make_room_for_a_large_one(
 #[test]
 fn an_entry_that_is_heavier_than_the_bound_is_not_kept_and_leaves_nothing_old_in_its_place() {
     let store = store();
-    let (fits, heavy) = (vec![7; MOST as usize - 100], vec![7; MOST as usize]);
+    let most = usize::try_from(MOST).unwrap();
+    let (fits, heavy) = (vec![7; most - 100], vec![7; most]);
     store.fs.set("other", b"v", None).unwrap();
     store.fs.set("k", b"old", None).unwrap();
     store.fs.set("k", &heavy, None).unwrap();
