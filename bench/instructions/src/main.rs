@@ -1,9 +1,11 @@
-//! Hits for `callgrind` to count: `cachekit-instructions ROW HITS`. See `bench/check-instructions`.
+//! Hits for `callgrind` to count, `cachekit-instructions ROW HITS`, and for `lackey` to trace, `cachekit-instructions ROW mark`.
+//! See `bench/check-instructions`.
 
 use std::hint::black_box;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -41,36 +43,85 @@ async fn later(x: u64) -> u64 {
     x.wrapping_mul(3)
 }
 
-fn repeat<T>(hits: u64, mut once: impl FnMut(u64) -> T) {
+/// What is done with a row.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// So many hits, whose instructions are counted.
+    Repeat(u64),
+    /// A few hits, each between two marks in the trace of memory accesses.
+    Mark,
+}
+
+/// How many changes of one place in a row are a mark.
+const MARK: u64 = 8;
+/// How many hits are marked, and of how many keys.
+const MARKED: u64 = 64;
+
+/// Changes one place so often that a trace shows where it is. Stores alone would be merged.
+#[inline(always)]
+fn mark() {
+    static PLACE: AtomicU64 = AtomicU64::new(0);
+    for _ in 0..MARK {
+        PLACE.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs a row that calls with one key where instructions are counted: with many, the secret of the process decides which of them
+/// share a bucket.
+fn run<T>(mode: Mode, once: impl FnMut(u64) -> T) {
+    run_with(mode, |_| 7, once);
+}
+
+fn run_with<T>(mode: Mode, key: impl Fn(u64) -> u64, mut once: impl FnMut(u64) -> T) {
     black_box(once(0));
     // The first hit starts the thread of the cache's clock. Until it ticks, hits read the system's clock; under callgrind,
     // which runs one thread at a time, that could go on for long.
     black_box(once(0));
     std::thread::sleep(Duration::from_millis(50));
-    for i in 0..hits {
-        black_box(once(black_box(i)));
+    match mode {
+        Mode::Repeat(hits) => {
+            for i in 0..hits {
+                black_box(once(black_box(key(i))));
+            }
+        }
+        Mode::Mark => {
+            // The first hits of an entry mark its use.
+            for i in 0..4 * MARKED {
+                black_box(once(black_box(i % MARKED)));
+            }
+            for i in 0..MARKED {
+                mark();
+                black_box(once(black_box(i)));
+                mark();
+            }
+        }
     }
 }
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let row = arguments.next().unwrap_or_default();
-    let Some(hits) = arguments.next().and_then(|text| text.parse().ok()) else {
-        eprintln!("usage: cachekit-instructions ROW HITS");
+    let mode = match arguments.next() {
+        Some(text) if text == "mark" => Some(Mode::Mark),
+        Some(text) => text.parse().ok().map(Mode::Repeat),
+        None => None,
+    };
+    let Some(mode) = mode else {
+        eprintln!("usage: cachekit-instructions ROW HITS|mark");
         return ExitCode::FAILURE;
     };
     let person = Person { id: 5 };
     match row.as_str() {
         // Nothing but the loop.
-        "empty" => repeat(hits, |i| i),
-        "u64" => repeat(hits, |_| number(7)),
-        "u64_1024_keys" => repeat(hits, |i| number(i % 1024)),
-        "two_str" => repeat(hits, |_| texts(black_box("user-0042@example.org"), black_box("role-7"))),
-        "method_string" => repeat(hits, |_| black_box(&person).label(black_box(7))),
-        "arc_1kib" => repeat(hits, |_| shared(7)),
+        "empty" => run(mode, |i| i),
+        "u64" => run(mode, number),
+        "u64_1024_keys" => run_with(mode, |i| i % 1024, number),
+        "two_str" => run(mode, |_| texts(black_box("user-0042@example.org"), black_box("role-7"))),
+        "method_string" => run(mode, |i| black_box(&person).label(i as u32)),
+        "arc_1kib" => run(mode, shared),
         "async_u64" => {
             let mut context = Context::from_waker(Waker::noop());
-            repeat(hits, |_| pin!(later(7)).poll(&mut context).is_ready());
+            run(mode, |i| pin!(later(i)).poll(&mut context).is_ready());
         }
         unknown => {
             eprintln!("there is no row `{unknown}`");
