@@ -1,7 +1,5 @@
 //! The bound of bytes.
 
-#![expect(clippy::cast_possible_truncation, reason = "small numbers")]
-
 use super::*;
 use crate::filesystem::bounds::{Amount, BLOCK, blocks};
 
