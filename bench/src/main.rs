@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --manifest-path bench/Cargo.toml` runs every row, prints the table and writes it and its chart to
 //! the book. With the names of groups after `--` it runs and prints these alone: `hits`, `values`, `threads`, `misses`,
-//! `ratio`, `memory`, `files`, `remote`, `template`, `views`, `compile`. `remote` needs `redis-server` and `memcached`.
+//! `stores`, `ratio`, `memory`, `files`, `remote`, `template`, `views`, `compile`. `remote` needs `redis-server` and `memcached`.
 
 mod chart;
 mod machine;
@@ -16,7 +16,7 @@ use report::Row;
 
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("hits", || {
         let (numbers, many, texts) = (rows::hits::numbers(), rows::many::rows(), rows::hits::texts());
         [numbers, many, texts, rows::method::rows(), rows::asynchronous::rows()]
@@ -27,6 +27,7 @@ const GROUPS: [Group; 11] = [
     ("values", rows::values::rows),
     ("threads", rows::threads::rows),
     ("misses", rows::misses::rows),
+    ("stores", rows::stores::rows),
     ("ratio", rows::ratio::rows),
     ("memory", rows::memory::rows),
     ("files", rows::files::rows),

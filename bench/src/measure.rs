@@ -47,6 +47,11 @@ impl<'a> Contest<'a> {
         self
     }
 
+    /// Lets each entrant run so often before anything is measured: once for each key.
+    pub fn fill(&mut self, count: u64) {
+        self.entrants.iter_mut().for_each(|entrant| (entrant.batch)(count));
+    }
+
     /// Warms up and measures; nanoseconds per run.
     pub fn run(mut self) -> Rounds {
         let sizes: Vec<u64> = self.entrants.iter_mut().map(Entrant::warm_up).collect();

@@ -89,6 +89,13 @@ impl Row {
         self.check(Check::at_most(rounds.ratio("ours", peer), limit, peer))
     }
 
+    /// Adds the goal that our number is at most `limit` times that of the best peer.
+    pub fn fastest(self, limit: f64) -> Self {
+        let Some((name, best)) = self.best().cloned() else { return self };
+        let ratio = self.ours / best;
+        self.check(Check::at_most(ratio, limit, &format!("the fastest peer ({name})")))
+    }
+
     /// The best of the peers.
     pub fn best(&self) -> Option<&(String, f64)> {
         self.peers.iter().min_by(|a, b| if self.more { b.1.total_cmp(&a.1) } else { a.1.total_cmp(&b.1) })

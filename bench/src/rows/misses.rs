@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::hits::{self, BOUNDED, triple};
-use super::{moka, quick};
+use super::peers::{CACHET, Cachet};
+use super::{CAPACITY, moka, quick};
 use crate::measure::Contest;
 use crate::report::Row;
 
@@ -13,7 +14,7 @@ use crate::report::Row;
 static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
 
 pub fn rows() -> Vec<Row> {
-    let (moka, quick) = (moka(), quick());
+    let (moka, quick, cachet) = (moka(), quick(), Cachet::new(CAPACITY));
     let base = NEXT.fetch_add(1 << 40, Ordering::Relaxed);
     let key = |i: u64| base + i;
     let rounds = Contest::new()
@@ -23,6 +24,7 @@ pub fn rows() -> Vec<Row> {
         .enter("concurrent_cached, max_size + ttl_secs", |i| hits::concurrent_bounded(key(i)))
         .enter("memoize, shared, capacity + time", |i| hits::memoize_shared_bounded(key(i)))
         .enter("moka get_with", |i| moka.get_with(key(i), || triple(key(i))))
+        .enter(CACHET, |i| cachet.get(key(i)))
         .enter("quick_cache", |i| quick.get_or_insert_with(&key(i), || Ok::<_, Infallible>(triple(key(i)))))
         .run();
     vec![
