@@ -115,6 +115,24 @@ pub fn uncached(input: TokenStream) -> TokenStream {
     call::expand(Operation::Uncached, input.into()).into()
 }
 
+#[doc = include_str!("docs/prime.md")]
+#[proc_macro]
+pub fn prime(input: TokenStream) -> TokenStream {
+    call::expand(Operation::Prime, input.into()).into()
+}
+
+#[doc = include_str!("docs/traced.md")]
+#[proc_macro]
+pub fn traced(input: TokenStream) -> TokenStream {
+    call::expand(Operation::Traced, input.into()).into()
+}
+
+#[doc = include_str!("docs/explain.md")]
+#[proc_macro]
+pub fn explain(input: TokenStream) -> TokenStream {
+    call::expand(Operation::Explain, input.into()).into()
+}
+
 #[doc = include_str!("docs/derive.md")]
 #[proc_macro_derive(CacheKey, attributes(cache_key))]
 pub fn derive_cache_key(input: TokenStream) -> TokenStream {

@@ -64,11 +64,13 @@ pub use cachekit_backends::{
     register_backend, ttl_millis,
 };
 pub use cachekit_macros::{
-    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, invalidates, memoize, peek,
-    refresh, stats, uncached,
+    CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, explain, invalidates, memoize,
+    peek, prime, refresh, stats, traced, uncached,
 };
 pub use call::policy::{Keepable, Storable};
+pub use call::trace::{How, Outcome, Tier};
 pub use engine::stats::{CacheStats, FunctionStats};
+pub use memo::explain::{Explanation, Finding};
 pub use memo::{FunctionInfo, Functions, delete_memoized_named, functions};
 #[cfg(feature = "tower")]
 pub use web::{CacheLayer, RequestScopeLayer};

@@ -3,7 +3,6 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-pub use crate::Timeout;
 pub use crate::cache::Cache;
 pub use crate::call::arguments::{
     ArgHash, ArgNone, HashAlone, KeyPart, NotDebug, NotHash, TellsApart, arg, arg_debug, arg_hash,
@@ -13,6 +12,7 @@ pub use crate::call::judge::{as_said, err_of, none_of, of_err, of_none, of_value
 pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
 };
+pub use crate::call::trace::{Outcome, traced};
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
 pub use crate::memo::function::{Async, Blocking, Handle, Site};
@@ -23,9 +23,11 @@ pub use crate::memo::lookup::{
     probe, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own};
+pub use crate::memo::prime::prime;
 pub use crate::memo::view::{ViewKey, ViewPath};
 pub use crate::program::Declared;
 pub use crate::program::list::site;
+pub use crate::{Result, Timeout};
 
 use crate::call::request;
 use crate::memo::function::Scope;

@@ -16,6 +16,7 @@ pages! {
     methods: "docs/src/guide/methods.md",
     async_functions: "docs/src/guide/async.md",
     deleting: "docs/src/guide/deleting.md",
+    seeing: "docs/src/guide/seeing.md",
     cache: "docs/src/guide/cache.md",
     configuration: "docs/src/guide/configuration.md",
     redis: "docs/src/guide/redis.md",

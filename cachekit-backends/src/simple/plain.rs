@@ -110,6 +110,17 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         self.0.get_surely(self.0.contents.0.hash(key), key, &mut ())
     }
 
+    /// When the entry of a call expires, by the monotonic clock; none if there is no live one. Takes the lock.
+    pub(super) fn expiry(&self, call: &PlainCall<K>) -> Option<u64> {
+        let mut found = None;
+        let look = |old: Option<([u64; V], u64)>| {
+            found = old.map(|(_, expiry)| expiry);
+            None
+        };
+        self.0.update(self.subject(call), |_| true, look, &mut ());
+        found
+    }
+
     pub(super) fn store(
         &self,
         call: &PlainCall<K>,

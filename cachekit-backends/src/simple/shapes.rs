@@ -103,6 +103,15 @@ macro_rules! shapes {
                 }
             }
 
+            /// When the entry of a key expires, by the monotonic clock; none if there is no live one. Takes the lock.
+            pub fn expiry(&self, key: &PlainKey) -> Option<u64> {
+                match self {
+                    $(Self::$name(table) => {
+                        table.expiry(&PlainCall { key: first(&key.words), instance: key.instance })
+                    })*
+                }
+            }
+
             /// Removes a key. Returns whether a live entry was there.
             pub fn remove(&self, key: &PlainKey) -> bool {
                 match self {

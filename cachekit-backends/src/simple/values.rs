@@ -257,6 +257,16 @@ impl Values {
         left.extend(numbers.into_iter().filter_map(|number| self.slab().take(number)));
     }
 
+    /// When the entry of a call expires, by the monotonic clock; none if there is no live one. Takes the lock.
+    pub fn expiry(&self, call: &ValueCall) -> Option<u64> {
+        let mut found = None;
+        self.update(call, |old| {
+            found = old.map(|(_, expiry)| expiry);
+            None
+        });
+        found
+    }
+
     fn store(
         &self,
         call: &ValueCall,

@@ -3,7 +3,7 @@
 pub(crate) mod target;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Token};
@@ -20,6 +20,9 @@ pub(crate) enum Operation {
     Stats,
     Refresh,
     Uncached,
+    Traced,
+    Explain,
+    Prime,
 }
 
 impl Operation {
@@ -31,6 +34,9 @@ impl Operation {
             Self::Stats => "stats",
             Self::Refresh => "refresh",
             Self::Uncached => "uncached",
+            Self::Traced => "traced",
+            Self::Explain => "explain",
+            Self::Prime => "prime",
         }
     }
 
@@ -40,7 +46,10 @@ impl Operation {
             Self::DeleteVersion => "delete_version",
             Self::Peek => "peek",
             Self::Stats => "stats",
+            Self::Explain => "explain",
             Self::Refresh | Self::Uncached => "run",
+            Self::Traced => "traced",
+            Self::Prime => "prime",
         }
     }
 }
@@ -56,17 +65,56 @@ pub(crate) fn expand(operation: Operation, tokens: TokenStream) -> TokenStream {
         }
         let target = Target::parse(input, operation.name())?;
         let comma: Option<Token![,]> = input.parse()?;
-        if comma.is_none() && !input.is_empty() {
+        let value = operation == Operation::Prime && input.peek(Token![=>]);
+        if comma.is_none() && !input.is_empty() && !value {
             return Err(input.error("expected `,` and the arguments"));
         }
-        let arguments = Arguments::parse_terminated(input)?;
-        generate(operation, &target, &arguments)
+        let (arguments, value) = if operation == Operation::Prime {
+            let (arguments, value) = primed(input, &target)?;
+            (arguments, Some(value))
+        } else {
+            (Arguments::parse_terminated(input)?, None)
+        };
+        generate(operation, &target, &arguments, value.as_ref())
     };
     // An expression, so that the only error is this one.
     parser.parse2(tokens).unwrap_or_else(|error| error.to_compile_error())
 }
 
-fn generate(operation: Operation, target: &Target, arguments: &Arguments) -> syn::Result<TokenStream> {
+/// Reads `arguments.. => value`.
+fn primed(input: ParseStream<'_>, target: &Target) -> syn::Result<(Arguments, TokenStream)> {
+    let mut arguments = Arguments::new();
+    while !input.is_empty() && !input.peek(Token![=>]) {
+        arguments.push(input.parse()?);
+        if input.peek(Token![,]) {
+            arguments.push_punct(input.parse()?);
+        } else {
+            break;
+        }
+    }
+    let usage =
+        || format!("give the value after `=>`: write `prime!({}, arguments.. => value)`", target.display());
+    if !input.peek(Token![=>]) {
+        return Err(input.error(usage()));
+    }
+    input.parse::<Token![=>]>()?;
+    if input.is_empty() {
+        return Err(input.error(usage()));
+    }
+    let value: Expr = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    if !input.is_empty() {
+        return Err(input.error("one value is stored: expected `)`"));
+    }
+    Ok((arguments, value.into_token_stream()))
+}
+
+fn generate(
+    operation: Operation,
+    target: &Target,
+    arguments: &Arguments,
+    value: Option<&TokenStream>,
+) -> syn::Result<TokenStream> {
     let name = operation.name();
     let method = Ident::new(operation.method(), located(target.span()));
     match operation {
@@ -87,10 +135,11 @@ fn generate(operation: Operation, target: &Target, arguments: &Arguments) -> syn
             whole(name, target, &method)
         }
         Operation::Delete if arguments.is_empty() => whole(name, target, &method),
-        Operation::Delete | Operation::Peek => {
+        Operation::Delete | Operation::Peek | Operation::Explain => {
             let key = target.call("key", arguments, None);
             Ok(quote_spanned!(located(target.span())=> #key.#method()))
         }
+        Operation::Traced | Operation::Prime => Ok(target.call(operation.method(), arguments, value)),
         Operation::Refresh | Operation::Uncached => {
             // `Op` by its number: the path of cachekit isn't known here.
             let number = if operation == Operation::Refresh { 1_u8 } else { 2_u8 };

@@ -173,7 +173,7 @@ fn ungrouped(expression: Expr) -> Expr {
 fn target_tokens(input: ParseStream<'_>) -> syn::Result<Vec<TokenTree>> {
     let mut tokens: Vec<TokenTree> = Vec::new();
     let mut angles = 0_usize;
-    while !input.is_empty() && (angles > 0 || !input.peek(Token![,])) {
+    while !input.is_empty() && (angles > 0 || !(input.peek(Token![,]) || input.peek(Token![=>]))) {
         let token: TokenTree = input.parse()?;
         let last = tokens.last().and_then(punct);
         match punct(&token) {

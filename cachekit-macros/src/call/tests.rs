@@ -37,6 +37,16 @@ fn every_operation_goes_through_a_sibling() {
         (Operation::DeleteVersion, "x.m", "x.__cachekit_instance_m().delete_version()"),
         (Operation::Refresh, "f, 1", "f::__cachekit_run(1,::core::convert::From::from(1u8))"),
         (Operation::Uncached, "f", "f::__cachekit_run(::core::convert::From::from(2u8))"),
+        (Operation::Explain, "f, 1", "f::__cachekit_key(1).explain()"),
+        (Operation::Traced, "x.m, 1", "x.__cachekit_traced_m(1)"),
+        (Operation::Prime, "f => 5", "f::__cachekit_prime(5)"),
+        (Operation::Prime, "f, 1, &b, => 5,", "f::__cachekit_prime(1,&b,5)"),
+        (
+            Operation::Prime,
+            "T::m, &x, 1 => if a { 2 } else { 3 }",
+            "T::__cachekit_prime_m(&x,1,ifa{2}else{3})",
+        ),
+        (Operation::Prime, "f::<fn(u8) -> u8>, |a| a => 1", "f::__cachekit_prime::<fn(u8)->u8>(|a|a,1)"),
         (Operation::Refresh, "x.m, 1,", "x.__cachekit_run_m(1,::core::convert::From::from(1u8))"),
     ] {
         assert_eq!(of(operation, source), expected, "{source}");
@@ -53,6 +63,9 @@ fn mistakes_say_what_to_write() {
         (Operation::Delete, "f::<u32>", "allinstantiationstogether:write`delete_memoized!(f)`"),
         (Operation::DeleteVersion, "f, 1", "write`delete_memoized!(function,arguments..)`"),
         (Operation::Stats, "f, 1", "byfunction"),
+        (Operation::Prime, "f, 1", "write`prime!(f,arguments..=>value)`"),
+        (Operation::Prime, "f, 1 =>", "write`prime!(f,arguments..=>value)`"),
+        (Operation::Prime, "f, 1 => 2, 3", "onevalueisstored"),
         (Operation::Delete, "f; 1", "`delete_memoized!"),
         (Operation::Delete, "1 + 2", "expectedafunction"),
         (Operation::Delete, "&f", "without`&`"),

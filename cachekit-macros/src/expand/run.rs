@@ -55,6 +55,26 @@ pub(super) fn body(
     }
 }
 
+/// The statements of the function that stores a value in the place of the body's.
+pub(super) fn prime(model: &Model, handle: &TokenStream, value: &Ident) -> TokenStream {
+    let Model { private, returns, .. } = model;
+    let references = if has_expressions(model) { key::pattern_references(model) } else { TokenStream::new() };
+    let (parts, instance, policy) = (key::parts(model), key::instance(model), key::policy(model));
+    let (options, question) = (options(model), question(model));
+    let value = match model.flavor {
+        Flavor::Memoize => quote!(#value),
+        Flavor::Cached => quote!(#private::Returns::<#returns>::NEW.__cachekit_ready(#value)),
+    };
+    let (method, wait) =
+        if model.is_async() { (quote!(store_async), Some(quote!(.await))) } else { (quote!(store), None) };
+    quote! {
+        #references
+        let __cachekit_policy = #policy;
+        #private::prime(#handle, __cachekit_policy, &#parts, &#instance, #options)?
+            .#method(__cachekit_policy, #question, #value) #wait
+    }
+}
+
 /// The functions that have the body of an async function whose arguments own what they are made of.
 pub(super) struct OwnedPaths {
     /// From the arguments to the value, judged or not.

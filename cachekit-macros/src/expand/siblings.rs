@@ -57,25 +57,32 @@ pub(super) fn companion(model: &Model, name: &Ident) -> TokenStream {
 
 /// The user's function, whose body is a call of `run`.
 pub(super) fn outer(model: &Model) -> TokenStream {
-    let Model { vis, sig, private, .. } = model;
+    let Model { vis, sig, .. } = model;
     let attrs = model.attrs.iter().map(expect_as_allow);
     let signature = signature(model, sig.clone(), Bindings::Outer, None);
+    let run = call_of_run(model, &quote!(Call));
+    let names = underscored(model);
+    quote! {
+        #(#attrs)*
+        #names
+        #vis #signature {
+            #run
+        }
+    }
+}
+
+/// The call of `run` with the arguments of a function that has the same, waited for.
+fn call_of_run(model: &Model, operation: &TokenStream) -> TokenStream {
+    let private = &model.private;
     let run = path(model, "run");
-    let generics = turbofish(sig);
+    let generics = turbofish(&model.sig);
     let receiver = model.receiver.as_ref().map(|receiver| {
         let token = &receiver.token;
         quote!(#token,)
     });
     let arguments = model.arguments.iter().map(|argument| &argument.name);
     let wait = model.is_async().then(|| quote!(.await));
-    let names = underscored(model);
-    quote! {
-        #(#attrs)*
-        #names
-        #vis #signature {
-            #run #generics (#receiver #(#arguments,)* #private::Op::Call) #wait
-        }
-    }
+    quote!(#run #generics (#receiver #(#arguments,)* #private::Op::#operation) #wait)
 }
 
 /// All siblings, as items of an impl block.
@@ -100,6 +107,8 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let key = key_sibling(model, "key");
     let run = run_sibling(model);
     let owned = model.owned.then(|| owned_siblings(model));
+    let traced = traced_sibling(model);
+    let prime = prime_sibling(model);
     quote! {
         #hidden
         #vis fn #handle_name() -> #private::Handle<#mode> {
@@ -110,6 +119,8 @@ pub(super) fn all(model: &Model) -> TokenStream {
         #key
         #run
         #owned
+        #traced
+        #prime
     }
 }
 
@@ -211,6 +222,46 @@ fn run_sibling(model: &Model) -> TokenStream {
     quote! {
         #hidden
         #(#lints)*
+        #vis #signature {
+            #body
+        }
+    }
+}
+
+/// The call that returns an `Outcome`. Inline, so that it is compiled only where it is used.
+fn traced_sibling(model: &Model) -> TokenStream {
+    let Model { private, vis, sig, returns, .. } = model;
+    let hidden = hidden(model);
+    let mut outer = sig.clone();
+    outer.ident = sibling(model, "traced");
+    outer.output = returning(quote!(#private::Outcome<#returns>));
+    let signature = signature(model, outer, Bindings::Outer, None);
+    let run = call_of_run(model, &quote!(Traced));
+    quote! {
+        #hidden
+        #[inline]
+        #vis #signature {
+            #private::traced(#run)
+        }
+    }
+}
+
+/// The call that stores a value. Inline, as above.
+fn prime_sibling(model: &Model) -> TokenStream {
+    let Model { private, vis, sig, returns, .. } = model;
+    let hidden = hidden(model);
+    let value = Ident::new("__cachekit_value", Span::mixed_site());
+    let mut inner = sig.clone();
+    inner.ident = sibling(model, "prime");
+    inner.output = returning(quote!(#private::Result<()>));
+    let signature =
+        signature(model, inner, Bindings::Outer, Some((value.clone(), returns.to_token_stream())));
+    let handle = path(model, "handle");
+    let body = run::prime(model, &quote!(#handle()), &value);
+    quote! {
+        #hidden
+        #[allow(unused_variables, clippy::needless_pass_by_value)]
+        #[inline]
         #vis #signature {
             #body
         }

@@ -273,11 +273,7 @@ impl Engine {
 
     pub(super) async fn ttl<D: Io>(&self, io: D, key: &str) -> Result<Option<Timeout>> {
         let Some(remote) = &self.remote else {
-            let mut found = None;
-            self.objects().update(&Place::object_key(self, key).to_call(0), |old| {
-                found = old.map(|(_, expiry)| expiry);
-                None
-            });
+            let found = self.objects().expiry(&Place::object_key(self, key).to_call(0));
             let Some(expiry) = found else { return Ok(None) };
             let left = || Duration::from_millis(expiry.saturating_sub(self.clock.monotonic()).max(1));
             return Ok(Some(if expiry == u64::MAX { Timeout::Never } else { Timeout::After(left()) }));

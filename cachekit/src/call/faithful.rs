@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use cachekit_backends::{Error, ErrorKind, Result};
 
+use super::failure;
 use super::inputs::Call;
 use super::likeness::Comparison;
 use super::policy::{Envelope, Opened, Policy, Storable};
@@ -58,6 +59,7 @@ pub(super) fn comes_back<R>(
         return true;
     }
     let Err(error) = (policy.check)(envelope, bytes, output) else { return true };
+    failure::note(&error);
     call.count(Event::Error);
     if checks.failed() {
         tracing::warn!(target: "cachekit", kind = ?error.kind(), "a call goes on without the cache: {error}");

@@ -2,10 +2,12 @@
 
 use cachekit_backends::{Error, Fetched, Result, Version, combine};
 
+use super::failure;
 use super::inputs::Call;
 use super::place::Place;
 use super::policy::{Envelope, Opened, Policy};
 use super::sharing;
+use super::times::Times;
 use crate::engine::flight::Key;
 use crate::engine::remote::{Fetch, GetMany, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
@@ -16,6 +18,8 @@ pub(super) struct Look {
     /// How many computations of the entry had ended before.
     pub(super) since: u64,
     seen: Seen,
+    /// The bytes of the entry on the backend, for [`times`](Self::times).
+    entry: Option<Vec<u8>>,
 }
 
 enum Seen {
@@ -43,13 +47,18 @@ impl Look {
                 } else {
                     stored_locally(engine, call.function, policy, key, table)
                 };
-                (value, Self { since, seen: Seen::All(snapshot) })
+                (value, Self { since, seen: Seen::All(snapshot), entry: None })
             }
             Place::Remote { entry, versions, .. } => {
-                let (value, seen) = look_remotely(io, call, policy, entry, versions).await;
-                (value, Self { since, seen })
+                let (value, seen, bytes) = look_remotely(io, call, policy, entry, versions).await;
+                (value, Self { since, seen, entry: bytes })
             }
         }
+    }
+
+    /// The times of the entry that the look found.
+    pub(super) fn times(&self, engine: &Engine, place: &Place) -> Times {
+        place.times(engine, self.entry.as_deref())
     }
 
     /// Returns what the look says about the validity of a value that is computed after it. Asks the backend for the token,
@@ -83,9 +92,9 @@ async fn look_remotely<R, D: Io>(
     policy: &Policy<R>,
     entry: &str,
     versions: &[String],
-) -> (Option<R>, Seen) {
+) -> (Option<R>, Seen, Option<Vec<u8>>) {
     let down = Seen::All(Snapshot::Remote(None));
-    let Some(remote) = &call.engine.remote else { return (None, down) };
+    let Some(remote) = &call.engine.remote else { return (None, down, None) };
     let fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
     let fetched = io.call_within(remote, &call.budget, fetch).await;
     #[cfg(feature = "tower")]
@@ -97,7 +106,7 @@ async fn look_remotely<R, D: Io>(
         Ok(fetched) => fetched,
         Err(error) => {
             survived(call, remote, &error);
-            return (None, down);
+            return (None, down, None);
         }
     };
     let generation = combine(&fetched.versions);
@@ -106,7 +115,7 @@ async fn look_remotely<R, D: Io>(
         None => Seen::Generation(generation),
     };
     if call.refresh {
-        return (None, seen);
+        return (None, seen, None);
     }
     let value = match open(&call.engine, policy, entry, &fetched) {
         Some(Opened::Value(value)) => Some(value),
@@ -116,10 +125,15 @@ async fn look_remotely<R, D: Io>(
         }
         Some(Opened::Gone) | None => None,
     };
-    (value, seen)
+    (value, seen, fetched.entry)
 }
 
-fn open<R>(engine: &Engine, policy: &Policy<R>, entry: &str, fetched: &Fetched) -> Option<Opened<R>> {
+pub(crate) fn open<R>(
+    engine: &Engine,
+    policy: &Policy<R>,
+    entry: &str,
+    fetched: &Fetched,
+) -> Option<Opened<R>> {
     let generation = combine(&fetched.versions);
     let envelope = Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false };
     fetched.entry.as_deref().map(|bytes| (policy.open)(&envelope, bytes))
@@ -127,12 +141,13 @@ fn open<R>(engine: &Engine, policy: &Policy<R>, entry: &str, fetched: &Fetched) 
 
 /// Counts and logs an error that a call survives.
 pub(super) fn survived(call: &Call<'_>, remote: &Remote, error: &Error) {
+    failure::note(error);
     call.count(Event::Error);
     remote.report("a call goes on without the cache", error);
 }
 
 /// Looks a recorded key up in the in-process store.
-fn stored_locally<R>(
+pub(crate) fn stored_locally<R>(
     engine: &Engine,
     function: u32,
     policy: &Policy<R>,

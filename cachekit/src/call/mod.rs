@@ -18,6 +18,7 @@ mod aside;
 pub(crate) mod delete;
 #[cfg(feature = "tower")]
 pub(crate) mod dependencies;
+pub(crate) mod failure;
 pub(crate) mod faithful;
 mod inputs;
 pub(crate) mod judge;
@@ -30,13 +31,16 @@ pub(crate) mod request;
 pub(crate) mod round;
 pub(crate) mod sharing;
 pub(crate) mod store;
+mod times;
+pub(crate) mod trace;
 pub(crate) mod view_argument;
 pub(crate) mod weight;
 mod words;
 
 pub(crate) use inputs::Call;
-pub(crate) use look::peek;
+pub(crate) use look::{open, peek, stored_locally};
 pub(crate) use place::{
     Identity, Instance, Place, has_instances, object_entry, object_key_in, object_key_of, version_key_of,
 };
 pub(crate) use round::{Outcome, Round, Source};
+pub(crate) use times::Times;

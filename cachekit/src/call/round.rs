@@ -10,6 +10,7 @@ use super::place::Place;
 use super::policy::Policy;
 use super::sharing;
 use super::store::Duty;
+use super::trace::{self, How, Trace};
 use crate::engine::flight::{Role, Wait, Waited};
 #[cfg(feature = "tower")]
 use crate::engine::remote::Budget;
@@ -34,6 +35,8 @@ pub(crate) struct Round<'a> {
     flight_timeout: Duration,
     /// When the first of them began.
     waits: Option<Instant>,
+    /// Whether the source of the value is noted, for `traced!`.
+    traced: bool,
 }
 
 enum State {
@@ -89,7 +92,20 @@ impl<R, D> Outcome<R, D> {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
-        Self { call, place, state: State::Start, patience: PATIENCE, flight_timeout, waits: None }
+        Self {
+            call,
+            place,
+            state: State::Start,
+            patience: PATIENCE,
+            flight_timeout,
+            waits: None,
+            traced: false,
+        }
+    }
+
+    /// Notes where the value of [`run`](Self::run) comes from.
+    pub(crate) fn trace(&mut self) {
+        self.traced = true;
     }
 
     #[cfg(feature = "tower")]
@@ -248,6 +264,15 @@ impl<'a> Round<'a> {
         });
     }
 
+    fn traced_as(&self, source: Source) -> Trace {
+        match (source, &self.state) {
+            (Source::Store, State::Looked(look)) => {
+                Trace::hit(self.place.tier(), look.times(&self.call.engine, &self.place))
+            }
+            _ => Trace::of(How::Waited),
+        }
+    }
+
     /// Goes on until a value `serves`, or to this call's own computation.
     pub(crate) async fn run<R, D: Io>(
         mut self,
@@ -264,6 +289,9 @@ impl<'a> Round<'a> {
             };
             if serves(&value, source) {
                 self.took(source);
+                if self.traced {
+                    trace::note(self.traced_as(source));
+                }
                 return Outcome::Value(value);
             }
         }

@@ -142,6 +142,14 @@ impl LocalTable {
         }
     }
 
+    /// When the entry of a key expires, by the monotonic clock; none if there is no live one.
+    pub(crate) fn expiry(&self, key: &Key, instance: u64) -> Option<u64> {
+        match self {
+            Self::Plain(table, words) => table.expiry(&PlainKey { words: *words, instance }),
+            Self::Values(values) => values.expiry(&key.to_call(instance)),
+        }
+    }
+
     /// Removes the entry of a key; whether a live one was there.
     pub(crate) fn remove(&self, key: &Key, instance: u64) -> bool {
         match self {

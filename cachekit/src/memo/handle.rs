@@ -1,10 +1,11 @@
-//! The calls of `delete_memoized!`, `peek!` and `stats!`.
+//! The calls of `delete_memoized!`, `peek!`, `explain!` and `stats!`.
 
 use std::future::Future;
 use std::marker::PhantomData;
 
 use cachekit_backends::Result;
 
+use super::explain::{Explanation, explain};
 use super::function::{Async, Blocking, Function, Handle};
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
@@ -62,6 +63,18 @@ impl<R, M> Key<R, M> {
         self.function.check()?;
         peek(io, self.cache.engine(), self.function.number, &self.place, &self.policy).await
     }
+
+    async fn explain_over<D: Io>(self, io: D) -> Explanation {
+        let Self { function, cache, place, policy, .. } = self;
+        let engine = cache.engine();
+        if let Err(error) = function.check() {
+            return Explanation::not_cached(&function.name, error.to_string());
+        }
+        if engine.discards {
+            return Explanation::not_cached(&function.name, "the cache is of the type `null`".to_owned());
+        }
+        explain(io, engine, function.identity(), &place, &policy).await
+    }
 }
 
 impl<R> Key<R, Blocking> {
@@ -74,6 +87,11 @@ impl<R> Key<R, Blocking> {
     pub fn peek(self) -> Result<Option<R>> {
         ready(self.peek_over(BlockingIo))
     }
+
+    /// Returns the reason why this call would hit or miss.
+    pub fn explain(self) -> Explanation {
+        ready(self.explain_over(BlockingIo))
+    }
 }
 
 impl<R> Key<R, Async> {
@@ -85,6 +103,11 @@ impl<R> Key<R, Async> {
     /// Returns the stored value of this call.
     pub fn peek(self) -> impl Future<Output = Result<Option<R>>> + Send {
         self.peek_over(AsyncIo)
+    }
+
+    /// Returns the reason why this call would hit or miss.
+    pub fn explain(self) -> impl Future<Output = Explanation> + Send {
+        self.explain_over(AsyncIo)
     }
 }
 

@@ -16,6 +16,7 @@ use super::owned::Owned;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
+use crate::call::trace::{self, How, Trace};
 use crate::call::{Call, Outcome, Place, Round, Source, has_instances};
 use crate::engine::remote::{AsyncIo, BlockingIo, Budget, ready};
 use crate::engine::{Engine, Hold, Needs};
@@ -106,7 +107,7 @@ pub struct Pending<F> {
 /// The state of a call that missed. On the heap, so that a level of a recursive function takes little of the stack.
 enum State {
     /// The call only computes.
-    Bypass,
+    Bypass(Op),
     /// The computation is this call's, as most misses in process are.
     Lead(Box<Duty<'static>>),
     Round(Box<Round<'static>>),
@@ -135,14 +136,22 @@ where
     let Handle { function, cache, .. } = handle;
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || (options.unless)() {
-        return Some(bypass(options.stale_if));
+        return Some(bypass(options.stale_if, op));
     }
     let needs =
         || Needs { shape: Shape::for_words(K::WORDS, (policy.words)()), methods: has_instances::<I>() };
-    let Some(bound) = function.bound(cache, needs) else { return Some(bypass(options.stale_if)) };
-    let refresh = op == Op::Refresh || (options.refresh_if)();
+    let Some(bound) = function.bound(cache, needs) else { return Some(bypass(options.stale_if, op)) };
+    // A traced call looks in the round, which knows the entry. One test for the ordinary one, as before there were others.
+    let (looks, refresh) = match op {
+        Op::Call => {
+            let refresh = (options.refresh_if)();
+            (!refresh, refresh)
+        }
+        Op::Traced => (false, (options.refresh_if)()),
+        Op::Refresh | Op::Uncached => (false, true),
+    };
     let mut stale = false;
-    if !refresh && hit::look::<_, _, I>(bound, function, cache, policy, arguments, found) {
+    if looks && hit::look::<_, _, I>(bound, function, cache, policy, arguments, found) {
         stale = found.as_ref().is_some_and(&options.stale_if);
         if !stale {
             bound.count_hit(function.number, || cache.engine());
@@ -150,7 +159,7 @@ where
         }
     }
     let Options { life, single_flight, flight_timeout, stale_if, .. } = options;
-    let settings = Settings { life: life.life(), refresh, stale, single_flight, flight_timeout };
+    let settings = Settings { life: life.life(), refresh, op, stale, single_flight, flight_timeout };
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance);
     Some(Pending { state: begun, stale_if })
 }
@@ -159,6 +168,8 @@ where
 struct Settings {
     life: Life,
     refresh: bool,
+    /// The purpose of the call.
+    op: Op,
     /// Whether there is an entry that doesn't serve.
     stale: bool,
     single_flight: bool,
@@ -171,7 +182,7 @@ struct Settings {
 fn begin<R>(
     engine: &'static Arc<Engine>,
     function: &'static Function,
-    &Settings { life, refresh, stale, single_flight, flight_timeout }: &Settings,
+    &Settings { life, refresh, op, stale, single_flight, flight_timeout }: &Settings,
     policy: &Policy<R>,
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
@@ -192,7 +203,10 @@ fn begin<R>(
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
         function.say_stays();
     }
-    let round = Round::new(call, place, limit);
+    let mut round = Round::new(call, place, limit);
+    if op == Op::Traced {
+        round.trace();
+    }
     match if stale { None } else { round.at_once() } {
         Some(flight) => State::Lead(Box::new(round.compute(flight))),
         None => State::Round(Box::new(round)),
@@ -250,7 +264,7 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
     {
         let duty = match self.state {
-            State::Bypass => return body.run(),
+            State::Bypass(op) => return bypassed(op, body.run()),
             State::Lead(duty) => duty,
             State::Round(round) => match wait(round, policy, self.stale_if) {
                 Outcome::Value(output) => return output,
@@ -275,7 +289,7 @@ impl<F> Pending<F> {
     {
         Box::pin(async move {
             let duty = match self.state {
-                State::Bypass => return body.await,
+                State::Bypass(op) => return bypassed(op, body.await),
                 State::Lead(duty) => duty,
                 State::Round(round) => match wait_async(round, policy, self.stale_if).await {
                     Outcome::Value(output) => return output,
@@ -300,7 +314,7 @@ impl<F> Pending<F> {
     {
         Box::pin(async move {
             let duty = match self.state {
-                State::Bypass => return judge(body.await).output,
+                State::Bypass(op) => return bypassed(op, judge(body.await).output),
                 State::Lead(duty) => duty,
                 State::Round(round) => match wait_async(round, policy, self.stale_if).await {
                     Outcome::Value(output) => return output,
@@ -321,7 +335,7 @@ impl<F> Pending<F> {
         let policy = owned.policy(policy);
         Box::pin(async move {
             let duty = match self.state {
-                State::Bypass => return owned.run().await,
+                State::Bypass(op) => return bypassed(op, owned.run().await),
                 State::Lead(duty) => duty,
                 State::Round(round) => match wait_async(round, &policy, self.stale_if).await {
                     Outcome::Value(output) => return output,
@@ -431,8 +445,16 @@ fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> boo
 }
 
 #[cold]
-fn bypass<F>(stale_if: F) -> Pending<F> {
-    Pending { state: State::Bypass, stale_if }
+fn bypass<F>(stale_if: F, op: Op) -> Pending<F> {
+    Pending { state: State::Bypass(op), stale_if }
+}
+
+/// Returns a value that was computed with the cache left alone.
+fn bypassed<R>(op: Op, output: R) -> R {
+    if op == Op::Traced {
+        trace::note(Trace::of(How::Bypassed));
+    }
+    output
 }
 
 /// Returns the value of a body.

@@ -2,6 +2,7 @@
 //! `docs/src/design.md` has the picture.
 
 mod context;
+pub(crate) mod explain;
 pub(crate) mod function;
 mod functions;
 pub(crate) mod handle;
@@ -10,6 +11,7 @@ pub(crate) mod invalidates;
 pub(crate) mod lookup;
 mod named;
 pub(crate) mod owned;
+pub(crate) mod prime;
 pub(crate) mod view;
 
 pub use functions::{FunctionInfo, Functions, functions};
@@ -24,6 +26,8 @@ pub enum Op {
     Refresh,
     /// Run the body only.
     Uncached,
+    /// The ordinary call, which notes where its value comes from.
+    Traced,
 }
 
 impl From<u8> for Op {

@@ -24,6 +24,7 @@ mod outage;
 mod owned;
 mod patience;
 mod races;
+mod seeing;
 mod sharing;
 mod stack;
 mod stats;

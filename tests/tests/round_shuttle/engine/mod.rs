@@ -148,6 +148,10 @@ impl LocalTable {
         admitted
     }
 
+    pub(crate) fn expiry(&self, _: &Key, _: u64) -> Option<u64> {
+        self.cell().lock().unwrap().as_ref().map(|_| u64::MAX)
+    }
+
     pub(crate) fn remove(&self, _: &Key, _: u64) -> bool {
         self.cell().lock().unwrap().take().is_some()
     }
