@@ -59,7 +59,7 @@ pub use codec::{EncodingDigest, content_size, decode, encode, encoding_digest};
 pub use config::{CacheType, Config, Secret, Servers, Value};
 pub use entry::{
     Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,
-    seal_with, unseal, unseal_value,
+    seal_with, unseal, unseal_if, unseal_value,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};

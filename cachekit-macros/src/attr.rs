@@ -44,6 +44,7 @@ pub(crate) struct Attr {
     pub(crate) none_timeout: Option<TimeoutOption>,
     pub(crate) err_timeout: Option<TimeoutOption>,
     pub(crate) jitter: Option<Expr>,
+    pub(crate) windows: Windows,
     pub(crate) version: Option<LitStr>,
     pub(crate) source_check: bool,
     pub(crate) local: bool,
@@ -58,6 +59,23 @@ pub(crate) struct Attr {
     of_views: Vec<Ident>,
     /// All of it, as text.
     pub(crate) written: String,
+}
+
+/// The options about values that are served while they are computed anew.
+#[derive(Default)]
+pub(crate) struct Windows {
+    pub(crate) while_revalidate: Option<TimeoutOption>,
+    pub(crate) refresh_ahead: Option<Expr>,
+    pub(crate) retry_after: Option<TimeoutOption>,
+    /// Where `revalidate` or `retry_after` stands.
+    pub(crate) said: Option<Ident>,
+}
+
+impl Windows {
+    /// Whether any value is computed anew while it is served.
+    pub(crate) fn is_used(&self) -> bool {
+        self.while_revalidate.is_some() || self.refresh_ahead.is_some()
+    }
 }
 
 /// The tokens after the name of an option.
@@ -184,6 +202,26 @@ impl Attr {
             }
             ("err_timeout", Value::Is(value)) => {
                 self.err_timeout = Some(timeout_of_kind("err_timeout", value)?);
+            }
+            ("stale_while_revalidate", Value::Is(value)) => {
+                self.windows.while_revalidate = Some(span_of("stale_while_revalidate", value)?);
+            }
+            ("refresh_ahead", Value::Is(value)) => {
+                self.windows.refresh_ahead = Some(part_between(value, usage)?);
+            }
+            ("revalidate", Value::Is(value)) => {
+                let said = text(value, usage)?;
+                if said.value() != "caller" {
+                    return Err(syn::Error::new_spanned(
+                        said,
+                        format!("expected `\"caller\"`: write `{usage}`"),
+                    ));
+                }
+                self.windows.said.get_or_insert(key.clone());
+            }
+            ("retry_after", Value::Is(value)) => {
+                self.windows.retry_after = Some(span_of("retry_after", value)?);
+                self.windows.said.get_or_insert(key.clone());
             }
             ("jitter", Value::Is(value)) => self.jitter = Some(fraction(value, usage)?),
             ("source_check", value) => self.source_check = flag(value, usage)?,
@@ -317,6 +355,31 @@ fn timeout_of_kind(name: &str, value: Expr) -> syn::Result<TimeoutOption> {
         )),
         read => Ok(read),
     }
+}
+
+/// A time that is neither 0, which is "never", nor decided by the value.
+fn span_of(name: &str, value: Expr) -> syn::Result<TimeoutOption> {
+    match timeout_of_kind(name, value.clone())? {
+        TimeoutOption::Millis(0) => Err(syn::Error::new_spanned(
+            value,
+            format!("`{name}` can't be 0: leave it out, or write a duration"),
+        )),
+        read => Ok(read),
+    }
+}
+
+/// A part of a whole that is neither nothing nor all of it.
+fn part_between(value: Expr, usage: &str) -> syn::Result<Expr> {
+    let is_nothing = matches!(
+        &value,
+        Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) if number.base10_parse::<f64>().is_ok_and(|part| part == 0.0)
+    );
+    if is_nothing {
+        let message =
+            format!("at 0.0 every call would compute anew: write a part of the timeout, as `{usage}`");
+        return Err(syn::Error::new_spanned(value, message));
+    }
+    fraction(value, usage)
 }
 
 /// A part of a whole: a literal from 0 to less than 1, or an expression.

@@ -4,6 +4,7 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{Expr, Lifetime, Type};
 
+use crate::attr::TimeoutOption;
 use crate::errors::Errors;
 use crate::input::is_ours;
 use crate::mentions::formats;
@@ -17,6 +18,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     parameters(model, errors);
     view(model, errors);
     view_values(model, errors);
+    windows(model, errors);
     key(model, errors);
     attributes(model, errors);
 }
@@ -309,6 +311,32 @@ fn parameters(model: &Model, errors: &Errors) {
             &model.sig.inputs,
             "`#[cached]` leaves the arguments out of the key, so that every call would return the same \
              value: use `#[memoize]`, or say what the key is with `key_prefix = ..` or `view`",
+        );
+    }
+}
+
+/// Options about values that are computed anew, where none can be.
+fn windows(model: &Model, errors: &Errors) {
+    let windows = &model.windows;
+    let at = model.sig.ident.span();
+    if let (Some(said), false) = (&windows.said, windows.is_used()) {
+        errors.at(
+            said.span(),
+            format!("`{said}` is about values that are computed anew: write `stale_while_revalidate` or `refresh_ahead` too"),
+        );
+    }
+    if windows.is_used() && matches!(model.key, KeySource::View(..)) {
+        errors.at(
+            at,
+            "`stale_while_revalidate` and `refresh_ahead` are for values, and a view's value is a response: remove them, or \
+             use `#[memoize]`",
+        );
+    }
+    if windows.is_used() && matches!(model.timeout, Some(TimeoutOption::Millis(0))) {
+        errors.at(
+            at,
+            "an entry with `timeout = 0` never expires, so it is never stale: write a timeout, or remove \
+             `stale_while_revalidate` and `refresh_ahead`",
         );
     }
 }

@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, FnArg, Pat, Path, Signature, Type, Visibility};
 
-use crate::attr::{Attr, TimeoutOption};
+use crate::attr::{Attr, TimeoutOption, Windows};
 use crate::context::{self, Block, Surroundings};
 use crate::digest::digest;
 use crate::errors::Errors;
@@ -42,6 +42,7 @@ pub(crate) struct Model {
     pub(crate) none_timeout: Option<TimeoutOption>,
     pub(crate) err_timeout: Option<TimeoutOption>,
     pub(crate) jitter: Option<Expr>,
+    pub(crate) windows: Windows,
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
     pub(crate) flight_timeout: Option<TimeoutOption>,
@@ -194,6 +195,7 @@ impl Model {
             none_timeout: attr.none_timeout,
             err_timeout: attr.err_timeout,
             jitter: attr.jitter,
+            windows: attr.windows,
             local: attr.local,
             single_flight: !attr.no_single_flight,
             flight_timeout: attr.flight_timeout,

@@ -8,6 +8,7 @@ pub use crate::call::arguments::{
     ArgHash, ArgNone, HashAlone, KeyPart, NotDebug, NotHash, TellsApart, arg, arg_debug, arg_hash,
     arg_or_debug, of_self, of_type, of_val,
 };
+pub use crate::call::freshness::Windows;
 pub use crate::call::judge::{as_said, err_of, none_of, of_err, of_none, of_value, timed};
 pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
@@ -19,8 +20,8 @@ pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, ended};
 pub use crate::memo::lookup::{
-    Computed, Fixed, Jittered, Judged, Options, Pending, found, future, keep, keep_all, no, plain, predicate,
-    probe, result, weighs,
+    Computed, Fixed, Jittered, Judged, Options, Pending, Windowed, found, future, keep, keep_all, no, plain,
+    predicate, probe, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own};
 pub use crate::memo::prime::prime;

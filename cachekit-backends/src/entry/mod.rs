@@ -10,14 +10,14 @@
 //! | 4 | 4 | length of the payload |
 //! | 8 | 8 | created, in milliseconds since the Unix epoch |
 //! | 16 | 8 | expiry, in milliseconds since the Unix epoch; 0 is never |
-//! | 24 | 8 | end of freshness, in milliseconds since the Unix epoch; written as 0, which is the expiry |
+//! | 24 | 8 | end of freshness, in milliseconds since the Unix epoch; 0 is the expiry |
 //! | 32 | 16 | generation |
 //! | 48 | 8 | fingerprint of the value's type; 0 for an integer |
 //! | 56 | n | payload |
 //! | 56 + n | 8 | checksum: XXH3 of all bytes before, seeded with XXH3 of the key |
 //!
 //! A reader refuses a format or a flag that it doesn't know, so that compression, signatures or encryption can be
-//! added without an older build misreading the entry of a newer one. This build serves nothing stale: an entry with an end of
+//! added without an older build misreading the entry of a newer one. For a reader that serves nothing stale, an entry with an end of
 //! freshness expires then. An instant after the year 9999 is refused, so that no reader computes with it. The checksum finds
 //! damage, not forgery.
 
@@ -33,7 +33,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::{Error, ErrorKind, Result, Ttl, Version, ttl_millis};
 
-pub use value::{Unsealed, fingerprint, read_payload, seal_integer, seal_value, seal_with, unseal_value};
+pub use value::{
+    Unsealed, fingerprint, read_payload, seal_integer, seal_value, seal_with, unseal_if, unseal_value,
+};
 
 const MAGIC: [u8; 2] = [0xc1, b'k'];
 const FORMAT: u8 = 2;
@@ -51,6 +53,9 @@ pub struct Header {
     pub created: u64,
     /// When the entry expires, in milliseconds since the Unix epoch; `None` is never.
     pub expiry: Option<u64>,
+    /// When the value ceases to be fresh, in milliseconds since the Unix epoch; `None` is the expiry. From then on only readers that
+    /// serve stale values have it.
+    pub fresh: Option<u64>,
     /// The versions it was stored under, [combined](combine).
     pub generation: u128,
     /// The kind of the payload.
@@ -103,17 +108,34 @@ impl Header {
     pub fn new(created: u64, life: Ttl, generation: u128, content: Content) -> Self {
         let expiry = life.map(|life| created.saturating_add(ttl_millis(life)));
         let (created, expiry) = (created.min(LATEST), expiry.filter(|expiry| *expiry <= LATEST));
-        Self { created, expiry, generation, content, is_err: false }
+        Self { created, expiry, fresh: None, generation, content, is_err: false }
     }
 
-    /// Whether the entry is expired at a moment, in milliseconds since the Unix epoch.
+    /// The same entry, kept for so much longer than it is fresh, for readers that serve stale values.
+    #[must_use]
+    pub fn kept_stale(self, stale: Duration) -> Self {
+        match self.expiry {
+            Some(fresh) if !stale.is_zero() => {
+                let expiry = fresh.saturating_add(ttl_millis(stale)).min(LATEST);
+                Self { expiry: Some(expiry), fresh: Some(fresh), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// The end of freshness, in milliseconds since the Unix epoch; `None` is never.
+    pub fn end(&self) -> Option<u64> {
+        [self.expiry, self.fresh].into_iter().flatten().min()
+    }
+
+    /// Whether the entry isn't fresh any more at a moment, in milliseconds since the Unix epoch.
     pub fn is_expired(&self, now: u64) -> bool {
-        self.expiry.is_some_and(|expiry| expiry <= now)
+        self.end().is_some_and(|end| end <= now)
     }
 
     /// The time left at a moment, at least a millisecond, so that an entry is stored again without living longer.
     pub fn life_left(&self, now: u64) -> Ttl {
-        self.expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)))
+        self.end().map(|expiry| Duration::from_millis(expiry.saturating_sub(now).max(1)))
     }
 
     fn to_bytes(self, payload_len: u32) -> [u8; HEADER_LEN] {
@@ -129,6 +151,7 @@ impl Header {
         bytes[8..16].copy_from_slice(&self.created.to_le_bytes());
         // 0 is never: an entry that expires at the epoch expires a millisecond later.
         bytes[16..24].copy_from_slice(&self.expiry.map_or(0, |expiry| expiry.max(1)).to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.fresh.map_or(0, |fresh| fresh.max(1)).to_le_bytes());
         bytes[32..48].copy_from_slice(&self.generation.to_le_bytes());
         bytes[48..].copy_from_slice(&fingerprint.to_le_bytes());
         bytes
@@ -176,7 +199,8 @@ pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reje
     }
     let header = Header {
         created,
-        expiry: [expiry, fresh].into_iter().filter(|&end| end != 0).min(),
+        expiry: (expiry != 0).then_some(expiry),
+        fresh: (fresh != 0).then_some(fresh),
         generation: u128::from_le_bytes(field(head, 32)),
         content,
         is_err: head[3] & FLAG_ERR != 0,

@@ -40,6 +40,7 @@ fn the_format_does_not_change() {
     let header = Header {
         created: NOW,
         expiry: Some(NOW + 60_000),
+        fresh: None,
         generation: 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100,
         content: Content::Value(0x1122_3344_5566_7788),
         is_err: false,
@@ -191,7 +192,7 @@ fn with_instant(at: usize, instant: u64) -> Vec<u8> {
 
 #[test]
 fn an_entry_with_an_end_of_freshness_expires_then() {
-    assert!(sealed(&user())[24..32].iter().all(|byte| *byte == 0), "not used yet");
+    assert!(sealed(&user())[24..32].iter().all(|byte| *byte == 0), "no other end than its expiry");
     let bytes = with_instant(24, NOW + 10_000);
     assert_eq!(unseal_value(KEY, &bytes, NOW + 9_999, 7), Unsealed::Value(user()));
     assert_eq!(unseal_value::<User>(KEY, &bytes, NOW + 10_000, 7), Unsealed::Expired);
@@ -199,6 +200,23 @@ fn an_entry_with_an_end_of_freshness_expires_then() {
         unseal_value::<User>(KEY, &with_instant(24, NOW + 90_000), NOW + 60_000, 7),
         Unsealed::Expired
     );
+}
+
+#[test]
+fn an_entry_that_is_kept_stale_has_its_end_of_freshness() {
+    let header = Header::new(NOW, Some(Duration::from_secs(10)), 7, Content::Integer);
+    let kept = header.kept_stale(Duration::from_secs(5));
+    assert_eq!((kept.fresh, kept.expiry), (Some(NOW + 10_000), Some(NOW + 15_000)));
+    let bytes = seal_with(KEY, kept, &user()).unwrap();
+    assert_eq!(bytes[24..32], (NOW + 10_000).to_le_bytes());
+    assert_eq!(unseal_value::<User>(KEY, &bytes, NOW + 10_000, 7), Unsealed::Expired);
+    let serves = |header: &Header| header.fresh == Some(NOW + 10_000) && header.expiry == Some(NOW + 15_000);
+    assert_eq!(unseal_if(KEY, &bytes, 7, serves), Unsealed::Value(user()));
+    assert_eq!(unseal_if::<User>(KEY, &bytes, 8, |_| true), Unsealed::OtherGeneration);
+    assert_eq!(header.kept_stale(Duration::ZERO), header);
+    let forever = Header::new(NOW, None, 7, Content::Integer);
+    assert_eq!(forever.kept_stale(Duration::from_secs(5)), forever);
+    assert_eq!(header.kept_stale(Duration::MAX).expiry, Some(LATEST));
 }
 
 #[test]
@@ -283,11 +301,11 @@ proptest! {
 
     #[test]
     fn any_header_and_key_come_back(
-        created in 0..=LATEST, expiry in proptest::option::of(1..=LATEST), generation: u128, print: u64,
+        created in 0..=LATEST, expiry in proptest::option::of(1..=LATEST), fresh in proptest::option::of(1..=LATEST), generation: u128, print: u64,
         is_err: bool, key: String
     ) {
         let content = Content::Value(print);
-        let header = Header { created, expiry, generation, content, is_err };
+        let header = Header { created, expiry, fresh, generation, content, is_err };
         let bytes = seal(&key, &header, |_| Ok(())).unwrap();
         prop_assert_eq!(unseal(&key, &bytes), Ok((header, &[][..])));
         prop_assert!(unseal(&(key + "x"), &bytes).is_err());

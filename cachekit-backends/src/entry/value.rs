@@ -60,13 +60,23 @@ pub fn unseal_value<T: DeserializeOwned + 'static>(
     now: u64,
     generation: u128,
 ) -> Unsealed<T> {
+    unseal_if(key, bytes, generation, |header| !header.is_expired(now))
+}
+
+/// Reads the value of an entry of the generation that counts, if `serves` says that it is to be served at this time.
+pub fn unseal_if<T: DeserializeOwned + 'static>(
+    key: &str,
+    bytes: &[u8],
+    generation: u128,
+    serves: impl FnOnce(&Header) -> bool,
+) -> Unsealed<T> {
     let (header, payload) = match unseal(key, bytes) {
         Ok(parts) => parts,
         Err(reject) => return Unsealed::Unreadable(reject),
     };
     if header.generation != generation {
         Unsealed::OtherGeneration
-    } else if header.is_expired(now) {
+    } else if !serves(&header) {
         Unsealed::Expired
     } else {
         match read_payload(&header, payload) {

@@ -69,7 +69,7 @@ impl Entry {
     }
 
     /// Whether a thread may hold it for a while after it is gone.
-    pub(super) fn may_be_pinned(&self) -> bool {
+    pub fn may_be_pinned(&self) -> bool {
         self.may_be_pinned
     }
 }

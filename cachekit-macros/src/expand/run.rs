@@ -258,13 +258,17 @@ fn options(model: &Model) -> TokenStream {
         stale_if,
         &model.flight_timeout,
         &model.jitter,
-        matches!(model.key, KeySource::View(..)),
+        model.windows.is_used() || matches!(model.key, KeySource::View(..)),
     ) {
         return quote!(#private::plain::<#returns>(#timeout, #single_flight));
     }
     let mut life = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
     if let Some(jitter) = &model.jitter {
         life = quote!(#private::Jittered(#life, || -> ::core::primitive::f64 { #jitter }));
+    }
+    if model.windows.is_used() {
+        let windows = windows(model);
+        life = quote!(#private::Windowed(#life, || #windows));
     }
     let condition = |expression: &Option<Expr>| {
         if let Some(expression) = expression {
@@ -308,12 +312,33 @@ fn options(model: &Model) -> TokenStream {
     }
 }
 
+/// The options about values that are served while they are computed anew.
+fn windows(model: &Model) -> TokenStream {
+    let (private, windows) = (&model.private, &model.windows);
+    let span = |option: &Option<TimeoutOption>, default: u64| match option {
+        Some(TimeoutOption::Millis(millis)) => quote!(#private::millis(#millis)),
+        Some(TimeoutOption::Computed(expression)) => {
+            let span = located(expression.span());
+            quote_spanned!(span=> { let __cachekit_time: ::core::time::Duration = #expression; __cachekit_time })
+        }
+        None | Some(TimeoutOption::OfValue(_)) => quote!(#private::millis(#default)),
+    };
+    let (stale, retry) = (span(&windows.while_revalidate, 0), span(&windows.retry_after, 1_000));
+    let ahead = if let Some(part) = &windows.refresh_ahead {
+        quote!(::core::option::Option::Some::<::core::primitive::f64>(#part))
+    } else {
+        quote!(::core::option::Option::None)
+    };
+    quote!(#private::Windows { while_revalidate: #stale, refresh_ahead: #ahead, retry_after: #retry })
+}
+
 fn has_expressions(model: &Model) -> bool {
     let Conditions { unless, refresh_if, stale_if, cache_if, weight } = &model.conditions;
     let expressions = [unless, refresh_if, stale_if, cache_if, weight];
     expressions.iter().any(|expression| expression.is_some())
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
         || model.jitter.is_some()
+        || model.windows.is_used()
         || [&model.timeout, &model.flight_timeout, &model.none_timeout, &model.err_timeout]
             .iter()
             .any(|timeout| matches!(timeout, Some(TimeoutOption::Computed(_) | TimeoutOption::OfValue(_))))

@@ -337,6 +337,7 @@ fn underscored(model: &Model) -> Option<TokenStream> {
 /// The statements that make a handle of the function.
 fn handle(model: &Model) -> TokenStream {
     let Model { private, version, local, options, in_body, .. } = model;
+    let stamped = model.windows.is_used();
     let function = model.function();
     let mode = mode(model);
     let name = if let Some(name) = &model.name {
@@ -375,6 +376,7 @@ fn handle(model: &Model) -> TokenStream {
             name: #name,
             version: #version,
             local: #local,
+            stamped: #stamped,
             options: #options,
             in_body: #in_body,
             companion: #companion,

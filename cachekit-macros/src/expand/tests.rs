@@ -75,7 +75,7 @@ fn an_async_body_that_owns_all_it_needs_has_a_function_of_its_own() {
 #[test]
 fn a_timeout_of_the_value_is_a_closure_of_one_argument() {
     let text = memoize("timeout = |token| token.expires_in", "fn f(a: u8) -> Token { token(a) }");
-    assert!(text.contains("timed::<Token,_>(") && text.contains("|token|token.expires_in"), "{text}");
+    assert!(text.contains("of_value::<Token,_>(") && text.contains("|token|token.expires_in"), "{text}");
     assert!(!text.contains("Computed"), "{text}");
     for (attr, message) in [
         ("timeout = || 5", "the closure takes one argument"),

@@ -6,6 +6,7 @@ use cachekit_backends::Timeout;
 
 use super::absent::is_absent;
 use super::value::{ok_policy, policy};
+use crate::call::freshness::Windows;
 use crate::call::policy::{Policy, Storable};
 use crate::call::{Call, Outcome, Place, Round};
 use crate::engine::remote::{Budget, Io};
@@ -60,6 +61,7 @@ impl Engine {
             function: OBJECT,
             life: self.life(timeout),
             jitter: self.jitter,
+            windows: Windows::NONE,
             refresh: false,
             single_flight: true,
             budget: Budget::default(),

@@ -23,14 +23,16 @@ impl<T: Storable, C: Comparison<T>> Check<T, C> {
     /// [`ErrorKind::Codec`] if the value does not come back equal.
     pub(super) fn run(envelope: &Envelope<'_>, bytes: &[u8], value: &T) -> Result<()> {
         let mut again = || match envelope.open(bytes) {
-            Opened::Value(decoded) => Some(decoded),
+            Opened::Value(decoded) | Opened::Due(decoded, _) => Some(decoded),
             Opened::Gone | Opened::Unreadable => None,
         };
         let reason = match envelope.open::<T>(bytes) {
-            Opened::Value(decoded) if C::same(value, &decoded, &mut again) => return Ok(()),
+            Opened::Value(decoded) | Opened::Due(decoded, _) if C::same(value, &decoded, &mut again) => {
+                return Ok(());
+            }
             // Only the time to live is over.
             Opened::Gone => return Ok(()),
-            Opened::Value(_) => "is another value when it is read back",
+            Opened::Value(_) | Opened::Due(..) => "is another value when it is read back",
             Opened::Unreadable => "can't be read back",
         };
         Err(Error::new(

@@ -2,6 +2,7 @@
 
 use cachekit_backends::Ttl;
 
+use super::freshness::Windows;
 use crate::engine::flight::{Key, Role};
 use crate::engine::remote::Budget;
 use crate::engine::stats::Event;
@@ -16,6 +17,8 @@ pub(crate) struct Call<'a> {
     pub(crate) life: Ttl,
     /// The greatest part by which it is shortened at random.
     pub(crate) jitter: f64,
+    /// When a value is served while it is computed anew.
+    pub(crate) windows: Windows,
     /// Compute and overwrite, whatever is stored.
     pub(crate) refresh: bool,
     /// Wait for a computation of the same entry that is under way.

@@ -3,6 +3,7 @@
 use cachekit_backends::{Error, Fetched, Result, Version, combine};
 
 use super::failure;
+use super::freshness::{Freshness, Stamped, Windows};
 use super::inputs::Call;
 use super::place::Place;
 use super::policy::{Envelope, Opened, Policy};
@@ -29,13 +30,13 @@ enum Seen {
 }
 
 impl Look {
-    /// Looks for the stored value. A backend that fails is a miss, counted and logged.
+    /// Looks for the stored value, and says how fresh it is. A backend that fails is a miss, counted and logged.
     pub(super) async fn new<R, D: Io>(
         io: D,
         call: &Call<'_>,
         place: &Place,
         policy: &Policy<R>,
-    ) -> (Option<R>, Self) {
+    ) -> (Option<(R, Freshness)>, Self) {
         let engine = &*call.engine;
         // Both before the look: an end, or a deletion, in between must not be missed.
         let since = engine.flights.completions(place.key());
@@ -45,7 +46,7 @@ impl Look {
                 let value = if call.refresh {
                     None
                 } else {
-                    stored_locally(engine, call.function, policy, key, table)
+                    stored_locally(engine, call.function, policy, (key, table), &call.windows)
                 };
                 (value, Self { since, seen: Seen::All(snapshot), entry: None })
             }
@@ -92,7 +93,7 @@ async fn look_remotely<R, D: Io>(
     policy: &Policy<R>,
     entry: &str,
     versions: &[String],
-) -> (Option<R>, Seen, Option<Vec<u8>>) {
+) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
     let down = Seen::All(Snapshot::Remote(None));
     let Some(remote) = &call.engine.remote else { return (None, down, None) };
     let fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
@@ -117,8 +118,9 @@ async fn look_remotely<R, D: Io>(
     if call.refresh {
         return (None, seen, None);
     }
-    let value = match open(&call.engine, policy, entry, &fetched) {
-        Some(Opened::Value(value)) => Some(value),
+    let value = match open(&call.engine, policy, entry, &fetched, call.windows) {
+        Some(Opened::Value(value)) => Some((value, Freshness::Fresh)),
+        Some(Opened::Due(value, state)) => Some((value, state)),
         Some(Opened::Unreadable) => {
             call.count(Event::Error);
             None
@@ -133,9 +135,11 @@ pub(crate) fn open<R>(
     policy: &Policy<R>,
     entry: &str,
     fetched: &Fetched,
+    windows: Windows,
 ) -> Option<Opened<R>> {
     let generation = combine(&fetched.versions);
-    let envelope = Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false };
+    let envelope =
+        Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false, windows };
     fetched.entry.as_deref().map(|bytes| (policy.open)(&envelope, bytes))
 }
 
@@ -151,18 +155,23 @@ pub(crate) fn stored_locally<R>(
     engine: &Engine,
     function: u32,
     policy: &Policy<R>,
-    key: &Key,
-    table: &LocalTable,
-) -> Option<R> {
-    match table.get(key)? {
-        Content::Words(words) => policy.take_words(words),
-        Content::Entry(entry) => {
-            policy.take(entry.any()).or_else(|| sharing::take(engine, function, policy, entry.any()))
-        }
-    }
+    (key, table): (&Key, &LocalTable),
+    windows: &Windows,
+) -> Option<(R, Freshness)> {
+    let entry = match table.get(key)? {
+        Content::Words(words) => return Some((policy.take_words(words)?, Freshness::Fresh)),
+        Content::Entry(entry) => entry,
+    };
+    let (entry, state) = match entry.value::<Stamped>() {
+        Some(stamped) => (&stamped.entry, stamped.at(engine.clock.monotonic(), windows)?),
+        None => (&entry, Freshness::Fresh),
+    };
+    let part = entry.any();
+    let value = policy.take(part).or_else(|| sharing::take(engine, function, policy, part))?;
+    Some((value, state))
 }
 
-/// Returns the stored value of a place. Counts nothing, and leaves nothing on the backend where there is none: no version is
+/// Returns the stored value of a place, if it is fresh. Counts nothing, and leaves nothing on the backend where there is none: no version is
 /// made, no token is taken.
 ///
 /// # Errors
@@ -175,7 +184,10 @@ pub(crate) async fn peek<R, D: Io>(
     policy: &Policy<R>,
 ) -> Result<Option<R>> {
     match (place, &engine.remote) {
-        (Place::Local { key, table, .. }, _) => Ok(stored_locally(engine, function, policy, key, table)),
+        (Place::Local { key, table, .. }, _) => {
+            let found = stored_locally(engine, function, policy, (key, table), &Windows::NONE);
+            Ok(found.map(|(value, _)| value))
+        }
         (Place::Remote { entry, versions, .. }, Some(remote)) => {
             let keys = std::iter::once(entry).chain(versions).cloned().collect();
             let mut found = io.call(remote, GetMany { keys }).await?.into_iter();
@@ -184,8 +196,8 @@ pub(crate) async fn peek<R, D: Io>(
                 found.map(|bytes| bytes.as_deref().and_then(Version::from_bytes)).collect();
             let Some(versions) = versions else { return Ok(None) };
             let fetched = Fetched::new(bytes, versions, None);
-            Ok(match open(engine, policy, entry, &fetched) {
-                Some(Opened::Value(value)) => Some(value),
+            Ok(match open(engine, policy, entry, &fetched, Windows::NONE) {
+                Some(Opened::Value(value) | Opened::Due(value, _)) => Some(value),
                 Some(Opened::Gone | Opened::Unreadable) | None => None,
             })
         }

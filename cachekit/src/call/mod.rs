@@ -20,6 +20,7 @@ pub(crate) mod delete;
 pub(crate) mod dependencies;
 pub(crate) mod failure;
 pub(crate) mod faithful;
+pub(crate) mod freshness;
 mod inputs;
 pub(crate) mod judge;
 mod likeness;

@@ -44,6 +44,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) version: &'a str,
     /// Values never leave the process.
     pub(crate) local: bool,
+    /// Entries in process carry their times, and so are no words.
+    pub(crate) stamped: bool,
 }
 
 /// An instance of a method's type.
@@ -206,7 +208,8 @@ impl Identity<'_> {
         arguments: &K,
     ) -> LocalTable {
         let methods = has_instances::<I>();
-        if const { K::WORDS <= MOST_KEY_WORDS }
+        if !self.stamped
+            && const { K::WORDS <= MOST_KEY_WORDS }
             && let Some(shape) = Shape::for_words(K::WORDS, value_words)
             && let Some(words) = Words::<MOST_KEY_WORDS>::of(|words| arguments.feed(words))
             && let Some(table) = engine.plain_table(self.number, shape, methods)

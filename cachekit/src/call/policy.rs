@@ -10,12 +10,13 @@ use std::sync::Arc;
 use cachekit_backends::simple::{Entry, ValueWords, Weight};
 use cachekit_backends::{
     Content, Error, ErrorKind, Header, KeyBytes, NO_WORDS, Result as CacheResult, Ttl, Unsealed, seal_with,
-    unseal_value,
+    unseal_if,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::faithful::Check;
+use super::freshness::{Freshness, Times, Windows};
 use super::likeness::{ByEncoding, ByEq, ByEqOrText, ByText, Comparison};
 use super::{sharing, weight, words};
 use crate::engine::flight::{Output, Shared};
@@ -55,8 +56,15 @@ pub trait Shape: Copy {
     const AS_WORDS: bool = true;
     /// Whether a change of a clone of the stored value may change the stored value. `false` is a promise, `true` is not.
     const CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<Self::Stored>;
+    /// Whether all values that aren't stored are `Err`s.
+    const FALLIBLE: bool = false;
     /// Whether any part of this value is stored.
     fn stores(output: &Self::Output) -> bool;
+    /// Whether this value is an `Err` of which no part is stored.
+    #[must_use]
+    fn fails(output: &Self::Output) -> bool {
+        Self::FALLIBLE && !Self::stores(output)
+    }
     /// Returns the stored part, if this value is stored.
     fn stored(output: &Self::Output) -> Option<Self::Stored>
     where
@@ -106,14 +114,15 @@ macro_rules! shapes {
 
 shapes! {
     /// Stores `Ok` only.
-    OkOnly<T, E>: Result<T, E> => T, |o| o.as_ref().ok(), |s| Ok(s);
+    OkOnly<T, E>: Result<T, E> => T, |o| o.as_ref().ok(), |s| Ok(s), FALLIBLE: bool = true;
     /// Stores `Some` only.
     SomeOnly<T>: Option<T> => T, |o| o.as_ref(), |s| Some(s);
     /// Stores every value.
     Whole<R>: R => R, |o| Some(o), |s| s;
     /// `OkOnly` of a pointer, which counts what it points to.
     OkArc<T, E>: Result<Arc<T>, E> => Arc<T>, |o| o.as_ref().ok(), |s| Ok(s),
-        BYTES: Option<usize> = bytes_of_type::<T>(), LEAST: usize = size_of::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
+        BYTES: Option<usize> = bytes_of_type::<T>(), LEAST: usize = size_of::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>,
+        FALLIBLE: bool = true;
     /// `SomeOnly` of a pointer.
     SomeArc<T>: Option<Arc<T>> => Arc<T>, |o| o.as_ref(), |s| Some(s),
         BYTES: Option<usize> = bytes_of_type::<T>(), LEAST: usize = size_of::<T>(), CLONE_MAY_SHARE: fn() -> bool = may_run_user_code::<T>;
@@ -139,6 +148,7 @@ impl<S: Shape> Shape for Weighed<S> {
     const BYTES: Option<usize> = S::BYTES;
     const LEAST: usize = S::LEAST;
     const AS_WORDS: bool = false;
+    const FALLIBLE: bool = S::FALLIBLE;
     const CLONE_MAY_SHARE: fn() -> bool = S::CLONE_MAY_SHARE;
 
     #[inline]
@@ -237,6 +247,8 @@ impl<R> Returns<R> {
 /// The result of reading stored bytes.
 pub(crate) enum Opened<T> {
     Value(T),
+    /// A value that is to be computed anew.
+    Due(T, Freshness),
     /// Expired or deleted.
     Gone,
     /// The bytes are no entry of this key and type.
@@ -256,6 +268,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) generation: u128,
     /// Whether the value of a new entry is an `Err`.
     pub(crate) is_err: bool,
+    /// When a value is served while it is computed anew.
+    pub(crate) windows: Windows,
 }
 
 /// See [`Policy::encode`]. It names no type of value, so that it can be run on any thread.
@@ -268,6 +282,8 @@ pub(crate) type Encode = fn(&(dyn Any + Send + Sync)) -> Option<Vec<u8>>;
 pub struct Policy<R> {
     /// Whether any part of a value is stored.
     pub(crate) stores: fn(&R) -> bool,
+    /// Whether a value that isn't stored is an `Err`.
+    pub(crate) fails: fn(&R) -> bool,
     /// Returns an in-process entry of the stored part, which counts the bytes that are said, if any are.
     pub(crate) keep: fn(KeyBytes, Option<u64>, &R) -> Option<Arc<Entry>>,
     /// Returns what the stored part counts in process.
@@ -443,6 +459,7 @@ where
 {
     const POLICY: Policy<S::Output> = Policy {
         stores: S::stores,
+        fails: S::fails,
         keep: |key, said, output| keep::<S>(key, said, output, weight::by_type),
         weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored, weight::by_type)),
         words: || if S::AS_WORDS { words::of_type::<S::Stored>() } else { NO_WORDS },
@@ -466,13 +483,23 @@ impl Envelope<'_> {
     pub(crate) fn seal<T: Serialize + 'static>(&self, value: &T) -> CacheResult<Vec<u8>> {
         // The kind of the content is set with the value.
         let header = Header::new(self.now, self.life, self.generation, Content::Integer);
+        let header = header.kept_stale(self.windows.while_revalidate);
         seal_with(self.key, Header { is_err: self.is_err, ..header }, value)
     }
 
     /// Returns the value of bytes.
     pub(crate) fn open<T: DeserializeOwned + 'static>(&self, bytes: &[u8]) -> Opened<T> {
-        match unseal_value(self.key, bytes, self.now, self.generation) {
-            Unsealed::Value(value) => Opened::Value(value),
+        let mut state = None;
+        let serves = |header: &Header| {
+            let times = Times { created: header.created, fresh: header.end() };
+            state = times.at(self.now, &self.windows);
+            state.is_some()
+        };
+        match unseal_if(self.key, bytes, self.generation, serves) {
+            Unsealed::Value(value) => match state {
+                Some(state @ (Freshness::Due | Freshness::Stale)) => Opened::Due(value, state),
+                Some(Freshness::Fresh) | None => Opened::Value(value),
+            },
             Unsealed::Expired | Unsealed::OtherGeneration => Opened::Gone,
             Unsealed::Unreadable(_) => Opened::Unreadable,
         }
@@ -483,6 +510,7 @@ impl<T> Opened<T> {
     pub(crate) fn map<R>(self, to: impl FnOnce(T) -> R) -> Opened<R> {
         match self {
             Self::Value(value) => Opened::Value(to(value)),
+            Self::Due(value, state) => Opened::Due(to(value), state),
             Self::Gone => Opened::Gone,
             Self::Unreadable => Opened::Unreadable,
         }

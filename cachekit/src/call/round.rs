@@ -4,12 +4,14 @@
 use std::any::Any;
 use std::time::{Duration, Instant};
 
+use super::freshness::Freshness;
 use super::inputs::Call;
 use super::look::{Look, local_snapshot};
 use super::place::Place;
 use super::policy::Policy;
 use super::sharing;
 use super::store::Duty;
+use super::times::Times;
 use super::trace::{self, How, Trace};
 use crate::engine::flight::{Role, Wait, Waited};
 #[cfg(feature = "tower")]
@@ -61,6 +63,8 @@ impl Drop for Dropped<'_, '_> {
 pub(crate) enum Step<'a, R> {
     /// The stored value, if there is one.
     Looked(Option<R>),
+    /// The stored value, which is to be computed anew. [`Round::refresh`] says whether by this call.
+    Due(R, Freshness),
     /// The value of another call's computation.
     Shared(R),
     /// This call computes. The flight goes to [`Round::compute`].
@@ -71,6 +75,8 @@ pub(crate) enum Step<'a, R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Store,
+    /// A stored value that is past its freshness.
+    Stale,
     Flight,
 }
 
@@ -158,7 +164,11 @@ impl<'a> Round<'a> {
                 State::Start => {
                     let (value, look) = Look::new(io, &self.call, &self.place, policy).await;
                     self.state = State::Looked(look);
-                    return Step::Looked(value);
+                    return match value {
+                        Some((value, state @ (Freshness::Due | Freshness::Stale))) => Step::Due(value, state),
+                        Some((value, Freshness::Fresh)) => Step::Looked(Some(value)),
+                        None => Step::Looked(None),
+                    };
                 }
                 State::Looked(look) => look,
                 State::Refused(snapshot) => return self.alone(snapshot),
@@ -204,6 +214,28 @@ impl<'a> Round<'a> {
                     }
                 },
             }
+        }
+    }
+
+    /// Takes the duty on to compute the value anew that was found, unless another call is at it, has just done it, or has failed
+    /// a moment ago.
+    pub(crate) async fn refresh<D: Io>(&mut self, io: D) -> Option<Lead<'a>> {
+        let State::Looked(look) = std::mem::replace(&mut self.state, State::Start) else { return None };
+        let (engine, key) = (&*self.call.engine, self.place.key());
+        if engine.flights.is_led(key) || engine.throttle.holds(key.digest, engine.clock.monotonic()) {
+            return None;
+        }
+        let snapshot = look.snapshot(io, &self.call, &self.place).await;
+        if matches!(snapshot, Snapshot::Remote(None)) {
+            // It could not be stored.
+            return None;
+        }
+        match self.call.join(key, snapshot, Some(look.since), false) {
+            Role::Lead(flight) => {
+                self.call.count(Event::Miss);
+                Some(flight)
+            }
+            Role::Recheck | Role::Alone(_) | Role::Wait(_) => None,
         }
     }
 
@@ -260,17 +292,22 @@ impl<'a> Round<'a> {
     pub(crate) fn took(&self, source: Source) {
         self.call.count(match source {
             Source::Store => Event::Hit,
+            Source::Stale => Event::Stale,
             Source::Flight => Event::Coalesced,
         });
     }
 
     fn traced_as(&self, source: Source) -> Trace {
-        match (source, &self.state) {
-            (Source::Store, State::Looked(look)) => {
-                Trace::hit(self.place.tier(), look.times(&self.call.engine, &self.place))
-            }
-            _ => Trace::of(How::Waited),
-        }
+        let how = match source {
+            Source::Store => How::Hit,
+            Source::Stale => How::Stale,
+            Source::Flight => return Trace::of(How::Waited),
+        };
+        let times = match &self.state {
+            State::Looked(look) => look.times(&self.call.engine, &self.place),
+            _ => Times::default(),
+        };
+        Trace::found(how, self.place.tier(), times)
     }
 
     /// Goes on until a value `serves`, or to this call's own computation.
@@ -281,16 +318,22 @@ impl<'a> Round<'a> {
         serves: impl Fn(&R, Source) -> bool,
     ) -> Outcome<R, Duty<'a>> {
         loop {
-            let (value, source) = match self.next(io, policy).await {
+            let (value, source, due) = match self.next(io, policy).await {
                 Step::Looked(None) => continue,
-                Step::Looked(Some(value)) => (value, Source::Store),
-                Step::Shared(value) => (value, Source::Flight),
+                Step::Looked(Some(value)) => (value, Source::Store, false),
+                Step::Due(value, Freshness::Stale) => (value, Source::Stale, true),
+                Step::Due(value, _) => (value, Source::Store, true),
+                Step::Shared(value) => (value, Source::Flight, false),
                 Step::Compute(flight) => return Outcome::Compute(self.compute(flight)),
             };
             if serves(&value, source) {
+                let trace = self.traced.then(|| self.traced_as(source));
+                if due && let Some(flight) = self.refresh(io).await {
+                    return Outcome::Compute(self.compute(flight).of_due());
+                }
                 self.took(source);
-                if self.traced {
-                    trace::note(self.traced_as(source));
+                if let Some(trace) = trace {
+                    trace::note(trace);
                 }
                 return Outcome::Value(value);
             }

@@ -16,6 +16,7 @@ use cachekit_backends::{EncodingDigest, KeyBytes, encoding_digest, unseal};
 
 use super::aside::{Aside, aside};
 use super::faithful::comes_back;
+use super::freshness::Windows;
 use super::inputs::Call;
 use super::policy::{Encode, Envelope, Opened, Policy};
 use crate::engine::Engine;
@@ -26,7 +27,7 @@ const FIRST: u8 = 8;
 
 /// The envelope of values that stay in the process.
 pub(super) const ENVELOPE: Envelope<'_> =
-    Envelope { key: "", now: 0, life: None, generation: 0, is_err: false };
+    Envelope { key: "", now: 0, life: None, generation: 0, is_err: false, windows: Windows::NONE };
 
 /// A stored part that is not kept as it is.
 enum Kept {
@@ -104,7 +105,7 @@ pub(crate) fn take<R>(
 ) -> Option<R> {
     match part.downcast_ref()? {
         Kept::Encoded(bytes) => match (policy.open)(&ENVELOPE, bytes) {
-            Opened::Value(value) => Some(value),
+            Opened::Value(value) | Opened::Due(value, _) => Some(value),
             Opened::Gone | Opened::Unreadable => None,
         },
         Kept::Watched { part, digest, left } => {

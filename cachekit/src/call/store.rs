@@ -1,10 +1,13 @@
 //! The computation of a call and its end: the value is stored, unless something was deleted since it began.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use cachekit_backends::{Timeout, jittered};
+use cachekit_backends::simple::Entry;
+use cachekit_backends::{Timeout, jittered, ttl_millis};
 
 use super::faithful::comes_back;
+use super::freshness::{Stamped, Times, Windows};
 use super::inputs::Call;
 use super::look::survived;
 use super::place::Place;
@@ -64,6 +67,18 @@ pub(crate) struct Duty<'a> {
     place: Option<Place>,
     /// None after its end.
     flight: Option<Lead<'a>>,
+    /// The key's digest, while there is a value that this one is to follow and that is served until then.
+    refreshes: Option<u64>,
+}
+
+impl Drop for Duty<'_> {
+    /// A refresh that did not come to its end has failed: the value before it is served on.
+    fn drop(&mut self) {
+        if let Some(digest) = self.refreshes.take() {
+            let (engine, pause) = (&*self.call.engine, ttl_millis(self.call.windows.retry_after));
+            engine.throttle.hold(digest, engine.clock.monotonic(), pause);
+        }
+    }
 }
 
 /// An operation that stores a value on the backend, or removes the one that it was to replace.
@@ -74,7 +89,13 @@ enum Write {
 
 impl<'a> Duty<'a> {
     pub(super) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
-        Self { call, place: Some(place), flight: Some(flight) }
+        Self { call, place: Some(place), flight: Some(flight), refreshes: None }
+    }
+
+    /// The same, of a value that is there and due.
+    pub(super) fn of_due(mut self) -> Self {
+        self.refreshes = self.place.as_ref().map(|place| place.key().digest);
+        self
     }
 
     #[cfg(feature = "tower")]
@@ -179,9 +200,19 @@ impl<'a> Duty<'a> {
         judge: impl FnOnce(&R) -> V,
     ) -> Option<Write> {
         let Verdict { keep, timeout, is_err, weight } = Verdict::of(policy, output, judge);
-        if !keep {
+        if self.refreshes.is_some() && (is_err || (policy.fails)(output)) {
+            // The value before it stays; the duty's end holds the next refresh back.
             self.release_flight();
             return None;
+        }
+        let refreshed = self.refreshes.take().is_some();
+        if !keep {
+            self.release_flight();
+            return if refreshed { self.remove() } else { None };
+        }
+        if is_err {
+            // Never served past its own time.
+            self.call.windows = Windows::NONE;
         }
         if let Some(timeout) = timeout {
             self.call.life = timeout.resolve(self.call.engine.default_timeout);
@@ -194,6 +225,18 @@ impl<'a> Duty<'a> {
                 None
             }
             Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
+        }
+    }
+
+    /// Removes the value that was to be followed by one that isn't stored, here or by the write that it returns.
+    #[cold]
+    fn remove(&mut self) -> Option<Write> {
+        match self.place.take()? {
+            Place::Local { key, instance, table } => {
+                table.remove(&key, instance);
+                None
+            }
+            Place::Remote { entry, .. } => Some(Write::Remove(entry)),
         }
     }
 
@@ -223,11 +266,12 @@ fn store_locally<R>(
 ) {
     let Snapshot::Local { at, .. } = *flight.snapshot() else { return };
     let local = &call.engine.local;
-    let expiry = local.expiry(call.life);
+    let expiry = local.expiry(call.windows.kept(call.life));
     let content = if table.is_plain() {
         (policy.to_words)(output).map(Content::Words)
     } else {
-        sharing::keep(call, policy, weight, key.bytes.clone(), output).map(Content::Entry)
+        sharing::keep(call, policy, weight, key.bytes.clone(), output)
+            .map(|entry| Content::Entry(stamped(call, key, entry)))
     };
     let Some(content) = content else { return };
     if call.refresh {
@@ -237,6 +281,17 @@ fn store_locally<R>(
     if table.put(key, instance, content, expiry, admit) {
         call.count(Event::Store);
     }
+}
+
+/// Adds its times to an entry that may be served while it is computed anew.
+#[inline]
+fn stamped(call: &Call<'_>, key: &Key, entry: Arc<Entry>) -> Arc<Entry> {
+    if call.windows.is_none() {
+        return entry;
+    }
+    let created = call.engine.clock.monotonic();
+    let fresh = call.life.map(|life| created.saturating_add(ttl_millis(life)));
+    Stamped::entry(key.bytes.clone(), entry, Times { created, fresh }, &call.windows)
 }
 
 /// Returns the write to the backend, if the value may be stored.
@@ -252,7 +307,7 @@ fn sealed<R>(
         return None;
     };
     let (now, life, generation) = (call.engine.clock.now(), call.life, state.generation());
-    let envelope = Envelope { key: &entry, now, life, generation, is_err };
+    let envelope = Envelope { key: &entry, now, life, generation, is_err, windows: call.windows };
     let sealed = (policy.seal)(&envelope, output);
     if call.refresh {
         flight.supersede();
@@ -262,6 +317,7 @@ fn sealed<R>(
         Ok(None) => None,
         Ok(Some(value)) => {
             if comes_back(call, policy, &envelope, &value, output) {
+                let life = call.windows.kept(life);
                 Some(Write::Put(PutIf { key: entry, value, life, token: state.token() }))
             } else {
                 call.refresh.then_some(Write::Remove(entry))

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use cachekit_backends::unseal;
 
+use super::freshness::Stamped;
 use super::place::Place;
 use super::trace::Tier;
-use crate::engine::Engine;
+use crate::engine::{Content, Engine};
 
 /// The age of an entry and the time that it has left, where they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
-    /// None in process, where an entry has no date of its making.
+    /// None in process, where only entries that may be served stale have a date of their making.
     pub(crate) age: Option<Duration>,
     /// None also of an entry that never expires.
     pub(crate) left: Option<Duration>,
@@ -30,12 +31,18 @@ impl Place {
     pub(crate) fn times(&self, engine: &Engine, bytes: Option<&[u8]>) -> Times {
         match self {
             Self::Local { key, instance, table } => {
-                let expiry = table.expiry(key, *instance).filter(|expiry| *expiry != u64::MAX);
                 let now = engine.clock.monotonic();
-                Times {
-                    age: None,
-                    left: expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(now))),
+                let since = |from: u64, to: u64| Duration::from_millis(to.saturating_sub(from));
+                if let Some(Content::Entry(entry)) = table.get(key)
+                    && let Some((created, fresh)) = entry.value::<Stamped>().map(Stamped::moments)
+                {
+                    return Times {
+                        age: Some(since(created, now)),
+                        left: fresh.map(|fresh| since(now, fresh)),
+                    };
                 }
+                let expiry = table.expiry(key, *instance).filter(|expiry| *expiry != u64::MAX);
+                Times { age: None, left: expiry.map(|expiry| since(now, expiry)) }
             }
             Self::Remote { entry, .. } => {
                 let Some((header, _)) = bytes.and_then(|bytes| unseal(entry, bytes).ok()) else {

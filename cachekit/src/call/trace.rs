@@ -65,8 +65,8 @@ impl Trace {
         Self { how, tier: None, times: Times::default() }
     }
 
-    pub(super) fn hit(tier: Tier, times: Times) -> Self {
-        Self { how: How::Hit, tier: Some(tier), times }
+    pub(super) fn found(how: How, tier: Tier, times: Times) -> Self {
+        Self { how, tier: Some(tier), times }
     }
 }
 

@@ -9,6 +9,7 @@ use cachekit_backends::{Backend, Clock, Config, Opened, Result, describe, open};
 use super::checks::Checks;
 use super::remote::{Name, Remote};
 use super::stats::Counters;
+use super::throttle::Throttle;
 use super::{Engine, Flights};
 
 impl Engine {
@@ -52,6 +53,7 @@ impl Engine {
             discards: remote.as_ref().is_some_and(|remote| remote.capabilities().discards),
             remote,
             flights: Arc::new(Flights::new()),
+            throttle: Throttle::default(),
             functions: SlotTable::new(),
             own: Counters::default(),
             own_checks: Checks::default(),

@@ -11,6 +11,7 @@ mod local;
 pub(crate) mod remote;
 mod snapshot;
 pub(crate) mod stats;
+mod throttle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ use flight::Key;
 use local::LocalTables;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
+use throttle::Throttle;
 
 /// The in-process store. The floors above name it by this alias, so that a model checker can put its own in its place.
 pub(crate) type LocalStore = Tables;
@@ -62,6 +64,8 @@ pub(crate) struct Engine {
     /// The backend keeps nothing (`null`).
     pub(crate) discards: bool,
     pub(crate) flights: Arc<Flights>,
+    /// The refreshes that failed.
+    pub(crate) throttle: Throttle,
     /// The counters of each function, by its number.
     pub(crate) functions: SlotTable<Used>,
     /// The counters of the cache object.
@@ -144,6 +148,7 @@ impl Engine {
             stats.coalesced += one.coalesced;
             stats.given_up += one.given_up;
             stats.abandoned += one.abandoned;
+            stats.stale += one.stale;
         }
         stats
     }

@@ -21,12 +21,14 @@ pub struct FunctionStats {
     pub given_up: u64,
     /// Calls that were dropped while they waited for another call's computation: their callers were cancelled.
     pub abandoned: u64,
+    /// Calls that were given a value past its timeout, by `stale_while_revalidate`. They are not among the hits.
+    pub stale: u64,
 }
 
 impl FunctionStats {
     /// Adds the counts of another cache.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { hits, misses, stores, errors, coalesced, given_up, abandoned } = other;
+        let Self { hits, misses, stores, errors, coalesced, given_up, abandoned, stale } = other;
         self.hits += hits;
         self.misses += misses;
         self.stores += stores;
@@ -34,6 +36,7 @@ impl FunctionStats {
         self.coalesced += coalesced;
         self.given_up += given_up;
         self.abandoned += abandoned;
+        self.stale += stale;
     }
 
     /// The share of calls that were answered from the cache, 0 to 1; 0 before the first call.
@@ -63,6 +66,8 @@ pub struct CacheStats {
     pub given_up: u64,
     /// Calls that were dropped while they waited for another call's computation: their callers were cancelled.
     pub abandoned: u64,
+    /// Calls that were given a value past its timeout, by `stale_while_revalidate`. They are not among the hits.
+    pub stale: u64,
     /// Entries that the cache has now, including expired ones that are not reclaimed yet: those in this process and, of
     /// `filesystem`, those in the directory, of all processes. None where they aren't known: a server is not asked.
     pub entries: Option<u64>,
@@ -99,9 +104,10 @@ pub(crate) enum Event {
     Deletion,
     GivenUp,
     Abandoned,
+    Stale,
 }
 
-const EVENTS: usize = 8;
+const EVENTS: usize = 9;
 const STRIPES: usize = 8;
 
 /// A cache line of counters.
@@ -166,6 +172,7 @@ impl Counters {
             coalesced: self.sum(Event::Coalesced),
             given_up: self.sum(Event::GivenUp),
             abandoned: self.sum(Event::Abandoned),
+            stale: self.sum(Event::Stale),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cachekit_backends::{Error, ErrorKind, Fetched, Version, combine, unseal};
 
+use crate::call::freshness::Windows;
 use crate::call::policy::{Opened, Policy};
 use crate::call::trace::Tier;
 use crate::call::{Identity, Place, Times, open, stored_locally};
@@ -155,7 +156,7 @@ fn explain_here<R>(engine: &Engine, function: u32, place: &Place, policy: &Polic
         unreachable!("the entry of a place in process is in process")
     };
     if table.get(key).is_some() {
-        return match stored_locally(engine, function, policy, key, table) {
+        return match stored_locally(engine, function, policy, (key, table), &Windows::NONE) {
             Some(_) => (Finding::Hit, place.times(engine, None)),
             None => (Finding::Unreadable("a value of another type"), Times::default()),
         };
@@ -200,10 +201,12 @@ async fn explain_there<R, D: Io>(
         return miss(Finding::Deleted);
     };
     let fetched = Fetched::new(Some(bytes), versions, None);
-    match open(engine, policy, entry, &fetched) {
-        Some(Opened::Value(_)) => (Finding::Hit, place.times(engine, fetched.entry.as_deref())),
+    match open(engine, policy, entry, &fetched, Windows::NONE) {
+        Some(Opened::Value(_) | Opened::Due(..)) => {
+            (Finding::Hit, place.times(engine, fetched.entry.as_deref()))
+        }
         Some(Opened::Unreadable) => miss(Finding::Unreadable(reason(cachekit_backends::Reject::OtherType))),
-        // In the moment between.
+        // In the moment between, or past its freshness and kept for calls that serve it stale.
         Some(Opened::Gone) | None => miss(Finding::Expired(Duration::ZERO)),
     }
 }

@@ -19,7 +19,13 @@ impl Function {
     /// The identity of the function, as it is in keys.
     #[inline]
     pub(crate) fn identity(&self) -> Identity<'_> {
-        Identity { number: self.number, name: &self.name, version: self.version, local: self.local }
+        Identity {
+            number: self.number,
+            name: &self.name,
+            version: self.version,
+            local: self.local,
+            stamped: self.declared.stamped,
+        }
     }
 }
 

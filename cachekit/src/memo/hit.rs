@@ -6,8 +6,10 @@ use cachekit_backends::simple::{MOST_VALUE_WORDS, PlainTable, Shape, ValueWords,
 use cachekit_backends::{Matcher, Words};
 
 use super::function::Function;
+use super::lookup::Lifespan;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
+use crate::call::freshness::Stamped;
 use crate::call::policy::Policy;
 use crate::call::{has_instances, sharing};
 use crate::engine::Bound;
@@ -15,7 +17,7 @@ use crate::engine::Bound;
 /// Looks a call up among the entries in process, and puts the value into the slot. Returns whether there is one.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
-pub(super) fn look<R, K: KeyPart, I: KeyPart>(
+pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
     bound: &'static Bound,
     function: &'static Function,
     cache: &'static Cache,
@@ -23,6 +25,10 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart>(
     arguments: &K,
     slot: &mut Option<R>,
 ) -> bool {
+    if const { T::STAMPED } {
+        let Some(values) = &bound.values else { return false };
+        return look_stamped(values, function, cache, policy, arguments, slot);
+    }
     if const { Shape::key_for_words(K::WORDS).is_some() } && (policy.words)() <= MOST_VALUE_WORDS {
         if let Some(table) = &bound.plain
             && let Some(found) = look_plain(table, policy, arguments, slot)
@@ -80,6 +86,28 @@ fn look_values<R, K: KeyPart>(
     let feed = |m: &mut Matcher<'_>| arguments.feed(m);
     let taken = values.read(digest, feed, |entry| {
         policy.take_into(entry.any(), slot) || take_kept(function, cache, policy, entry.any(), slot)
+    });
+    taken == Some(true)
+}
+
+/// Looks up values that carry their times, for one that is not due.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
+fn look_stamped<R, K: KeyPart>(
+    values: &Values,
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    arguments: &K,
+    slot: &mut Option<R>,
+) -> bool {
+    let digest = values.digest(|w| arguments.feed(w));
+    let feed = |m: &mut Matcher<'_>| arguments.feed(m);
+    let taken = values.read(digest, feed, |entry| {
+        let Some(stamped) = entry.value::<Stamped>() else { return false };
+        let part = stamped.entry.any();
+        !cache.engine().clock.is_past(stamped.due)
+            && (policy.take_into(part, slot) || take_kept(function, cache, policy, part, slot))
     });
     taken == Some(true)
 }

@@ -14,6 +14,7 @@ use super::function::{Function, Handle};
 use super::hit;
 use super::owned::Owned;
 use crate::call::arguments::KeyPart;
+use crate::call::freshness::Windows;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
 use crate::call::trace::{self, How, Trace};
@@ -60,10 +61,13 @@ pub struct Life {
     timeout: Timeout,
     /// None: the cache's.
     jitter: Option<f64>,
+    windows: Windows,
 }
 
 /// How long an entry lives; asked after a miss.
 pub trait Lifespan {
+    /// Whether entries carry their times, because they may be served while they are computed anew.
+    const STAMPED: bool = false;
     /// Returns how long.
     fn life(self) -> Life;
 }
@@ -74,7 +78,7 @@ pub struct Fixed(pub Timeout);
 
 impl Lifespan for Fixed {
     fn life(self) -> Life {
-        Life { timeout: self.0, jitter: None }
+        Life { timeout: self.0, jitter: None, windows: Windows::NONE }
     }
 }
 
@@ -84,7 +88,7 @@ pub struct Computed<F>(pub F);
 
 impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
     fn life(self) -> Life {
-        Life { timeout: self.0(), jitter: None }
+        Life { timeout: self.0(), jitter: None, windows: Windows::NONE }
     }
 }
 
@@ -93,8 +97,20 @@ impl<F: FnOnce() -> Timeout> Lifespan for Computed<F> {
 pub struct Jittered<T, J>(pub T, pub J);
 
 impl<T: Lifespan, J: FnOnce() -> f64> Lifespan for Jittered<T, J> {
+    const STAMPED: bool = T::STAMPED;
     fn life(self) -> Life {
         Life { jitter: Some(self.1()), ..self.0.life() }
+    }
+}
+
+/// The options about values that are served while they are computed anew.
+#[derive(Debug)]
+pub struct Windowed<T, W>(pub T, pub W);
+
+impl<T: Lifespan, W: FnOnce() -> Windows> Lifespan for Windowed<T, W> {
+    const STAMPED: bool = true;
+    fn life(self) -> Life {
+        Life { windows: self.1(), ..self.0.life() }
     }
 }
 
@@ -138,8 +154,8 @@ where
     if op == Op::Uncached || (options.unless)() {
         return Some(bypass(options.stale_if, op));
     }
-    let needs =
-        || Needs { shape: Shape::for_words(K::WORDS, (policy.words)()), methods: has_instances::<I>() };
+    let shape = || if T::STAMPED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
+    let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
     let Some(bound) = function.bound(cache, needs) else { return Some(bypass(options.stale_if, op)) };
     // A traced call looks in the round, which knows the entry. One test for the ordinary one, as before there were others.
     let (looks, refresh) = match op {
@@ -151,7 +167,7 @@ where
         Op::Refresh | Op::Uncached => (false, true),
     };
     let mut stale = false;
-    if looks && hit::look::<_, _, I>(bound, function, cache, policy, arguments, found) {
+    if looks && hit::look::<_, _, I, T>(bound, function, cache, policy, arguments, found) {
         stale = found.as_ref().is_some_and(&options.stale_if);
         if !stale {
             bound.count_hit(function.number, || cache.engine());
@@ -194,6 +210,7 @@ fn begin<R>(
         function: function.number,
         life: life.timeout.resolve(engine.default_timeout),
         jitter: life.jitter.unwrap_or(engine.jitter),
+        windows: life.windows,
         refresh,
         single_flight,
         budget: Budget::default(),

@@ -11,6 +11,8 @@ pub struct Declared {
     pub version: &'static str,
     /// Values never leave the process.
     pub local: bool,
+    /// Entries in process carry their times.
+    pub stamped: bool,
     /// The options, as they are written.
     pub options: &'static str,
     /// A method whose impl or trait stands in the body of a function.

@@ -6,6 +6,7 @@ fn declared(module: &'static str, package: &'static str, line: u32) -> Declared 
         name: None,
         version: "",
         local: false,
+        stamped: false,
         options: "",
         in_body: false,
         companion: None,

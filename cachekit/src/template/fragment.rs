@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cachekit_backends::Timeout;
 
 use crate::cache::{Cache, policy};
+use crate::call::freshness::Windows;
 use crate::call::policy::Storable;
 use crate::call::store::Duty;
 use crate::call::{Call, Outcome, Place, Round};
@@ -42,6 +43,7 @@ impl Cache {
             function: OBJECT,
             life: timeout.resolve(engine.default_timeout),
             jitter: engine.jitter,
+            windows: Windows::NONE,
             refresh: false,
             single_flight: true,
             budget: Budget::default(),

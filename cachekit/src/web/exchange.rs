@@ -20,6 +20,7 @@ use super::rfc9111::{
 };
 use super::scope::Target;
 use crate::call::dependencies;
+use crate::call::freshness::Windows;
 use crate::call::path::delete_path;
 use crate::call::round::Step;
 use crate::call::{Call, Round, Source};
@@ -90,6 +91,8 @@ impl Exchange {
                 Step::Looked(page) => {
                     (page.filter(|page| !page.is_of_the_future(self.engine.clock.now())), Source::Store)
                 }
+                // Pages are looked up without windows.
+                Step::Due(..) => continue,
                 Step::Shared(page) => (Some(page), Source::Flight),
                 Step::Compute(flight) => {
                     let making =
@@ -131,6 +134,7 @@ impl Exchange {
             life: None,
             // The response says until when it is fresh.
             jitter: 0.0,
+            windows: Windows::NONE,
             refresh: false,
             single_flight: true,
             budget: Budget::default(),
@@ -195,7 +199,9 @@ impl Exchange {
         let age = variant.age(now);
         let left = (i128::from(variant.lifetime) - i128::from(age)) / 1000;
         let status = match source {
-            Source::Store => CacheStatus::Hit { ttl: i64::try_from(left).unwrap_or(i64::MAX) },
+            Source::Store | Source::Stale => {
+                CacheStatus::Hit { ttl: i64::try_from(left).unwrap_or(i64::MAX) }
+            }
             Source::Flight => CacheStatus::Collapsed,
         };
         answer(variant, &self.asked(status), Some(age))

@@ -18,7 +18,7 @@ use crate::engine::{Engine, PAGES};
 
 /// One identity for all responses of all layers: deletion is by path.
 const IDENTITY: Identity<'static> =
-    Identity { number: PAGES, name: "cachekit::web::pages", version: "2", local: false };
+    Identity { number: PAGES, name: "cachekit::web::pages", version: "2", local: false, stamped: false };
 
 /// Tells the pages of one path apart.
 struct PageKey<'a> {
@@ -64,6 +64,7 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
     Policy {
         unbox: |_| None,
         stores: |_| true,
+        fails: |_| false,
         keep: |key, _, page| Some(Entry::new(key, weight(page), Arc::clone(page))),
         weight: |page| Some(weight(page)),
         words: || NO_WORDS,

@@ -27,6 +27,7 @@ mod races;
 mod seeing;
 mod sharing;
 mod stack;
+mod stale;
 mod stats;
 mod time;
 mod untrusted;

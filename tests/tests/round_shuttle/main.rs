@@ -58,7 +58,8 @@ fn boxed(program: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
 }
 
 const POLICY: Policy<u64> = portable_policy::<Whole<u64>>();
-const FUNCTION: Identity<'static> = Identity { number: 7, name: "f", version: "", local: false };
+const FUNCTION: Identity<'static> =
+    Identity { number: 7, name: "f", version: "", local: false, stamped: false };
 
 /// A function of one key. Its value is the state of the world when it was computed.
 #[derive(Clone)]
@@ -93,7 +94,16 @@ impl Memo {
         let engine = Hold::Borrowed(&*self.0.engine);
         let budget = engine::remote::Budget;
         let (function, life) = (FUNCTION.number, None);
-        let call = Call { engine, function, life, jitter: 0.0, refresh, single_flight: true, budget };
+        let call = Call {
+            engine,
+            function,
+            life,
+            jitter: 0.0,
+            windows: call::freshness::Windows::NONE,
+            refresh,
+            single_flight: true,
+            budget,
+        };
         Round::new(call, self.place(), std::time::Duration::MAX)
     }
 

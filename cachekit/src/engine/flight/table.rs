@@ -187,6 +187,15 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
         Role::Lead(Lead::new(self, digest, snapshot, seat))
     }
 
+    /// Whether a computation of a key is under way that other calls may join.
+    pub(crate) fn is_led(&self, key: &K) -> bool {
+        let digest = key.digest();
+        let slots = self.shard(Place::of(digest)).lock();
+        slots
+            .current(digest)
+            .is_some_and(|current| current.key == *key && current.flight.is_of_this_process())
+    }
+
     /// Starts the flight of a key if there is none, and none has landed `since` the look into the store that missed: the
     /// common case of [`join`](Self::join).
     pub(crate) fn lead_at_once(&self, key: &K, snapshot: E, since: u64) -> Option<Lead<'_, K, E>> {

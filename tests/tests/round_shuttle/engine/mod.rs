@@ -8,6 +8,8 @@ mod hold;
 pub(crate) mod remote;
 #[path = "../../../../cachekit/src/engine/snapshot.rs"]
 mod snapshot;
+#[path = "../../../../cachekit/src/engine/throttle.rs"]
+mod throttle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +42,7 @@ pub(crate) mod stats {
         Deletion,
         GivenUp,
         Abandoned,
+        Stale,
     }
 }
 
@@ -51,6 +54,7 @@ pub(crate) struct Engine {
     cell: Arc<Cell>,
     pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) flights: Arc<flight::Flights<Snapshot>>,
+    pub(crate) throttle: throttle::Throttle,
     checks: Checks,
     sharing: Checks,
     /// Not shuttle's: observations must not add schedules.
@@ -67,6 +71,7 @@ impl Engine {
             cell: Arc::new(Mutex::new(None)),
             remote,
             flights: Arc::new(flight::Flights::new()),
+            throttle: throttle::Throttle::default(),
             checks: Checks::default(),
             sharing: Checks::default(),
             errors: AtomicUsize::new(0),

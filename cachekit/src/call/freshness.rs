@@ -1,0 +1,146 @@
+//! Whether an entry is fresh, due ahead of its end, or stale: a function of its times and of the options of a call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachekit_backends::simple::{Entry, Weight};
+use cachekit_backends::{KeyBytes, Ttl, ttl_millis};
+
+/// The options of a call about values that are served while they are computed anew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Windows {
+    /// How long past its freshness an entry is served while one call computes it anew.
+    pub while_revalidate: Duration,
+    /// The part of its freshness after which one call computes it anew.
+    pub refresh_ahead: Option<f64>,
+    /// The time from a refresh that failed to the next one.
+    pub retry_after: Duration,
+}
+
+/// The state of an entry at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    Fresh,
+    /// Fresh, and to be computed anew.
+    Due,
+    /// Past its freshness, to be served only while it is computed anew.
+    Stale,
+}
+
+/// The times of an entry, in milliseconds of one clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) created: u64,
+    /// The end of freshness; none for an entry that never expires.
+    pub(crate) fresh: Option<u64>,
+}
+
+impl Windows {
+    /// Those of a call that serves fresh values only.
+    pub const NONE: Self =
+        Self { while_revalidate: Duration::ZERO, refresh_ahead: None, retry_after: Duration::ZERO };
+
+    /// Whether values are served fresh only, and never computed ahead.
+    pub(crate) fn is_none(&self) -> bool {
+        self.while_revalidate.is_zero() && self.refresh_ahead.is_none()
+    }
+
+    /// How long a store keeps an entry that is fresh for so long.
+    pub(crate) fn kept(&self, fresh: Ttl) -> Ttl {
+        fresh.map(|fresh| fresh.saturating_add(self.while_revalidate))
+    }
+}
+
+impl Times {
+    /// The state at a moment; none if the entry serves no more.
+    pub(crate) fn at(&self, now: u64, windows: &Windows) -> Option<Freshness> {
+        let Some(fresh) = self.fresh else { return Some(Freshness::Fresh) };
+        if now < fresh {
+            return Some(if now < self.due(windows) { Freshness::Fresh } else { Freshness::Due });
+        }
+        let window = windows.while_revalidate;
+        (!window.is_zero() && now < fresh.saturating_add(ttl_millis(window))).then_some(Freshness::Stale)
+    }
+
+    /// The first moment at which the entry is more than fresh.
+    fn due(&self, windows: &Windows) -> u64 {
+        let Some(fresh) = self.fresh else { return u64::MAX };
+        let Some(part) = windows.refresh_ahead else { return fresh };
+        let whole = Duration::from_millis(fresh.saturating_sub(self.created));
+        // A product that isn't a duration, of a part that isn't one, is no refresh ahead.
+        let ahead = Duration::try_from_secs_f64(whole.as_secs_f64() * part).unwrap_or(whole).min(whole);
+        self.created.saturating_add(u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX)).min(fresh)
+    }
+}
+
+/// A stored part in process with its times.
+pub(crate) struct Stamped {
+    times: Times,
+    /// Until then a look need not ask for more than the moment.
+    pub(crate) due: u64,
+    pub(crate) entry: Arc<Entry>,
+}
+
+impl Stamped {
+    /// Puts an entry with its times into an entry.
+    pub(crate) fn entry(key: KeyBytes, entry: Arc<Entry>, times: Times, windows: &Windows) -> Arc<Entry> {
+        let due = times.due(windows);
+        let bytes = entry.weight().saturating_add(size_of::<Self>() as u64);
+        let weight = Weight { bytes, exact: entry.may_be_pinned() };
+        Entry::new(key, weight, Self { times, due, entry })
+    }
+
+    /// When the entry was stored, and the end of its freshness if it has one.
+    pub(super) fn moments(&self) -> (u64, Option<u64>) {
+        (self.times.created, self.times.fresh)
+    }
+
+    /// The state at a moment; none if the entry serves no more.
+    pub(super) fn at(&self, now: u64, windows: &Windows) -> Option<Freshness> {
+        self.times.at(now, windows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOWS: Windows = Windows {
+        while_revalidate: Duration::from_millis(50),
+        refresh_ahead: Some(0.8),
+        retry_after: Duration::ZERO,
+    };
+
+    #[test]
+    fn an_entry_is_fresh_then_due_then_stale_then_gone() {
+        let times = Times { created: 1000, fresh: Some(1100) };
+        let cases = [
+            // A clock that was moved back makes nothing stale.
+            (0, Some(Freshness::Fresh)),
+            (1079, Some(Freshness::Fresh)),
+            (1080, Some(Freshness::Due)),
+            (1099, Some(Freshness::Due)),
+            (1100, Some(Freshness::Stale)),
+            (1149, Some(Freshness::Stale)),
+            (1150, None),
+            (u64::MAX, None),
+        ];
+        for (now, state) in cases {
+            assert_eq!(times.at(now, &WINDOWS), state, "at {now}");
+        }
+        for (now, state) in [(1099, Some(Freshness::Fresh)), (1100, None)] {
+            assert_eq!(times.at(now, &Windows::NONE), state, "at {now} without windows");
+        }
+        let forever = Times { created: 1000, fresh: None };
+        assert_eq!(forever.at(u64::MAX, &WINDOWS), Some(Freshness::Fresh));
+    }
+
+    #[test]
+    fn a_part_that_is_none_refreshes_at_the_end() {
+        let times = Times { created: 1000, fresh: Some(1100) };
+        for part in [f64::NAN, f64::INFINITY, -1.0, 1.0, 7.0] {
+            let windows = Windows { refresh_ahead: Some(part), ..Windows::NONE };
+            assert_eq!(times.at(1099, &windows), Some(Freshness::Fresh), "{part}");
+        }
+    }
+}
