@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Parser as _};
+use syn::parse::{Parse as _, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprClosure, ExprLit, Lit, LitStr, Path, Token};
 
@@ -48,6 +48,7 @@ pub(crate) struct Attr {
     pub(crate) version: Option<LitStr>,
     pub(crate) source_check: bool,
     pub(crate) local: bool,
+    pub(crate) tags: Vec<Expr>,
     pub(crate) no_single_flight: bool,
     pub(crate) flight_timeout: Option<TimeoutOption>,
     pub(crate) cache: Option<Path>,
@@ -162,6 +163,11 @@ impl Attr {
             errors.at(key.span(), format!("`{name}` is given twice: keep one of them"));
             return skip_item(input);
         }
+        if name == "tags" {
+            self.tags = tags(&key, spec.usage, input)?;
+            seen.push(name);
+            return Ok(());
+        }
         let value = Value::parse(&key, spec.usage, input)?;
         seen.push(name);
         self.set(&key, spec.usage, value)
@@ -232,6 +238,24 @@ impl Attr {
         }
         Ok(())
     }
+}
+
+/// Reads the expressions in parentheses, at least one.
+fn tags(key: &Ident, usage: &str, input: ParseStream<'_>) -> syn::Result<Vec<Expr>> {
+    let wrong = |span| syn::Error::new(span, format!("tags stand in parentheses: write `{usage}`"));
+    if !input.peek(syn::token::Paren) {
+        return Err(wrong(key.span()));
+    }
+    let content;
+    let parentheses = syn::parenthesized!(content in input);
+    let tags = content.parse_terminated(Expr::parse, Token![,]).inspect_err(|_| {
+        // Tokens that are left over would be an error of their own.
+        let _ = content.parse::<TokenStream>();
+    })?;
+    if tags.is_empty() {
+        return Err(wrong(parentheses.span.join()));
+    }
+    Ok(tags.into_iter().map(ungrouped).collect())
 }
 
 /// An option of the other attribute.

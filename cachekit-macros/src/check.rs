@@ -7,8 +7,8 @@ use syn::{Expr, Lifetime, Type};
 use crate::attr::TimeoutOption;
 use crate::errors::Errors;
 use crate::input::is_ours;
-use crate::mentions::formats;
-use crate::model::{KeySource, Model, Way, literal};
+use crate::mentions::{formats, mentions};
+use crate::model::{Argument, KeySource, Model, Way, literal};
 use crate::options::Flavor;
 
 pub(crate) fn check(model: &Model, errors: &Errors) {
@@ -20,6 +20,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     view_values(model, errors);
     windows(model, errors);
     key(model, errors);
+    tags(model, errors);
     attributes(model, errors);
 }
 
@@ -392,6 +393,42 @@ fn key(model: &Model, errors: &Errors) {
                 format!(
                     "`{name}` is decided before there is a value: write the condition without `|..|`, \
                     or use `stale_if` or `cache_if`"
+                ),
+            );
+        }
+    }
+}
+
+/// A tag is decided before there is a value, and by the key: an entry whose tags are those of one of its callers would not be
+/// deleted by those of another.
+fn tags(model: &Model, errors: &Errors) {
+    for tag in &model.tags {
+        if let Expr::Closure(closure) = tag {
+            errors.over(
+                closure,
+                "tags are made of the arguments, before there is a value: write the text without `|..|`",
+            );
+        }
+        let text = literal(tag).unwrap_or_default();
+        if let Some(argument) = model.arguments.iter().find(|argument| formats(&text, &argument.name)) {
+            let name = &argument.name;
+            errors.over(
+                tag,
+                format!(
+                    "`{{{name}}}` is not filled in, in a plain text: write `tags(format!(\"{}\"))`",
+                    text.escape_debug()
+                ),
+            );
+        }
+        let ignored = model.arguments.iter().filter(|argument| argument.way == Way::Ignored);
+        let receiver = model.receiver.iter().filter(|receiver| receiver.way == Way::Ignored);
+        let names = ignored.flat_map(Argument::names).chain(receiver.map(|receiver| receiver.token.clone()));
+        if let Some(name) = names.into_iter().find(|name| mentions(tag, name)) {
+            errors.over(
+                tag,
+                format!(
+                    "`{name}` is not in the key, so that calls with different tags would share one entry: leave it out of \
+                     `ignore`, or make the tag of arguments that are in the key"
                 ),
             );
         }

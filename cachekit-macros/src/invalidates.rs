@@ -13,12 +13,16 @@ use crate::errors::Errors;
 use crate::input::Input;
 use crate::model::located;
 
-const USAGE: &str = "write `#[invalidates(function(arguments), function, Type::method(instance), instance.method(arguments))]`";
+const USAGE: &str = "write `#[invalidates(function(arguments), function, Type::method(instance), instance.method(arguments), tag = format!(\"user:{id}\"))]`";
 
 /// One item of the list.
 enum Item {
     /// An expression for a deletion that is ready to run.
     Deletion(TokenStream),
+    /// A text whose entries are to be deleted.
+    Tag(Expr),
+    /// The cache whose tags are meant.
+    Cache(Path),
     /// Where cachekit is re-exported.
     Crate(Path),
 }
@@ -30,7 +34,36 @@ impl Parse for Item {
             input.parse::<Token![=]>()?;
             return input.parse().map(Self::Crate);
         }
+        if input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            let word = input.call(Ident::parse_any)?;
+            input.parse::<Token![=]>()?;
+            return match word.to_string().as_str() {
+                "tag" => input.parse().map(Self::Tag),
+                "cache" => input.parse().map(Self::Cache),
+                _ => Err(syn::Error::new(word.span(), format!("there is no `{word}` here: {USAGE}"))),
+            };
+        }
         deletion(input.parse()?).map(Self::Deletion)
+    }
+}
+
+impl Item {
+    /// An expression for a deletion that is ready to run.
+    fn deletion(&self, krate: &TokenStream, cache: Option<&Path>) -> Option<TokenStream> {
+        match self {
+            Self::Deletion(deletion) => Some(deletion.clone()),
+            Self::Tag(tag) => {
+                let private = quote!(#krate::__private);
+                let cache = if let Some(path) = cache {
+                    quote!(#private::as_cache(&#path))
+                } else {
+                    quote!(#private::default_cache())
+                };
+                let tag = quote_spanned!(located(syn::spanned::Spanned::span(tag))=> &#tag);
+                Some(quote!(#private::TagDeletion::new(#cache, #tag)))
+            }
+            Self::Cache(_) | Self::Crate(_) => None,
+        }
     }
 }
 
@@ -44,14 +77,25 @@ pub(crate) fn expand(attr: TokenStream, item: &TokenStream) -> TokenStream {
         }
     };
     let errors = Errors::new();
-    let mut krate = quote!(::cachekit);
-    let mut deletions = Vec::new();
-    for item in items(attr, &errors) {
-        match item {
-            Item::Deletion(deletion) => deletions.push(deletion),
-            Item::Crate(path) => krate = path.into_token_stream(),
-        }
+    let items = items(attr, &errors);
+    let krate = items.iter().find_map(|item| match item {
+        Item::Crate(path) => Some(path.to_token_stream()),
+        _ => None,
+    });
+    let krate = krate.unwrap_or_else(|| quote!(::cachekit));
+    let cache = items.iter().find_map(|item| match item {
+        Item::Cache(path) => Some(path),
+        _ => None,
+    });
+    if let Some(path) = cache
+        && !items.iter().any(|item| matches!(item, Item::Tag(_)))
+    {
+        errors.over(
+            path,
+            "`cache` says whose tags are meant, and there is no `tag = ..` here: a function knows its cache",
+        );
     }
+    let deletions: Vec<_> = items.iter().filter_map(|item| item.deletion(&krate, cache)).collect();
     if let ReturnType::Type(_, returns) = &input.sig.output
         && let Some(future) = boxed_future(returns)
     {
@@ -78,7 +122,7 @@ pub(crate) fn expand(attr: TokenStream, item: &TokenStream) -> TokenStream {
 fn items(attr: TokenStream, errors: &Errors) -> Vec<Item> {
     let parsed = Punctuated::<Item, Token![,]>::parse_terminated.parse2(attr);
     match parsed {
-        Ok(items) if items.iter().any(|item| matches!(item, Item::Deletion(_))) => {
+        Ok(items) if items.iter().any(|item| matches!(item, Item::Deletion(_) | Item::Tag(_))) => {
             items.into_iter().collect()
         }
         Ok(_) => {

@@ -44,6 +44,8 @@ pub(crate) struct Model {
     pub(crate) jitter: Option<Expr>,
     pub(crate) windows: Windows,
     pub(crate) local: bool,
+    /// The expressions of the tags.
+    pub(crate) tags: Vec<Expr>,
     pub(crate) single_flight: bool,
     pub(crate) flight_timeout: Option<TimeoutOption>,
     pub(crate) cache: Option<Path>,
@@ -197,6 +199,7 @@ impl Model {
             jitter: attr.jitter,
             windows: attr.windows,
             local: attr.local,
+            tags: attr.tags,
             single_flight: !attr.no_single_flight,
             flight_timeout: attr.flight_timeout,
             cache: attr.cache,

@@ -90,6 +90,7 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     both("version", "version = \"2\""),
     both("source_check", "source_check"),
     both("local", "local"),
+    both("tags", "tags(format!(\"user:{id}\"), \"users\")"),
     both("single_flight", "single_flight = false"),
     both("flight_timeout", "flight_timeout = \"10s\""),
     both("cache", "cache = PATH"),

@@ -13,15 +13,16 @@ pub use crate::call::judge::{as_said, err_of, none_of, of_err, of_none, of_value
 pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
 };
+pub use crate::call::tags::{TagList, TagTexts};
 pub use crate::call::trace::{Outcome, traced};
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
 pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
-pub use crate::memo::invalidates::{Failed, ended};
+pub use crate::memo::invalidates::{Failed, TagDeletion, ended};
 pub use crate::memo::lookup::{
-    Computed, Fixed, Jittered, Judged, Options, Pending, Windowed, found, future, keep, keep_all, no, plain,
-    predicate, probe, result, weighs,
+    Computed, Fixed, Jittered, Judged, NoTags, Options, Pending, Tags, Windowed, found, future, keep,
+    keep_all, no, plain, predicate, probe, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own};
 pub use crate::memo::prime::prime;

@@ -9,8 +9,8 @@
 //! - `buckets`: a table of words, with the bound's victims, growth and deletion
 //! - `plain`, `shapes`: entries whose keys and values are words; `values`: entries of any type, in a `slab`, which threads pin
 //!   (`pins`)
-//! - `tables`: all tables of a cache under one bound (`budget`); `functions`: what was deleted at one stroke; `sweep`: the
-//!   thread that reclaims
+//! - `tables`: all tables of a cache under one bound (`budget`); `functions`, `tags`: what was deleted at one stroke;
+//!   `sweep`: the thread that reclaims
 //! - `seeds`: the secret of a table; `ghosts`: keys that were evicted lately; `sync`: primitives that a model checker replaces
 //! - `backend`: the same tables over bytes
 
@@ -29,6 +29,7 @@ mod sweep;
 mod sync;
 mod table;
 mod tables;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -39,4 +40,5 @@ pub use plain::{Look, Plain, PlainCall};
 pub use shapes::{MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainKey, PlainTable, Shape, ValueWords};
 pub use table::SlotTable;
 pub use tables::Tables;
+pub use tags::Tagged;
 pub use values::{Entry, ValueCall, Values, Weight};

@@ -12,6 +12,7 @@ use super::budget::{Budget, Tenant};
 use super::functions::{FunctionState, InstanceHorizons, InstanceNumber};
 use super::plain::Plain;
 use super::shapes::{MakePlain, PlainTable, Shape};
+use super::tags::{TagHorizons, Tagged};
 use super::values::Values;
 use crate::{Clock, KeyHasher, KeySecret, Ttl, ttl_millis};
 
@@ -23,6 +24,8 @@ pub(super) trait Kind: Tenant + Any {
     fn delete_instance(&self, instance: InstanceNumber);
     /// Reclaims what is deleted or expired.
     fn sweep(&self);
+    /// Reclaims what is deleted by tag.
+    fn sweep_tags(&self, _: &TagHorizons) {}
     /// Whether a sweep would find something.
     fn needs_sweep(&self) -> bool;
     /// The earliest moment at which an entry may expire.
@@ -45,6 +48,7 @@ pub struct Tables {
     cleared: AtomicU64,
     functions: SlotTable<Function>,
     instances: InstanceHorizons,
+    tags: TagHorizons,
 }
 
 /// The tables of a function, and what was deleted of it.
@@ -65,6 +69,7 @@ impl Tables {
             cleared: AtomicU64::new(0),
             functions: SlotTable::new(),
             instances: InstanceHorizons::default(),
+            tags: TagHorizons::default(),
         });
         super::sweep::watch(&tables);
         tables
@@ -146,10 +151,11 @@ impl Tables {
     /// may be: a deletion raises its horizon before it goes to the tables.
     pub fn is_current(&self, function: u32, instance: u64, birth: u64) -> bool {
         let state = &self.functions.get(function).state;
+        let of_instance = || self.instances.is_deleted(function, InstanceNumber::of(instance), birth);
+        // The floor last: it rose before a horizon went that the look for one didn't find.
         birth >= self.cleared.load(Ordering::SeqCst)
+            && !(state.has_instances() && of_instance())
             && state.admits(birth)
-            && !(state.has_instances()
-                && self.instances.is_deleted(function, InstanceNumber::of(instance), birth))
     }
 
     /// Deletes a function's entries, and what is being computed: one write.
@@ -164,6 +170,24 @@ impl Tables {
         let many = self.instances.raise(state, function, number, || self.next());
         self.each_of(function, |table| table.delete_instance(number));
         if many {
+            self.sweep();
+        }
+    }
+
+    /// Whether no tag was deleted that a computation of this birth has, as far as is known: see [`is_current`](Self::is_current).
+    pub fn admits(&self, tags: &[u64], birth: u64) -> bool {
+        self.tags.admits(tags, birth)
+    }
+
+    /// Whether no tag of an entry was deleted since its computation began.
+    pub fn serves(&self, tagged: &Tagged) -> bool {
+        self.tags.serves(tagged)
+    }
+
+    /// Deletes what carries a tag, by its keyed digest, and what is being computed with it: one write, and now and then a
+    /// [`sweep`](Self::sweep).
+    pub fn delete_tag(&self, tag: u64) {
+        if self.tags.raise(tag, || self.next()) {
             self.sweep();
         }
     }
@@ -199,21 +223,28 @@ impl Tables {
         all
     }
 
-    /// Reclaims all entries that are over or deleted, and the memory of instance-wide deletions. Runs by itself; costs a
-    /// look at every entry.
+    /// Reclaims all entries that are over or deleted, and the memory of deletions by instance and by tag. Runs by itself; costs
+    /// a look at every entry.
     pub fn sweep(&self) {
         let now = self.instances.begin_reclaim(|f| &self.functions.get(f).state, || self.now());
+        let tags_until = self.tags.begin_reclaim(|| self.now());
         self.each(|table| {
             if table.needs_sweep() {
                 table.sweep();
             }
+            if tags_until.is_some() {
+                table.sweep_tags(&self.tags);
+            }
         });
+        if let Some(until) = tags_until {
+            self.tags.end_reclaim(until, self.len());
+        }
         self.instances.end_reclaim(now, |f| &self.functions.get(f).state, self.len());
     }
 
     /// Whether a sweep would find something: an entry whose time is over, or what was deleted since the last one.
     pub(super) fn needs_sweep(&self) -> bool {
-        let mut needs = self.instances.any();
+        let mut needs = self.instances.any() || self.tags.any();
         self.each(|table| needs |= table.needs_sweep());
         needs
     }
@@ -221,6 +252,11 @@ impl Tables {
     #[cfg(test)]
     pub(super) fn records(&self) -> usize {
         self.instances.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tag_horizons(&self) -> usize {
+        self.tags.len()
     }
 
     #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The entries of a function with any other keys and values: the table says whether there is one and which, and the entry
 //! itself is shared by reference count.
 
-use std::any::Any;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::any::{Any, TypeId};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::buckets::{Claimed, Contents, Draft, Ended, Right, Subject, Table};
@@ -12,6 +12,7 @@ use super::pins::{self, PinKey};
 use super::plain::Look;
 use super::slab::Slab;
 use super::tables::Kind;
+use super::tags::{TagHorizons, Tagged};
 use super::{ClaimId, Hook};
 use crate::{Clock, KeyBytes, KeyHasher, KeySecret, Matcher};
 
@@ -29,6 +30,8 @@ pub struct Entry<T: ?Sized = dyn Any + Send + Sync> {
     bytes: KeyBytes,
     weight: u64,
     may_be_pinned: bool,
+    /// The value is a [`Tagged`].
+    has_tags: bool,
     value: T,
 }
 
@@ -41,7 +44,8 @@ impl<T: Any + Send + Sync> Entry<T> {
         let beside = (size_of::<Self>() - size_of::<T>() + bytes.heap()) as u64 + BESIDE;
         let may_be_pinned =
             weight.exact && weight.bytes <= HEAVIEST_PINNED && bytes.heap() as u64 <= HEAVIEST_PINNED;
-        Arc::new(Self { bytes, weight: weight.bytes.saturating_add(beside), may_be_pinned, value })
+        let has_tags = TypeId::of::<T>() == TypeId::of::<Tagged>();
+        Arc::new(Self { bytes, weight: weight.bytes.saturating_add(beside), may_be_pinned, has_tags, value })
     }
 }
 
@@ -72,6 +76,10 @@ impl Entry {
     pub fn may_be_pinned(&self) -> bool {
         self.may_be_pinned
     }
+
+    fn tagged(&self) -> Option<&Tagged> {
+        if self.has_tags { self.value() } else { None }
+    }
 }
 
 /// The bytes that an entry takes in the table and the slab.
@@ -93,7 +101,9 @@ impl Contents<1, 1> for Numbers {
     }
 
     fn leave(&self, [number]: [u64; 1], left: &mut Self::Left) {
-        left.extend(self.0.take(number));
+        let entry = self.0.take(number);
+        entry.iter().filter_map(|entry| entry.tagged()).for_each(Tagged::leave);
+        left.extend(entry);
     }
 }
 
@@ -103,6 +113,8 @@ pub struct Values {
     secret: KeySecret,
     /// Tells it from other tables of the process.
     number: u64,
+    /// Whether an entry had tags.
+    has_tags: AtomicBool,
 }
 
 /// A call, by its recorded key.
@@ -128,7 +140,7 @@ impl Values {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let table = Table::new(Numbers(Slab::new()), clock, Arc::clone(budget), methods);
-        let table = Arc::new(Self { table, secret, number });
+        let table = Arc::new(Self { table, secret, number, has_tags: AtomicBool::new(false) });
         let tenant: Weak<dyn Tenant> = Arc::<Self>::downgrade(&table) as _;
         budget.add_tenant(tenant);
         table
@@ -277,6 +289,9 @@ impl Values {
     ) -> Ended {
         // Dropped last, with no lock held.
         let mut left = Vec::new();
+        if entry.has_tags {
+            self.has_tags.store(true, Ordering::SeqCst);
+        }
         let Some(number) = self.slab().put(entry) else { return Ended::default() };
         let draft = Draft { subject: call.subject(), value: [number], expiry };
         let ended = self.table.store(right, &draft, admit, &mut left);
@@ -311,6 +326,7 @@ impl Values {
     pub fn visit(&self, part: u64, mut visit: impl FnMut(&[u8])) -> Option<u64> {
         let look = |&[number]: &[u64; 1]| {
             self.slab().peek(number, |entry| visit(entry.bytes.as_slice()));
+            false
         };
         self.table.visit(part, look, &mut Vec::new())
     }
@@ -348,6 +364,17 @@ impl Kind for Values {
 
     fn sweep(&self) {
         self.table.sweep(&mut Vec::new());
+    }
+
+    fn sweep_tags(&self, tags: &TagHorizons) {
+        let is_doomed = |&[number]: &[u64; 1]| {
+            self.slab().peek(number, |entry| entry.tagged().is_some_and(|tagged| tags.dooms(tagged)))
+                == Some(true)
+        };
+        let mut part = self.has_tags.load(Ordering::SeqCst).then_some(0);
+        while let Some(at) = part {
+            part = self.table.visit(at, is_doomed, &mut Vec::new());
+        }
     }
 
     fn needs_sweep(&self) -> bool {

@@ -27,6 +27,16 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) }
 }
 
+/// The list of an entry's tags, if the function has any.
+pub(super) fn tags(model: &Model) -> Option<TokenStream> {
+    let private = &model.private;
+    let tags = model.tags.iter().map(|tag| {
+        let reference = reference_to(tag);
+        quote_spanned!(located(tag.span())=> #reference)
+    });
+    (!model.tags.is_empty()).then(|| quote!(#private::TagList::of(&[#(#tags),*])))
+}
+
 /// All parts of the key.
 pub(super) fn parts(model: &Model) -> TokenStream {
     let private = &model.private;

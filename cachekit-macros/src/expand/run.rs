@@ -244,14 +244,14 @@ fn compute(model: &Model) -> TokenStream {
 }
 
 fn options(model: &Model) -> TokenStream {
-    let Model { private, returns, single_flight, conditions, .. } = model;
+    let Model { private, returns, single_flight, conditions, tags, .. } = model;
     let timeout = match &model.timeout {
         None => Ok(quote!(#private::Timeout::Default)),
         Some(timeout) => written(private, timeout)
             .map_err(|expression| quote!(#private::Computed(|| -> #private::Timeout { #expression }))),
     };
     let Conditions { unless, refresh_if, stale_if, .. } = conditions;
-    if let (Ok(timeout), None, None, None, None, None, false) = (
+    if let (Ok(timeout), None, None, None, None, None, false, []) = (
         &timeout,
         unless,
         refresh_if,
@@ -259,6 +259,7 @@ fn options(model: &Model) -> TokenStream {
         &model.flight_timeout,
         &model.jitter,
         model.windows.is_used() || matches!(model.key, KeySource::View(..)),
+        tags.as_slice(),
     ) {
         return quote!(#private::plain::<#returns>(#timeout, #single_flight));
     }
@@ -300,6 +301,11 @@ fn options(model: &Model) -> TokenStream {
             quote_spanned!(span=> ::core::option::Option::Some::<::core::time::Duration>(#expression))
         }
     };
+    let tags = if let Some(tags) = key::tags(model) {
+        quote!(#private::Tags(|| #tags))
+    } else {
+        quote!(#private::NoTags)
+    };
     quote! {
         #private::Options {
             unless: #unless,
@@ -308,6 +314,7 @@ fn options(model: &Model) -> TokenStream {
             life: #life,
             single_flight: #single_flight,
             flight_timeout: #flight_timeout,
+            tags: #tags,
         }
     }
 }
@@ -336,6 +343,7 @@ fn has_expressions(model: &Model) -> bool {
     let Conditions { unless, refresh_if, stale_if, cache_if, weight } = &model.conditions;
     let expressions = [unless, refresh_if, stale_if, cache_if, weight];
     expressions.iter().any(|expression| expression.is_some())
+        || !model.tags.is_empty()
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
         || model.jitter.is_some()
         || model.windows.is_used()

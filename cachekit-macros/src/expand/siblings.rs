@@ -192,9 +192,16 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
     plain.ident = sibling(model, what);
     plain.output = returning(quote!(#private::Key<#returns, #mode>));
     let signature = signature(model, plain, Bindings::Outer, None);
-    let references = match &model.key {
-        KeySource::Expression(_) | KeySource::View(_, Some(_)) => key::pattern_references(model),
+    let references = match (&model.key, model.tags.as_slice()) {
+        (KeySource::Expression(_) | KeySource::View(_, Some(_)), _) | (_, [_, ..]) => {
+            key::pattern_references(model)
+        }
         _ => TokenStream::new(),
+    };
+    let tags = if let Some(tags) = key::tags(model) {
+        quote!(::core::option::Option::Some(#tags))
+    } else {
+        quote!(::core::option::Option::None)
     };
     let (handle, policy, parts, instance) =
         (path(model, "handle"), key::policy(model), key::parts(model), key::instance(model));
@@ -203,7 +210,7 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
         #[allow(unused_variables, clippy::needless_pass_by_value)]
         #vis #signature {
             #references
-            #private::Key::new(#handle(), #policy, &#parts, &#instance)
+            #private::Key::new(#handle(), #policy, &#parts, &#instance, #tags)
         }
     }
 }

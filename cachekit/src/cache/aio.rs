@@ -5,6 +5,7 @@ use cachekit_backends::{Result, Timeout};
 
 use super::stored::ToStored;
 use crate::call::policy::Storable;
+use crate::call::tags::delete_tag;
 use crate::engine::Engine;
 use crate::engine::remote::AsyncIo;
 use crate::engine::stats::CacheStats;
@@ -172,6 +173,14 @@ impl AsyncCache {
         change: impl FnMut(Option<T>) -> Option<T>,
     ) -> Result<Option<T>> {
         self.inner.update(AsyncIo, key, timeout.into(), change).await
+    }
+
+    /// Deletes every entry that carries a tag; see [`Cache::delete_tag`](crate::Cache::delete_tag).
+    ///
+    /// # Errors
+    /// The backend's.
+    pub async fn delete_tag(&self, tag: &str) -> Result<()> {
+        delete_tag(AsyncIo, &self.inner, tag).await
     }
 
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.

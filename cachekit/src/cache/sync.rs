@@ -3,6 +3,7 @@ use cachekit_backends::{Result, Timeout};
 use super::Cache;
 use super::stored::ToStored;
 use crate::call::policy::Storable;
+use crate::call::tags::delete_tag;
 use crate::engine::remote::{BlockingIo, ready};
 
 /// Keys are any text; each gets the cache's prefix. Values are told apart by their type: what another type stored is a
@@ -136,6 +137,30 @@ impl Cache {
         change: impl FnMut(Option<T>) -> Option<T>,
     ) -> Result<Option<T>> {
         ready(self.engine().update(BlockingIo, key, timeout.into(), change))
+    }
+
+    /// Deletes every entry that carries a tag, of whatever function of this cache: see the option `tags` of
+    /// [`memoize`](macro@crate::memoize). As final as `delete_memoized!`: no computation from before brings one back. One write,
+    /// however many entries there are.
+    ///
+    /// ```
+    /// #[cachekit::memoize(tags(format!("user:{id}")))]
+    /// fn name(id: u64) -> String {
+    ///     format!("user {id}")
+    /// }
+    ///
+    /// # fn main() -> cachekit::Result<()> {
+    /// name(7);
+    /// cachekit::cache().delete_tag("user:7")?;
+    /// assert_eq!(cachekit::peek!(name, 7)?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The backend's.
+    pub fn delete_tag(&self, tag: &str) -> Result<()> {
+        ready(delete_tag(BlockingIo, self.engine(), tag))
     }
 
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.

@@ -18,7 +18,7 @@ impl Place {
         // The computations under way are marked before the entry is removed: see `LocalTable::put`.
         engine.flights.invalidate(self.key());
         match (self, &engine.remote) {
-            (Self::Local { key, instance, table }, _) => Ok(table.remove(&key, instance)),
+            (Self::Local { key, instance, table, .. }, _) => Ok(table.remove(&key, instance)),
             (Self::Remote { entry, .. }, Some(remote)) => io.call(remote, Delete { key: entry }).await,
             (Self::Remote { .. }, None) => Ok(false),
         }
@@ -79,6 +79,6 @@ pub(crate) async fn delete_named<D: Io>(
 }
 
 /// Replaces a version: what was stored under the present one is no longer found.
-async fn renew<D: Io>(io: D, remote: &Arc<Remote>, key: String) -> Result<()> {
+pub(super) async fn renew<D: Io>(io: D, remote: &Arc<Remote>, key: String) -> Result<()> {
     io.call(remote, Set { key, value: Version::fresh().to_bytes().to_vec(), life: None }).await
 }

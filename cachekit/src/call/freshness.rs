@@ -91,7 +91,7 @@ impl Stamped {
     }
 
     /// When the entry was stored, and the end of its freshness if it has one.
-    pub(super) fn moments(&self) -> (u64, Option<u64>) {
+    pub(crate) fn moments(&self) -> (u64, Option<u64>) {
         (self.times.created, self.times.fresh)
     }
 

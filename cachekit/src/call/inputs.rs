@@ -3,6 +3,7 @@
 use cachekit_backends::Ttl;
 
 use super::freshness::Windows;
+use super::place::Place;
 use crate::engine::flight::{Key, Role};
 use crate::engine::remote::Budget;
 use crate::engine::stats::Event;
@@ -43,12 +44,13 @@ impl<'a> Call<'a> {
     /// Joins the computation of an entry, or starts it.
     pub(super) fn join(
         &self,
-        key: &Key,
+        place: &Place,
         snapshot: Snapshot,
         since: Option<u64>,
         patient: bool,
     ) -> Role<'a, Snapshot> {
-        let joinable = |theirs: &Snapshot, ours: &Snapshot| theirs.serves(ours, &self.engine.local);
+        let (key, tags) = (place.key(), place.local_tags());
+        let joinable = |theirs: &Snapshot, ours: &Snapshot| theirs.serves(ours, &self.engine.local, tags);
         match &self.engine {
             Hold::Borrowed(engine) => engine.flights.join(key, snapshot, joinable, since, patient),
             Hold::Shared(engine) => {

@@ -41,7 +41,7 @@ impl Look {
         // Both before the look: an end, or a deletion, in between must not be missed.
         let since = engine.flights.completions(place.key());
         match place {
-            Place::Local { key, instance, table } => {
+            Place::Local { key, instance, table, .. } => {
                 let snapshot = local_snapshot(call, *instance);
                 let value = if call.refresh {
                     None
@@ -162,9 +162,10 @@ pub(crate) fn stored_locally<R>(
         Content::Words(words) => return Some((policy.take_words(words)?, Freshness::Fresh)),
         Content::Entry(entry) => entry,
     };
+    let entry = sharing::untagged(engine, &entry)?;
     let (entry, state) = match entry.value::<Stamped>() {
-        Some(stamped) => (&stamped.entry, stamped.at(engine.clock.monotonic(), windows)?),
-        None => (&entry, Freshness::Fresh),
+        Some(stamped) => (&*stamped.entry, stamped.at(engine.clock.monotonic(), windows)?),
+        None => (entry, Freshness::Fresh),
     };
     let part = entry.any();
     let value = policy.take(part).or_else(|| sharing::take(engine, function, policy, part))?;

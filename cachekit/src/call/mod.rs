@@ -32,6 +32,7 @@ pub(crate) mod request;
 pub(crate) mod round;
 pub(crate) mod sharing;
 pub(crate) mod store;
+pub(crate) mod tags;
 mod times;
 pub(crate) mod trace;
 pub(crate) mod view_argument;

@@ -11,6 +11,7 @@ use cachekit_backends::{
 
 use super::arguments::KeyPart;
 use super::path;
+use super::tags::TagList;
 use crate::engine::flight::Key;
 use crate::engine::{Engine, LocalTable, OBJECT};
 
@@ -22,6 +23,8 @@ pub(crate) enum Place {
         key: Key,
         /// The keyed digest of the instance; 0 for none.
         instance: u64,
+        /// The keyed digests of its tags.
+        tags: Box<[u64]>,
         table: LocalTable,
     },
     /// On the backend.
@@ -29,7 +32,7 @@ pub(crate) enum Place {
         /// The key of its flights.
         key: Key,
         entry: String,
-        /// The keys of the versions of the function, then of the instance, if there is one.
+        /// The keys of the versions of the function, then of the instance, if there is one, then of the tags.
         versions: Vec<String>,
     },
 }
@@ -124,7 +127,7 @@ impl Place {
             return Self::remote(engine, object_entry(engine, key), Vec::new());
         }
         let table = LocalTable::Values(Arc::clone(engine.objects()));
-        Self::Local { key: Self::object_key(engine, key), instance: 0, table }
+        Self::Local { key: Self::object_key(engine, key), instance: 0, tags: Box::default(), table }
     }
 
     /// The key of an entry of the cache object in the in-process store.
@@ -146,6 +149,14 @@ impl Place {
             Self::Local { key, .. } | Self::Remote { key, .. } => key,
         }
     }
+
+    /// The tags whose deletions the in-process store is asked for.
+    pub(super) fn local_tags(&self) -> &[u64] {
+        match self {
+            Self::Local { tags, .. } => tags,
+            Self::Remote { .. } => &[],
+        }
+    }
 }
 
 impl Identity<'_> {
@@ -161,16 +172,18 @@ impl Identity<'_> {
         self.is_local(engine) || stays(arguments)
     }
 
-    /// The place of a call's entry, whose stored part is so many words, or [`NO_WORDS`](cachekit_backends::NO_WORDS).
+    /// The place of a call's entry, whose stored part is so many words, or [`NO_WORDS`](cachekit_backends::NO_WORDS). `tags` are
+    /// none for a function whose entries have no tags.
     pub(crate) fn place<I: KeyPart>(
         &self,
         engine: &Engine,
         value_words: usize,
         arguments: &impl KeyPart,
         instance: &I,
+        tags: Option<&TagList>,
     ) -> Place {
         if self.keeps_here(engine, arguments) {
-            return self.local_place(engine, value_words, arguments, instance);
+            return self.local_place(engine, value_words, arguments, instance, tags);
         }
         let mut versions = vec![self.version_key(engine)];
         if I::VIEW {
@@ -178,6 +191,7 @@ impl Identity<'_> {
         } else if has_instances::<I>() {
             versions.push(self.instance_version_key(engine, &self.instance_text(instance)));
         }
+        versions.extend(tags.into_iter().flat_map(|tags| tags.version_keys(engine)));
         let entry = format!("{}:{}", self.stem(engine), self.stable("call", self.version, arguments));
         Place::remote(engine, entry, versions)
     }
@@ -188,16 +202,21 @@ impl Identity<'_> {
         value_words: usize,
         arguments: &impl KeyPart,
         instance: &I,
+        tags: Option<&TagList>,
     ) -> Place {
         if I::VIEW {
             path::note(self.number);
         }
         let digest = engine.local.digest(|w| arguments.feed(w));
         let bytes = recorded(|recorder| arguments.feed(recorder));
-        let table = self.table::<_, I>(engine, value_words, arguments);
+        let table = match tags {
+            None => self.table::<_, I>(engine, value_words, arguments),
+            Some(_) => LocalTable::Values(Arc::clone(engine.values(self.number, has_instances::<I>()))),
+        };
+        let tags = tags.map_or_else(Box::default, |tags| tags.digests(engine));
         let instance = instance_digest(engine, self.number, instance);
         let key = Key { digest, bytes, function: self.number };
-        Place::Local { key, instance, table }
+        Place::Local { key, instance, tags, table }
     }
 
     /// The table of a call's entry in process.

@@ -134,7 +134,7 @@ impl<'a> Round<'a> {
     /// The common miss in process: there is no entry, and no other call computes it. Short, because it is
     /// the overhead of a function that is cheap to compute.
     pub(crate) fn at_once(&self) -> Option<Lead<'a>> {
-        let (Place::Local { key, instance, table }, true, false) =
+        let (Place::Local { key, instance, table, .. }, true, false) =
             (&self.place, self.call.single_flight, self.call.refresh)
         else {
             return None;
@@ -230,7 +230,7 @@ impl<'a> Round<'a> {
             // It could not be stored.
             return None;
         }
-        match self.call.join(key, snapshot, Some(look.since), false) {
+        match self.call.join(&self.place, snapshot, Some(look.since), false) {
             Role::Lead(flight) => {
                 self.call.count(Event::Miss);
                 Some(flight)
@@ -271,7 +271,7 @@ impl<'a> Round<'a> {
         }
         let again = self.may_look_again(snapshot);
         let patient = again && self.patience > 0 && matches!(snapshot, Snapshot::Remote(_));
-        Ok(self.call.join(self.place.key(), snapshot, again.then_some(look.since), patient))
+        Ok(self.call.join(&self.place, snapshot, again.then_some(look.since), patient))
     }
 
     /// Whether another look is worth its time. After a look that failed it isn't, nor when the looks together have taken as

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use cachekit_backends::simple::{Entry, Weight};
+use cachekit_backends::simple::{Entry, Tagged, Weight};
 use cachekit_backends::{EncodingDigest, KeyBytes, encoding_digest, unseal};
 
 use super::aside::{Aside, aside};
@@ -94,7 +94,15 @@ pub(super) fn share<R>(call: &Call<'_>, policy: &Policy<R>, output: &R) -> Optio
     (policy.share)(output)
 }
 
-/// Returns the value of a part that [`Policy::take`] refuses. Logs at the function's first value that was changed, and
+/// Returns an entry without its tags; none if one of them was deleted since.
+pub(crate) fn untagged<'e>(engine: &Engine, entry: &'e Entry) -> Option<&'e Entry> {
+    match entry.value::<Tagged>() {
+        Some(tagged) => engine.local.serves(tagged).then(|| tagged.untagged()),
+        None => Some(entry),
+    }
+}
+
+/// Returns the value of a part that [`Policy::take`] refuses: one that is watched or encoded, or that has tags. Logs at the function's first value that was changed, and
 /// invalidates the entries that the function has so far.
 #[cold]
 pub(crate) fn take<R>(
@@ -103,6 +111,10 @@ pub(crate) fn take<R>(
     policy: &Policy<R>,
     part: &(dyn Any + Send + Sync),
 ) -> Option<R> {
+    if let Some(tagged) = part.downcast_ref::<Tagged>() {
+        let part = engine.local.serves(tagged).then(|| tagged.untagged().any())?;
+        return policy.take(part).or_else(|| take(engine, function, policy, part));
+    }
     match part.downcast_ref()? {
         Kept::Encoded(bytes) => match (policy.open)(&ENVELOPE, bytes) {
             Opened::Value(value) | Opened::Due(value, _) => Some(value),

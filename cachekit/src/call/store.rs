@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cachekit_backends::simple::Entry;
+use cachekit_backends::simple::{Entry, Tagged};
 use cachekit_backends::{Timeout, jittered, ttl_millis};
 
 use super::faithful::comes_back;
@@ -220,8 +220,8 @@ impl<'a> Duty<'a> {
         let flight = self.flight.as_ref()?;
         self.call.life = jittered(self.call.life, self.call.jitter);
         match self.place.take()? {
-            Place::Local { key, instance, table } => {
-                store_locally(&self.call, policy, weight, &key, (instance, &table), flight, output);
+            Place::Local { key, instance, tags, table } => {
+                store_locally(&self.call, policy, weight, &key, (instance, &tags, &table), flight, output);
                 None
             }
             Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
@@ -232,7 +232,7 @@ impl<'a> Duty<'a> {
     #[cold]
     fn remove(&mut self) -> Option<Write> {
         match self.place.take()? {
-            Place::Local { key, instance, table } => {
+            Place::Local { key, instance, table, .. } => {
                 table.remove(&key, instance);
                 None
             }
@@ -260,7 +260,7 @@ fn store_locally<R>(
     policy: &Policy<R>,
     weight: Option<u64>,
     key: &Key,
-    (instance, table): (u64, &LocalTable),
+    (instance, tags, table): (u64, &[u64], &LocalTable),
     flight: &Lead<'_>,
     output: &R,
 ) {
@@ -270,14 +270,17 @@ fn store_locally<R>(
     let content = if table.is_plain() {
         (policy.to_words)(output).map(Content::Words)
     } else {
-        sharing::keep(call, policy, weight, key.bytes.clone(), output)
-            .map(|entry| Content::Entry(stamped(call, key, entry)))
+        let entry = sharing::keep(call, policy, weight, key.bytes.clone(), output);
+        entry
+            .map(|entry| stamped(call, key, entry))
+            .map(|entry| Content::Entry(if tags.is_empty() { entry } else { Tagged::entry(entry, tags, at) }))
     };
     let Some(content) = content else { return };
     if call.refresh {
         flight.supersede();
     }
-    let admit = || !flight.invalidated() && local.is_current(call.function, instance, at);
+    let admit =
+        || !flight.invalidated() && local.is_current(call.function, instance, at) && local.admits(tags, at);
     if table.put(key, instance, content, expiry, admit) {
         call.count(Event::Store);
     }

@@ -6,6 +6,7 @@ use cachekit_backends::unseal;
 
 use super::freshness::Stamped;
 use super::place::Place;
+use super::sharing::untagged;
 use super::trace::Tier;
 use crate::engine::{Content, Engine};
 
@@ -30,10 +31,11 @@ impl Place {
     /// The times of the entry, whose bytes are these if it is on a backend.
     pub(crate) fn times(&self, engine: &Engine, bytes: Option<&[u8]>) -> Times {
         match self {
-            Self::Local { key, instance, table } => {
+            Self::Local { key, instance, table, .. } => {
                 let now = engine.clock.monotonic();
                 let since = |from: u64, to: u64| Duration::from_millis(to.saturating_sub(from));
                 if let Some(Content::Entry(entry)) = table.get(key)
+                    && let Some(entry) = untagged(engine, &entry)
                     && let Some((created, fresh)) = entry.value::<Stamped>().map(Stamped::moments)
                 {
                     return Times {

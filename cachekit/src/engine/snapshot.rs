@@ -36,11 +36,11 @@ impl RemoteState {
 }
 
 impl Snapshot {
-    /// Whether a call with the snapshot `ours` may take a value that is computed under `self`.
-    pub(crate) fn serves(&self, ours: &Self, store: &LocalStore) -> bool {
+    /// Whether a call with the snapshot `ours` and these tags in process may take a value that is computed under `self`.
+    pub(crate) fn serves(&self, ours: &Self, store: &LocalStore, tags: &[u64]) -> bool {
         match (self, ours) {
             (Self::Local { function, instance, at }, Self::Local { .. }) => {
-                store.is_current(*function, *instance, *at)
+                store.is_current(*function, *instance, *at) && store.admits(tags, *at)
             }
             // Without an answer of the backend, deletions since are unknown: each call computes.
             (Self::Remote(Some(theirs)), Self::Remote(Some(ours))) => theirs == ours,

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use cachekit_backends::{Error, ErrorKind, Fetched, Version, combine, unseal};
 
-use crate::call::freshness::Windows;
+use crate::call::freshness::{Stamped, Windows};
 use crate::call::policy::{Opened, Policy};
+use crate::call::sharing::untagged;
 use crate::call::trace::Tier;
 use crate::call::{Identity, Place, Times, open, stored_locally};
-use crate::engine::Engine;
 use crate::engine::remote::{GetMany, Io, Remote};
 use crate::engine::stats::Event;
+use crate::engine::{Content, Engine};
 
 /// The entry of a call, or why there is none; made by [`explain!`](crate::explain). Its `Display` is one line for a person.
 #[derive(Debug)]
@@ -152,13 +153,13 @@ pub(crate) async fn explain<R, D: Io>(
 }
 
 fn explain_here<R>(engine: &Engine, function: u32, place: &Place, policy: &Policy<R>) -> (Finding, Times) {
-    let Place::Local { key, instance, table } = place else {
+    let Place::Local { key, instance, table, .. } = place else {
         unreachable!("the entry of a place in process is in process")
     };
-    if table.get(key).is_some() {
+    if let Some(content) = table.get(key) {
         return match stored_locally(engine, function, policy, (key, table), &Windows::NONE) {
             Some(_) => (Finding::Hit, place.times(engine, None)),
-            None => (Finding::Unreadable("a value of another type"), Times::default()),
+            None => (why_it_does_not_serve(engine, &content), Times::default()),
         };
     }
     let finding = if engine.functions.get(function).counters.sum(Event::Store) == 0 {
@@ -168,6 +169,19 @@ fn explain_here<R>(engine: &Engine, function: u32, place: &Place, policy: &Polic
         Finding::Absent { evictions: Some(engine.local.evictions()), deleted }
     };
     (finding, Times::default())
+}
+
+/// The reason why an entry that is in its table does not serve.
+fn why_it_does_not_serve(engine: &Engine, content: &Content) -> Finding {
+    let Content::Entry(entry) = content else { return Finding::Unreadable("a value of another type") };
+    let Some(entry) = untagged(engine, entry) else { return Finding::Deleted };
+    match entry.value::<Stamped>().and_then(|stamped| stamped.moments().1) {
+        // Kept for calls that serve it stale.
+        Some(fresh) if engine.clock.is_past(fresh) => {
+            Finding::Expired(Duration::from_millis(engine.clock.monotonic().saturating_sub(fresh)))
+        }
+        _ => Finding::Unreadable("a value of another type"),
+    }
 }
 
 async fn explain_there<R, D: Io>(

@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::delete::delete_all;
 use crate::call::policy::Policy;
+use crate::call::tags::TagList;
 use crate::call::{Identity, Instance, Place, peek};
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
 use crate::engine::stats::{Event, FunctionStats};
@@ -39,16 +40,17 @@ pub struct Key<R, M> {
 }
 
 impl<R, M> Key<R, M> {
-    /// The key of a call.
-    #[expect(clippy::needless_pass_by_value, reason = "a handle is made for this call")]
+    /// The key of a call whose entry has no tags, or has those of the list.
+    #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
     pub fn new(
         handle: Handle<M>,
         policy: &Policy<R>,
         arguments: &impl KeyPart,
         instance: &impl KeyPart,
+        tags: Option<TagList>,
     ) -> Self {
-        let place =
-            handle.function.identity().place(handle.cache.engine(), (policy.words)(), arguments, instance);
+        let (identity, engine) = (handle.function.identity(), handle.cache.engine());
+        let place = identity.place(engine, (policy.words)(), arguments, instance, tags.as_ref());
         Self {
             function: handle.function,
             cache: handle.cache.clone(),

@@ -9,6 +9,8 @@ use cachekit_backends::{Error, Result};
 
 use super::function::Handle;
 use super::handle::{Key, Narrowed};
+use crate::cache::Cache;
+use crate::call::tags::{TagList, TagTexts, delete_tags};
 use crate::engine::Engine;
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 use crate::engine::stats::Event;
@@ -52,6 +54,20 @@ impl Failed {
     }
 }
 
+/// The entries of some tags in a cache.
+pub struct TagDeletion {
+    engine: Arc<Engine>,
+    tags: TagList,
+}
+
+impl TagDeletion {
+    /// Those of the tags that a value is.
+    #[must_use]
+    pub fn new(cache: &Cache, tags: &dyn TagTexts) -> Self {
+        Self { engine: Arc::clone(cache.engine()), tags: TagList::of(&[tags]) }
+    }
+}
+
 /// The deletions of a list. `invalidate` blocks the thread, `invalidate_async` doesn't, whatever function the entries are of.
 macro_rules! deletions {
     ($([$($p:ident $(: $bound:path)?),*] $target:ty: |$this:ident, $io:ident| $delete:expr, $cache:expr;)*) => {$(
@@ -83,6 +99,7 @@ macro_rules! deletions {
 deletions! {
     [R, M: Send] Key<R, M>: |this, io| this.delete_over(io), this.cache.engine();
     [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance), false), this.handle.cache.engine();
+    [] TagDeletion: |this, io| delete_tags(io, Arc::clone(&this.engine), this.tags), &this.engine;
     [M: Send] Handle<M>: |this, io| this.delete_over(io, None, false), this.cache.engine();
 }
 

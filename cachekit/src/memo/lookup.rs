@@ -17,13 +17,14 @@ use crate::call::arguments::KeyPart;
 use crate::call::freshness::Windows;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
+use crate::call::tags::TagList;
 use crate::call::trace::{self, How, Trace};
 use crate::call::{Call, Outcome, Place, Round, Source, has_instances};
 use crate::engine::remote::{AsyncIo, BlockingIo, Budget, ready};
 use crate::engine::{Engine, Hold, Needs};
 
 /// The options of a call, as the attribute's expressions.
-pub struct Options<U, Q, F, T> {
+pub struct Options<U, Q, F, T, G> {
     /// True: neither read nor write.
     pub unless: U,
     /// True: compute and overwrite.
@@ -36,6 +37,8 @@ pub struct Options<U, Q, F, T> {
     pub single_flight: bool,
     /// The longest wait for it; none: the cache's.
     pub flight_timeout: Option<Duration>,
+    /// The tags of the entry.
+    pub tags: G,
 }
 
 /// Options without expressions.
@@ -44,7 +47,7 @@ pub struct Options<U, Q, F, T> {
 pub fn plain<R>(
     timeout: Timeout,
     single_flight: bool,
-) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, impl Fn(&R) -> bool, Fixed> {
+) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, impl Fn(&R) -> bool, Fixed, NoTags> {
     Options {
         unless: no,
         refresh_if: no,
@@ -52,6 +55,7 @@ pub fn plain<R>(
         life: Fixed(timeout),
         single_flight,
         flight_timeout: None,
+        tags: NoTags,
     }
 }
 
@@ -114,6 +118,39 @@ impl<T: Lifespan, W: FnOnce() -> Windows> Lifespan for Windowed<T, W> {
     }
 }
 
+/// The tags of a call's entry; asked where there is none in process.
+pub trait Tagging {
+    /// Whether entries of the function have tags.
+    const TAGGED: bool;
+    /// The tags; none if entries of the function have none.
+    fn tags(self) -> Option<TagList>;
+}
+
+/// Entries have no tags.
+#[derive(Debug)]
+pub struct NoTags;
+
+impl Tagging for NoTags {
+    const TAGGED: bool = false;
+
+    #[inline]
+    fn tags(self) -> Option<TagList> {
+        None
+    }
+}
+
+/// The result of expressions.
+#[derive(Debug)]
+pub struct Tags<F>(pub F);
+
+impl<F: FnOnce() -> TagList> Tagging for Tags<F> {
+    const TAGGED: bool = true;
+
+    fn tags(self) -> Option<TagList> {
+        Some(self.0())
+    }
+}
+
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
 pub struct Pending<F> {
     state: State,
@@ -132,13 +169,13 @@ enum State {
 /// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
 #[inline]
 #[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
-pub fn probe<M, R, K, I, U, Q, F, T>(
+pub fn probe<M, R, K, I, U, Q, F, T, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
     instance: &I,
     op: Op,
-    options: Options<U, Q, F, T>,
+    options: Options<U, Q, F, T, G>,
     found: &mut Option<R>,
 ) -> Option<Pending<F>>
 where
@@ -148,13 +185,15 @@ where
     Q: FnOnce() -> bool,
     F: Fn(&R) -> bool,
     T: Lifespan,
+    G: Tagging,
 {
     let Handle { function, cache, .. } = handle;
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || (options.unless)() {
         return Some(bypass(options.stale_if, op));
     }
-    let shape = || if T::STAMPED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
+    // Tables of words have no room for times and tags.
+    let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
     let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
     let Some(bound) = function.bound(cache, needs) else { return Some(bypass(options.stale_if, op)) };
     // A traced call looks in the round, which knows the entry. One test for the ordinary one, as before there were others.
@@ -174,9 +213,10 @@ where
             return None;
         }
     }
-    let Options { life, single_flight, flight_timeout, stale_if, .. } = options;
+    let Options { life, single_flight, flight_timeout, stale_if, tags, .. } = options;
     let settings = Settings { life: life.life(), refresh, op, stale, single_flight, flight_timeout };
-    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance);
+    let tags = tags.tags();
+    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
     Some(Pending { state: begun, stale_if })
 }
 
@@ -202,6 +242,7 @@ fn begin<R>(
     policy: &Policy<R>,
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
+    tags: Option<&TagList>,
 ) -> State {
     // A deletion by name must know this cache.
     function.note_use(engine);
@@ -216,7 +257,7 @@ fn begin<R>(
         budget: Budget::default(),
     };
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);
-    let place = function.identity().place(engine, (policy.words)(), arguments, instance);
+    let place = function.identity().place(engine, (policy.words)(), arguments, instance, tags);
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
         function.say_stays();
     }

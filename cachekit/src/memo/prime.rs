@@ -6,7 +6,7 @@ use cachekit_backends::Result;
 
 use super::Op;
 use super::function::Handle;
-use super::lookup::{Lifespan, Options, Pending, probe};
+use super::lookup::{Lifespan, Options, Pending, Tagging, probe};
 use crate::call::arguments::KeyPart;
 use crate::call::failure;
 use crate::call::policy::Policy;
@@ -19,12 +19,12 @@ pub struct Primed<F>(Pending<F>);
 ///
 /// # Errors
 /// Another function has the same identity.
-pub fn prime<M, R, K, I, U, Q, F, T>(
+pub fn prime<M, R, K, I, U, Q, F, T, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
     instance: &I,
-    options: Options<U, Q, F, T>,
+    options: Options<U, Q, F, T, G>,
 ) -> Result<Primed<F>>
 where
     K: KeyPart,
@@ -33,6 +33,7 @@ where
     Q: FnOnce() -> bool,
     F: Fn(&R) -> bool,
     T: Lifespan,
+    G: Tagging,
 {
     handle.function.check()?;
     match probe(handle, policy, arguments, instance, Op::Refresh, options, &mut None) {

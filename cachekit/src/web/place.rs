@@ -51,7 +51,7 @@ pub(super) fn place(engine: &Engine, target: &Target, sorted: bool, custom: Opti
     } else {
         &target.query
     };
-    IDENTITY.place(engine, NO_WORDS, &PageKey { target, query, custom }, &(Path(&target.path),))
+    IDENTITY.place(engine, NO_WORDS, &PageKey { target, query, custom }, &(Path(&target.path),), None)
 }
 
 /// A page with all that it owns.

@@ -89,6 +89,11 @@ impl Person {
         let _ = n;
         METHOD.compute()
     }
+    #[memoize(tags(format!("person:{}", self.0)))]
+    fn tagged(&self, n: u64) -> u64 {
+        let _ = n;
+        METHOD.compute()
+    }
 }
 
 #[test]
@@ -100,6 +105,11 @@ fn every_kind_of_deletion_beats_a_computation_under_way() {
     }
     #[cached(key_prefix = "k")]
     fn k() -> u64 {
+        STAGE.compute()
+    }
+    #[memoize(tags(format!("races:{n}")))]
+    fn t(n: u64) -> u64 {
+        let _ = n;
         STAGE.compute()
     }
     static OTHER: Calls = Calls::new();
@@ -117,6 +127,7 @@ fn every_kind_of_deletion_beats_a_computation_under_way() {
         STAGE.deletion_wins(world, || f(1), || delete_memoized_verhash!(f).unwrap());
         STAGE.deletion_wins(world, || f(1), || cachekit::delete_memoized_named("races.every_kind").unwrap());
         STAGE.deletion_wins(world, k, || delete_cached!(k).unwrap());
+        STAGE.deletion_wins(world, || t(1), || world.cache().delete_tag("races:1").unwrap());
         assert_eq!((other(1), OTHER.take()), (1, 0), "other functions are untouched");
         STAGE.deletion_wins(world, || f(1), || world.cache().clear().unwrap());
         // The methods of all instances, of one, and one call.
@@ -129,6 +140,7 @@ fn every_kind_of_deletion_beats_a_computation_under_way() {
         METHOD.state.store(9, Ordering::SeqCst);
         assert_eq!(you.role(1), 5, "no other instance");
         METHOD.deletion_wins(world, || Person(1).role(1), || delete_memoized!(Person::role).unwrap());
+        METHOD.deletion_wins(world, || Person(1).tagged(1), || world.cache().delete_tag("person:1").unwrap());
     });
 }
 
@@ -140,7 +152,7 @@ fn deletion_beats_a_refresh_and_calls_without_single_flight() {
         let _ = n;
         STAGE.compute()
     }
-    #[memoize(single_flight = false)]
+    #[memoize(single_flight = false, tags("races.g"))]
     fn g(n: u64) -> u64 {
         let _ = n;
         STAGE.compute()
@@ -152,6 +164,10 @@ fn deletion_beats_a_refresh_and_calls_without_single_flight() {
         assert_eq!(f(1), 1);
         STAGE.deletion_wins(world, || g(1), || delete_memoized!(g, 1).unwrap());
         STAGE.deletion_wins(world, || g(1), || delete_memoized!(g).unwrap());
+        STAGE.deletion_wins(world, || g(1), || world.cache().delete_tag("races.g").unwrap());
+        let delete_tag = || world.cache().delete_tag("races.g").unwrap();
+        STAGE.race(world, || refresh!(g, 1), delete_tag, || ());
+        assert_eq!(g(1), 1);
         // Two deletions at once.
         let delete = || {
             std::thread::scope(|scope| {
@@ -219,21 +235,31 @@ fn deletion_beats_async_computations() {
         tokio::task::yield_now().await;
         STAGE.compute()
     }
+    #[memoize(tags(format!("races:{n}")))]
+    async fn t(n: u64) -> u64 {
+        let _ = n;
+        tokio::task::yield_now().await;
+        STAGE.compute()
+    }
     fn call() -> u64 {
         block_on(f(1))
+    }
+    fn tagged() -> u64 {
+        block_on(t(1))
     }
     each_keeping(|world| {
         STAGE.deletion_wins(world, call, || block_on(delete_memoized!(f, 1)).unwrap());
         STAGE.deletion_wins(world, call, || block_on(delete_memoized!(f)).unwrap());
         STAGE.deletion_wins(world, call, || block_on(delete_memoized_verhash!(f)).unwrap());
         STAGE.deletion_wins(world, call, || block_on(world.cache().aio().clear()).unwrap());
+        STAGE.deletion_wins(world, tagged, || block_on(world.cache().aio().delete_tag("races:1")).unwrap());
     });
 }
 
 #[test]
 fn a_deletion_elsewhere_beats_a_computation_here() {
     static STAGE: Stage = Stage::new();
-    #[memoize]
+    #[memoize(tags("races.elsewhere"))]
     fn f(n: u64) -> u64 {
         let _ = n;
         STAGE.compute()
@@ -259,6 +285,7 @@ fn a_deletion_elsewhere_beats_a_computation_here() {
         wins(&|| delete_memoized!(f, 1).unwrap());
         wins(&|| delete_memoized!(f).unwrap());
         wins(&|| delete_memoized_verhash!(f).unwrap());
+        wins(&|| cachekit::cache().delete_tag("races.elsewhere").unwrap());
         wins(&|| cachekit::cache().clear().unwrap());
     }
     // Without conditional writes the whole function can still be deleted everywhere.
@@ -267,6 +294,8 @@ fn a_deletion_elsewhere_beats_a_computation_here() {
     let _entered = here.enter();
     STAGE.deletion_wins(&here, || f(1), || there(&other, || delete_memoized!(f).unwrap()));
     STAGE.deletion_wins(&here, || f(1), || there(&other, || delete_memoized_verhash!(f).unwrap()));
+    let delete_tag = || there(&other, || cachekit::cache().delete_tag("races.elsewhere").unwrap());
+    STAGE.deletion_wins(&here, || f(1), delete_tag);
 }
 
 #[test]

@@ -88,6 +88,23 @@ fn a_hit_is_one_read_and_a_miss_three_round_trips() {
 }
 
 #[test]
+fn tags_add_no_round_trip() {
+    #[memoize(cache = CACHE, tags("a", "b", format!("c:{n}")))]
+    fn tagged(n: u64) -> u64 {
+        n
+    }
+    let (mut count, _turn) = Count::new();
+    hit_often(|| assert_eq!((twice(7), tagged(1)), (14, 1)));
+    assert_eq!(count.of(|| assert_eq!(tagged(1), 1)), HIT, "a hit");
+    // The script makes the version of the new tag.
+    let miss = Asked { scripts: 2, sources: 0, reads: 2, writes: 3 };
+    assert_eq!(count.of(|| assert_eq!(tagged(2), 2)), miss, "a miss");
+    let deletion = Asked { scripts: 0, sources: 0, reads: 0, writes: 1 };
+    assert_eq!(count.of(|| CACHE.delete_tag("b").unwrap()), deletion);
+    assert_eq!((peek!(tagged, 1).unwrap(), peek!(tagged, 2).unwrap()), (None, None));
+}
+
+#[test]
 fn the_first_call_ever_is_three_round_trips_as_well() {
     #[memoize(cache = CACHE)]
     fn new_one(n: u64) -> u64 {

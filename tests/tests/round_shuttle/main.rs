@@ -87,7 +87,7 @@ impl Memo {
     }
 
     fn place(&self) -> Place {
-        FUNCTION.place(&self.0.engine, cachekit_backends::NO_WORDS, &(), &())
+        FUNCTION.place(&self.0.engine, cachekit_backends::NO_WORDS, &(), &(), None)
     }
 
     fn round(&self, refresh: bool) -> Round<'_> {

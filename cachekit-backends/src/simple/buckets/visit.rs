@@ -1,16 +1,16 @@
-use super::{Contents, Table};
+use super::{Contents, Spot, Table};
 
 /// The buckets of one part.
 const PART: u32 = 64;
 
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
-    /// Calls `visit` with the value of each live entry in a part of the table, under the lock. Returns the next part; the first is
-    /// 0. All parts together have every entry that is there all the time at least once: a table that has grown in between is
+    /// Calls `visit` with the value of each live entry in a part of the table, under the lock, and removes those that it returns
+    /// true for. Returns the next part; the first is 0. All parts together have every entry that is there all the time at least once: a table that has grown in between is
     /// visited anew.
     pub(in crate::simple) fn visit(
         &self,
         part: u64,
-        mut visit: impl FnMut(&[u64; V]),
+        mut visit: impl FnMut(&[u64; V]) -> bool,
         left: &mut C::Left,
     ) -> Option<u64> {
         let mut writer = self.writer.0.lock();
@@ -22,7 +22,11 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         for index in from..end {
             let place = self.pages.at(index);
             self.tend(&mut writer, place, left);
-            place.bucket.taken().for_each(|way| visit(&place.bucket.value(way)));
+            for way in place.bucket.taken() {
+                if visit(&place.bucket.value(way)) {
+                    self.erase(&mut writer, Spot { place, way }, left);
+                }
+            }
         }
         (end < buckets).then(|| u64::from(buckets) << 32 | u64::from(end))
     }

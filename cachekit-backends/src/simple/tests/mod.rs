@@ -3,6 +3,7 @@ mod deletion;
 mod records;
 mod spread;
 mod tables;
+mod tags;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::convert::Infallible;
 
-use cachekit_backends::simple::{Entry, MOST_KEY_WORDS, Shape, ValueWords};
+use cachekit_backends::simple::{Entry, MOST_KEY_WORDS, Shape, Tagged, ValueWords};
 use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Timeout, Ttl};
 
 pub(crate) use checks::Checks;
@@ -183,6 +183,16 @@ impl LocalStore {
     pub(crate) fn is_current(&self, _: u32, _: u64, _: u64) -> bool {
         true
     }
+
+    pub(crate) fn admits(&self, _: &[u64], _: u64) -> bool {
+        true
+    }
+
+    pub(crate) fn serves(&self, _: &Tagged) -> bool {
+        true
+    }
+
+    pub(crate) fn delete_tag(&self, _: u64) {}
 
     pub(crate) fn delete_function(&self, _: u32) {}
 

@@ -43,6 +43,16 @@ fn path(id: u64) -> u64 {
     id
 }
 
+#[memoize(tags("users", format!("user:{id}"), name), key = (id, name))]
+fn tagged(id: u64, name: &str) -> u64 {
+    id + name.len() as u64
+}
+
+#[cachekit::invalidates(tag = format!("user:{id}"), cache = config::OTHER)]
+fn renamed(id: u64) -> u64 {
+    id
+}
+
 struct Site;
 
 impl Site {
