@@ -24,6 +24,7 @@ mod registry;
 mod timeout;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod tls;
+mod uptime;
 mod version_key;
 
 pub mod layers;
@@ -56,7 +57,7 @@ pub use clock::Clock;
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
 pub use codec::{EncodingDigest, content_size, decode, encode, encoding_digest};
-pub use config::{CacheType, Config, Secret, Servers, Value};
+pub use config::{CacheType, Config, NearDeletion, Secret, Servers, Value};
 pub use entry::{
     Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,
     seal_with, unseal, unseal_if, unseal_value,
@@ -69,4 +70,6 @@ pub use key::{NO_WORDS, Scout, Words, feed_debug, feed_hash, feed_serialize, is_
 pub use process::{PerProcess, process_number};
 pub use registry::{Opened, describe, open, register_backend};
 pub use timeout::{Timeout, Ttl, jittered, ttl_millis};
+#[doc(hidden)]
+pub use uptime::uptime;
 pub use version_key::{is_version_key, version_key};

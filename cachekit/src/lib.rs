@@ -57,11 +57,11 @@ pub mod testing;
 #[cfg(feature = "conformance")]
 pub use cachekit_backends::conformance;
 
-pub use cache::{AsyncCache, BreakerState, Cache, Health, KeyStream, Keys, LastError, ToStored};
+pub use cache::{AsyncCache, BreakerState, Cache, Health, KeyStream, Keys, LastError, NearTier, ToStored};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Cursor, Error,
-    ErrorKind, Fetched, KeyPage, KeyWriter, Result, Secret, Timeout, Token, Ttl, Usage, Value, Version,
-    register_backend, ttl_millis,
+    ErrorKind, Fetched, KeyPage, KeyWriter, NearDeletion, Result, Secret, Timeout, Token, Ttl, Usage, Value,
+    Version, register_backend, ttl_millis,
 };
 pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, explain, invalidates, memoize,

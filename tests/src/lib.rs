@@ -10,6 +10,7 @@ pub mod history;
 mod log;
 mod mem;
 pub mod memcached;
+pub mod near;
 pub mod proxy;
 pub mod redis;
 mod rt;

@@ -11,7 +11,8 @@ use super::form::{
     Address, Directory, Form, Fraction, Hidden, Maybe, Number, Password, Read, ServerList, Shown, Span,
     SpanOrNever, Switch, Verbatim, Word,
 };
-use super::{CacheType, Secret, Servers, Value};
+use super::near::When;
+use super::{CacheType, NearDeletion, Secret, Servers, Value};
 use crate::Timeout;
 
 /// A setting, as the readers and checks see it.
@@ -208,6 +209,25 @@ settings! {
     /// The longest that a call waits for the computation of another one before it computes by itself. Default: 30 s.
     flight_timeout: Duration = Duration::from_secs(30), Span,
         |limit: Duration| limit;
+
+    /// The most values that this process keeps in front of a backend that is outside of it. Default: 0, none. Such a hit asks the
+    /// backend nothing and decodes nothing. `max_bytes` bounds them as well.
+    near: usize = 0, Number("the most values to keep in front of the backend, 0 for none"),
+        |values: usize| values;
+
+    /// The longest that this process may serve a value of its near tier after another process has overwritten it, 10 ms to 10 s.
+    /// Default: 100 ms. The mark of the backend is read four times in this time.
+    near_staleness: Duration = Duration::from_millis(100), Span,
+        |time: Duration| time;
+
+    /// The longest that a value stays in the near tier. Default: 30 s. It bounds how long a change by other programs than cachekit
+    /// (`DEL`, `FLUSHALL`) can go unseen.
+    near_max_age: Duration = Duration::from_secs(30), Span,
+        |time: Duration| time;
+
+    /// When a deletion returns while processes with a near tier use the backend. Default: [`NearDeletion::Final`].
+    near_deletion: NearDeletion = NearDeletion::Final, When,
+        |when: NearDeletion| when;
 
     /// Lets `clear` empty a whole shared server where the key prefix is empty. Default: false.
     allow_flush: bool = false, Switch,

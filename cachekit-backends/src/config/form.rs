@@ -274,7 +274,7 @@ impl fmt::Debug for Stars {
 }
 
 /// Says what a value must be, and what it is.
-fn must_be(what: &str, value: &Value) -> String {
+pub(super) fn must_be(what: &str, value: &Value) -> String {
     let given = match value {
         Value::String(text) if text.trim().is_empty() => "empty".into(),
         Value::String(text) => format!("`{}`{}", redacted(text), variable::service_hint(text)),

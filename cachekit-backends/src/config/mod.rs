@@ -10,6 +10,7 @@ mod env;
 mod fields;
 mod file;
 mod form;
+mod near;
 mod options;
 mod problems;
 mod resolve;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 
 pub use crate::builtin::CacheType;
 pub use fields::Config;
+pub use near::NearDeletion;
 pub(crate) use options::OptionKind;
 pub(crate) use problems::Problems;
 pub use secret::Secret;

@@ -90,6 +90,19 @@ impl Config {
                 problems.add(format!("`{name}` must be at most a year"));
             }
         }
+        self.check_near(problems);
+    }
+
+    fn check_near(&self, problems: &mut Problems) {
+        if self.near > 0 && self.cache_type == CacheType::Simple {
+            problems.add("`near` keeps values in front of a backend outside of the process, which `simple` isn't: leave it out");
+        }
+        if self.near_staleness < Duration::from_millis(10) || self.near_staleness > Duration::from_secs(10) {
+            problems.add("`near_staleness` must be at least 10 ms and at most 10 s");
+        }
+        if self.near_max_age.is_zero() || self.near_max_age > YEAR {
+            problems.add("`near_max_age` must be more than zero and at most a year");
+        }
     }
 
     /// Refuses the settings of a backend that isn't the chosen one: they would be ignored silently.

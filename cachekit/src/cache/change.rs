@@ -103,7 +103,12 @@ impl Engine {
             let done = match change {
                 Change::None => return Ok(result),
                 Change::Put { value, life } => {
-                    io.call_within(remote, &budget, PutIf { key: key_text, value, life, token }).await
+                    io.call_within(
+                        remote,
+                        &budget,
+                        PutIf { key: key_text, value, life, token, replaces: true },
+                    )
+                    .await
                 }
                 Change::Delete => io.call_within(remote, &budget, DeleteIf { key: key_text, token }).await,
             };

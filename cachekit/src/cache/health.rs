@@ -23,8 +23,21 @@ pub struct Health {
     pub took: Duration,
     /// The circuit breaker, after the question.
     pub breaker: BreakerState,
+    /// The near tier, where the cache has one.
+    pub near: Option<NearTier>,
     /// The last failure of the backend since the cache was bound, whether it answers now or not.
     pub last_error: Option<LastError>,
+}
+
+/// The values that this process keeps in front of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NearTier {
+    /// How many there are.
+    pub entries: usize,
+    /// Whether calls take them. Otherwise the tier is being registered, or out of step because the backend does not answer, and
+    /// calls ask the backend.
+    pub serves: bool,
 }
 
 /// Whether a cache's operations go to its backend.
@@ -66,6 +79,7 @@ impl Engine {
                 reachable: true,
                 took: Duration::ZERO,
                 breaker: BreakerState::Closed,
+                near: None,
                 last_error: None,
             };
         };
@@ -78,6 +92,7 @@ impl Engine {
             reachable,
             took: if self.discards { Duration::ZERO } else { began.elapsed() },
             breaker: if remote.is_open() { BreakerState::Open } else { BreakerState::Closed },
+            near: remote.near().map(|near| NearTier { entries: near.len(), serves: near.serves() }),
             last_error: remote.last_error().map(|(kind, message, age)| LastError { kind, message, age }),
         }
     }

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
 
 pub use aio::AsyncCache;
-pub use health::{BreakerState, Health, LastError};
+pub use health::{BreakerState, Health, LastError, NearTier};
 pub use keys::{KeyStream, Keys};
 pub use stored::ToStored;
 #[cfg(feature = "minijinja")]

@@ -210,7 +210,9 @@ impl Engine {
         if old.is_some_and(|bytes| self.alive(&key, &bytes).is_some()) {
             return Ok(false);
         }
-        self.answer(io.call_within(remote, budget, PutIf { key, value: sealed, life, token }).await)
+        self.answer(
+            io.call_within(remote, budget, PutIf { key, value: sealed, life, token, replaces: false }).await,
+        )
     }
 
     pub(super) async fn delete<D: Io>(&self, io: D, key: &str) -> Result<bool> {

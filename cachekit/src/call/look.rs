@@ -1,6 +1,8 @@
 //! A look at an entry, and the state that it saw.
 
-use cachekit_backends::{Error, Fetched, Result, Version, combine};
+use std::sync::Arc;
+
+use cachekit_backends::{Error, Fetched, Result, Version, combine, unseal};
 
 use super::failure;
 use super::freshness::{Freshness, Stamped, Windows};
@@ -9,7 +11,9 @@ use super::place::Place;
 use super::policy::{Envelope, Opened, Policy};
 use super::sharing;
 use super::times::Times;
+use super::trace::Tier;
 use crate::engine::flight::Key;
+use crate::engine::near::{Birth, Near};
 use crate::engine::remote::{Fetch, GetMany, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, LocalTable, RemoteState, Snapshot};
@@ -27,6 +31,8 @@ enum Seen {
     All(Snapshot),
     /// The backend told the versions, but not the token: not every look needs it.
     Generation(u128),
+    /// The backend was not asked: the value was near.
+    Nothing,
 }
 
 impl Look {
@@ -50,8 +56,15 @@ impl Look {
                 };
                 (value, Self { since, seen: Seen::All(snapshot), entry: None })
             }
-            Place::Remote { entry, versions, .. } => {
-                let (value, seen, bytes) = look_remotely(io, call, policy, entry, versions).await;
+            Place::Remote { key, entry, versions } => {
+                let near = near(call);
+                if let Some(value) = near.as_ref().and_then(|(near, _)| stored_near(near, call, policy, key))
+                {
+                    let look = Self { since, seen: Seen::Nothing, entry: None };
+                    return (Some((value, Freshness::Fresh)), look);
+                }
+                let near = near.map(|(near, birth)| (near, key, birth));
+                let (value, seen, bytes) = look_remotely(io, call, policy, entry, versions, near).await;
                 (value, Self { since, seen, entry: bytes })
             }
         }
@@ -62,15 +75,30 @@ impl Look {
         place.times(engine, self.entry.as_deref())
     }
 
+    /// Returns the tier that the value was found in.
+    pub(super) fn tier(&self, place: &Place) -> Tier {
+        if matches!(self.seen, Seen::Nothing) { Tier::Process } else { place.tier() }
+    }
+
     /// Returns what the look says about the validity of a value that is computed after it. Asks the backend for the token,
     /// if the look did not bring it.
     pub(super) async fn snapshot<D: Io>(&self, io: D, call: &Call<'_>, place: &Place) -> Snapshot {
+        let (Place::Remote { entry, versions, .. }, Some(remote)) = (place, &call.engine.remote) else {
+            return match self.seen {
+                Seen::All(snapshot) => snapshot,
+                Seen::Generation(_) | Seen::Nothing => Snapshot::Remote(None),
+            };
+        };
         let generation = match self.seen {
             Seen::All(snapshot) => return snapshot,
             Seen::Generation(generation) => generation,
-        };
-        let (Place::Remote { entry, .. }, Some(remote)) = (place, &call.engine.remote) else {
-            return Snapshot::Remote(None);
+            Seen::Nothing => {
+                match fetch(io, call, remote, entry, versions).await.map(|fetched| seen(&fetched)) {
+                    Some(Seen::Generation(generation)) => generation,
+                    Some(Seen::All(snapshot)) => return snapshot,
+                    Some(Seen::Nothing) | None => return Snapshot::Remote(None),
+                }
+            }
         };
         Snapshot::Remote(match io.call_within(remote, &call.budget, TokenOf { key: entry.clone() }).await {
             Ok(token) => Some(RemoteState::new(generation, token)),
@@ -87,15 +115,51 @@ pub(super) fn local_snapshot(call: &Call<'_>, instance: u64) -> Snapshot {
     Snapshot::Local { function: call.function, instance, at: call.engine.local.now() }
 }
 
-async fn look_remotely<R, D: Io>(
-    io: D,
+/// The near tier, if its values may be taken and kept, and its state before the look.
+fn near<'c>(call: &'c Call<'_>) -> Option<(&'c Near, Birth)> {
+    // A response that is being made records the versions that the backend tells.
+    #[cfg(feature = "tower")]
+    if super::dependencies::is_active() {
+        return None;
+    }
+    // The end of freshness is asked of the backend's entry.
+    if !call.windows.is_none() {
+        return None;
+    }
+    let near = call.engine.remote.as_ref()?.near()?;
+    Some((near, near.birth()?))
+}
+
+fn stored_near<R>(near: &Near, call: &Call<'_>, policy: &Policy<R>, key: &Key) -> Option<R> {
+    if call.refresh {
+        return None;
+    }
+    let entry = near.get(key)?;
+    policy.take(entry.any()).or_else(|| sharing::take(&call.engine, call.function, policy, entry.any()))
+}
+
+/// Keeps a value that the backend had, for the calls that follow.
+fn keep_near<R>(
+    (near, key, birth): (&Near, &Key, Birth),
     call: &Call<'_>,
     policy: &Policy<R>,
+    (entry, bytes): (&str, &[u8]),
+    value: &R,
+) {
+    let Ok((header, _)) = unseal(entry, bytes) else { return };
+    if let Some(kept) = sharing::keep(call, policy, None, key.bytes.clone(), value) {
+        near.keep(key, kept, header.life_left(call.engine.clock.now()), birth);
+    }
+}
+
+/// Asks the backend. Counts and logs an error.
+async fn fetch<D: Io>(
+    io: D,
+    call: &Call<'_>,
+    remote: &Arc<Remote>,
     entry: &str,
     versions: &[String],
-) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
-    let down = Seen::All(Snapshot::Remote(None));
-    let Some(remote) = &call.engine.remote else { return (None, down, None) };
+) -> Option<Fetched> {
     let fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
     let fetched = io.call_within(remote, &call.budget, fetch).await;
     #[cfg(feature = "tower")]
@@ -103,23 +167,40 @@ async fn look_remotely<R, D: Io>(
         let version = fetched.as_ref().ok().and_then(|fetched| fetched.versions.first().copied());
         super::dependencies::saw(call.function, &call.engine, key, version);
     }
-    let fetched = match fetched {
-        Ok(fetched) => fetched,
-        Err(error) => {
-            survived(call, remote, &error);
-            return (None, down, None);
-        }
-    };
+    fetched.map_err(|error| survived(call, remote, &error)).ok()
+}
+
+/// The state that an answer shows.
+fn seen(fetched: &Fetched) -> Seen {
     let generation = combine(&fetched.versions);
-    let seen = match fetched.token {
+    match fetched.token {
         Some(token) => Seen::All(Snapshot::Remote(Some(RemoteState::new(generation, token)))),
         None => Seen::Generation(generation),
-    };
+    }
+}
+
+async fn look_remotely<R, D: Io>(
+    io: D,
+    call: &Call<'_>,
+    policy: &Policy<R>,
+    entry: &str,
+    versions: &[String],
+    near: Option<(&Near, &Key, Birth)>,
+) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
+    let down = Seen::All(Snapshot::Remote(None));
+    let Some(remote) = &call.engine.remote else { return (None, down, None) };
+    let Some(fetched) = fetch(io, call, remote, entry, versions).await else { return (None, down, None) };
+    let seen = seen(&fetched);
     if call.refresh {
         return (None, seen, None);
     }
     let value = match open(&call.engine, policy, entry, &fetched, call.windows) {
-        Some(Opened::Value(value)) => Some((value, Freshness::Fresh)),
+        Some(Opened::Value(value)) => {
+            if let (Some(near), Some(bytes)) = (near, &fetched.entry) {
+                keep_near(near, call, policy, (entry, bytes), &value);
+            }
+            Some((value, Freshness::Fresh))
+        }
         Some(Opened::Due(value, state)) => Some((value, state)),
         Some(Opened::Unreadable) => {
             call.count(Event::Error);

@@ -303,11 +303,11 @@ impl<'a> Round<'a> {
             Source::Stale => How::Stale,
             Source::Flight => return Trace::of(How::Waited),
         };
-        let times = match &self.state {
-            State::Looked(look) => look.times(&self.call.engine, &self.place),
-            _ => Times::default(),
+        let (tier, times) = match &self.state {
+            State::Looked(look) => (look.tier(&self.place), look.times(&self.call.engine, &self.place)),
+            _ => (self.place.tier(), Times::default()),
         };
-        Trace::found(how, self.place.tier(), times)
+        Trace::found(how, tier, times)
     }
 
     /// Goes on until a value `serves`, or to this call's own computation.

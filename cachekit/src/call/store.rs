@@ -320,8 +320,8 @@ fn sealed<R>(
         Ok(None) => None,
         Ok(Some(value)) => {
             if comes_back(call, policy, &envelope, &value, output) {
-                let life = call.windows.kept(life);
-                Some(Write::Put(PutIf { key: entry, value, life, token: state.token() }))
+                let (life, token) = (call.windows.kept(life), state.token());
+                Some(Write::Put(PutIf { key: entry, value, life, token, replaces: call.refresh }))
             } else {
                 call.refresh.then_some(Write::Remove(entry))
             }

@@ -20,7 +20,11 @@ impl Engine {
             Opened::Shared(backend) => {
                 let (name, location) = describe(config);
                 let name = Name { backend: name.into(), location };
-                Self::new(Some(Remote::new(backend, name, config)), config, clock)
+                Self::new(
+                    Some(Remote::new(backend, name, &delimited(&config.key_prefix), config, clock)),
+                    config,
+                    clock,
+                )
             }
         })
     }
@@ -33,7 +37,11 @@ impl Engine {
         clock: &Clock,
     ) -> Arc<Self> {
         let name = Name { backend: name, location: None };
-        Self::new(Some(Remote::new(backend, name, config)), config, clock)
+        Self::new(
+            Some(Remote::new(backend, name, &delimited(&config.key_prefix), config, clock)),
+            config,
+            clock,
+        )
     }
 
     /// The default binding.

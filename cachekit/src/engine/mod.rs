@@ -8,6 +8,7 @@ mod checks;
 pub(crate) mod flight;
 mod hold;
 mod local;
+pub(crate) mod near;
 pub(crate) mod remote;
 mod snapshot;
 pub(crate) mod stats;

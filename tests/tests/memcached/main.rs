@@ -6,6 +6,7 @@ mod conformance;
 mod counted;
 mod interop;
 mod login;
+mod near;
 mod proxy;
 mod spread;
 

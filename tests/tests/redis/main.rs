@@ -2,5 +2,6 @@
 
 mod counted;
 mod faults;
+mod near;
 mod stored;
 mod suite;

@@ -44,6 +44,10 @@ fn each_setter_sets_its_field_and_no_other() {
         .dir("/d")
         .flight_timeout(Duration::from_secs(8))
         .allow_flush(true)
+        .near(9)
+        .near_staleness(Duration::from_secs(1))
+        .near_max_age(Duration::from_secs(60))
+        .near_deletion(crate::NearDeletion::Prompt)
         .operation_timeout(Duration::from_secs(2))
         .connect_timeout(Duration::from_secs(3))
         .probe_interval(Duration::from_secs(4))
@@ -70,6 +74,10 @@ fn each_setter_sets_its_field_and_no_other() {
         redis_url: Some("redis://h".into()),
         dir: Some(PathBuf::from("/d")),
         flight_timeout: Duration::from_secs(8),
+        near: 9,
+        near_staleness: Duration::from_secs(1),
+        near_max_age: Duration::from_secs(60),
+        near_deletion: crate::NearDeletion::Prompt,
         allow_flush: true,
         operation_timeout: Duration::from_secs(2),
         connect_timeout: Duration::from_secs(3),
@@ -121,7 +129,8 @@ fn no_secret_shows_in_debug() {
          default_timeout: After(300s), jitter: 0.0, threshold: 10000, max_bytes: None, key_prefix: \"cachekit:\", \
          memcached_servers: [\"***@a:1\"], memcached_username: None, memcached_password: Some(***), \
          redis_host: Some(\"***@h\"), redis_port: None, redis_password: Some(***), redis_db: None, \
-         redis_url: Some(\"redis://***@host/0?***\"), dir: None, flight_timeout: 30s, allow_flush: false, \
+         redis_url: Some(\"redis://***@host/0?***\"), dir: None, flight_timeout: 30s, near: 0, \
+         near_staleness: 100ms, near_max_age: 30s, near_deletion: Final, allow_flush: false, \
          operation_timeout: 500ms, connect_timeout: 250ms, probe_interval: 1s, breaker_threshold: 5, \
          pool_size: 16, testing: false }"
     );

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::message;
-use crate::{CacheType, Config, Timeout, Value};
+use crate::{CacheType, Config, NearDeletion, Timeout, Value};
 
 fn read(name: &str, value: &str) -> crate::Result<Config> {
     Config::from_vars([(name, value)], "CACHE_")
@@ -36,6 +36,10 @@ fn each_key_sets_its_field() {
         ("CACHE_DIR", "/var/cache/x", d().dir("/var/cache/x")),
         ("CACHE_FLIGHT_TIMEOUT", "10s", d().flight_timeout(Duration::from_secs(10))),
         ("CACHE_ALLOW_FLUSH", "1", d().allow_flush(true)),
+        ("CACHE_NEAR", "9", d().near(9)),
+        ("CACHE_NEAR_STALENESS", "1s", d().near_staleness(Duration::from_secs(1))),
+        ("CACHE_NEAR_MAX_AGE", "1m", d().near_max_age(Duration::from_secs(60))),
+        ("CACHE_NEAR_DELETION", "prompt", d().near_deletion(NearDeletion::Prompt)),
         ("CACHE_OPERATION_TIMEOUT", "100ms", d().operation_timeout(Duration::from_millis(100))),
         ("CACHE_CONNECT_TIMEOUT", "2", d().connect_timeout(Duration::from_secs(2))),
         ("CACHE_PROBE_INTERVAL", "5s", d().probe_interval(Duration::from_secs(5))),

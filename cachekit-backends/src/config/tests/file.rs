@@ -104,7 +104,8 @@ fn an_unknown_key_is_an_error_that_names_the_valid_ones() {
         mistake("key_prefiks = 'x'"),
         "unknown key `key_prefiks`: valid are type, no_null_warning, args, options, default_timeout, jitter, threshold, \
          max_bytes, key_prefix, memcached_servers, memcached_username, memcached_password, redis_host, redis_port, \
-         redis_password, redis_db, redis_url, dir, flight_timeout, allow_flush, operation_timeout, connect_timeout, \
+         redis_password, redis_db, redis_url, dir, flight_timeout, near, near_staleness, near_max_age, near_deletion, \
+         allow_flush, operation_timeout, connect_timeout, \
          probe_interval, breaker_threshold, pool_size, testing; did you mean `key_prefix`?"
     );
     for key in ["Threshold", "CACHE_threshold", "cache_threshold", "testing_"] {

@@ -40,6 +40,19 @@ fn each_common_mistake_is_named() {
         ),
         (d().jitter(1.0), "`jitter` must be a number from 0 to less than 1"),
         (d().jitter(f64::NAN), "`jitter` must be a number from 0 to less than 1"),
+        (
+            d().near(1),
+            "`near` keeps values in front of a backend outside of the process, which `simple` isn't: leave it out",
+        ),
+        (
+            d().near_staleness(Duration::from_millis(9)),
+            "`near_staleness` must be at least 10 ms and at most 10 s",
+        ),
+        (
+            d().near_staleness(Duration::from_secs(11)),
+            "`near_staleness` must be at least 10 ms and at most 10 s",
+        ),
+        (d().near_max_age(Duration::ZERO), "`near_max_age` must be more than zero and at most a year"),
         (d().operation_timeout(Duration::ZERO), "`operation_timeout` must be more than zero"),
         (d().connect_timeout(Duration::ZERO), "`connect_timeout` must be more than zero"),
         (d().operation_timeout(Duration::MAX), "`operation_timeout` must be at most a year"),

@@ -11,15 +11,31 @@ use cachekit_backends::{Backend, Result, deadline};
 
 use super::{Budget, Operation, RateLimit, Remote, waiting};
 use crate::engine::flight::{STALL, Wait, Waited};
+use crate::engine::near::{Change, Near, announce, learn};
 
 pub(crate) trait Io: Copy + Send + Sync + 'static {
-    /// Runs an operation, through the breaker and within the time that its call has left.
-    fn call_within<O: Operation>(
+    /// Runs an operation, through the breaker and within the time that its call has left. Tells no near tier of it.
+    fn carry_out<O: Operation>(
         self,
         remote: &Arc<Remote>,
         budget: &Budget,
         op: O,
     ) -> impl Future<Output = Result<O::Out>> + Send;
+    /// The same, and tells the near tiers of a change: a deletion has ended when none serves what was there before.
+    fn call_within<O: Operation>(
+        self,
+        remote: &Arc<Remote>,
+        budget: &Budget,
+        op: O,
+    ) -> impl Future<Output = Result<O::Out>> + Send {
+        async move {
+            let change = op.change();
+            if change == Change::None {
+                return self.carry_out(remote, budget, op).await;
+            }
+            announced(self, remote, budget, change, op).await
+        }
+    }
     /// Runs an operation that is the only one of its call.
     fn call<O: Operation>(self, remote: &Arc<Remote>, op: O) -> impl Future<Output = Result<O::Out>> + Send {
         async move { self.call_within(remote, &Budget::default(), op).await }
@@ -31,6 +47,27 @@ pub(crate) trait Io: Copy + Send + Sync + 'static {
     fn pause(self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
+async fn announced<D: Io, O: Operation>(
+    io: D,
+    remote: &Arc<Remote>,
+    budget: &Budget,
+    change: Change,
+    op: O,
+) -> Result<O::Out> {
+    if O::FORGETS {
+        // It removes the registrations as well: they are read before.
+        learn(io, remote, budget).await.map_err(|error| remote.named::<O>(error))?;
+    }
+    let result = io.carry_out(remote, budget, op).await;
+    if result.is_err() {
+        // It may have been made nevertheless.
+        remote.near().into_iter().for_each(Near::empty);
+        return result;
+    }
+    announce(io, remote, budget, change).await.map_err(|error| remote.named::<O>(error))?;
+    result
+}
+
 /// Blocks the calling thread.
 #[derive(Clone, Copy)]
 pub(crate) struct BlockingIo;
@@ -40,7 +77,7 @@ pub(crate) struct BlockingIo;
 pub(crate) struct AsyncIo;
 
 impl Io for BlockingIo {
-    async fn call_within<O: Operation>(self, remote: &Arc<Remote>, budget: &Budget, op: O) -> Result<O::Out> {
+    async fn carry_out<O: Operation>(self, remote: &Arc<Remote>, budget: &Budget, op: O) -> Result<O::Out> {
         let spending = remote.admit(budget, &op)?;
         let limit = spending.limit;
         let result = if remote.capabilities.bounded || remote.capabilities.discards {
@@ -67,7 +104,7 @@ impl Io for BlockingIo {
 }
 
 impl Io for AsyncIo {
-    async fn call_within<O: Operation>(self, remote: &Arc<Remote>, budget: &Budget, op: O) -> Result<O::Out> {
+    async fn carry_out<O: Operation>(self, remote: &Arc<Remote>, budget: &Budget, op: O) -> Result<O::Out> {
         let spending = remote.admit(budget, &op)?;
         let limit = spending.limit;
         let result = if remote.capabilities.discards {

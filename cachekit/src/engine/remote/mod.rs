@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use cachekit_backends::layers::ProcessConditional;
 use cachekit_backends::{
-    Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, Result, Usage, deadline,
+    Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, NearDeletion, Result, Usage, deadline,
 };
 use parking_lot::Mutex;
 
@@ -23,6 +23,8 @@ pub(crate) use io::{AsyncIo, BlockingIo, Io, ready};
 pub(crate) use ops::{
     Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, GetMany, Keys, Operation, PutIf, Set, SetMany, TokenOf,
 };
+
+use crate::engine::near::{Known, Near};
 
 use budget::Spending;
 use pool::Pool;
@@ -40,6 +42,8 @@ pub(crate) struct Name {
 
 /// A bound backend with its breaker, its time limit and its threads.
 pub(crate) struct Remote {
+    near: Option<Near>,
+    known: Known,
     backend: Arc<dyn Backend>,
     name: Name,
     capabilities: Capabilities,
@@ -53,7 +57,13 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) fn new(backend: Arc<dyn Backend>, name: Name, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        name: Name,
+        prefix: &str,
+        config: &Config,
+        clock: &Clock,
+    ) -> Arc<Self> {
         backend.set_operation_timeout(config.operation_timeout);
         let capabilities = backend.capabilities();
         let backend: Arc<dyn Backend> = if capabilities.conditional || capabilities.discards {
@@ -61,7 +71,10 @@ impl Remote {
         } else {
             Arc::new(ProcessConditional::new(backend, config.operation_timeout))
         };
-        Arc::new(Self {
+        let near = if capabilities.discards { None } else { Near::new(config, clock) };
+        let remote = Arc::new(Self {
+            near,
+            known: Known::new(prefix, config.near_deletion == NearDeletion::Final),
             backend,
             name,
             capabilities,
@@ -70,7 +83,19 @@ impl Remote {
             pool: Pool::new(config.pool_size),
             logs: Default::default(),
             last_error: Mutex::new(None),
-        })
+        });
+        Near::start(&remote, prefix);
+        remote
+    }
+
+    /// The values that this process keeps in front of the backend.
+    pub(crate) fn near(&self) -> Option<&Near> {
+        self.near.as_ref()
+    }
+
+    /// The knowledge about the near tiers of all processes.
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {

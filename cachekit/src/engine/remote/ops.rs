@@ -1,6 +1,10 @@
 //! The operations of a backend as values, so that one driver serves the sync and the async way.
 
-use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Result, Token, Ttl};
+use cachekit_backends::{
+    AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Result, Token, Ttl, is_version_key,
+};
+
+use crate::engine::near::Change;
 
 /// An operation with its arguments.
 pub(crate) trait Operation: Send + Sync + Sized + 'static {
@@ -9,6 +13,10 @@ pub(crate) trait Operation: Send + Sync + Sized + 'static {
     /// Whether it is a number of exchanges that grows with the store, each of which has the time of an operation.
     const IS_LONG: bool = false;
     type Out: Send + 'static;
+    /// Whether it removes what the cache itself keeps on the backend.
+    const FORGETS: bool = false;
+    /// The change that near tiers must hear of.
+    fn change(&self) -> Change;
     /// How many bytes of values it carries to the backend.
     fn bytes(&self) -> usize {
         0
@@ -22,8 +30,9 @@ pub(crate) trait Operation: Send + Sync + Sized + 'static {
 }
 
 macro_rules! trait_of {
-    (long: $me:ident => $yes:expr) => {
+    (whole: $me:ident => $yes:expr) => {
         const IS_LONG: bool = $yes;
+        const FORGETS: bool = $yes;
     };
     (carries: $me:ident => $bytes:expr) => {
         fn bytes(&self) -> usize {
@@ -39,13 +48,17 @@ macro_rules! trait_of {
 }
 
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident = $method:literal($($field:ident: $type:ty),*) -> $out:ty $([$size:ident: $value:ident => $bytes:expr])?
+    ($($(#[$doc:meta])* $name:ident = $method:literal, $changed:ident => $change:expr, ($($field:ident: $type:ty),*) -> $out:ty $([$size:ident: $value:ident => $bytes:expr])?
         = |$me:ident, $b:ident| $call:expr, async $acall:expr;)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name { $(pub(crate) $field: $type),* }
         impl Operation for $name {
             const NAME: &'static str = $method;
             type Out = $out;
+            fn change(&self) -> Change {
+                let $changed = self;
+                $change
+            }
             $(trait_of!($size: $value => $bytes);)?
             fn run(&self, $b: &dyn Backend) -> Result<$out> {
                 let $me = self;
@@ -60,40 +73,45 @@ macro_rules! operations {
 }
 
 operations! {
-    GetMany = "get_many"(keys: Vec<String>) -> Vec<Option<Vec<u8>>> [brings: out => out.iter().flatten().map(Vec::len).sum()] =
+    GetMany = "get_many", _op => Change::None, (keys: Vec<String>) -> Vec<Option<Vec<u8>>> [brings: out => out.iter().flatten().map(Vec::len).sum()] =
         |me, b| b.get_many(&refs(&me.keys)),
         async Box::pin(async move { b.get_many(&refs(&me.keys)).await });
-    Set = "set"(key: String, value: Vec<u8>, life: Ttl) -> () [carries: me => me.value.len()] =
+    Set = "set", op => of_set(&op.key), (key: String, value: Vec<u8>, life: Ttl) -> () [carries: me => me.value.len()] =
         |me, b| b.set(&me.key, &me.value, me.life),
         async b.set(&me.key, &me.value, me.life);
-    SetMany = "set_many"(items: Vec<(String, Vec<u8>)>, life: Ttl) -> ()
+    SetMany = "set_many", _op => Change::Overwrite, (items: Vec<(String, Vec<u8>)>, life: Ttl) -> ()
         [carries: me => me.items.iter().map(|(_, value)| value.len()).sum()] =
         |me, b| b.set_many(&pairs(&me.items), me.life),
         async Box::pin(async move { b.set_many(&pairs(&me.items), me.life).await });
-    Delete = "delete"(key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
-    DeleteMany = "delete_many"(keys: Vec<String>) -> u64 =
+    Delete = "delete", _op => Change::Deletion, (key: String) -> bool = |me, b| b.delete(&me.key), async b.delete(&me.key);
+    DeleteMany = "delete_many", _op => Change::Deletion, (keys: Vec<String>) -> u64 =
         |me, b| b.delete_many(&refs(&me.keys)),
         async Box::pin(async move { b.delete_many(&refs(&me.keys)).await });
-    Clear = "clear"(prefix: String) -> () [long: me => true] = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
-    Add = "add"(key: String, value: Vec<u8>, life: Ttl) -> bool [carries: me => me.value.len()] =
+    Clear = "clear", _op => Change::Deletion, (prefix: String) -> () [whole: me => true] = |me, b| b.clear(&me.prefix), async b.clear(&me.prefix);
+    Add = "add", _op => Change::None, (key: String, value: Vec<u8>, life: Ttl) -> bool [carries: me => me.value.len()] =
         |me, b| b.add(&me.key, &me.value, me.life),
         async b.add(&me.key, &me.value, me.life);
-    TokenOf = "token"(key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
-    PutIf = "put_if"(key: String, value: Vec<u8>, life: Ttl, token: Token) -> bool [carries: me => me.value.len()] =
+    TokenOf = "token", _op => Change::None, (key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
+    PutIf = "put_if", op => if op.replaces { Change::Overwrite } else { Change::None }, (key: String, value: Vec<u8>, life: Ttl, token: Token, replaces: bool) -> bool [carries: me => me.value.len()] =
         |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
         async b.put_if(&me.key, &me.value, me.life, me.token);
-    DeleteIf = "delete_if"(key: String, token: Token) -> bool =
+    DeleteIf = "delete_if", _op => Change::Deletion, (key: String, token: Token) -> bool =
         |me, b| b.delete_if(&me.key, me.token),
         async b.delete_if(&me.key, me.token);
     /// A part of the keys that begin with a prefix.
-    Keys = "keys"(prefix: String, at: Option<Cursor>) -> KeyPage =
+    Keys = "keys", _op => Change::None, (prefix: String, at: Option<Cursor>) -> KeyPage =
         |me, b| b.keys(&me.prefix, me.at.as_ref()),
         async b.keys(&me.prefix, me.at.as_ref());
     /// An entry with the versions that it depends on.
-    Fetch = "fetch"(entry: String, versions: Vec<String>) -> Fetched
+    Fetch = "fetch", _op => Change::None, (entry: String, versions: Vec<String>) -> Fetched
         [brings: out => out.entry.as_ref().map_or(0, Vec::len)] =
         |me, b| b.fetch(&me.entry, &refs(&me.versions)),
         async Box::pin(async move { b.fetch(&me.entry, &refs(&me.versions)).await });
+}
+
+/// A version is replaced to delete what was stored under it.
+fn of_set(key: &str) -> Change {
+    if is_version_key(key) { Change::Deletion } else { Change::Overwrite }
 }
 
 fn refs(keys: &[String]) -> Vec<&str> {

@@ -5,6 +5,7 @@ mod checks;
 pub(crate) mod flight;
 #[path = "../../../../cachekit/src/engine/hold.rs"]
 mod hold;
+pub(crate) mod near;
 pub(crate) mod remote;
 #[path = "../../../../cachekit/src/engine/snapshot.rs"]
 mod snapshot;

@@ -29,6 +29,10 @@ impl Remote {
         Arc::new(Self { backend })
     }
 
+    pub(crate) fn near(&self) -> Option<&super::near::Near> {
+        None
+    }
+
     pub(crate) fn report(&self, _: &str, _: &Error) {}
 
     /// How many operations there were.

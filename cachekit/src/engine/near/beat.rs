@@ -1,0 +1,138 @@
+//! The thread that keeps a tier in step: it is registered, reads the mark, and empties the tier.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use cachekit_backends::{Result, Token, Version};
+
+use super::change::Known;
+use super::{APPROACH, CLASSES, DISBELIEVE_AFTER, Keys, Near, PROLONG_AFTER, REGISTERED, now};
+use crate::engine::remote::{Add, BlockingIo, Budget, Fetch, Io, Operation, PutIf, Remote, TokenOf, ready};
+
+/// The state of the thread.
+struct Beat {
+    mark_key: String,
+    registration_key: String,
+    registration: Option<Registration>,
+    /// The mark that the tier is in step with.
+    mark: Option<Version>,
+}
+
+/// A registration that this process has made or found.
+struct Registration {
+    text: Vec<u8>,
+    /// When it was last prolonged, or before.
+    prolonged: Duration,
+    /// When the tier may serve.
+    serves_from: Duration,
+}
+
+/// The answer to the question of a beat.
+struct Heard {
+    asked: Duration,
+    registration: Option<Vec<u8>>,
+    token: Token,
+    mark: Option<Version>,
+}
+
+impl Near {
+    /// Starts the thread of a cache's tier. It ends with the cache.
+    pub(crate) fn start(remote: &Arc<Remote>, prefix: &str) {
+        let Some(near) = remote.near() else { return };
+        Known::note_tier();
+        let class = CLASSES.iter().position(|class| near.staleness <= *class).unwrap_or(CLASSES.len() - 1);
+        let Keys { mark, registrations } = Keys::new(prefix);
+        let mut beat = Beat {
+            mark_key: mark,
+            registration_key: registrations[class].clone(),
+            registration: None,
+            mark: None,
+        };
+        let (pause, remote) = (near.staleness / 4, Arc::downgrade(remote));
+        let run = move || {
+            while let Some(alive) = Weak::upgrade(&remote) {
+                if let Some(near) = alive.near() {
+                    // An error is the backend's: the tier serves no longer when its time is over.
+                    let _ = beat.beat(&alive, near);
+                }
+                drop(alive);
+                std::thread::sleep(pause);
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("cachekit-near".into()).spawn(run) {
+            tracing::warn!(target: "cachekit", "the near tier is off: its thread could not be started: {error}");
+        }
+    }
+}
+
+/// Carries an operation out without announcing it.
+fn run<O: Operation>(remote: &Arc<Remote>, op: O) -> Result<O::Out> {
+    ready(BlockingIo.carry_out(remote, &Budget::default(), op))
+}
+
+impl Beat {
+    fn beat(&mut self, remote: &Arc<Remote>, near: &Near) -> Result<()> {
+        let heard = self.hear(remote)?;
+        let known = self.registration.as_ref();
+        let holds = known.is_some_and(|known| {
+            heard.registration.as_ref() == Some(&known.text)
+                && heard.asked < known.prolonged + DISBELIEVE_AFTER
+        });
+        if !holds {
+            near.serve_until(Duration::ZERO);
+            self.registration = self.register(remote, heard)?;
+            self.mark = None;
+            return Ok(());
+        }
+        if self.mark.is_none() || self.mark != heard.mark {
+            near.empty();
+            self.mark = heard.mark;
+        }
+        let Some(known) = &mut self.registration else { return Ok(()) };
+        if heard.asked >= known.serves_from {
+            near.serve_until((heard.asked + near.staleness).min(known.prolonged + DISBELIEVE_AFTER));
+        }
+        if heard.asked >= known.prolonged + PROLONG_AFTER {
+            let (began, text) = (now(), known.text.clone());
+            if prolong(remote, &self.registration_key, text, heard.token)? {
+                known.prolonged = began;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the mark and the registration.
+    fn hear(&self, remote: &Arc<Remote>) -> Result<Heard> {
+        let asked = now();
+        let fetch = Fetch { entry: self.registration_key.clone(), versions: vec![self.mark_key.clone()] };
+        let fetched = run(remote, fetch)?;
+        let mark = fetched.versions.first().copied();
+        if let Some(token) = fetched.token {
+            return Ok(Heard { asked, registration: fetched.entry, token, mark });
+        }
+        // The token must be older than the entry that it stands for.
+        let token = run(remote, TokenOf { key: self.registration_key.clone() })?;
+        let fetch = Fetch { entry: self.registration_key.clone(), versions: vec![self.mark_key.clone()] };
+        let fetched = run(remote, fetch)?;
+        let mark = fetched.versions.first().copied();
+        Ok(Heard { asked, registration: fetched.entry, token, mark })
+    }
+
+    /// Registers this process, beside others of its class if there are any.
+    fn register(&self, remote: &Arc<Remote>, heard: Heard) -> Result<Option<Registration>> {
+        let prolonged = now();
+        let key = &self.registration_key;
+        let (text, done) = if let Some(text) = heard.registration {
+            (text.clone(), prolong(remote, key, text, heard.token)?)
+        } else {
+            let text = Version::fresh().to_bytes().to_vec();
+            let add = Add { key: key.clone(), value: text.clone(), life: Some(REGISTERED) };
+            (text, run(remote, add)?)
+        };
+        Ok(done.then(|| Registration { text, prolonged, serves_from: now() + APPROACH }))
+    }
+}
+
+fn prolong(remote: &Arc<Remote>, key: &str, text: Vec<u8>, token: Token) -> Result<bool> {
+    run(remote, PutIf { key: key.to_owned(), value: text, life: Some(REGISTERED), token, replaces: false })
+}

@@ -1,0 +1,63 @@
+//! The near tier: typed values in this process, in front of a backend that other processes share.
+//!
+//! The keys of the backend by which processes keep in step:
+//!
+//! - The **mark** is a version that each deletion and overwrite replaces while a tier is registered. A tier reads it several times
+//!   in `near_staleness`, and is emptied when it has changed. It serves only while the last good read was sent less than
+//!   `near_staleness` ago.
+//! - A **registration** is an entry with a random text and a TTL, one for each class of `near_staleness`. It is made by `add` and
+//!   prolonged by `put_if`, so that the same text says: it was there all the time.
+//!
+//! A process that deletes knows for [`TRUSTED`] that no tier was registered, and a tier serves nothing before it has been
+//! registered for longer than that. So a fleet without tiers pays one more read in that time, and no wait.
+//!
+//! Durations are measured by a clock that counts the time while a process or the machine is stopped.
+
+mod beat;
+mod change;
+mod tier;
+
+use std::time::Duration;
+
+pub(crate) use change::{Change, Known, announce, learn};
+pub(crate) use tier::{Birth, Near};
+
+/// How long the knowledge of the registrations counts.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long a tier is registered before it serves.
+const APPROACH: Duration = Duration::from_millis(1050);
+/// The TTL of a registration.
+const REGISTERED: Duration = Duration::from_secs(60);
+/// A registration is prolonged after this time, and no longer believed after the next one.
+const PROLONG_AFTER: Duration = Duration::from_secs(15);
+const DISBELIEVE_AFTER: Duration = Duration::from_secs(45);
+/// The classes of `near_staleness`: a tier is registered in the first that is not less than its own.
+const CLASSES: [Duration; 7] = [
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// The keys on the backend of one cache.
+#[derive(Clone)]
+struct Keys {
+    mark: String,
+    registrations: [String; CLASSES.len()],
+}
+
+impl Keys {
+    /// The keys below a prefix. They have the form of versions, which no store counts as entries.
+    fn new(prefix: &str) -> Self {
+        let key = |what: &str| cachekit_backends::version_key(&format!("{prefix}cachekit::near"), Some(what));
+        Self { mark: key("mark"), registrations: CLASSES.map(|class| key(&class.as_millis().to_string())) }
+    }
+}
+
+/// The time since some moment, with that in which the process or the machine was stopped.
+fn now() -> Duration {
+    cachekit_backends::uptime()
+}

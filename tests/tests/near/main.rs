@@ -1,0 +1,109 @@
+//! The near tier, over a custom backend and `filesystem`; the servers have the same tests.
+
+use std::time::{Duration, Instant};
+
+use cachekit::{Config, ErrorKind, NearDeletion, delete_memoized, memoize, stats};
+use cachekit_tests::near::{deletions_are_final, prompt_is_bounded};
+use cachekit_tests::{Calls, Fault, Mem, Op, World};
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+fn serves(world: &World) -> bool {
+    world.cache().health().near.is_some_and(|near| near.serves)
+}
+
+/// The operations since the last time, without those that keep the tier in step.
+fn take_ops(mem: &Mem) -> Vec<(Op, String)> {
+    mem.take_log().into_iter().filter(|(_, key)| !key.contains("cachekit::near")).collect()
+}
+
+#[test]
+fn on_filesystem_a_deletion_is_final() {
+    let dir = tempfile::tempdir().unwrap();
+    deletions_are_final(&Config::filesystem(dir.path()).operation_timeout(Duration::from_secs(20)));
+}
+
+#[test]
+fn on_filesystem_prompt_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    prompt_is_bounded(&Config::filesystem(dir.path()).operation_timeout(Duration::from_secs(20)));
+}
+
+/// A hit asks nothing, and the process that deletes sees it at once.
+#[test]
+fn a_hit_asks_nothing_until_a_deletion() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn f(n: u64) -> u64 {
+        n + CALLS.hit()
+    }
+    let mem = Mem::new();
+    let world = World::full_over(&mem, |config| {
+        config.near(100).near_staleness(Duration::from_secs(2)).near_deletion(NearDeletion::Prompt)
+    });
+    let _entered = world.enter();
+    until("the tier serves", || serves(&world));
+    let first = f(100);
+    until("a hit asks nothing", || {
+        assert_eq!(f(100), first);
+        take_ops(&mem);
+        assert_eq!(f(100), first);
+        take_ops(&mem).is_empty()
+    });
+    assert!(stats!(f).hits >= 2);
+    delete_memoized!(f, 100).unwrap();
+    assert_eq!(f(100), first + 1, "it was deleted");
+    until("it is near again", || {
+        f(100);
+        world.cache().health().near.is_some_and(|near| near.entries > 0)
+    });
+    delete_memoized!(f).unwrap();
+    assert_eq!(f(100), first + 2, "all were deleted");
+}
+
+/// Without the backend a tier is out of step, and serves nothing.
+#[test]
+fn a_tier_that_hears_nothing_serves_nothing() {
+    #[memoize]
+    fn f(n: u64) -> u64 {
+        n
+    }
+    let mem = Mem::new();
+    let world = World::full_over(&mem, |config| config.near(100).breaker_threshold(1_000_000));
+    let _entered = world.enter();
+    until("the tier serves", || serves(&world));
+    mem.break_all(Fault::Fail(ErrorKind::Unavailable));
+    until("the tier is out of step", || !serves(&world));
+    let errors = stats!(f).errors;
+    assert_eq!(f(1), 1);
+    assert!(stats!(f).errors > errors, "it was looked for on the backend");
+    mem.heal();
+    until("the tier serves again", || serves(&world));
+}
+
+/// A registration that the backend has lost is made again, and the tier serves nothing in between.
+#[test]
+fn a_lost_registration_is_made_again() {
+    let mem = Mem::new();
+    let world = World::full_over(&mem, |config| config.near(100));
+    until("the tier serves", || serves(&world));
+    mem.evict(|key| key.contains("cachekit::near"));
+    until("the tier is out of step", || !serves(&world));
+    until("the tier serves again", || serves(&world));
+}
+
+#[test]
+fn a_fleet_without_tiers_pays_a_read_now_and_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::in_dir(dir.path(), |config| config);
+    assert_eq!(world.cache().health().near, None);
+    let began = Instant::now();
+    (0..20).for_each(|_| _ = world.cache().delete("key").unwrap());
+    assert!(began.elapsed() < Duration::from_secs(20), "no deletion waits");
+}
