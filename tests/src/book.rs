@@ -39,6 +39,7 @@ pages! {
     decisions: "docs/src/decisions.md",
     memcached_protocol: "docs/src/memcached-protocol.md",
     http_caching: "docs/src/http-caching.md",
+    peers: "docs/src/peers.md",
     performance: "docs/src/performance.md",
     performance_remote: "docs/src/performance-remote.md",
 }
