@@ -109,7 +109,7 @@ impl fmt::Display for Finding {
             Self::NeverStored => f.write_str("miss: never stored"),
             Self::Expired(since) => write!(f, "miss: expired {since:?} ago"),
             Self::Deleted => {
-                f.write_str("miss: the function, the instance or everything was deleted after it was stored")
+                f.write_str("miss: the function, the instance, a tag or everything was deleted after it was stored")
             }
             Self::Absent { evictions, deleted } => {
                 f.write_str("miss: no entry; it was never stored, deleted by its own call, expired")?;
@@ -206,7 +206,7 @@ async fn explain_there<R, D: Io>(
         Err(reject) => return miss(Finding::Unreadable(reason(reject))),
     };
     let now = engine.clock.now();
-    if let Some(expiry) = header.expiry.filter(|expiry| *expiry <= now) {
+    if let Some(expiry) = header.end().filter(|end| *end <= now) {
         return miss(Finding::Expired(Duration::from_millis(now - expiry)));
     }
     let versions: Option<Vec<_>> =
