@@ -64,6 +64,13 @@ impl Error {
         self
     }
 
+    /// Replaces the operation that failed: the error is that of one of its steps.
+    #[must_use]
+    pub fn in_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
     /// Adds the backend that failed, by its word of `CACHE_TYPE`, unless one is known already: the innermost counts.
     #[must_use]
     pub fn with_backend(mut self, backend: impl Into<Cow<'static, str>>) -> Self {

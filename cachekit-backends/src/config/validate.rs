@@ -94,9 +94,6 @@ impl Config {
     }
 
     fn check_near(&self, problems: &mut Problems) {
-        if self.near > 0 && self.cache_type == CacheType::Simple {
-            problems.add("`near` keeps values in front of a backend outside of the process, which `simple` isn't: leave it out");
-        }
         if self.near_staleness < Duration::from_millis(10) || self.near_staleness > Duration::from_secs(10) {
             problems.add("`near_staleness` must be at least 10 ms and at most 10 s");
         }

@@ -108,9 +108,9 @@ impl fmt::Display for Finding {
             Self::Hit => f.write_str("hit"),
             Self::NeverStored => f.write_str("miss: never stored"),
             Self::Expired(since) => write!(f, "miss: expired {since:?} ago"),
-            Self::Deleted => {
-                f.write_str("miss: the function, the instance, a tag or everything was deleted after it was stored")
-            }
+            Self::Deleted => f.write_str(
+                "miss: the function, the instance, a tag or everything was deleted after it was stored",
+            ),
             Self::Absent { evictions, deleted } => {
                 f.write_str("miss: no entry; it was never stored, deleted by its own call, expired")?;
                 if *deleted != Some(false) {

@@ -56,7 +56,7 @@ async fn announced<D: Io, O: Operation>(
 ) -> Result<O::Out> {
     if O::FORGETS {
         // It removes the registrations as well: they are read before.
-        learn(io, remote, budget).await.map_err(|error| remote.named::<O>(error))?;
+        learn(io, remote, budget).await.map_err(|error| error.in_operation(O::NAME))?;
     }
     let result = io.carry_out(remote, budget, op).await;
     if result.is_err() {
@@ -64,7 +64,7 @@ async fn announced<D: Io, O: Operation>(
         remote.near().into_iter().for_each(Near::empty);
         return result;
     }
-    announce(io, remote, budget, change).await.map_err(|error| remote.named::<O>(error))?;
+    announce(io, remote, budget, change).await.map_err(|error| error.in_operation(O::NAME))?;
     result
 }
 
