@@ -41,10 +41,6 @@ fn each_common_mistake_is_named() {
         (d().jitter(1.0), "`jitter` must be a number from 0 to less than 1"),
         (d().jitter(f64::NAN), "`jitter` must be a number from 0 to less than 1"),
         (
-            d().near(1),
-            "`near` keeps values in front of a backend outside of the process, which `simple` isn't: leave it out",
-        ),
-        (
             d().near_staleness(Duration::from_millis(9)),
             "`near_staleness` must be at least 10 ms and at most 10 s",
         ),
@@ -64,6 +60,14 @@ fn each_common_mistake_is_named() {
         assert_eq!(mistake(&config), wrong);
         assert_eq!(mistake(&config.testing(true)), wrong, "also when testing");
     }
+}
+
+#[test]
+fn near_is_refused_where_there_is_no_backend_outside() {
+    assert_eq!(
+        mistake(&Config::simple().near(1)),
+        "`near` keeps values in front of a backend outside of the process, which `simple` isn't: leave it out"
+    );
 }
 
 #[cfg(feature = "filesystem")]
