@@ -87,7 +87,7 @@ pub(crate) fn hot(place: impl Fn() -> Place, test: &str) {
     assert!(called >= calls());
     // Else nothing was tried.
     assert!(summary.shared > called / 20, "{summary:?}: processes share values");
-    assert!(summary.overtaken > 10, "{summary:?}: deletions meet computations");
+    assert!(summary.overtaken >= 5, "{summary:?}: deletions meet computations");
 }
 
 /// A history as numbers: a million calls as JSON take longer than the calls.
