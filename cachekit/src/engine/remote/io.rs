@@ -64,6 +64,9 @@ async fn announced<D: Io, O: Operation>(
         remote.near().into_iter().for_each(Near::empty);
         return result;
     }
+    // A deletion that took its time, as that of a large directory, has been made: its tiers are told all the same.
+    let own = Budget::default();
+    let budget = if change == Change::Deletion { &own } else { budget };
     announce(io, remote, budget, change).await.map_err(|error| error.in_operation(O::NAME))?;
     result
 }
