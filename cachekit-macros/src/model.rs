@@ -128,7 +128,7 @@ pub(crate) struct Conditions {
     pub(crate) refresh_if: Option<Expr>,
     pub(crate) stale_if: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,
-    /// What the value counts.
+    /// The bytes that a value counts.
     pub(crate) weight: Option<Expr>,
 }
 

@@ -131,6 +131,7 @@ impl Mem {
         state.log.push((op, key.to_owned()));
         if let Some(&(_, Fault::Slow(time))) = state.faults.iter().find(|(which, _)| *which == op) {
             drop(state);
+            // Time limits are in real time, so a slow operation takes it.
             std::thread::sleep(time);
             return Ok(work(&mut self.state.lock(), now));
         }

@@ -43,7 +43,7 @@ async fn later(x: u64) -> u64 {
     x.wrapping_mul(3)
 }
 
-/// What is done with a row.
+/// The action on a row.
 #[derive(Clone, Copy)]
 enum Mode {
     /// So many hits, whose instructions are counted.

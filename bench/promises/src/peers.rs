@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::script::{Answer, Work, attempt, run};
 
-/// What a scenario asks of a library. `None`: the library does not offer it.
+/// The operations that a scenario asks of a library. `None`: the library does not offer it.
 pub trait Peer: 'static {
     const NAME: &'static str;
     fn get(key: u64) -> Work<u64>;

@@ -82,7 +82,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// value.
 pub fn content_size<T: Serialize + ?Sized>(value: &T) -> u64 {
     let mut meter = measure::Meter::new();
-    // What was counted before a failure takes memory all the same.
+    // A value that fails in the middle takes the memory that was counted so far.
     let _ = value.serialize(&mut meter);
     meter.bytes
 }

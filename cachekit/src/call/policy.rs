@@ -50,7 +50,7 @@ pub trait Shape: Copy {
     type Stored;
     /// The memory of every stored value, with all that it owns or points to, where it is the same for all.
     const BYTES: Option<usize> = bytes_of_type::<Self::Stored>();
-    /// What every stored value counts at least, with what it points to.
+    /// The least bytes that a stored value counts, with those that it points to.
     const LEAST: usize = size_of::<Self::Stored>();
     /// Whether an entry may be kept as words, which count the same whatever the value is.
     const AS_WORDS: bool = true;

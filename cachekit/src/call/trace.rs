@@ -13,7 +13,7 @@ use super::times::Times;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome<T> {
-    /// What the call returned.
+    /// The value that the call returned.
     pub value: T,
     /// How the call got it.
     pub how: How,

@@ -35,6 +35,18 @@ fn on_filesystem_prompt_is_bounded() {
     prompt_is_bounded(&Config::filesystem(dir.path()).operation_timeout(Duration::from_secs(20)));
 }
 
+/// The tiers are told of a `clear` that took longer than one operation may.
+#[test]
+fn a_slow_clear_is_no_error() {
+    let mem = Mem::new();
+    let world = World::full_over(&mem, |config| {
+        config.near(100).near_deletion(NearDeletion::Prompt).operation_timeout(Duration::from_secs(1))
+    });
+    until("the tier serves", || serves(&world));
+    mem.break_op(Op::Clear, Fault::Slow(Duration::from_millis(1200)));
+    world.cache().clear().unwrap();
+}
+
 /// A hit asks nothing, and the process that deletes sees it at once.
 #[test]
 fn a_hit_asks_nothing_until_a_deletion() {

@@ -217,6 +217,7 @@ fn slow_server() -> (Address, Instant, std::thread::JoinHandle<()>) {
     let server = std::thread::spawn(move || {
         let (mut server, _) = listener.accept().unwrap();
         server.write_all(&vec![1; LONG]).unwrap();
+        // The deadline is in real time, which the answer has to exceed.
         std::thread::sleep((deadline + Duration::from_millis(200)).saturating_duration_since(Instant::now()));
         server.write_all(&[0]).unwrap();
     });

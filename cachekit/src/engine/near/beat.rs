@@ -56,6 +56,7 @@ impl Near {
                     let _ = beat.beat(&alive, near);
                 }
                 drop(alive);
+                // The pace of the beats: the thread has nothing else to wait for.
                 std::thread::sleep(pause);
             }
         };

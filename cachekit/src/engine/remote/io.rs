@@ -101,7 +101,8 @@ impl Io for BlockingIo {
     }
 
     async fn pause(self, time: Duration) {
-        // Another writer changed the key: a random pause keeps the two from colliding again.
+        // Nothing tells a caller when it may go on: after another writer changed the key, a random pause keeps the two from
+        // colliding again; after a deletion, near tiers serve the old value for no longer than this.
         std::thread::sleep(time);
     }
 }

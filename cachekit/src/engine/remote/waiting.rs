@@ -310,6 +310,7 @@ mod tests {
     fn a_job_has_the_further_time_that_it_asks_for() {
         let job = || {
             deadline::extend_for(640 << 20);
+            // The limit is in real time, which the job has to exceed.
             std::thread::sleep(SHORT * 5);
             Ok(7)
         };
