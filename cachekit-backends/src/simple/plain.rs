@@ -143,6 +143,11 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         self.0.records()
     }
 
+    #[cfg(test)]
+    pub(super) fn passed(&self) -> (u32, u32) {
+        self.0.passed()
+    }
+
     /// The memory of the table, in bytes.
     pub fn memory(&self) -> usize {
         self.0.memory()

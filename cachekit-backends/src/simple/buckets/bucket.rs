@@ -157,6 +157,13 @@ impl<const K: usize, const V: usize> Bucket<K, V> {
         Ways(self.head.tags.load(Ordering::Acquire) & HIGH)
     }
 
+    /// The ways that hold an entry, from one on and around.
+    pub(super) fn taken_from(&self, way: usize) -> impl Iterator<Item = usize> + use<K, V> {
+        let all = self.head.tags.load(Ordering::Acquire) & HIGH;
+        let before = all & ((1 << (WAYS * way)) - 1);
+        Ways(all & !before).chain(Ways(before))
+    }
+
     /// A way without an entry.
     #[inline]
     pub(super) fn vacant(&self) -> Option<usize> {

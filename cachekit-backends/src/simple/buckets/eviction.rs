@@ -18,6 +18,9 @@ const MOST_YOUNG: usize = 512;
 const MOST_STEPS: usize = 64;
 /// One victim in so many may be an idle entry of another table.
 const GLANCE: u8 = 8;
+/// The hand takes at most one entry in so many of a bucket at a visit, the oldest first. If it took all, the buckets before it would be
+/// twice as full as the average while those behind it are empty, and entries would stand far from their home.
+const SHARE_OF_A_VISIT: usize = 3;
 /// The most that it passes in search of an idle one.
 const IDLE_STEPS: usize = 16;
 
@@ -128,42 +131,55 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         let buckets = writer.growth.buckets();
         // Twice around meets every entry, whichever of them are newcomers.
         for _ in 0..2 * u64::from(buckets) {
-            let Hand { bucket: index, way: from } = writer.eviction.hand.within(buckets);
-            let place @ Place { bucket, .. } = self.pages.at(index);
-            if from == 0 && self.tend(writer, place, left) {
-                return None;
+            let mut hand = writer.eviction.hand.within(buckets);
+            let place @ Place { bucket, rest, .. } = self.pages.at(hand.bucket);
+            if hand.victims == 0 {
+                if self.tend(writer, place, left) {
+                    return None;
+                }
+                hand.victims = bucket.taken().count().div_ceil(SHARE_OF_A_VISIT);
             }
-            for way in bucket.taken().skip_while(|&way| way < from) {
-                writer.eviction.hand = Hand { bucket: index, way: way + 1 };
+            for way in bucket.taken_from(rest.turn()) {
                 let spot = Spot { place, way };
                 if spot.is_young() {
                     continue;
                 }
+                rest.set_turn(way + 1);
                 let uses = bucket.uses(way);
                 if least.is_none_or(|(fewest, _)| uses < fewest) {
                     least = Some((uses, spot));
                 }
                 steps += 1;
                 if uses == 0 || steps == most {
+                    writer.eviction.hand = hand.after_victim();
                     return least.map(|(_, spot)| spot);
                 }
                 bucket.set_uses(way, uses - 1);
             }
-            writer.eviction.hand = Hand { bucket: index + 1, way: 0 };
+            writer.eviction.hand = hand.next();
         }
         least.map(|(_, spot)| spot)
     }
 }
 
-/// Where the next search for a victim begins.
+/// Where the search for a victim goes on.
 #[derive(Clone, Copy, Default)]
 struct Hand {
     bucket: u32,
-    way: usize,
+    /// How many more victims this bucket gives before the hand moves on; 0 if the visit has not begun.
+    victims: usize,
 }
 
 impl Hand {
     fn within(self, buckets: u32) -> Self {
         if self.bucket < buckets { self } else { Self::default() }
+    }
+
+    fn next(self) -> Self {
+        Self { bucket: self.bucket + 1, victims: 0 }
+    }
+
+    fn after_victim(self) -> Self {
+        if self.victims > 1 { Self { victims: self.victims - 1, ..self } } else { self.next() }
     }
 }

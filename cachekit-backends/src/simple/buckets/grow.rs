@@ -176,6 +176,8 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         for (spot, hash) in found {
             let path = growth.path_after(hash);
             if path.next == spot.place.index {
+                // It stays, and has passed no bucket any more.
+                self.forget_passed(growth, hash, spot);
                 continue;
             }
             let entry = self.entry(spot);

@@ -28,6 +28,8 @@ pub(super) struct Rest {
     passed: AtomicU32,
     /// A bit for each way whose entry is a newcomer.
     young: AtomicU8,
+    /// The way from which the eviction policy goes on here.
+    turn: AtomicU8,
 }
 
 impl Default for Rest {
@@ -36,6 +38,7 @@ impl Default for Rest {
             expiry: std::array::from_fn(|_| AtomicU64::new(0)),
             passed: AtomicU32::new(0),
             young: AtomicU8::new(0),
+            turn: AtomicU8::new(0),
         }
     }
 }
@@ -55,6 +58,15 @@ impl Rest {
 
     pub(super) fn set_passed(&self, passed: u32) {
         self.passed.store(passed, Ordering::Relaxed);
+    }
+
+    pub(super) fn turn(&self) -> usize {
+        usize::from(self.turn.load(Ordering::Relaxed))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "below `WAYS`")]
+    pub(super) fn set_turn(&self, way: usize) {
+        self.turn.store((way % WAYS) as u8, Ordering::Relaxed);
     }
 
     pub(super) fn is_young(&self, way: usize) -> bool {

@@ -30,4 +30,21 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         }
         (end < buckets).then(|| u64::from(buckets) << 32 | u64::from(end))
     }
+
+    /// How many entries passed buckets, as the buckets have it, and as it follows from where the entries are.
+    #[cfg(test)]
+    pub(in crate::simple) fn passed(&self) -> (u32, u32) {
+        let writer = self.writer.0.lock();
+        let (mut recorded, mut counted) = (0, 0);
+        for index in 0..writer.growth.buckets() {
+            let place = self.pages.at(index);
+            recorded += place.rest.passed();
+            for way in place.bucket.taken() {
+                let path = writer.growth.path(self.hash_at(Spot { place, way }));
+                counted +=
+                    u32::try_from(path.take_while(|&passed| passed != index).count()).unwrap_or(u32::MAX);
+            }
+        }
+        (recorded, counted)
+    }
 }

@@ -143,6 +143,11 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     /// Takes an entry out of its bucket.
     pub(super) fn detach(&self, growth: Growth, hash: u64, spot: Spot<'_, K, V>) {
         spot.vacate();
+        self.forget_passed(growth, hash, spot);
+    }
+
+    /// Takes an entry off the counts of the buckets that it passed.
+    pub(super) fn forget_passed(&self, growth: Growth, hash: u64, spot: Spot<'_, K, V>) {
         for passed in growth.path(hash).take_while(|&index| index != spot.place.index) {
             let rest = self.pages.at(passed).rest;
             rest.set_passed(rest.passed().saturating_sub(1));

@@ -300,3 +300,44 @@ fn a_large_table_grows_by_small_steps() {
     assert!((0..200_000).all(|key| plain.get(&[key]) == Some([!key])));
     assert!(most.0 <= 52.5, "{} bytes an entry, of {}", most.0, most.1);
 }
+
+/// How far entries stand from their home, as the buckets that were passed have it.
+fn passed(table: &Plain<1, 1>) -> u32 {
+    let (recorded, counted) = table.passed();
+    assert_eq!(recorded, counted);
+    recorded
+}
+
+#[test]
+fn a_grown_table_knows_of_each_bucket_how_many_entries_passed_it() {
+    let (_tables, plain) = plain(0);
+    for key in 0..20_000 {
+        assert!(store(&plain, key));
+        if key % 97 == 0 {
+            passed(&plain);
+        }
+    }
+}
+
+#[test]
+fn entries_stay_near_their_home_however_long_the_table_has_been_full() {
+    let never = |_: &Plain<1, 1>, _: u64| ();
+    // An entry that is used while it is a newcomer stays, and leaves when the hand of the clock comes to it.
+    let again = |plain: &Plain<1, 1>, key: u64| {
+        for key in key.saturating_sub(200)..key {
+            plain.get(&[key]);
+        }
+    };
+    for (idle, uses) in [(0, never as fn(&Plain<1, 1>, u64)), (1_000, never), (0, again), (1_000, again)] {
+        let tables = Tables::new(5_000, 0, ManualClock::new().clock());
+        let (busy, other) = (plain_table(&tables, 1, false), plain_table(&tables, 2, false));
+        assert!((0..idle).all(|key| store(&other, key)));
+        for key in 0..40_000 {
+            assert!(store(&busy, key));
+            if key % 50 == 0 {
+                uses(&busy, key);
+            }
+        }
+        assert!(passed(&busy) < 2_500, "{} of 5,000", passed(&busy));
+    }
+}
