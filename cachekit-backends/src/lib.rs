@@ -57,7 +57,9 @@ pub use clock::Clock;
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
 pub use codec::{EncodingDigest, content_size, decode, encode, encoding_digest};
-pub use config::{CacheType, Config, NearDeletion, Secret, Servers, Value};
+pub use config::{CacheType, Config, FunctionConfig, NearDeletion, Secret, Servers, Value};
+#[doc(hidden)]
+pub use config::{NamedOptions, hint, is_pattern, name_matches};
 pub use entry::{
     Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,
     seal_with, unseal, unseal_if, unseal_value,

@@ -45,6 +45,7 @@ pub(crate) struct Attr {
     pub(crate) err_timeout: Option<TimeoutOption>,
     pub(crate) jitter: Option<Expr>,
     pub(crate) windows: Windows,
+    pub(crate) policy: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
     pub(crate) source_check: bool,
     pub(crate) local: bool,
@@ -229,6 +230,7 @@ impl Attr {
                 self.windows.retry_after = Some(span_of("retry_after", value)?);
                 self.windows.said.get_or_insert(key.clone());
             }
+            ("policy", Value::Is(value)) => self.policy = Some(text(value, usage)?),
             ("jitter", Value::Is(value)) => self.jitter = Some(fraction(value, usage)?),
             ("source_check", value) => self.source_check = flag(value, usage)?,
             ("local", value) => self.local = flag(value, usage)?,

@@ -320,7 +320,7 @@ fn parameters(model: &Model, errors: &Errors) {
 fn windows(model: &Model, errors: &Errors) {
     let windows = &model.windows;
     let at = model.sig.ident.span();
-    if let (Some(said), false) = (&windows.said, windows.is_used()) {
+    if let (Some(said), false) = (&windows.said, windows.is_used() || model.policy.is_some()) {
         errors.at(
             said.span(),
             format!("`{said}` is about values that are computed anew: write `stale_while_revalidate` or `refresh_ahead` too"),

@@ -43,6 +43,7 @@ pub(crate) struct Model {
     pub(crate) err_timeout: Option<TimeoutOption>,
     pub(crate) jitter: Option<Expr>,
     pub(crate) windows: Windows,
+    pub(crate) policy: Option<syn::LitStr>,
     pub(crate) local: bool,
     /// The expressions of the tags.
     pub(crate) tags: Vec<Expr>,
@@ -133,6 +134,12 @@ pub(crate) struct Conditions {
 }
 
 impl Model {
+    /// Whether entries in process carry their times. A policy may have windows of staleness; a view's value is a response, which has
+    /// none.
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.windows.is_used() || (self.policy.is_some() && !matches!(self.key, KeySource::View(..)))
+    }
+
     pub(crate) fn new(flavor: Flavor, attr: Attr, input: Input, errors: &Errors) -> Self {
         let Input { attrs, vis, sig, body } = input;
         let surroundings = context::surroundings(&sig.ident);
@@ -198,6 +205,7 @@ impl Model {
             err_timeout: attr.err_timeout,
             jitter: attr.jitter,
             windows: attr.windows,
+            policy: attr.policy,
             local: attr.local,
             tags: attr.tags,
             single_flight: !attr.no_single_flight,

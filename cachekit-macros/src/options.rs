@@ -86,6 +86,7 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     both("refresh_ahead", "refresh_ahead = 0.8"),
     both("revalidate", "revalidate = \"caller\""),
     both("retry_after", "retry_after = \"1s\""),
+    both("policy", "policy = \"hot\""),
     both("weight", "weight = |value| bytes"),
     both("version", "version = \"2\""),
     both("source_check", "source_check"),

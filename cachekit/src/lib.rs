@@ -60,8 +60,8 @@ pub use cachekit_backends::conformance;
 pub use cache::{AsyncCache, BreakerState, Cache, Health, KeyStream, Keys, LastError, NearTier, ToStored};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Cursor, Error,
-    ErrorKind, Fetched, KeyPage, KeyWriter, NearDeletion, Result, Secret, Timeout, Token, Ttl, Usage, Value,
-    Version, register_backend, ttl_millis,
+    ErrorKind, Fetched, FunctionConfig, KeyPage, KeyWriter, NearDeletion, Result, Secret, Timeout, Token,
+    Ttl, Usage, Value, Version, register_backend, ttl_millis,
 };
 pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, explain, invalidates, memoize,
@@ -71,7 +71,7 @@ pub use call::policy::{Keepable, Storable};
 pub use call::trace::{How, Outcome, Tier};
 pub use engine::stats::{CacheStats, FunctionStats};
 pub use memo::explain::{Explanation, Finding};
-pub use memo::{FunctionInfo, Functions, delete_memoized_named, functions};
+pub use memo::{FunctionInfo, Functions, configure_function, delete_memoized_named, functions};
 #[cfg(feature = "tower")]
 pub use web::{CacheLayer, RequestScopeLayer};
 
@@ -83,6 +83,7 @@ static DEFAULT: Cache = Cache::new();
 /// [`ErrorKind::Config`] names what is wrong with the configuration, or two functions of the program with the same
 /// identity; [`ErrorKind::AlreadyInitialized`] says that the default cache was bound before, by an `init` or by its first use.
 pub fn init(config: Config) -> Result<()> {
+    program::check_policies(&config)?;
     DEFAULT.init(config)
 }
 

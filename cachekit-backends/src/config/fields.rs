@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::by_name::{ByName, FunctionConfig};
 use super::form::{
     Address, Directory, Form, Fraction, Hidden, Maybe, Number, Password, Read, ServerList, Shown, Span,
     SpanOrNever, Switch, Verbatim, Word,
@@ -228,6 +229,19 @@ settings! {
     /// When a deletion returns while processes with a near tier use the backend. Default: [`NearDeletion::Final`].
     near_deletion: NearDeletion = NearDeletion::Final, When,
         |when: NearDeletion| when;
+
+    /// Options of functions by their names, which win over the attributes: the tables `[functions."shop::price"]`. In a name `*`
+    /// stands for any text; of the names that match, the narrowest that says an option decides it. A name without `*` that no
+    /// function of the program has is an error of `init`. Default: empty. In the environment an inline TOML table, as for `options`.
+    functions: BTreeMap<String, FunctionConfig> = BTreeMap::new(), ByName,
+        |tables: impl IntoIterator<Item = (impl Into<String>, FunctionConfig)>|
+            tables.into_iter().map(|(name, options)| (name.into(), options)).collect();
+
+    /// Options of functions by the policy that their attributes name (`policy = "hot"`): the tables `[policies.hot]`. The attribute's
+    /// own options win over them. Default: empty. In the environment as `functions`.
+    policies: BTreeMap<String, FunctionConfig> = BTreeMap::new(), ByName,
+        |tables: impl IntoIterator<Item = (impl Into<String>, FunctionConfig)>|
+            tables.into_iter().map(|(name, options)| (name.into(), options)).collect();
 
     /// Lets `clear` empty a whole shared server where the key prefix is empty. Default: false.
     allow_flush: bool = false, Switch,

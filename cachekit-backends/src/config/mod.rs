@@ -3,6 +3,7 @@
 //! `fields` is the table of settings, `form` the forms that a setting may have. `env` and `file` fill a `draft`; `validate`
 //! checks, `resolve` makes the configuration that the backends get.
 
+mod by_name;
 mod cache_type;
 mod draft;
 mod duration;
@@ -28,6 +29,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use crate::builtin::CacheType;
+pub use by_name::{FunctionConfig, NamedOptions, is_pattern, name_matches};
 pub use fields::Config;
 pub use near::NearDeletion;
 pub(crate) use options::OptionKind;
@@ -36,6 +38,7 @@ pub use secret::Secret;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub(crate) use secret::redacted;
 pub use servers::Servers;
+pub use suggest::hint;
 pub use value::Value;
 
 /// The most bytes that entries in this process take where the settings say nothing.

@@ -3,7 +3,8 @@
 
 /// Returns "; did you mean …?" with the nearest candidate, or an empty text if none is within one edit for each three
 /// letters. The case of letters doesn't count.
-pub(super) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+#[doc(hidden)]
+pub fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let word = word.to_lowercase();
     let edits = |name: &str| strsim::osa_distance(&word, &name.to_lowercase());
     let nearest = candidates.into_iter().map(|name| (edits(name), name)).min_by_key(|(edits, _)| *edits);

@@ -7,7 +7,7 @@ use super::form::FRACTIONS;
 use super::problems::Problems;
 use super::secret::redacted;
 use super::suggest::hint;
-use super::{CacheType, Config};
+use super::{CacheType, Config, by_name};
 use crate::builtin::{BACKENDS, BuiltIn, Row, known_types};
 use crate::{Error, ErrorKind, Result, Timeout, registry};
 
@@ -91,6 +91,8 @@ impl Config {
             }
         }
         self.check_near(problems);
+        by_name::check("functions", &self.functions, problems);
+        by_name::check("policies", &self.policies, problems);
     }
 
     fn check_near(&self, problems: &mut Problems) {

@@ -258,7 +258,7 @@ fn options(model: &Model) -> TokenStream {
         stale_if,
         &model.flight_timeout,
         &model.jitter,
-        model.windows.is_used() || matches!(model.key, KeySource::View(..)),
+        model.is_stamped() || matches!(model.key, KeySource::View(..)),
         tags.as_slice(),
     ) {
         return quote!(#private::plain::<#returns>(#timeout, #single_flight));
@@ -267,7 +267,7 @@ fn options(model: &Model) -> TokenStream {
     if let Some(jitter) = &model.jitter {
         life = quote!(#private::Jittered(#life, || -> ::core::primitive::f64 { #jitter }));
     }
-    if model.windows.is_used() {
+    if model.is_stamped() {
         let windows = windows(model);
         life = quote!(#private::Windowed(#life, || #windows));
     }
@@ -330,7 +330,9 @@ fn windows(model: &Model) -> TokenStream {
         }
         None | Some(TimeoutOption::OfValue(_)) => quote!(#private::millis(#default)),
     };
-    let (stale, retry) = (span(&windows.while_revalidate, 0), span(&windows.retry_after, 1_000));
+    // Zero is what the attribute doesn't say, and leaves to the policy.
+    let pause = if model.policy.is_some() { 0 } else { 1_000 };
+    let (stale, retry) = (span(&windows.while_revalidate, 0), span(&windows.retry_after, pause));
     let ahead = if let Some(part) = &windows.refresh_ahead {
         quote!(::core::option::Option::Some::<::core::primitive::f64>(#part))
     } else {

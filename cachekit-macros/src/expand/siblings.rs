@@ -344,7 +344,14 @@ fn underscored(model: &Model) -> Option<TokenStream> {
 /// The statements that make a handle of the function.
 fn handle(model: &Model) -> TokenStream {
     let Model { private, version, local, options, in_body, .. } = model;
-    let stamped = model.windows.is_used();
+    let stamped = model.is_stamped();
+    let view = matches!(model.key, KeySource::View(..));
+    let in_default = model.cache.is_none();
+    let policy = if let Some(policy) = &model.policy {
+        quote!(::core::option::Option::Some(#policy))
+    } else {
+        quote!(::core::option::Option::None)
+    };
     let function = model.function();
     let mode = mode(model);
     let name = if let Some(name) = &model.name {
@@ -384,6 +391,9 @@ fn handle(model: &Model) -> TokenStream {
             version: #version,
             local: #local,
             stamped: #stamped,
+            policy: #policy,
+            in_default: #in_default,
+            view: #view,
             options: #options,
             in_body: #in_body,
             companion: #companion,

@@ -64,6 +64,7 @@ impl Engine {
             windows: Windows::NONE,
             refresh: false,
             single_flight: true,
+            life_by_name: false,
             budget: Budget::default(),
         };
         let round = Round::new(call, Place::of_object(self, key), self.flight_timeout);

@@ -64,6 +64,7 @@ impl Cache {
             return Err(already());
         }
         crate::program::check()?;
+        crate::program::check_configured(&config)?;
         let inner = Engine::open(&config, &Clock::system())?;
         self.bound.set(inner).map_err(|_| already())
     }
@@ -73,6 +74,7 @@ impl Cache {
     /// # Errors
     /// [`ErrorKind::Config`] names what is wrong with the configuration.
     pub fn open(config: Config) -> Result<Self> {
+        crate::program::check_configured(&config)?;
         Ok(Engine::open(&config, &Clock::system())?.into())
     }
 
@@ -92,6 +94,7 @@ impl Cache {
     /// As [`open`](Self::open).
     #[cfg(feature = "testing")]
     pub fn open_with_clock(config: Config, clock: &Clock) -> Result<Self> {
+        crate::program::check_configured(&config)?;
         Ok(Engine::open(&config, clock)?.into())
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Call<'a> {
     pub(crate) function: u32,
     /// The time to live of a new entry.
     pub(crate) life: Ttl,
+    /// Whether it was set by the function's name, and so wins over `timeout = |value| ..`.
+    pub(crate) life_by_name: bool,
     /// The greatest part by which it is shortened at random.
     pub(crate) jitter: f64,
     /// When a value is served while it is computed anew.

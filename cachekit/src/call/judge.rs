@@ -20,7 +20,7 @@ pub fn as_said<R>(_: &R) -> Verdict {
 
 /// `timeout = |value| …`.
 pub fn of_value<R, T: Into<Timeout>>(timeout: impl FnOnce(&R) -> T) -> impl FnOnce(&R) -> Verdict {
-    move |value| Verdict::from(timeout(value).into())
+    move |value| Verdict::of_value(timeout(value).into())
 }
 
 /// `none_timeout`, before other rules. `is_none` is [`none_of`].

@@ -25,6 +25,8 @@ pub struct Verdict {
     keep: bool,
     /// The time to live of its entry, where the value decides it.
     timeout: Option<Timeout>,
+    /// Whether that is the answer of `timeout = |value| ..`.
+    of_value: bool,
     /// Whether it is an `Err`.
     is_err: bool,
     /// The bytes that its entry counts in process, where the value decides it.
@@ -33,13 +35,13 @@ pub struct Verdict {
 
 impl From<bool> for Verdict {
     fn from(keep: bool) -> Self {
-        Self { keep, timeout: None, is_err: false, weight: None }
+        Self { keep, timeout: None, of_value: false, is_err: false, weight: None }
     }
 }
 
 impl From<Timeout> for Verdict {
     fn from(timeout: Timeout) -> Self {
-        Self { keep: true, timeout: Some(timeout), is_err: false, weight: None }
+        Self { keep: true, timeout: Some(timeout), of_value: false, is_err: false, weight: None }
     }
 }
 
@@ -47,6 +49,11 @@ impl Verdict {
     /// The decision about an `Err` that is to be stored.
     pub(super) fn of_err(timeout: Timeout) -> Self {
         Self { is_err: true, ..Self::from(timeout) }
+    }
+
+    /// The answer of `timeout = |value| ..`.
+    pub(super) fn of_value(timeout: Timeout) -> Self {
+        Self { of_value: true, ..Self::from(timeout) }
     }
 
     /// Adds what an entry counts, which is not asked for a value that isn't stored.
@@ -199,7 +206,7 @@ impl<'a> Duty<'a> {
         output: &R,
         judge: impl FnOnce(&R) -> V,
     ) -> Option<Write> {
-        let Verdict { keep, timeout, is_err, weight } = Verdict::of(policy, output, judge);
+        let Verdict { keep, timeout, of_value, is_err, weight } = Verdict::of(policy, output, judge);
         if self.refreshes.is_some() && (is_err || (policy.fails)(output)) {
             // The value before it stays; the duty's end holds the next refresh back.
             self.release_flight();
@@ -214,7 +221,9 @@ impl<'a> Duty<'a> {
             // Never served past its own time.
             self.call.windows = Windows::NONE;
         }
-        if let Some(timeout) = timeout {
+        if let Some(timeout) = timeout
+            && !(of_value && self.call.life_by_name)
+        {
             self.call.life = timeout.resolve(self.call.engine.default_timeout);
         }
         let flight = self.flight.as_ref()?;

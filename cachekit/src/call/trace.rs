@@ -38,7 +38,8 @@ pub enum How {
     Computed,
     /// From another call's computation, which was under way.
     Waited,
-    /// By running the body with the cache left alone: `unless` said so, the cache is `null`, or two functions have one identity.
+    /// By running the body with the cache left alone: `unless` said so, the cache is `null`, the function is switched
+    /// off, or two functions have one identity.
     Bypassed,
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{SlotTable, Tables};
-use cachekit_backends::{Backend, Clock, Config, Opened, Result, describe, open};
+use cachekit_backends::{Backend, Clock, Config, NamedOptions, Opened, Result, describe, open};
 
 use super::checks::Checks;
 use super::remote::{Name, Remote};
@@ -56,6 +56,8 @@ impl Engine {
             default_timeout: config.default_timeout,
             jitter: config.jitter,
             flight_timeout: config.flight_timeout,
+            named: NamedOptions::new(&config.functions),
+            policies: config.policies.clone(),
             clock: clock.clone(),
             local: Tables::new(config.threshold, config.memory(), clock.clone()),
             discards: remote.as_ref().is_some_and(|remote| remote.capabilities().discards),

@@ -1,5 +1,6 @@
 //! Entries in process: the table of each, and the operations on it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::simple::{
@@ -16,6 +17,9 @@ pub(super) struct LocalTables {
     plain: OnceLock<PlainTable>,
     values: OnceLock<Arc<Values>>,
     bound: OnceLock<Bound>,
+    /// Entries carry their times though the attribute does not say so. It is never taken back: entries of the plain table are not
+    /// looked up again, and a deletion need not look for them.
+    timed: AtomicBool,
 }
 
 /// The data that a hit needs of a function in one engine: one record behind one static, which is only read.
@@ -76,7 +80,11 @@ impl Engine {
 
     /// The plain table of a function, if there are tables of this shape; of methods where `methods`.
     pub(crate) fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<PlainTable> {
-        let known = &self.functions.get(function).tables.plain;
+        let tables = &self.functions.get(function).tables;
+        if tables.timed.load(Ordering::SeqCst) {
+            return None;
+        }
+        let known = &tables.plain;
         if let Some(table) = known.get().filter(|table| table.shape() == shape) {
             return Some(table.clone());
         }
@@ -85,6 +93,11 @@ impl Engine {
         Some(known.get_or_init(|| table.clone()).clone())
             .filter(|first| first.shape() == shape)
             .or(Some(table))
+    }
+
+    /// Makes the entries of a function carry their times from now on, so that they are no words.
+    pub(crate) fn carry_times(&self, function: u32) {
+        self.functions.get(function).tables.timed.store(true, Ordering::SeqCst);
     }
 
     /// The table of a function's entries of any type; of methods where `methods`.

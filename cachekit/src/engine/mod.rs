@@ -14,12 +14,13 @@ mod snapshot;
 pub(crate) mod stats;
 mod throttle;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cachekit_backends::simple::{SlotTable, Tables};
-use cachekit_backends::{Clock, KeyBytes, Timeout, Usage};
+use cachekit_backends::{Clock, FunctionConfig, KeyBytes, NamedOptions, Timeout, Usage};
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
@@ -57,6 +58,10 @@ pub(crate) struct Engine {
     pub(crate) jitter: f64,
     /// The longest wait for the computation of another call.
     pub(crate) flight_timeout: Duration,
+    /// The options that functions have by their names.
+    pub(crate) named: NamedOptions,
+    /// The options that functions have by their policies.
+    pub(crate) policies: BTreeMap<String, FunctionConfig>,
     pub(crate) clock: Clock,
     /// The in-process entries: all of them for `simple`, those of `local` functions for other backends.
     pub(crate) local: Arc<LocalStore>,

@@ -57,7 +57,8 @@ pub enum Finding {
     Failed(Error),
     /// The backend failed repeatedly and isn't asked now.
     BreakerOpen(Error),
-    /// The call is computed each time: the cache keeps nothing, or two functions of the program have one identity.
+    /// The call is computed each time: the cache keeps nothing, the function is switched off, or two functions of the program have
+    /// one identity.
     NotCached(String),
 }
 

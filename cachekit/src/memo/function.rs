@@ -3,12 +3,13 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::Result;
 use parking_lot::{Mutex, RwLock};
 
+use super::steering::{Way, way};
 use crate::cache::Cache;
 use crate::engine::{Bound, Engine, FIRST_FUNCTION, Needs};
 use crate::program::list::Listed;
@@ -34,10 +35,21 @@ pub(crate) struct Function {
     refused: Option<String>,
     pub(super) declared: &'static Declared,
     scope: TypeId,
-    /// The first cache that it was called with, by its address, and what a hit needs to know of it.
-    bound: OnceLock<(usize, Bound)>,
+    /// The first cache that it was called with.
+    home: OnceLock<Home>,
     /// Whether it has been said that calls of it stay in the process.
     said_stays: OnceLock<()>,
+    /// Whether it has been said that its policy is missing.
+    said_policy: OnceLock<()>,
+}
+
+/// The first cache of a function, and what a hit needs to know of it.
+struct Home {
+    /// The address of the cache; 0 while calls don't begin with a look for a hit.
+    open: AtomicUsize,
+    /// The address of the cache.
+    address: usize,
+    bound: Bound,
 }
 
 /// The type that tells the functions of one site apart, and how the identity reads.
@@ -156,8 +168,9 @@ impl Function {
             refused,
             declared,
             scope,
-            bound: OnceLock::new(),
+            home: OnceLock::new(),
             said_stays: OnceLock::new(),
+            said_policy: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
         // A subscriber of the log may call memoized functions.
@@ -200,7 +213,23 @@ impl Function {
         });
     }
 
-    /// The record that a hit needs of a cache; none if calls are only computed.
+    /// Says once, by `say`, that the policy of the function is missing.
+    #[cold]
+    pub(super) fn say_once(&self, say: impl FnOnce()) {
+        // A subscriber of the log may call this function.
+        if self.said_policy.set(()).is_ok() {
+            say();
+        }
+    }
+
+    /// Makes the next call ask again which way it takes.
+    pub(super) fn close(&self) {
+        if let Some(home) = self.home.get() {
+            home.open.store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// The record that a hit needs of a cache; none if calls don't begin with a look for a hit.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
     pub(crate) fn bound(
@@ -208,9 +237,11 @@ impl Function {
         cache: &'static Cache,
         needs: impl FnOnce() -> Needs,
     ) -> Option<&'static Bound> {
-        match self.bound.get() {
+        match self.home.get() {
             // A cache lives as long as the process, and so its address is no other one's.
-            Some((first, bound)) if *first == std::ptr::from_ref(cache).addr() => Some(bound),
+            Some(home) if home.open.load(Ordering::Relaxed) == std::ptr::from_ref(cache).addr() => {
+                Some(&home.bound)
+            }
             _ => self.bound_to(cache, &needs()),
         }
     }
@@ -223,8 +254,19 @@ impl Function {
             return None;
         }
         let bound = engine.bound(self.number, self.identity().is_local(engine), needs);
-        self.bound.get_or_init(|| (std::ptr::from_ref(cache).addr(), bound.clone()));
-        Some(bound)
+        let address = std::ptr::from_ref(cache).addr();
+        let home =
+            self.home.get_or_init(|| Home { open: AtomicUsize::new(0), address, bound: bound.clone() });
+        let open = || home.open.store(address, Ordering::SeqCst);
+        let if_open: Option<&dyn Fn()> = if home.address == address { Some(&open) } else { None };
+        (way(self, engine, if_open) == Way::Hit).then_some(bound)
+    }
+
+    /// Whether calls are cached in a cache, though they don't begin with a look for a hit.
+    #[cold]
+    pub(super) fn is_cached(&self, cache: &Cache) -> bool {
+        let engine = cache.engine();
+        !engine.discards && !self.is_refused() && way(self, engine, None) != Way::Bypass
     }
 
     /// Notes that the function is called with a cache, for deletion by name: before anything is computed, or a deletion

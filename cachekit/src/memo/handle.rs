@@ -7,6 +7,7 @@ use cachekit_backends::Result;
 
 use super::explain::{Explanation, explain};
 use super::function::{Async, Blocking, Function, Handle};
+use super::steering::steering;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::delete::delete_all;
@@ -80,6 +81,10 @@ impl<R, M> Key<R, M> {
         }
         if engine.discards {
             return Explanation::not_cached(&function.name, "the cache is of the type `null`".to_owned());
+        }
+        if steering(function, engine).is_some_and(|steering| !steering.is_enabled()) {
+            let reason = "it is switched off, by its name or its policy".to_owned();
+            return Explanation::not_cached(&function.name, reason);
         }
         explain(io, engine, function.identity(), &place, &policy).await
     }

@@ -104,10 +104,13 @@ fn look_stamped<R, K: KeyPart>(
     let digest = values.digest(|w| arguments.feed(w));
     let feed = |m: &mut Matcher<'_>| arguments.feed(m);
     let taken = values.read(digest, feed, |entry| {
-        let Some(stamped) = entry.value::<Stamped>() else { return false };
-        let part = stamped.entry.any();
-        !cache.engine().clock.is_past(stamped.due)
-            && (policy.take_into(part, slot) || take_kept(function, cache, policy, part, slot))
+        // One without times was stored without windows, as those of a policy may be, and serves until it expires.
+        let part = match entry.value::<Stamped>() {
+            Some(stamped) if cache.engine().clock.is_past(stamped.due) => return false,
+            Some(stamped) => stamped.entry.any(),
+            None => entry.any(),
+        };
+        policy.take_into(part, slot) || take_kept(function, cache, policy, part, slot)
     });
     taken == Some(true)
 }

@@ -13,6 +13,8 @@ use super::Op;
 use super::function::{Function, Handle};
 use super::hit;
 use super::owned::Owned;
+use super::steering::steering;
+use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::freshness::Windows;
 use crate::call::policy::Policy;
@@ -66,6 +68,24 @@ pub struct Life {
     /// None: the cache's.
     jitter: Option<f64>,
     windows: Windows,
+}
+
+impl Life {
+    /// Returns how long an entry of a function lives in a cache, with the options that were set from outside, and whether its timeout
+    /// was set by the function's name.
+    fn steered(self, function: &Function, engine: &Engine) -> (Self, bool) {
+        let Some(steering) = steering(function, engine) else {
+            return (self, false);
+        };
+        let [named, policy] = steering.times();
+        let said = Some(self.timeout).filter(|timeout| *timeout != Timeout::Default);
+        let windows = steering.windows(function, self.windows);
+        if !windows.is_none() && !function.declared.stamped {
+            engine.carry_times(function.number);
+        }
+        let timeout = named.0.or(said).or(policy.0).unwrap_or_default();
+        (Self { timeout, jitter: named.1.or(self.jitter).or(policy.1), windows }, named.0.is_some())
+    }
 }
 
 /// How long an entry lives; asked after a miss.
@@ -195,7 +215,11 @@ where
     // Tables of words have no room for times and tags.
     let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
     let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
-    let Some(bound) = function.bound(cache, needs) else { return Some(bypass(options.stale_if, op)) };
+    let Some(bound) = function.bound(cache, needs) else {
+        let Options { refresh_if, stale_if, life, single_flight, flight_timeout, tags, .. } = options;
+        let rest = Options { unless: no, refresh_if, stale_if, life, single_flight, flight_timeout, tags };
+        return Some(unbound(function, cache, policy, arguments, instance, op, rest));
+    };
     // A traced call looks in the round, which knows the entry. One test for the ordinary one, as before there were others.
     let (looks, refresh) = match op {
         Op::Call => {
@@ -218,6 +242,36 @@ where
     let tags = tags.tags();
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
     Some(Pending { state: begun, stale_if })
+}
+
+/// Begins a call that doesn't look for a hit: one that is in process and has options by its name that the tables of words know
+/// nothing of, or one that only computes.
+#[cold]
+#[inline(never)]
+fn unbound<R, K, I, U, Q, F, T, G>(
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    arguments: &K,
+    instance: &I,
+    op: Op,
+    options: Options<U, Q, F, T, G>,
+) -> Pending<F>
+where
+    K: KeyPart,
+    I: KeyPart,
+    Q: FnOnce() -> bool,
+    T: Lifespan,
+    G: Tagging,
+{
+    let Options { refresh_if, life, single_flight, flight_timeout, stale_if, tags, .. } = options;
+    if !function.is_cached(cache) {
+        return bypass(stale_if, op);
+    }
+    let refresh = op == Op::Refresh || refresh_if();
+    let settings = Settings { life: life.life(), refresh, op, stale: false, single_flight, flight_timeout };
+    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.tags().as_ref());
+    Pending { state: begun, stale_if }
 }
 
 /// How a call that missed computes and stores.
@@ -246,10 +300,12 @@ fn begin<R>(
 ) -> State {
     // A deletion by name must know this cache.
     function.note_use(engine);
+    let (life, by_name) = life.steered(function, engine);
     let call = Call {
         engine: Hold::Borrowed(engine),
         function: function.number,
         life: life.timeout.resolve(engine.default_timeout),
+        life_by_name: by_name,
         jitter: life.jitter.unwrap_or(engine.jitter),
         windows: life.windows,
         refresh,

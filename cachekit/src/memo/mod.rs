@@ -12,10 +12,12 @@ pub(crate) mod lookup;
 mod named;
 pub(crate) mod owned;
 pub(crate) mod prime;
+mod steering;
 pub(crate) mod view;
 
 pub use functions::{FunctionInfo, Functions, functions};
 pub use named::delete_memoized_named;
+pub use steering::configure_function;
 
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use std::fmt;
 
 /// One annotated function, as its attribute declares it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Declared {
     /// The function's own name.
     pub function: &'static str,
@@ -13,6 +14,12 @@ pub struct Declared {
     pub local: bool,
     /// Entries in process carry their times.
     pub stamped: bool,
+    /// The policy that the attribute names.
+    pub policy: Option<&'static str>,
+    /// Whether the cache is the default one.
+    pub in_default: bool,
+    /// The key is a request, and the value a response.
+    pub view: bool,
     /// The options, as they are written.
     pub options: &'static str,
     /// A method whose impl or trait stands in the body of a function.

@@ -3,6 +3,7 @@
 
 mod identity;
 pub(crate) mod list;
+mod names;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 use cachekit_backends::{Error, ErrorKind, Result};
 
 pub use identity::Declared;
+pub(crate) use names::{check_configured, check_policies, is_known, nearest, no_policy};
 
 /// The functions of the list, and the identities that more than one of them has.
 struct Program {

@@ -46,6 +46,7 @@ impl Cache {
             windows: Windows::NONE,
             refresh: false,
             single_flight: true,
+            life_by_name: false,
             budget: Budget::default(),
         };
         let round = Round::new(call, Place::of_object(engine, key), engine.flight_timeout);

@@ -137,6 +137,7 @@ impl Exchange {
             windows: Windows::NONE,
             refresh: false,
             single_flight: true,
+            life_by_name: false,
             budget: Budget::default(),
         };
         Round::new(call, place, self.engine.flight_timeout)

@@ -29,6 +29,7 @@ mod sharing;
 mod stack;
 mod stale;
 mod stats;
+mod steering;
 mod tags;
 mod time;
 mod untrusted;

@@ -102,6 +102,7 @@ impl Memo {
             windows: call::freshness::Windows::NONE,
             refresh,
             single_flight: true,
+            life_by_name: false,
             budget,
         };
         Round::new(call, self.place(), std::time::Duration::MAX)

@@ -78,6 +78,8 @@ fn each_setter_sets_its_field_and_no_other() {
         near_staleness: Duration::from_secs(1),
         near_max_age: Duration::from_secs(60),
         near_deletion: crate::NearDeletion::Prompt,
+        functions: BTreeMap::new(),
+        policies: BTreeMap::new(),
         allow_flush: true,
         operation_timeout: Duration::from_secs(2),
         connect_timeout: Duration::from_secs(3),

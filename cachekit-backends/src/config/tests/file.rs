@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::message;
-use crate::{Config, Timeout, Value};
+use crate::{Config, FunctionConfig, Timeout, Value};
 
 fn mistake(text: &str) -> String {
     message(Config::from_toml(text))
@@ -36,6 +36,8 @@ probe_interval = "1m"
 breaker_threshold = 3
 pool_size = 2
 testing = true
+functions = { "shop::*" = { timeout = "5m", enabled = false, jitter = 0.1 } }
+policies = { hot = { stale_while_revalidate = 600, refresh_ahead = 0.8, retry_after = "2s" } }
 "#;
 
 fn full() -> Config {
@@ -68,6 +70,13 @@ fn full() -> Config {
         .breaker_threshold(3)
         .pool_size(2)
         .testing(true)
+        .functions([("shop::*", FunctionConfig::new().timeout(300).enabled(false).jitter(0.1))])
+        .policies([("hot", hot())])
+}
+
+fn hot() -> FunctionConfig {
+    let seconds = Duration::from_secs;
+    FunctionConfig::new().stale_while_revalidate(seconds(600)).refresh_ahead(0.8).retry_after(seconds(2))
 }
 
 #[test]
@@ -99,13 +108,55 @@ fn tables_may_be_written_out() {
 }
 
 #[test]
+fn options_by_name_are_tables_or_one_variable() {
+    let table = Config::from_toml(
+        "[policies.hot]\nstale_while_revalidate = \"10m\"\nrefresh_ahead = 0.8\nretry_after = 2\n",
+    );
+    assert_eq!(table.unwrap(), Config::default().policies([("hot", hot())]));
+    let text = "{ hot = { stale_while_revalidate = \"10m\", refresh_ahead = 0.8, retry_after = 2 } }";
+    let variable = Config::from_vars([("CACHE_POLICIES", text)], "CACHE_");
+    assert_eq!(variable.unwrap(), Config::default().policies([("hot", hot())]));
+}
+
+#[test]
+fn a_mistake_in_an_option_by_name_says_of_which_name() {
+    for (text, wrong) in [
+        (
+            "functions = 5",
+            "`functions` must be tables of options by name, such as `{ \"shop::*\" = { timeout = \"5m\" } }`; it is `5`",
+        ),
+        (
+            "[functions]\nprice = 5",
+            "`functions` of `price`: must be a table such as `{ timeout = \"5m\" }`; it is `5`",
+        ),
+        (
+            "[functions.\"shop::price\"]\ntimeot = 5\nenabled = 7",
+            "`functions` of `shop::price`: `enabled` must be true or false (also yes, on, 1, no, off, 0); it is `7`; of \
+             `shop::price`: unknown key `timeot`: valid are enabled, timeout, jitter, stale_while_revalidate, refresh_ahead, \
+             retry_after; did you mean `timeout`?",
+        ),
+        (
+            "[policies.hot]\njitter = 1.0",
+            "`policies` of `hot`: `jitter` must be a number from 0 to less than 1; it is `1`",
+        ),
+    ] {
+        assert_eq!(mistake(text), wrong, "{text}");
+    }
+    let wrong = Config::simple()
+        .policies([("hot", FunctionConfig::new().refresh_ahead(0.0).timeout(Duration::ZERO))]);
+    let text = wrong.validate().unwrap_err().to_string();
+    assert!(text.contains("`policies` of `hot`: `refresh_ahead` must be a part"), "{text}");
+    assert!(text.contains("`policies` of `hot`: `timeout` must be more than zero"), "{text}");
+}
+
+#[test]
 fn an_unknown_key_is_an_error_that_names_the_valid_ones() {
     assert_eq!(
         mistake("key_prefiks = 'x'"),
         "unknown key `key_prefiks`: valid are type, no_null_warning, args, options, default_timeout, jitter, threshold, \
          max_bytes, key_prefix, memcached_servers, memcached_username, memcached_password, redis_host, redis_port, \
          redis_password, redis_db, redis_url, dir, flight_timeout, near, near_staleness, near_max_age, near_deletion, \
-         allow_flush, operation_timeout, connect_timeout, \
+         functions, policies, allow_flush, operation_timeout, connect_timeout, \
          probe_interval, breaker_threshold, pool_size, testing; did you mean `key_prefix`?"
     );
     for key in ["Threshold", "CACHE_threshold", "cache_threshold", "testing_"] {
