@@ -280,18 +280,32 @@ impl Value {
         } else if input.peek(syn::token::Paren) {
             let content;
             let parentheses = syn::parenthesized!(content in input);
-            match content.parse_terminated(Ident::parse_any, Token![,]) {
-                Ok(names) if !names.is_empty() => Ok(Self::List(names)),
+            let forked = content.fork();
+            match forked.parse_terminated(Ident::parse_any, Token![,]) {
+                Ok(names) if !names.is_empty() && !takes_equals(key, usage) => {
+                    content.parse::<TokenStream>()?;
+                    Ok(Self::List(names))
+                }
                 _ => {
                     // Tokens that are left over would be an error of their own.
-                    content.parse::<TokenStream>()?;
-                    Err(syn::Error::new(parentheses.span.join(), format!("write `{usage}`")))
+                    let value = content.parse::<TokenStream>()?;
+                    let message = if takes_equals(key, usage) && !value.is_empty() {
+                        format!("the value of `{key}` stands after `=`: write `{key} = {value}`")
+                    } else {
+                        format!("write `{usage}`")
+                    };
+                    Err(syn::Error::new(parentheses.span.join(), message))
                 }
             }
         } else {
             Ok(Self::Nothing)
         }
     }
+}
+
+/// Whether an option is written `key = value`.
+fn takes_equals(key: &Ident, usage: &str) -> bool {
+    usage.starts_with(&format!("{} =", key.unraw()))
 }
 
 /// Returns the expression without the invisible group in which `macro_rules!` passes on `$value:expr`.

@@ -213,9 +213,14 @@ pub(crate) fn made_by_async_trait(sig: &syn::Signature) -> bool {
     sig.generics.lifetimes().any(|parameter| parameter.lifetime.ident == "async_trait")
 }
 
-/// Returns the type if it is `dyn Future`, in whatever boxes.
+/// Returns the type if it is `dyn Future`, in whatever boxes, or an alias of such a type that everyone knows.
 pub(crate) fn boxed_future(ty: &Type) -> Option<&Type> {
-    boxed(ty, &is_future).map(|_| ty)
+    (boxed(ty, &is_future).is_some() || is_alias(ty, &["BoxFuture", "LocalBoxFuture"])).then_some(ty)
+}
+
+fn is_alias(ty: &Type, aliases: &[&str]) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| aliases.iter().any(|alias| last.ident == alias))
 }
 
 /// Returns the type if it is `impl Fn` or `dyn Fn`, in whatever boxes.

@@ -9,7 +9,9 @@ pub use crate::call::arguments::{
     arg_or_debug, of_self, of_type, of_val,
 };
 pub use crate::call::freshness::Windows;
-pub use crate::call::judge::{as_said, err_of, none_of, of_err, of_none, of_value, timed};
+pub use crate::call::judge::{
+    as_said, err_of, none_of, none_too, of_err, of_none, of_value, timed, timeout_of,
+};
 pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
 };
@@ -60,6 +62,12 @@ pub fn default_cache() -> &'static Cache {
 }
 
 /// The types that `cache = PATH` may name.
+#[diagnostic::on_unimplemented(
+    message = "`cache` names a `Cache`, not a value of `{Self}`",
+    label = "no `Cache`",
+    note = "declare `static SESSIONS: cachekit::Cache = cachekit::Cache::new();`, bind it at start-up, and write `cache = SESSIONS`; \
+            an `Arc` or a `LazyLock` of one works as well"
+)]
 pub trait AsCache {
     /// The cache.
     fn as_cache(&self) -> &Cache;

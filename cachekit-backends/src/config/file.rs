@@ -68,6 +68,12 @@ impl<'de> Visitor<'de> for DraftVisitor {
             match (field(&key), value) {
                 (Some(field), Some(value)) => draft.put(&key, field, |config| (field.set)(config, value)),
                 (Some(_), None) => {}
+                (None, Some(Value::Map(table))) if table.keys().any(|key| field(key).is_some()) => {
+                    draft.problems.add(format!(
+                        "`[{key}]` is a table, and the settings stand at the top level: remove its head, or read the table of a \
+                         larger file with serde, into a struct that has the field `{key}: cachekit::Config`"
+                    ));
+                }
                 (None, _) => draft.unknown(&key),
             }
         }

@@ -5,6 +5,7 @@
 ///
 /// let list = Servers::from(["a:11211", "b:11211"]);
 /// assert_eq!(list, Servers::from("a:11211, b:11211"));
+/// assert_eq!(list, Servers::from(&String::from("a:11211,b:11211")));
 /// assert_eq!(list, Servers::from(vec!["a:11211".to_string(), "b:11211".to_string()]));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,18 @@ impl From<Servers> for Vec<String> {
 impl From<&str> for Servers {
     fn from(text: &str) -> Self {
         text.split(',').map(str::trim).filter(|server| !server.is_empty()).collect()
+    }
+}
+
+impl From<&String> for Servers {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<S: AsRef<str>> From<&Vec<S>> for Servers {
+    fn from(list: &Vec<S>) -> Self {
+        list.as_slice().into()
     }
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod target;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens as _, quote_spanned};
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Token};
@@ -47,7 +47,8 @@ impl Operation {
             Self::Peek => "peek",
             Self::Stats => "stats",
             Self::Explain => "explain",
-            Self::Refresh | Self::Uncached => "run",
+            Self::Refresh => "refresh",
+            Self::Uncached => "uncached",
             Self::Traced => "traced",
             Self::Prime => "prime",
         }
@@ -139,11 +140,8 @@ fn generate(
             let key = target.call("key", arguments, None);
             Ok(quote_spanned!(located(target.span())=> #key.#method()))
         }
-        Operation::Traced | Operation::Prime => Ok(target.call(operation.method(), arguments, value)),
-        Operation::Refresh | Operation::Uncached => {
-            // `Op` by its number: the path of cachekit isn't known here.
-            let number = if operation == Operation::Refresh { 1_u8 } else { 2_u8 };
-            Ok(target.call("run", arguments, Some(&quote!(::core::convert::From::from(#number)))))
+        Operation::Traced | Operation::Prime | Operation::Refresh | Operation::Uncached => {
+            Ok(target.call(operation.method(), arguments, value))
         }
     }
 }

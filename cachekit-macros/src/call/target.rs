@@ -1,7 +1,7 @@
 //! How a memoized function is named: `f`, `module::f`, `Type::m`, `<Type as Trait>::m`, `instance.m`.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse as _, ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -130,11 +130,12 @@ impl Target {
 
     fn sibling(&self, what: &str) -> TokenStream {
         let span = located(self.span());
-        let of_method = |method: &Ident| format_ident!("__cachekit_{what}_{}", method.unraw(), span = span);
+        let of_method = |method: &Ident| sibling_of_method(&method.unraw(), what, span);
         match self {
             Self::Free { path, .. } => {
                 let name = format_ident!("__cachekit_{what}", span = span);
-                quote!(#path::#name)
+                // In `<…>` it is a type: a name that is none is not taken for a crate.
+                quote_spanned!(span=> <#path>::#name)
             }
             Self::OfType { path, method, .. } => {
                 let mut path = path.clone();
@@ -149,6 +150,11 @@ impl Target {
             }
         }
     }
+}
+
+/// The name of a sibling of a method. Errors about a method that isn't memoized show it, so it says as much.
+pub(crate) fn sibling_of_method(method: &Ident, what: &str, span: Span) -> Ident {
+    format_ident!("__memoized_{method}_{what}", span = span)
 }
 
 /// Types are told from modules by their first letter, as the language's naming rules have it.

@@ -8,22 +8,22 @@ fn of(operation: Operation, source: &str) -> String {
 #[test]
 fn functions_methods_and_instances_are_told_apart() {
     for (source, expected) in [
-        ("f, a, &b", "f::__cachekit_key(a,&b).delete()"),
-        ("m::f", "m::f::__cachekit_handle().delete()"),
-        ("crate::m::f,", "crate::m::f::__cachekit_handle().delete()"),
-        ("f::<u32, u8>, 5", "f::__cachekit_key::<u32,u8>(5).delete()"),
-        ("Type::m, &x, 7", "Type::__cachekit_key_m(&x,7).delete()"),
-        ("Type::m", "Type::__cachekit_handle_m().delete()"),
-        ("Self::m", "Self::__cachekit_handle_m().delete()"),
-        ("m::Type::<A, B>::m::<C, D>, 7", "m::Type::<A,B>::__cachekit_key_m::<C,D>(7).delete()"),
-        ("<Vec<(A, B)>>::m, 7", "<Vec<(A,B)>>::__cachekit_key_m(7).delete()"),
-        ("stack::<u8>::m", "stack::<u8>::__cachekit_handle_m().delete()"),
-        ("x.y.m, 7", "x.y.__cachekit_key_m(7).delete()"),
-        ("x.y(1, 2).m", "x.y(1,2).__cachekit_instance_m().delete()"),
-        ("x.m::<A, B>, 7", "x.__cachekit_key_m::<A,B>(7).delete()"),
-        ("r#type, 1", "r#type::__cachekit_key(1).delete()"),
-        ("T::r#type", "T::__cachekit_handle_type().delete()"),
-        ("f::<fn(u8) -> u8>, g", "f::__cachekit_key::<fn(u8)->u8>(g).delete()"),
+        ("f, a, &b", "<f>::__cachekit_key(a,&b).delete()"),
+        ("m::f", "<m::f>::__cachekit_handle().delete()"),
+        ("crate::m::f,", "<crate::m::f>::__cachekit_handle().delete()"),
+        ("f::<u32, u8>, 5", "<f>::__cachekit_key::<u32,u8>(5).delete()"),
+        ("Type::m, &x, 7", "Type::__memoized_m_key(&x,7).delete()"),
+        ("Type::m", "Type::__memoized_m_handle().delete()"),
+        ("Self::m", "Self::__memoized_m_handle().delete()"),
+        ("m::Type::<A, B>::m::<C, D>, 7", "m::Type::<A,B>::__memoized_m_key::<C,D>(7).delete()"),
+        ("<Vec<(A, B)>>::m, 7", "<Vec<(A,B)>>::__memoized_m_key(7).delete()"),
+        ("stack::<u8>::m", "stack::<u8>::__memoized_m_handle().delete()"),
+        ("x.y.m, 7", "x.y.__memoized_m_key(7).delete()"),
+        ("x.y(1, 2).m", "x.y(1,2).__memoized_m_instance().delete()"),
+        ("x.m::<A, B>, 7", "x.__memoized_m_key::<A,B>(7).delete()"),
+        ("r#type, 1", "<r#type>::__cachekit_key(1).delete()"),
+        ("T::r#type", "T::__memoized_type_handle().delete()"),
+        ("f::<fn(u8) -> u8>, g", "<f>::__cachekit_key::<fn(u8)->u8>(g).delete()"),
     ] {
         assert_eq!(of(Operation::Delete, source), expected, "{source}");
     }
@@ -32,22 +32,22 @@ fn functions_methods_and_instances_are_told_apart() {
 #[test]
 fn every_operation_goes_through_a_sibling() {
     for (operation, source, expected) in [
-        (Operation::Peek, "f", "f::__cachekit_key().peek()"),
-        (Operation::Stats, "T::m", "T::__cachekit_handle_m().stats()"),
-        (Operation::DeleteVersion, "x.m", "x.__cachekit_instance_m().delete_version()"),
-        (Operation::Refresh, "f, 1", "f::__cachekit_run(1,::core::convert::From::from(1u8))"),
-        (Operation::Uncached, "f", "f::__cachekit_run(::core::convert::From::from(2u8))"),
-        (Operation::Explain, "f, 1", "f::__cachekit_key(1).explain()"),
-        (Operation::Traced, "x.m, 1", "x.__cachekit_traced_m(1)"),
-        (Operation::Prime, "f => 5", "f::__cachekit_prime(5)"),
-        (Operation::Prime, "f, 1, &b, => 5,", "f::__cachekit_prime(1,&b,5)"),
+        (Operation::Peek, "f", "<f>::__cachekit_key().peek()"),
+        (Operation::Stats, "T::m", "T::__memoized_m_handle().stats()"),
+        (Operation::DeleteVersion, "x.m", "x.__memoized_m_instance().delete_version()"),
+        (Operation::Refresh, "f, 1", "<f>::__cachekit_refresh(1)"),
+        (Operation::Uncached, "f", "<f>::__cachekit_uncached()"),
+        (Operation::Explain, "f, 1", "<f>::__cachekit_key(1).explain()"),
+        (Operation::Traced, "x.m, 1", "x.__memoized_m_traced(1)"),
+        (Operation::Prime, "f => 5", "<f>::__cachekit_prime(5)"),
+        (Operation::Prime, "f, 1, &b, => 5,", "<f>::__cachekit_prime(1,&b,5)"),
         (
             Operation::Prime,
             "T::m, &x, 1 => if a { 2 } else { 3 }",
-            "T::__cachekit_prime_m(&x,1,ifa{2}else{3})",
+            "T::__memoized_m_prime(&x,1,ifa{2}else{3})",
         ),
-        (Operation::Prime, "f::<fn(u8) -> u8>, |a| a => 1", "f::__cachekit_prime::<fn(u8)->u8>(|a|a,1)"),
-        (Operation::Refresh, "x.m, 1,", "x.__cachekit_run_m(1,::core::convert::From::from(1u8))"),
+        (Operation::Prime, "f::<fn(u8) -> u8>, |a| a => 1", "<f>::__cachekit_prime::<fn(u8)->u8>(|a|a,1)"),
+        (Operation::Refresh, "x.m, 1,", "x.__memoized_m_refresh(1)"),
     ] {
         assert_eq!(of(operation, source), expected, "{source}");
     }

@@ -1,7 +1,7 @@
 //! The parts of a key, as expressions.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -11,8 +11,10 @@ use crate::model::{Argument, KeySource, Model, Placement, Receiver, Way, located
 
 /// The policy for the returned value, chosen by its type: which part of it is stored.
 pub(super) fn policy(model: &Model) -> TokenStream {
-    let Model { private, returns, .. } = model;
+    let returns = &model.returns;
     let span = located(returns.span());
+    // Everything has the span of the type, which an error about it is to point at.
+    let private = spanned(&model.private, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
     let choose =
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
@@ -21,10 +23,27 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     } else {
         quote_spanned!(span=> (#private::Returns::<#returns>::NEW).#choose())
     };
-    let shape = if model.conditions.weight.is_some() { quote!(#private::weighed(#shape)) } else { shape };
-    // The parentheses have the span of the type, which an error about it is to point at.
+    // `none_timeout` says it in its own words, and a view has no `None`.
+    let none_too =
+        model.cache_none && model.none_timeout.is_none() && !matches!(model.key, KeySource::View(..));
+    let shape =
+        if none_too { quote_spanned!(span=> #private::none_too::<#returns, _>(#shape)) } else { shape };
+    let shape = if model.conditions.weight.is_some() {
+        quote_spanned!(span=> #private::weighed(#shape))
+    } else {
+        shape
+    };
     let policy = quote_spanned!(span=> #private::#reach(#shape));
     if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) }
+}
+
+/// The same tokens at another place.
+fn spanned(tokens: &impl ToTokens, span: Span) -> TokenStream {
+    let at = |mut token: proc_macro2::TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.to_token_stream().into_iter().map(at).collect()
 }
 
 /// The list of an entry's tags, if the function has any.

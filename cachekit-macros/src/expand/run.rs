@@ -198,7 +198,7 @@ fn written(private: &Private, timeout: &TimeoutOption) -> Result<TokenStream, To
         TimeoutOption::Millis(millis) => Ok(quote!(#private::Timeout::After(#private::millis(#millis)))),
         TimeoutOption::Computed(expression) => {
             let span = located(expression.span());
-            Err(quote_spanned!(span=> ::core::convert::From::from(#expression)))
+            Err(quote_spanned!(span=> #private::timeout_of(#expression)))
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The hidden functions beside the user's one, through which it and the delete macros work.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, format_ident, quote};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, ReturnType, Signature, Token, Type,
 };
 
 use super::run::OwnedPaths;
 use super::{key, run};
+use crate::call::target::sibling_of_method;
 use crate::model::{Argument, KeySource, Model, Placement, located};
 
 /// The name of a sibling. Errors about it point at the function's name.
@@ -15,7 +17,7 @@ fn sibling(model: &Model, what: &str) -> Ident {
     let span = located(model.sig.ident.span());
     match model.placement {
         Placement::Free { .. } => format_ident!("__cachekit_{what}", span = span),
-        _ => format_ident!("__cachekit_{what}_{}", model.function(), span = span),
+        _ => sibling_of_method(&format_ident!("{}", model.function()), what, span),
     }
 }
 
@@ -108,6 +110,8 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let run = run_sibling(model);
     let owned = model.owned.then(|| owned_siblings(model));
     let traced = traced_sibling(model);
+    let again = [("refresh", "Refresh"), ("uncached", "Uncached")]
+        .map(|(what, operation)| operation_sibling(model, what, operation));
     let prime = prime_sibling(model);
     quote! {
         #hidden
@@ -120,6 +124,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
         #run
         #owned
         #traced
+        #(#again)*
         #prime
     }
 }
@@ -253,6 +258,25 @@ fn traced_sibling(model: &Model) -> TokenStream {
     }
 }
 
+/// The call that computes whatever is stored. It takes the arguments and nothing more, so that a message about their number
+/// has the user's. Inline, as above.
+fn operation_sibling(model: &Model, what: &str, operation: &str) -> TokenStream {
+    let Model { vis, sig, .. } = model;
+    let hidden = hidden(model);
+    let mut outer = sig.clone();
+    outer.ident = sibling(model, what);
+    let signature = signature(model, outer, Bindings::Outer, None);
+    let operation = Ident::new(operation, Span::call_site());
+    let run = call_of_run(model, &quote!(#operation));
+    quote! {
+        #hidden
+        #[inline]
+        #vis #signature {
+            #run
+        }
+    }
+}
+
 /// The call that stores a value. Inline, as above.
 fn prime_sibling(model: &Model) -> TokenStream {
     let Model { private, vis, sig, returns, .. } = model;
@@ -380,7 +404,7 @@ fn handle(model: &Model) -> TokenStream {
         ),
     };
     let cache = if let Some(path) = &model.cache {
-        quote!(#private::as_cache(&#path))
+        quote_spanned!(located(path.span())=> #private::as_cache(&#path))
     } else {
         quote!(#private::default_cache())
     };

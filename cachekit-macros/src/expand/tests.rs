@@ -36,12 +36,12 @@ fn a_function_calls_its_sibling_and_keeps_what_it_had() {
 fn a_method_has_its_siblings_beside_it() {
     let text = memoize("", "fn r#type(&self, a: u8) -> u8 { a }");
     for sibling in ["handle", "instance", "key", "run"] {
-        assert!(text.contains(&format!("fn__cachekit_{sibling}_type(")), "{sibling}: {text}");
+        assert!(text.contains(&format!("fn__memoized_type_{sibling}(")), "{sibling}: {text}");
     }
     assert!(!text.contains("struct"), "{text}");
     // Nothing to delete by instance where the instance isn't in the key.
     for attr in ["ignore(self)", "key = a"] {
-        assert!(!memoize(attr, "fn m(&self, a: u8) -> u8 { a }").contains("__cachekit_instance"), "{attr}");
+        assert!(!memoize(attr, "fn m(&self, a: u8) -> u8 { a }").contains("__memoized_m_instance"), "{attr}");
     }
 }
 
@@ -50,7 +50,7 @@ fn a_method_of_a_trait_is_one_item() {
     let text = memoize("in_trait, name = \"n\"", "async fn m(&self, a: u8) -> u8 { a }");
     assert_eq!(text.matches("fnm(").count(), 1, "{text}");
     assert!(text.contains("scope_inline::<Self>") && text.contains("Some(\"n\")"), "{text}");
-    assert!(!text.contains("fn__cachekit_run"), "{text}");
+    assert!(!text.contains("fn__memoized_"), "{text}");
 }
 
 #[test]

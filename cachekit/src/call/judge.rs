@@ -1,7 +1,10 @@
 //! The questions to a value that was computed: whether it is to be stored, and for how long.
 
+use std::time::Duration;
+
 use cachekit_backends::Timeout;
 
+use super::policy::Shape;
 use super::store::Verdict;
 
 /// Asks a value whether it is to be stored, and then the rule for how long.
@@ -19,8 +22,62 @@ pub fn as_said<R>(_: &R) -> Verdict {
 }
 
 /// `timeout = |value| …`.
-pub fn of_value<R, T: Into<Timeout>>(timeout: impl FnOnce(&R) -> T) -> impl FnOnce(&R) -> Verdict {
-    move |value| Verdict::of_value(timeout(value).into())
+pub fn of_value<R, T: TimeoutValue>(timeout: impl FnOnce(&R) -> T) -> impl FnOnce(&R) -> Verdict {
+    move |value| Verdict::of_value(timeout(value).timeout())
+}
+
+/// The timeout that an expression of an attribute makes. The only function with this bound.
+#[inline]
+pub fn timeout_of<T: TimeoutValue>(value: T) -> Timeout {
+    value.timeout()
+}
+
+/// A type that an option for a time takes.
+#[diagnostic::on_unimplemented(
+    message = "a timeout is a `Duration` or seconds, not `{Self}`",
+    label = "neither a `Duration` nor an integer of seconds",
+    note = "a text is a time only where the attribute itself has it: `timeout = \"5m\"`. For seconds of another type write \
+            `Duration::from_secs(..)` or `Duration::from_secs_f64(..)`"
+)]
+pub trait TimeoutValue {
+    /// The timeout.
+    fn timeout(self) -> Timeout;
+}
+
+// Not by a macro of rules, which the message would show.
+impl TimeoutValue for Timeout {
+    #[inline]
+    fn timeout(self) -> Timeout {
+        self
+    }
+}
+
+impl TimeoutValue for Duration {
+    #[inline]
+    fn timeout(self) -> Timeout {
+        self.into()
+    }
+}
+
+impl TimeoutValue for u64 {
+    #[inline]
+    fn timeout(self) -> Timeout {
+        self.into()
+    }
+}
+
+impl TimeoutValue for u32 {
+    #[inline]
+    fn timeout(self) -> Timeout {
+        self.into()
+    }
+}
+
+impl TimeoutValue for i32 {
+    #[inline]
+    fn timeout(self) -> Timeout {
+        self.into()
+    }
 }
 
 /// `none_timeout`, before other rules. `is_none` is [`none_of`].
@@ -54,6 +111,23 @@ pub fn none_of<R: MayBeNone>() -> fn(&R) -> bool {
 pub fn err_of<R: MayBeErr>() -> fn(&R) -> bool {
     R::is_err
 }
+
+/// Returns the shape of values whose `None` is stored too.
+#[inline]
+pub fn none_too<R: OptionReturn, S: Shape<Output = R>>(shape: S) -> S {
+    shape
+}
+
+/// A return type that has a `None` to be stored.
+#[diagnostic::on_unimplemented(
+    message = "`cache_none` is for functions that return an `Option`",
+    label = "this is neither an `Option` nor a `Result` of one",
+    note = "remove `cache_none`: every value of this type is stored"
+)]
+pub trait OptionReturn {}
+
+#[diagnostic::do_not_recommend]
+impl<R: MayBeNone> OptionReturn for R {}
 
 /// A return type that has a `None`.
 #[diagnostic::on_unimplemented(

@@ -23,6 +23,7 @@ pub(crate) mod faithful;
 pub(crate) mod freshness;
 mod inputs;
 pub(crate) mod judge;
+mod lacking;
 mod likeness;
 mod look;
 pub(crate) mod path;

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::faithful::Check;
 use super::freshness::{Freshness, Times, Windows};
+use super::lacking::NoThreads;
 use super::likeness::{ByEncoding, ByEq, ByEqOrText, ByText, Comparison};
 use super::{sharing, weight, words};
 use crate::engine::flight::{Output, Shared};
@@ -321,96 +322,51 @@ impl<R> Clone for Policy<R> {
 }
 impl<R> Copy for Policy<R> {}
 
-/// The policy of values that any backend may store, whose comparison is to be chosen by `__cachekit_compared`.
+/// The policy of values that any backend may store, which `__cachekit_compared` chooses by what the stored type has.
 #[inline]
-pub fn portable<'p, S: Shape + 'p>(_: S) -> PortableEqText<'p, S>
-where
-    S::Stored: Storable,
-{
-    PortableEqText(PortableEq(PortableText(PortableAny { policy: &Portable::<S, ByEncoding>::POLICY })))
+pub fn portable<S: Shape>(_: S) -> PortableEqText<S> {
+    PortableEqText(PhantomData)
 }
 
-/// First choice: the stored type has `PartialEq` and `Debug`. In a generic function only the declared bounds count.
-pub struct PortableEqText<'p, S: Shape>(PortableEq<'p, S>);
-
-/// Second choice: the stored type has `PartialEq`.
-pub struct PortableEq<'p, S: Shape>(PortableText<'p, S>);
-
-/// Third choice: the stored type has `Debug`.
-pub struct PortableText<'p, S: Shape>(PortableAny<'p, S>);
-
-/// Last choice. It holds the policy, so that a type without the bounds of [`portable`] makes no second error here.
-pub struct PortableAny<'p, S: Shape> {
-    policy: &'p Policy<S::Output>,
+/// Declares types that differ in what the stored type must have, each with the next one to try.
+macro_rules! portable_choices {
+    ($($(#[$doc:meta])* $name:ident => $next:ident: [$($has:tt)*] ($comparison:ident);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<S>(PhantomData<S>);
+        impl<S> Deref for $name<S> {
+            type Target = $next<S>;
+            #[inline]
+            fn deref(&self) -> &$next<S> {
+                &$next(PhantomData)
+            }
+        }
+        impl<S: Shape> $name<S>
+        where
+            S::Stored: $($has)*
+        {
+            /// Chooses.
+            #[inline]
+            #[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
+            pub fn __cachekit_compared<'p>(&self) -> &'p Policy<S::Output>
+            where
+                S: 'p,
+            {
+                &Portable::<S, $comparison>::POLICY
+            }
+        }
+    )*};
 }
 
-impl<'p, S: Shape> Deref for PortableEqText<'p, S> {
-    type Target = PortableEq<'p, S>;
-    #[inline]
-    fn deref(&self) -> &PortableEq<'p, S> {
-        &self.0
-    }
-}
-
-impl<'p, S: Shape> Deref for PortableEq<'p, S> {
-    type Target = PortableText<'p, S>;
-    #[inline]
-    fn deref(&self) -> &PortableText<'p, S> {
-        &self.0
-    }
-}
-
-impl<'p, S: Shape> Deref for PortableText<'p, S> {
-    type Target = PortableAny<'p, S>;
-    #[inline]
-    fn deref(&self) -> &PortableAny<'p, S> {
-        &self.0
-    }
-}
-
-// Found by the type of `self`.
-#[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
-impl<'p, S: Shape + 'p> PortableEqText<'p, S>
-where
-    S::Stored: Storable + PartialEq + Debug,
-{
-    /// Chooses.
-    #[inline]
-    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
-        &Portable::<S, ByEqOrText>::POLICY
-    }
-}
-
-#[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
-impl<'p, S: Shape + 'p> PortableEq<'p, S>
-where
-    S::Stored: Storable + PartialEq,
-{
-    /// Chooses.
-    #[inline]
-    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
-        &Portable::<S, ByEq>::POLICY
-    }
-}
-
-#[allow(clippy::unused_self, reason = "the type of `self` chooses the method")]
-impl<'p, S: Shape + 'p> PortableText<'p, S>
-where
-    S::Stored: Storable + Debug,
-{
-    /// Chooses.
-    #[inline]
-    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
-        &Portable::<S, ByText>::POLICY
-    }
-}
-
-impl<'p, S: Shape> PortableAny<'p, S> {
-    /// Chooses.
-    #[inline]
-    pub fn __cachekit_compared(&self) -> &'p Policy<S::Output> {
-        self.policy
-    }
+portable_choices! {
+    /// First choice: the stored type has `PartialEq` and `Debug`. In a generic function only the declared bounds count.
+    PortableEqText => PortableEq: [Storable + PartialEq + Debug] (ByEqOrText);
+    /// Second choice: the stored type has `PartialEq`.
+    PortableEq => PortableText: [Storable + PartialEq] (ByEq);
+    /// Third choice: the stored type has `Debug`.
+    PortableText => PortableAny: [Storable + Debug] (ByText);
+    /// Last choice; after it come those that refuse.
+    PortableAny => NoThreads: [Storable] (ByEncoding);
 }
 
 /// The policy of values that stay in the process.

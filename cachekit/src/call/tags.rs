@@ -98,7 +98,7 @@ fn digest(engine: &Engine, tag: &str) -> u64 {
 }
 
 /// The key of a tag's version. All functions share it, so that one write deletes the entries of each.
-fn version_key_of(engine: &Engine, tag: &str) -> String {
+pub(crate) fn version_key_of(engine: &Engine, tag: &str) -> String {
     let mut writer = StableWriter::new();
     ["tag", tag].cache_key(&mut writer);
     version_key(&format!("{}tag", engine.prefix), Some(&writer.to_text()))

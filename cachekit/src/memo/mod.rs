@@ -31,14 +31,3 @@ pub enum Op {
     /// The ordinary call, which notes where its value comes from.
     Traced,
 }
-
-impl From<u8> for Op {
-    /// The numbers that `refresh!` and `uncached!` write, so that they need no path to this crate.
-    fn from(number: u8) -> Self {
-        match number {
-            1 => Self::Refresh,
-            2 => Self::Uncached,
-            _ => Self::Call,
-        }
-    }
-}

@@ -70,13 +70,34 @@ use minijinja::{Environment, Error, TemplateSource};
 use crate::cache::Cache;
 
 pub use key::{fragment_key, make_template_fragment_key};
+/// The engine, of the version that this module works with.
+pub use minijinja;
+
+/// An [`Environment`] of the engine's version that this module works with; the bound says so where it is of another one.
+#[diagnostic::on_unimplemented(
+    message = "this is no `Environment` of minijinja 3, the version that `cachekit::template` works with",
+    label = "a `{Self}` of something else",
+    note = "two versions of minijinja are two libraries: write `minijinja = \"3.1\"` in `Cargo.toml`, or use the one that is \
+            re-exported as `cachekit::template::minijinja`"
+)]
+pub trait TemplateEnvironment<'s> {
+    /// Returns it.
+    #[doc(hidden)]
+    fn environment(&mut self) -> &mut Environment<'s>;
+}
+
+impl<'s> TemplateEnvironment<'s> for Environment<'s> {
+    fn environment(&mut self) -> &mut Environment<'s> {
+        self
+    }
+}
 
 /// Lets an environment's templates store their fragments in a cache.
 ///
 /// Costs nothing but two names that begin with `__cachekit_`. Installed again, it puts another cache in the place of the
 /// first one.
-pub fn install(env: &mut Environment<'_>, cache: &Cache) {
-    gate::install(env, cache);
+pub fn install<'s>(env: &mut impl TemplateEnvironment<'s>, cache: &Cache) {
+    gate::install(env.environment(), cache);
 }
 
 /// Adds a template that may have cached blocks, in the environment's syntax: `add_template` and `add_template_owned` of
@@ -85,10 +106,11 @@ pub fn install(env: &mut Environment<'_>, cache: &Cache) {
 /// # Errors
 /// The engine's, and those of [`rewrite`].
 pub fn add_template<'s>(
-    env: &mut Environment<'s>,
+    env: &mut impl TemplateEnvironment<'s>,
     name: impl Into<Cow<'s, str>>,
     source: impl Into<Cow<'s, str>>,
 ) -> Result<(), Error> {
+    let env = env.environment();
     let name = name.into();
     let source = match source.into() {
         Cow::Borrowed(source) => rewrite(env.syntax(), &name, source)?,
@@ -106,11 +128,12 @@ pub fn add_template<'s>(
 /// # let mut env = minijinja::Environment::new();
 /// cachekit::template::set_loader(&mut env, minijinja::path_loader("templates"));
 /// ```
-pub fn set_loader<F, R>(env: &mut Environment<'_>, loader: F)
+pub fn set_loader<'s, F, R>(env: &mut impl TemplateEnvironment<'s>, loader: F)
 where
     F: Fn(&str) -> Result<Option<R>, Error> + Send + Sync + 'static,
     R: Into<TemplateSource>,
 {
+    let env = env.environment();
     let syntax = env.syntax().clone();
     env.set_loader(move |name| match loader(name)? {
         Some(source) => loader::rewritten(&syntax, name, source.into()).map(Some),

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// A value, stored by a function of its type and read back by a second call.
 macro_rules! comes_back {
-    ($($name:ident: $t:ty = [$($value:expr),* $(,)?];)*) => {$(
+    ($($name:ident $(($cache_none:ident))?: $t:ty = [$($value:expr),* $(,)?];)*) => {$(
         #[test]
         fn $name() {
             static CALLS: Calls = Calls::new();
-            #[memoize(cache_none)]
+            #[memoize($($cache_none)?)]
             fn f(which: usize) -> $t {
                 CALLS.hit();
                 let values: Vec<$t> = vec![$($value),*];
@@ -68,11 +68,11 @@ comes_back! {
     chars: char = ['a', '\0', '💥'];
     texts: String = [String::new(), "ä\0\u{fffd}\u{10ffff}".into(), "x".repeat(100_000)];
     bytes: Vec<u8> = [vec![], (0..=255).collect(), vec![0; 100_000]];
-    options: Option<u8> = [None, Some(0)];
-    nested_options: Option<Option<Option<u8>>> = [None, Some(None), Some(Some(None)), Some(Some(Some(7)))];
-    some_unit: Option<()> = [None, Some(())];
-    nested_unit: Option<Option<()>> = [None, Some(None), Some(Some(()))];
-    some_unit_struct: Option<Unit> = [None, Some(Unit)];
+    options(cache_none): Option<u8> = [None, Some(0)];
+    nested_options(cache_none): Option<Option<Option<u8>>> = [None, Some(None), Some(Some(None)), Some(Some(Some(7)))];
+    some_unit(cache_none): Option<()> = [None, Some(())];
+    nested_unit(cache_none): Option<Option<()>> = [None, Some(None), Some(Some(()))];
+    some_unit_struct(cache_none): Option<Unit> = [None, Some(Unit)];
     tuples: (u8, (String, Option<()>), [i16; 2]) = [(1, ("a".into(), Some(())), [-1, 1]), (0, (String::new(), None), [0, 0])];
     structs: Named = [
         Named { id: u64::MAX, name: "n".into(), tags: vec![String::new()], inner: None },

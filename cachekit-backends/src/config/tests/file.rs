@@ -167,6 +167,16 @@ fn an_unknown_key_is_an_error_that_names_the_valid_ones() {
 }
 
 #[test]
+fn a_table_of_settings_is_told_from_an_unknown_key() {
+    assert_eq!(
+        mistake("[cache]\nkey_prefix = 'shop:'\n"),
+        "`[cache]` is a table, and the settings stand at the top level: remove its head, or read the table of a larger file with \
+         serde, into a struct that has the field `cache: cachekit::Config`"
+    );
+    assert!(mistake("[cache]\nother = 1\n").starts_with("unknown key `cache`: valid are type, "));
+}
+
+#[test]
 fn each_malformed_value_is_an_error_that_says_what_is_valid() {
     for (text, wrong) in [
         ("type = 1", "`type` must be text; it is `1`"),

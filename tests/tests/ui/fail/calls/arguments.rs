@@ -1,4 +1,4 @@
-use cachekit::{delete_memoized, memoize, peek, refresh};
+use cachekit::{delete_memoized, memoize, peek, refresh, uncached};
 
 #[memoize]
 fn has_membership(user: u8, role: &str) -> bool {
@@ -10,4 +10,6 @@ fn main() {
     let _ = delete_memoized!(has_membership, 1, 5);
     let _ = peek!(has_membership, 1, "a", 3);
     refresh!(has_membership, "a", "b");
+    refresh!(has_membership, 1);
+    uncached!(has_membership, 1, "a", 3);
 }

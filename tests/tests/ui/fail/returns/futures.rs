@@ -35,6 +35,13 @@ impl Rates for Bank {
     }
 }
 
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+#[memoize]
+fn alias(n: u8) -> BoxFuture<'static, u8> {
+    Box::pin(async move { n })
+}
+
 #[memoize]
 fn closure(n: u8) -> impl Fn(u8) -> u8 {
     move |m| n + m
