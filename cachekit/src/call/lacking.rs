@@ -1,6 +1,7 @@
 //! What a type lacks that a backend should store. After the choices of a policy come these, which choose nothing: the one that fits the
 //! type has a bound that it doesn't meet, and whose message says which. So there is one error, whatever is missing.
 
+#![expect(clippy::unused_self, reason = "the type of `self` chooses the method")]
 // Not by a macro of rules: the compiler shows the bound where it stands.
 
 use std::marker::PhantomData;
