@@ -1,8 +1,6 @@
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use foldhash::fast::RandomState;
-use parking_lot::RwLock;
+use super::horizons::Horizons;
 
 /// The deletions of one function in one store, as moments of the store's sequence.
 ///
@@ -63,28 +61,14 @@ impl From<InstanceNumber> for u32 {
 }
 
 /// A function, and an instance of the type that it is a method of.
-type Instance = (u32, InstanceNumber);
+pub(super) type Instance = (u32, InstanceNumber);
 
-/// The least number of horizons of single instances at which they are reclaimed.
-const FEW: usize = 4096;
-
-/// The horizons of single instances. Their number is bounded: with the one that reaches the bound, the store is swept.
-pub(super) struct InstanceHorizons {
-    map: RwLock<HashMap<Instance, u64, RandomState>>,
-    most: AtomicUsize,
-}
-
-impl Default for InstanceHorizons {
-    fn default() -> Self {
-        Self { map: RwLock::default(), most: AtomicUsize::new(FEW) }
-    }
-}
+/// The horizons of single instances.
+#[derive(Default)]
+pub(super) struct InstanceHorizons(Horizons<Instance>);
 
 impl InstanceHorizons {
-    /// Raises a horizon to a moment. Returns whether there are as many horizons as there may be.
-    ///
-    /// `moment` takes the moment and makes it the last deletion of the store; it runs under the lock, so that
-    /// [`begin_reclaim`](Self::begin_reclaim) sees the horizons of all moments until its own.
+    /// Deletes what an instance of a function has; see [`Horizons::raise`].
     pub(super) fn raise(
         &self,
         state: &FunctionState,
@@ -92,71 +76,45 @@ impl InstanceHorizons {
         instance: InstanceNumber,
         moment: impl FnOnce() -> u64,
     ) -> bool {
-        let mut map = self.map.write();
-        let at = map.entry((function, instance)).or_insert_with(|| {
-            state.instances.fetch_add(1, Ordering::SeqCst);
-            0
-        });
-        *at = moment().max(*at);
-        map.len() >= self.most.load(Ordering::Relaxed)
+        let added = || _ = state.instances.fetch_add(1, Ordering::SeqCst);
+        self.0.raise((function, instance), added, moment)
     }
 
     pub(super) fn is_deleted(&self, function: u32, instance: InstanceNumber, birth: u64) -> bool {
-        // Recursive: a caller may hold the lock for reading further out.
-        self.map.read_recursive().get(&(function, instance)).is_some_and(|&horizon| birth < horizon)
+        self.0.is_deleted(&[(function, instance)], birth)
     }
 
     /// Begins to reclaim all present horizons: from now on nothing older is stored for their functions. Returns the moment
-    /// until which they are reclaimed.
+    /// until which they are reclaimed; none if there are none.
     pub(super) fn begin_reclaim<'a>(
         &self,
         state: impl Fn(u32) -> &'a FunctionState,
         now: impl FnOnce() -> u64,
-    ) -> u64 {
-        let map = self.map.read();
-        for (&(function, _), &at) in &*map {
+    ) -> Option<u64> {
+        let admit_no_older = |(function, _): Instance, at| {
             state(function).floor.fetch_max(at, Ordering::SeqCst);
-        }
-        now()
+        };
+        self.0.begin_reclaim(admit_no_older, now)
     }
 
-    /// Drops the horizons that a full sweep has made needless, unless they rose meanwhile. A store of `entries` may have a
-    /// quarter as many horizons before the next sweep, which so costs a deletion four looks at entries.
+    /// Drops those that a full sweep has made needless; see [`Horizons::end_reclaim`].
     pub(super) fn end_reclaim<'a>(
         &self,
         until: u64,
         state: impl Fn(u32) -> &'a FunctionState,
         entries: usize,
     ) {
-        let mut map = self.map.write();
-        map.retain(|&(function, _), &mut at| {
-            let keep = at > until;
-            if !keep {
-                state(function).instances.fetch_sub(1, Ordering::SeqCst);
-            }
-            keep
+        self.0.end_reclaim(until, entries, |(function, _)| {
+            state(function).instances.fetch_sub(1, Ordering::SeqCst);
         });
-        map.shrink_to(FEW);
-        // Beside those that are left: each sweep has some to drop.
-        self.most.store(map.len() + FEW.max(entries / 4), Ordering::Relaxed);
     }
 
     pub(super) fn any(&self) -> bool {
-        !self.map.read_recursive().is_empty()
+        self.0.any()
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.map.read().len()
-    }
-
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.map.read().capacity()
-    }
-
-    #[cfg(test)]
-    pub(super) fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    pub(super) fn all(&self) -> &Horizons<Instance> {
+        &self.0
     }
 }

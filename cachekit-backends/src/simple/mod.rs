@@ -9,7 +9,7 @@
 //! - `buckets`: a table of words, with the bound's victims, growth and deletion
 //! - `plain`, `shapes`: entries whose keys and values are words; `values`: entries of any type, in a `slab`, which threads pin
 //!   (`pins`)
-//! - `tables`: all tables of a cache under one bound (`budget`); `functions`, `tags`: what was deleted at one stroke;
+//! - `tables`: all tables of a cache under one bound (`budget`); `functions`, `tags`, `horizons`: what was deleted at one stroke;
 //!   `sweep`: the thread that reclaims
 //! - `seeds`: the secret of a table; `ghosts`: keys that were evicted lately; `sync`: primitives that a model checker replaces
 //! - `backend`: the same tables over bytes
@@ -20,6 +20,7 @@ mod budget;
 pub(crate) mod builtin;
 mod functions;
 mod ghosts;
+mod horizons;
 mod pins;
 mod plain;
 mod seeds;

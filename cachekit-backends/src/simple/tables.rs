@@ -226,7 +226,8 @@ impl Tables {
     /// Reclaims all entries that are over or deleted, and the memory of deletions by instance and by tag. Runs by itself; costs
     /// a look at every entry.
     pub fn sweep(&self) {
-        let now = self.instances.begin_reclaim(|f| &self.functions.get(f).state, || self.now());
+        let state = |function| &self.functions.get(function).state;
+        let instances_until = self.instances.begin_reclaim(state, || self.now());
         let tags_until = self.tags.begin_reclaim(|| self.now());
         self.each(|table| {
             if table.needs_sweep() {
@@ -239,7 +240,9 @@ impl Tables {
         if let Some(until) = tags_until {
             self.tags.end_reclaim(until, self.len());
         }
-        self.instances.end_reclaim(now, |f| &self.functions.get(f).state, self.len());
+        if let Some(until) = instances_until {
+            self.instances.end_reclaim(until, state, self.len());
+        }
     }
 
     /// Whether a sweep would find something: an entry whose time is over, or what was deleted since the last one.
@@ -251,7 +254,7 @@ impl Tables {
 
     #[cfg(test)]
     pub(super) fn records(&self) -> usize {
-        self.instances.len()
+        self.instances.all().len()
     }
 
     #[cfg(test)]
@@ -261,12 +264,12 @@ impl Tables {
 
     #[cfg(test)]
     pub(super) fn record_capacity(&self) -> usize {
-        self.instances.capacity()
+        self.instances.all().capacity()
     }
 
     #[cfg(test)]
     pub(super) fn records_allowed(&self) -> usize {
-        self.instances.most()
+        self.instances.all().most()
     }
 
     /// The earliest moment at which an entry may expire.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{CacheKey, KeyWriter, Result, StableWriter, Version, version_key};
+use cachekit_backends::{CacheKey, KeyWriter, Result, StableWriter, version_key};
 use parking_lot::RwLock;
 
 use super::arguments::KeyPart;
+use super::delete::renew;
 use super::place::instance_digest;
 use crate::engine::Engine;
-use crate::engine::remote::{Io, Set};
+use crate::engine::remote::Io;
 use crate::engine::stats::Event;
 
 /// A path, in the place where methods have their instance.
@@ -57,8 +58,7 @@ pub(crate) async fn delete_path<D: Io>(io: D, engine: Arc<Engine>, path: String)
     }
     let Some(remote) = &engine.remote else { return Ok(()) };
     let key = version_key_of(&engine, path);
-    let set = Set { key, value: Version::fresh().to_bytes().to_vec(), life: None };
-    io.call(remote, set).await.inspect_err(|_| engine.count(Event::Error))
+    renew(io, remote, key).await.inspect_err(|_| engine.count(Event::Error))
 }
 
 /// Returns a path in one spelling: needless escapes are resolved, the others are in upper case, and characters that a

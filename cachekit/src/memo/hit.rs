@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use cachekit_backends::simple::{MOST_VALUE_WORDS, PlainTable, Shape, ValueWords, Values};
+use cachekit_backends::simple::{Entry, MOST_VALUE_WORDS, PlainTable, Shape, ValueWords, Values};
 use cachekit_backends::{Matcher, Words};
 
 use super::function::Function;
@@ -27,7 +27,12 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
 ) -> bool {
     if const { T::STAMPED } {
         let Some(values) = &bound.values else { return false };
-        return look_stamped(values, function, cache, policy, arguments, slot);
+        // Of values that carry their times, those that are not due.
+        return look_values(values, function, cache, policy, arguments, slot, |entry| {
+            // One without times was stored without windows, as those of a policy may be, and serves until it expires.
+            let Some(stamped) = entry.value::<Stamped>() else { return Some(entry.any()) };
+            (!cache.engine().clock.is_past(stamped.due)).then(|| stamped.entry.any())
+        });
     }
     if const { Shape::key_for_words(K::WORDS).is_some() } && (policy.words)() <= MOST_VALUE_WORDS {
         if let Some(table) = &bound.plain
@@ -38,7 +43,7 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
         return look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot);
     }
     match &bound.values {
-        Some(values) => look_values(values, function, cache, policy, arguments, slot),
+        Some(values) => look_values(values, function, cache, policy, arguments, slot, whole),
         None => look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot),
     }
 }
@@ -71,7 +76,14 @@ fn look_plain<R, K: KeyPart>(
     }
 }
 
-/// Looks up values of any type.
+/// The stored part of an entry as it is.
+#[inline(always)]
+#[expect(clippy::inline_always, clippy::unnecessary_wraps, reason = "the way of every hit")]
+fn whole(entry: &Entry) -> Option<&(dyn Any + Send + Sync)> {
+    Some(entry.any())
+}
+
+/// Looks up values of any type. `part` gives the stored part of an entry that serves.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
 fn look_values<R, K: KeyPart>(
@@ -81,36 +93,14 @@ fn look_values<R, K: KeyPart>(
     policy: &Policy<R>,
     arguments: &K,
     slot: &mut Option<R>,
+    part: impl FnOnce(&Entry) -> Option<&(dyn Any + Send + Sync)>,
 ) -> bool {
     let digest = values.digest(|w| arguments.feed(w));
     let feed = |m: &mut Matcher<'_>| arguments.feed(m);
     let taken = values.read(digest, feed, |entry| {
-        policy.take_into(entry.any(), slot) || take_kept(function, cache, policy, entry.any(), slot)
-    });
-    taken == Some(true)
-}
-
-/// Looks up values that carry their times, for one that is not due.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
-fn look_stamped<R, K: KeyPart>(
-    values: &Values,
-    function: &'static Function,
-    cache: &'static Cache,
-    policy: &Policy<R>,
-    arguments: &K,
-    slot: &mut Option<R>,
-) -> bool {
-    let digest = values.digest(|w| arguments.feed(w));
-    let feed = |m: &mut Matcher<'_>| arguments.feed(m);
-    let taken = values.read(digest, feed, |entry| {
-        // One without times was stored without windows, as those of a policy may be, and serves until it expires.
-        let part = match entry.value::<Stamped>() {
-            Some(stamped) if cache.engine().clock.is_past(stamped.due) => return false,
-            Some(stamped) => stamped.entry.any(),
-            None => entry.any(),
-        };
-        policy.take_into(part, slot) || take_kept(function, cache, policy, part, slot)
+        part(entry).is_some_and(|part| {
+            policy.take_into(part, slot) || take_kept(function, cache, policy, part, slot)
+        })
     });
     taken == Some(true)
 }
@@ -147,5 +137,5 @@ fn look_apart<R, K: KeyPart, I: KeyPart>(
     }
     let values =
         bound.values.as_ref().unwrap_or_else(|| engine.values(function.number, has_instances::<I>()));
-    look_values(values, function, cache, policy, arguments, slot)
+    look_values(values, function, cache, policy, arguments, slot, whole)
 }
