@@ -80,8 +80,6 @@ struct Inner {
     /// Not shuttle's: what the program observes must not add schedules.
     world: AtomicUsize,
     computed: AtomicUsize,
-    /// Whether a miss tries the short way first.
-    at_once: bool,
 }
 
 impl Default for Inner {
@@ -91,7 +89,6 @@ impl Default for Inner {
             store: Mutex::default(),
             world: AtomicUsize::new(0),
             computed: AtomicUsize::new(0),
-            at_once: false,
         }
     }
 }
@@ -103,14 +100,6 @@ enum Next<'a> {
     Look,
 }
 
-/// Checks a program with both ways to begin a flight.
-fn check_both(program: impl Fn(Memo) + Send + Sync + Clone + 'static) {
-    for at_once in [false, true] {
-        let program = program.clone();
-        check(move || program(Memo(Arc::new(Inner { at_once, ..Inner::default() }))));
-    }
-}
-
 impl Memo {
     /// The value, or what to do.
     fn look(&self, key: u64) -> Result<usize, Next<'_>> {
@@ -118,11 +107,6 @@ impl Memo {
         let since = flights.completions(&key);
         if let Some(&value) = self.0.store.lock().get(&key) {
             return Ok(value);
-        }
-        if self.0.at_once
-            && let Some(lead) = flights.lead_at_once(&key, (), since)
-        {
-            return Err(Next::Compute(lead));
         }
         Err(match flights.join(&key, (), |(), ()| true, Some(since), false) {
             Role::Lead(lead) | Role::Alone(lead) => Next::Compute(lead),
@@ -281,7 +265,8 @@ impl Memo {
 
 #[test]
 fn three_threads_compute_a_key_once() {
-    check_both(|memo| {
+    check(|| {
+        let memo = Memo::default();
         let call = || {
             let memo = memo.clone();
             boxed(move || memo.call(1, &yield_now))
@@ -294,7 +279,8 @@ fn three_threads_compute_a_key_once() {
 
 #[test]
 fn threads_and_tasks_compute_a_key_once() {
-    check_both(|memo| {
+    check(|| {
+        let memo = Memo::default();
         let tasks =
             [memo.clone(), memo.clone()].map(|memo| future::spawn(async move { memo.call_async(1).await }));
         let thread = spawn({
@@ -343,7 +329,8 @@ fn a_leader_that_gives_up_hands_over() {
 
 #[test]
 fn a_cancelled_task_leaves_the_others_a_value() {
-    check_both(|memo| {
+    check(|| {
+        let memo = Memo::default();
         let cancelled = spawn({
             let memo = memo.clone();
             move || {
@@ -367,7 +354,8 @@ fn a_cancelled_task_leaves_the_others_a_value() {
 
 #[test]
 fn no_value_from_before_a_deletion_is_stored_after_it() {
-    check_both(|memo| {
+    check(|| {
+        let memo = Memo::default();
         let call = || {
             let memo = memo.clone();
             boxed(move || _ = memo.call(1, &yield_now))
@@ -392,7 +380,8 @@ fn no_value_from_before_a_deletion_is_stored_after_it() {
 
 #[test]
 fn no_value_from_before_a_clear_is_stored_after_it() {
-    check_both(|memo| {
+    check(|| {
+        let memo = Memo::default();
         let call = |key| {
             let memo = memo.clone();
             boxed(move || _ = memo.call(key, &yield_now))
@@ -413,7 +402,8 @@ fn no_value_from_before_a_clear_is_stored_after_it() {
 
 #[test]
 fn a_flight_that_is_used_again_is_none_of_the_ones_before() {
-    check_both(|memo| {
+    check(|| {
+        let memo = Memo::default();
         // Each thread's later misses are on the flight of its first one, unless that one still has references.
         let calls = |keys: [u64; 3]| {
             let memo = memo.clone();

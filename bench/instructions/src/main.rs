@@ -1,4 +1,4 @@
-//! Hits for `callgrind` to count, `cachekit-instructions ROW HITS`, and for `lackey` to trace, `cachekit-instructions ROW mark`.
+//! Calls for `callgrind` to count, `cachekit-instructions ROW CALLS`, and hits for `lackey` to trace, `cachekit-instructions ROW mark`.
 //! See `bench/check-instructions`.
 
 use std::hint::black_box;
@@ -116,6 +116,9 @@ fn main() -> ExitCode {
         "empty" => run(mode, |i| i),
         "u64" => run(mode, number),
         "u64_1024_keys" => run_with(mode, |i| i % 1024, number),
+        // Each key is a new one, and evicts another once the cache is full.
+        "miss" => run_with(mode, |i| 1 + i, number),
+        "miss_string" => run_with(mode, |i| 1 + i, |i| black_box(&person).label(i as u32)),
         "two_str" => run(mode, |_| texts(black_box("user-0042@example.org"), black_box("role-7"))),
         "method_string" => run(mode, |i| black_box(&person).label(i as u32)),
         "arc_1kib" => run(mode, shared),

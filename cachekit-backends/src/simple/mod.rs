@@ -37,7 +37,7 @@ mod values;
 
 pub use backend::SimpleBackend;
 pub use buckets::{ClaimId, Ended, Hook, Right};
-pub use plain::{Look, Plain, PlainCall};
+pub use plain::{Claims, Look, Plain, PlainCall};
 pub use shapes::{MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainKey, PlainTable, Shape, ValueWords};
 pub use table::SlotTable;
 pub use tables::Tables;

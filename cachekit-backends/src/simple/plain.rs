@@ -43,6 +43,15 @@ pub struct PlainCall<const K: usize> {
     pub instance: u64,
 }
 
+/// The computations of a function that are under way, by their claims.
+pub trait Claims: Send + Sync {
+    /// Whether nothing was deleted since the claim that its value would bring back.
+    fn holds(&self, claim: ClaimId) -> bool;
+
+    /// Ends a computation whose value isn't stored. Returns its hook.
+    fn end(&self, claim: ClaimId) -> Option<Hook>;
+}
+
 /// How a look under the lock ended.
 pub enum Look<T> {
     /// There is an entry.
@@ -75,10 +84,16 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         self.0.get(self.0.contents.0.hash(key), key)
     }
 
-    /// Looks again and, where there is no value, claims the computation, in one step: of any number of callers one has the
-    /// claim. The others get its hook; `hook` makes it for the first of them.
-    pub fn claim(&self, call: &PlainCall<K>, hook: impl Fn() -> Hook) -> Look<[u64; V]> {
-        match self.0.claim(self.subject(call), |_| true, hook, &mut ()) {
+    /// Looks again and, where there is no value but the one that the caller has `seen`, claims the computation, in one step: of
+    /// any number of callers one has the claim. The others get its `hook`, if they `may_join` it; both run under the lock.
+    pub fn claim(
+        &self,
+        call: &PlainCall<K>,
+        seen: Option<&[u64; V]>,
+        may_join: impl Fn(&Hook) -> bool,
+        hook: impl FnOnce() -> Hook,
+    ) -> Look<[u64; V]> {
+        match self.0.claim(self.subject(call), |value| seen != Some(value), may_join, hook, &mut ()) {
             Claimed::Found(value) => Look::Found(value),
             Claimed::Yours(id) => Look::Claimed(id),
             Claimed::Busy(hook) => Look::Busy(hook),
@@ -86,23 +101,8 @@ impl<const K: usize, const V: usize> Plain<K, V> {
     }
 
     /// Claims a computation that runs beside all others.
-    pub fn claim_apart(&self, call: &PlainCall<K>) -> ClaimId {
-        self.0.claim_apart(self.subject(call))
-    }
-
-    /// Whether nothing was deleted since the claim that its value would bring back.
-    pub fn holds(&self, claim: ClaimId) -> bool {
-        self.0.holds(claim)
-    }
-
-    /// Ends a computation whose value isn't stored. Returns the hook of the callers that wait.
-    pub fn release(&self, claim: ClaimId) -> Option<Hook> {
-        self.0.end(claim)
-    }
-
-    /// Ends a computation and stores its value, unless it was deleted since the claim.
-    pub fn fill(&self, call: &PlainCall<K>, right: Right, value: [u64; V], expiry: u64) -> Ended {
-        self.store(call, right, value, expiry, || true)
+    pub fn claim_apart(&self, call: &PlainCall<K>, hook: Hook) -> ClaimId {
+        self.0.claim_apart(self.subject(call), hook)
     }
 
     /// The value of a call, or the certainty that there is none.
@@ -121,7 +121,9 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         found
     }
 
-    pub(super) fn store(
+    /// Ends a computation and stores its value, unless it was deleted since the claim or `admit`, which is asked under the lock,
+    /// refuses it.
+    pub fn fill(
         &self,
         call: &PlainCall<K>,
         right: Right,
@@ -151,6 +153,16 @@ impl<const K: usize, const V: usize> Plain<K, V> {
     /// The memory of the table, in bytes.
     pub fn memory(&self) -> usize {
         self.0.memory()
+    }
+}
+
+impl<const K: usize, const V: usize> Claims for Plain<K, V> {
+    fn holds(&self, claim: ClaimId) -> bool {
+        self.0.holds(claim)
+    }
+
+    fn end(&self, claim: ClaimId) -> Option<Hook> {
+        self.0.end(claim)
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::buckets::Right;
-use super::plain::{Plain, PlainCall};
+use super::buckets::{ClaimId, Ended, Hook, Right};
+use super::plain::{Claims, Look, Plain, PlainCall};
 use super::tables::Kind;
 
 /// The most words of a plain key.
@@ -92,13 +92,55 @@ macro_rules! shapes {
                 }
             }
 
-            /// Stores a value if `admit` agrees, which is asked under the lock that [`remove`](Self::remove) takes. Returns whether
-            /// it was stored.
-            pub fn put(&self, key: &PlainKey, value: &ValueWords, expiry: u64, admit: impl Fn() -> bool) -> bool {
+            /// Looks again, and claims the computation: see [`Plain::claim`].
+            pub fn claim(
+                &self,
+                key: &PlainKey,
+                seen: Option<&ValueWords>,
+                may_join: impl Fn(&Hook) -> bool,
+                hook: impl FnOnce() -> Hook,
+            ) -> Look<()> {
                 match self {
                     $(Self::$name(table) => {
                         let call = PlainCall { key: first(&key.words), instance: key.instance };
-                        table.store(&call, Right::Always, first(value), expiry, admit).stored
+                        match table.claim(&call, seen.map(first).as_ref(), may_join, hook) {
+                            Look::Found(_) => Look::Found(()),
+                            Look::Claimed(claim) => Look::Claimed(claim),
+                            Look::Busy(hook) => Look::Busy(hook),
+                        }
+                    })*
+                }
+            }
+
+            /// Claims a computation that runs beside all others.
+            pub fn claim_apart(&self, key: &PlainKey, hook: Hook) -> ClaimId {
+                match self {
+                    $(Self::$name(table) => {
+                        table.claim_apart(&PlainCall { key: first(&key.words), instance: key.instance }, hook)
+                    })*
+                }
+            }
+
+            /// The claims of its computations.
+            pub fn claims(&self) -> Arc<dyn Claims> {
+                match self {
+                    $(Self::$name(table) => Arc::clone(table) as _,)*
+                }
+            }
+
+            /// Ends a computation and stores its value: see [`Plain::fill`].
+            pub fn fill(
+                &self,
+                key: &PlainKey,
+                right: Right,
+                value: &ValueWords,
+                expiry: u64,
+                admit: impl Fn() -> bool,
+            ) -> Ended {
+                match self {
+                    $(Self::$name(table) => {
+                        let call = PlainCall { key: first(&key.words), instance: key.instance };
+                        table.fill(&call, right, first(value), expiry, admit)
                     })*
                 }
             }

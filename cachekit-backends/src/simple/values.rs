@@ -9,7 +9,7 @@ use super::buckets::{Claimed, Contents, Draft, Ended, Right, Subject, Table};
 use super::budget::{Budget, Tenant};
 use super::functions::InstanceNumber;
 use super::pins::{self, PinKey};
-use super::plain::Look;
+use super::plain::{Claims, Look};
 use super::slab::Slab;
 use super::tables::Kind;
 use super::tags::{TagHorizons, Tagged};
@@ -195,48 +195,37 @@ impl Values {
         self.slab().peek(number, |entry| entry.bytes == *bytes).unwrap_or(false)
     }
 
-    /// Looks again and, where there is no value, claims the computation: see [`Plain::claim`](super::Plain::claim).
-    pub fn claim(&self, call: &ValueCall, hook: impl Fn() -> Hook) -> Look<Arc<Entry>> {
+    /// Looks again and, where there is no entry but the one that the caller has `seen`, claims the computation: see
+    /// [`Plain::claim`](super::Plain::claim).
+    pub fn claim(
+        &self,
+        call: &ValueCall,
+        seen: Option<&Arc<Entry>>,
+        may_join: impl Fn(&Hook) -> bool,
+        hook: impl FnOnce() -> Hook,
+    ) -> Look<()> {
         let mut left = Vec::new();
-        loop {
-            let is = |&[number]: &[u64; 1]| self.has_key(number, &call.bytes);
-            match self.table.claim(call.subject(), is, &hook, &mut left) {
-                Claimed::Yours(id) => return Look::Claimed(id),
-                Claimed::Busy(hook) => return Look::Busy(hook),
-                // Without one, it went in between.
-                Claimed::Found([number]) => {
-                    if let Some(entry) = self.slab().get(number) {
-                        return Look::Found(entry);
-                    }
-                }
-            }
+        let is_another = |entry: &Entry| seen.is_none_or(|seen| !std::ptr::addr_eq(entry, Arc::as_ptr(seen)));
+        let is = |&[number]: &[u64; 1]| {
+            let is = |entry: &Entry| entry.bytes == call.bytes && is_another(entry);
+            self.slab().peek(number, is).unwrap_or(false)
+        };
+        match self.table.claim(call.subject(), is, may_join, hook, &mut left) {
+            Claimed::Yours(id) => Look::Claimed(id),
+            Claimed::Busy(hook) => Look::Busy(hook),
+            Claimed::Found(_) => Look::Found(()),
         }
     }
 
     /// Claims a computation that runs beside all others.
-    pub fn claim_apart(&self, call: &ValueCall) -> ClaimId {
-        self.table.claim_apart(call.subject())
-    }
-
-    /// Whether nothing was deleted since the claim that its value would bring back.
-    pub fn holds(&self, claim: ClaimId) -> bool {
-        self.table.holds(claim)
-    }
-
-    /// Ends a computation whose value isn't stored. Returns the hook of the callers that wait.
-    pub fn release(&self, claim: ClaimId) -> Option<Hook> {
-        self.table.end(claim)
+    pub fn claim_apart(&self, call: &ValueCall, hook: Hook) -> ClaimId {
+        self.table.claim_apart(call.subject(), hook)
     }
 
     /// Stores an entry if `admit` agrees. That is asked under the lock that [`remove`](Self::remove) takes, so that a deletion
     /// which marks the computation and then removes beats it always.
     pub fn put(&self, call: &ValueCall, entry: Arc<Entry>, expiry: u64, admit: impl Fn() -> bool) -> bool {
-        self.store(call, Right::Always, entry, expiry, admit).stored
-    }
-
-    /// Ends a computation and stores its value, unless it was deleted since the claim.
-    pub fn fill(&self, call: &ValueCall, right: Right, entry: Arc<Entry>, expiry: u64) -> Ended {
-        self.store(call, right, entry, expiry, || true)
+        self.fill(call, Right::Always, entry, expiry, admit).stored
     }
 
     /// Reads and replaces an entry in one step. `change` gets the live entry and its expiry, and says what to store instead; it
@@ -279,7 +268,9 @@ impl Values {
         found
     }
 
-    fn store(
+    /// Ends a computation and stores its value, unless it was deleted since the claim or `admit`, which is asked under the lock,
+    /// refuses it.
+    pub fn fill(
         &self,
         call: &ValueCall,
         right: Right,
@@ -292,7 +283,10 @@ impl Values {
         if entry.has_tags {
             self.has_tags.store(true, Ordering::SeqCst);
         }
-        let Some(number) = self.slab().put(entry) else { return Ended::default() };
+        let Some(number) = self.slab().put(entry) else {
+            let hook = right.claim().and_then(|claim| self.table.end(claim));
+            return Ended { stored: false, hook };
+        };
         let draft = Draft { subject: call.subject(), value: [number], expiry };
         let ended = self.table.store(right, &draft, admit, &mut left);
         if !ended.stored {
@@ -334,6 +328,16 @@ impl Values {
     /// The memory of the table, without the entries, in bytes.
     pub fn memory(&self) -> usize {
         self.table.memory()
+    }
+}
+
+impl Claims for Values {
+    fn holds(&self, claim: ClaimId) -> bool {
+        self.table.holds(claim)
+    }
+
+    fn end(&self, claim: ClaimId) -> Option<Hook> {
+        self.table.end(claim)
     }
 }
 

@@ -128,7 +128,6 @@ impl Engine {
         }
         let Some(remote) = &self.remote else {
             let local = Place::object_key(self, key);
-            self.flights.invalidate(&local);
             let expiry = self.local.expiry(self.life(Timeout::Default));
             let mut result = Ok(0);
             self.objects().update(&local.to_call(0), |old| match raised(key, old, by, expiry) {
@@ -225,7 +224,6 @@ impl Engine {
                 None if was => over(local.bytes.clone()),
                 None => return None,
             };
-            self.flights.invalidate(&local);
             let mut replaced = false;
             self.objects().update(&local.to_call(0), |now| {
                 replaced = match (now.and_then(|(entry, _)| Live::of(entry)), &before) {

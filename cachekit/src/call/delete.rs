@@ -15,11 +15,14 @@ impl Place {
     /// # Errors
     /// The backend's.
     pub(crate) async fn delete<D: Io>(self, io: D, engine: &Engine) -> Result<bool> {
-        // The computations under way are marked before the entry is removed: see `LocalTable::put`.
-        engine.flights.invalidate(self.key());
         match (self, &engine.remote) {
+            // And the claims of computations under way.
             (Self::Local { key, instance, table, .. }, _) => Ok(table.remove(&key, instance)),
-            (Self::Remote { entry, .. }, Some(remote)) => io.call(remote, Delete { key: entry }).await,
+            (Self::Remote { key, entry, .. }, Some(remote)) => {
+                // Before the entry is removed: a computation that stores asks afterwards whether it was marked.
+                engine.flights.invalidate(&key);
+                io.call(remote, Delete { key: entry }).await
+            }
             (Self::Remote { .. }, None) => Ok(false),
         }
     }

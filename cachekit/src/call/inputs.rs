@@ -1,13 +1,14 @@
 //! The inputs of a round beside its place: an engine, and the options that decide how an entry is computed and stored.
 
 use cachekit_backends::Ttl;
+use cachekit_backends::simple::{Hook, Look};
 
 use super::freshness::Windows;
 use super::place::Place;
-use crate::engine::flight::{Key, Role};
+use crate::engine::flight::{Candidate, Role};
 use crate::engine::remote::Budget;
 use crate::engine::stats::Event;
-use crate::engine::{Engine, Hold, Lead, Snapshot};
+use crate::engine::{Content, Engine, Hold, Lead, Snapshot};
 
 /// One call.
 pub(crate) struct Call<'a> {
@@ -35,40 +36,62 @@ impl<'a> Call<'a> {
         self.engine.count_of(self.function, event);
     }
 
-    /// Starts a computation that no other call waits for.
-    pub(super) fn register(&self, key: &Key, snapshot: Snapshot) -> Lead<'a> {
-        match &self.engine {
-            Hold::Borrowed(engine) => engine.flights.register(key, snapshot),
-            Hold::Shared(engine) => engine.flights.register(key, snapshot).holding(&engine.flights),
+    /// Starts a computation that no other call waits for; `snapshot` is that of an entry on the backend.
+    pub(super) fn register(&self, place: &Place, snapshot: Snapshot) -> Lead<'a> {
+        match place {
+            Place::Local { key, instance, table, .. } => {
+                let at = self.engine.local.now();
+                let mut candidate = Candidate::new(at);
+                let claim = table.claim_apart(key, *instance, candidate.begin());
+                candidate.lead(table.claims(), claim, Snapshot::Local { at }, false)
+            }
+            Place::Remote { key, .. } => match &self.engine {
+                Hold::Borrowed(engine) => engine.flights.register(key, snapshot),
+                Hold::Shared(engine) => engine.flights.register(key, snapshot).holding(&engine.flights),
+            },
         }
     }
 
-    /// Joins the computation of an entry, or starts it.
+    /// Joins the computation of an entry, or starts it, if there is no entry in process but the one that the call has `seen`, and
+    /// none on the backend was computed `since` the look.
     pub(super) fn join(
         &self,
         place: &Place,
+        seen: Option<&Content>,
         snapshot: Snapshot,
         since: Option<u64>,
         patient: bool,
     ) -> Role<'a, Snapshot> {
-        let (key, tags) = (place.key(), place.local_tags());
-        let joinable = |theirs: &Snapshot, ours: &Snapshot| theirs.serves(ours, &self.engine.local, tags);
-        match &self.engine {
-            Hold::Borrowed(engine) => engine.flights.join(key, snapshot, joinable, since, patient),
-            Hold::Shared(engine) => {
-                engine.flights.join(key, snapshot, joinable, since, patient).holding(&engine.flights)
+        match (place, &self.engine) {
+            (Place::Local { .. }, _) => self.claim(place, seen),
+            (Place::Remote { key, .. }, Hold::Borrowed(engine)) => {
+                engine.flights.join(key, snapshot, Snapshot::serves, since, patient)
+            }
+            (Place::Remote { key, .. }, Hold::Shared(engine)) => {
+                engine.flights.join(key, snapshot, Snapshot::serves, since, patient).holding(&engine.flights)
             }
         }
     }
 
-    /// Starts a computation, if none is under way and none has ended `since` the look that missed.
-    pub(super) fn lead_at_once(&self, key: &Key, snapshot: Snapshot, since: u64) -> Option<Lead<'a>> {
-        match &self.engine {
-            Hold::Borrowed(engine) => engine.flights.lead_at_once(key, snapshot, since),
-            Hold::Shared(engine) => {
-                let lead = engine.flights.lead_at_once(key, snapshot, since)?;
-                Some(lead.holding(&engine.flights))
+    /// Joins or starts the computation of an entry in process.
+    pub(super) fn claim(&self, place: &Place, seen: Option<&Content>) -> Role<'a, Snapshot> {
+        let Place::Local { key, instance, tags, table } = place else {
+            unreachable!("claims are of entries in process")
+        };
+        let local = &self.engine.local;
+        // Before the claim: a deletion of a tag in between must not be missed.
+        let at = local.now();
+        let mut candidate = Candidate::new(at);
+        let may_join = |hook: &Hook| Candidate::may_join(hook, |birth| local.admits(tags, birth));
+        match table.claim(key, *instance, seen, may_join, || candidate.begin()) {
+            Look::Claimed(claim) => {
+                Role::Lead(candidate.lead(table.claims(), claim, Snapshot::Local { at }, true))
             }
+            Look::Found(()) => Role::Recheck,
+            Look::Busy(hook) => match candidate.wait(hook) {
+                Some(wait) => Role::Wait(wait),
+                None => Role::Alone(self.register(place, Snapshot::Local { at })),
+            },
         }
     }
 }

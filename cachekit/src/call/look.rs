@@ -20,11 +20,19 @@ use crate::engine::{Content, Engine, LocalTable, RemoteState, Snapshot};
 
 /// The state of a store at a look.
 pub(super) struct Look {
-    /// How many computations of the entry had ended before.
+    /// How many computations of an entry on the backend had ended before.
     pub(super) since: u64,
     seen: Seen,
-    /// The bytes of the entry on the backend, for [`times`](Self::times).
-    entry: Option<Vec<u8>>,
+    found: Found,
+}
+
+/// The entry that a look found, whether it serves or not.
+enum Found {
+    Nothing,
+    /// In process.
+    Here(Content),
+    /// Its bytes on the backend.
+    There(Vec<u8>),
 }
 
 enum Seen {
@@ -44,35 +52,40 @@ impl Look {
         policy: &Policy<R>,
     ) -> (Option<(R, Freshness)>, Self) {
         let engine = &*call.engine;
-        // Both before the look: an end, or a deletion, in between must not be missed.
-        let since = engine.flights.completions(place.key());
         match place {
-            Place::Local { key, instance, table, .. } => {
-                let snapshot = local_snapshot(call, *instance);
-                let value = if call.refresh {
-                    None
-                } else {
-                    stored_locally(engine, call.function, policy, (key, table), &call.windows)
-                };
-                (value, Self { since, seen: Seen::All(snapshot), entry: None })
+            Place::Local { key, table, .. } => {
+                let content = if call.refresh { None } else { table.get(key) };
+                let value = content
+                    .as_ref()
+                    .and_then(|content| value_of(engine, call.function, policy, content, &call.windows));
+                let seen = Seen::All(Snapshot::Local { at: engine.local.now() });
+                (value, Self { since: 0, seen, found: content.map_or(Found::Nothing, Found::Here) })
             }
             Place::Remote { key, entry, versions } => {
+                // Before the look: an end in between must not be missed.
+                let since = engine.flights.completions(key);
                 let near = near(call);
                 if let Some(value) = near.as_ref().and_then(|(near, _)| stored_near(near, call, policy, key))
                 {
-                    let look = Self { since, seen: Seen::Nothing, entry: None };
+                    let look = Self { since, seen: Seen::Nothing, found: Found::Nothing };
                     return (Some((value, Freshness::Fresh)), look);
                 }
                 let near = near.map(|(near, birth)| (near, key, birth));
                 let (value, seen, bytes) = look_remotely(io, call, policy, entry, versions, near).await;
-                (value, Self { since, seen, entry: bytes })
+                (value, Self { since, seen, found: bytes.map_or(Found::Nothing, Found::There) })
             }
         }
     }
 
     /// The times of the entry that the look found.
     pub(super) fn times(&self, engine: &Engine, place: &Place) -> Times {
-        place.times(engine, self.entry.as_deref())
+        let bytes = if let Found::There(bytes) = &self.found { Some(&**bytes) } else { None };
+        place.times(engine, bytes)
+    }
+
+    /// What it found in process.
+    pub(super) fn content(&self) -> Option<&Content> {
+        if let Found::Here(content) = &self.found { Some(content) } else { None }
     }
 
     /// Returns the tier that the value was found in.
@@ -108,11 +121,6 @@ impl Look {
             }
         })
     }
-}
-
-/// The state of the in-process store.
-pub(super) fn local_snapshot(call: &Call<'_>, instance: u64) -> Snapshot {
-    Snapshot::Local { function: call.function, instance, at: call.engine.local.now() }
 }
 
 /// The near tier, if its values may be taken and kept, and its state before the look.
@@ -239,11 +247,22 @@ pub(crate) fn stored_locally<R>(
     (key, table): (&Key, &LocalTable),
     windows: &Windows,
 ) -> Option<(R, Freshness)> {
-    let entry = match table.get(key)? {
-        Content::Words(words) => return Some((policy.take_words(words)?, Freshness::Fresh)),
+    value_of(engine, function, policy, &table.get(key)?, windows)
+}
+
+/// Returns the value of a stored part, if it serves.
+fn value_of<R>(
+    engine: &Engine,
+    function: u32,
+    policy: &Policy<R>,
+    content: &Content,
+    windows: &Windows,
+) -> Option<(R, Freshness)> {
+    let entry = match content {
+        Content::Words(words) => return Some((policy.take_words(*words)?, Freshness::Fresh)),
         Content::Entry(entry) => entry,
     };
-    let entry = sharing::untagged(engine, &entry)?;
+    let entry = sharing::untagged(engine, entry)?;
     let (entry, state) = match entry.value::<Stamped>() {
         Some(stamped) => (&*stamped.entry, stamped.at(engine.clock.monotonic(), windows)?),
         None => (entry, Freshness::Fresh),

@@ -19,7 +19,7 @@ use crate::engine::{Engine, LocalTable, OBJECT};
 pub(crate) enum Place {
     /// In process.
     Local {
-        /// The key of the entry and of its flights.
+        /// The key of the entry; without bytes for a plain table.
         key: Key,
         /// The keyed digest of the instance; 0 for none.
         instance: u64,
@@ -149,14 +149,6 @@ impl Place {
             Self::Local { key, .. } | Self::Remote { key, .. } => key,
         }
     }
-
-    /// The tags whose deletions the in-process store is asked for.
-    pub(super) fn local_tags(&self) -> &[u64] {
-        match self {
-            Self::Local { tags, .. } => tags,
-            Self::Remote { .. } => &[],
-        }
-    }
 }
 
 impl Identity<'_> {
@@ -208,10 +200,14 @@ impl Identity<'_> {
             path::note(self.number);
         }
         let digest = engine.local.digest(|w| arguments.feed(w));
-        let bytes = recorded(|recorder| arguments.feed(recorder));
         let table = match tags {
             None => self.table::<_, I>(engine, value_words, arguments),
             Some(_) => LocalTable::Values(Arc::clone(engine.values(self.number, has_instances::<I>()))),
+        };
+        // A plain table compares the words.
+        let bytes = match table {
+            LocalTable::Plain(..) => KeyBytes::new(&[]),
+            LocalTable::Values(_) => recorded(|recorder| arguments.feed(recorder)),
         };
         let tags = tags.map_or_else(Box::default, |tags| tags.digests(engine));
         let instance = instance_digest(engine, self.number, instance);

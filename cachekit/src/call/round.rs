@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::freshness::Freshness;
 use super::inputs::Call;
-use super::look::{Look, local_snapshot};
+use super::look::Look;
 use super::place::Place;
 use super::policy::Policy;
 use super::sharing;
@@ -134,22 +134,17 @@ impl<'a> Round<'a> {
     /// The common miss in process: there is no entry, and no other call computes it. Short, because it is
     /// the overhead of a function that is cheap to compute.
     pub(crate) fn at_once(&self) -> Option<Lead<'a>> {
-        let (Place::Local { key, instance, table, .. }, true, false) =
-            (&self.place, self.call.single_flight, self.call.refresh)
+        let (Place::Local { .. }, true, false) = (&self.place, self.call.single_flight, self.call.refresh)
         else {
             return None;
         };
-        // Before the look, which is a second one: an end in between must not be missed.
-        let since = self.call.engine.flights.completions(key);
-        if table.get(key).is_some() {
-            return None;
+        match self.call.claim(&self.place, None) {
+            Role::Lead(flight) => {
+                self.call.count(Event::Miss);
+                Some(flight)
+            }
+            Role::Wait(_) | Role::Alone(_) | Role::Recheck => None,
         }
-        // After the look that missed, but before the computation, which is the one that counts.
-        let flight = self.call.lead_at_once(key, local_snapshot(&self.call, *instance), since);
-        if flight.is_some() {
-            self.call.count(Event::Miss);
-        }
-        flight
     }
 
     /// The duty that comes with [`Step::Compute`].
@@ -222,7 +217,8 @@ impl<'a> Round<'a> {
     pub(crate) async fn refresh<D: Io>(&mut self, io: D) -> Option<Lead<'a>> {
         let State::Looked(look) = std::mem::replace(&mut self.state, State::Start) else { return None };
         let (engine, key) = (&*self.call.engine, self.place.key());
-        if engine.flights.is_led(key) || engine.throttle.holds(key.digest, engine.clock.monotonic()) {
+        let is_led = matches!(self.place, Place::Remote { .. }) && engine.flights.is_led(key);
+        if is_led || engine.throttle.holds(key.digest, engine.clock.monotonic()) {
             return None;
         }
         let snapshot = look.snapshot(io, &self.call, &self.place).await;
@@ -230,7 +226,7 @@ impl<'a> Round<'a> {
             // It could not be stored.
             return None;
         }
-        match self.call.join(&self.place, snapshot, Some(look.since), false) {
+        match self.call.join(&self.place, look.content(), snapshot, Some(look.since), false) {
             Role::Lead(flight) => {
                 self.call.count(Event::Miss);
                 Some(flight)
@@ -271,7 +267,7 @@ impl<'a> Round<'a> {
         }
         let again = self.may_look_again(snapshot);
         let patient = again && self.patience > 0 && matches!(snapshot, Snapshot::Remote(_));
-        Ok(self.call.join(&self.place, snapshot, again.then_some(look.since), patient))
+        Ok(self.call.join(&self.place, look.content(), snapshot, again.then_some(look.since), patient))
     }
 
     /// Whether another look is worth its time. After a look that failed it isn't, nor when the looks together have taken as
@@ -285,7 +281,7 @@ impl<'a> Round<'a> {
     }
 
     fn alone<R>(&self, snapshot: Snapshot) -> Step<'a, R> {
-        Step::Compute(self.call.register(self.place.key(), snapshot))
+        Step::Compute(self.call.register(&self.place, snapshot))
     }
 
     /// Counts a value that was taken.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cachekit_backends::simple::{Entry, Tagged};
+use cachekit_backends::simple::{Ended, Entry, Right, Tagged};
 use cachekit_backends::{Timeout, jittered, ttl_millis};
 
 use super::faithful::comes_back;
@@ -156,7 +156,7 @@ impl<'a> Duty<'a> {
     pub(crate) fn release_waiters(&mut self) {
         let (Some(flight), Some(place)) = (self.flight.take(), &self.place) else { return };
         // Before the old flight is looked at: a deletion marks one of the two.
-        self.flight = Some(self.call.register(place.key(), *flight.snapshot()));
+        self.flight = Some(self.call.register(place, *flight.snapshot()));
         if flight.invalidated() {
             self.place = None;
         }
@@ -226,7 +226,7 @@ impl<'a> Duty<'a> {
         {
             self.call.life = timeout.resolve(self.call.engine.default_timeout);
         }
-        let flight = self.flight.as_ref()?;
+        let flight = self.flight.as_mut()?;
         self.call.life = jittered(self.call.life, self.call.jitter);
         match self.place.take()? {
             Place::Local { key, instance, tags, table } => {
@@ -270,10 +270,10 @@ fn store_locally<R>(
     weight: Option<u64>,
     key: &Key,
     (instance, tags, table): (u64, &[u64], &LocalTable),
-    flight: &Lead<'_>,
+    flight: &mut Lead<'_>,
     output: &R,
 ) {
-    let Snapshot::Local { at, .. } = *flight.snapshot() else { return };
+    let (Snapshot::Local { at }, Some(claim)) = (*flight.snapshot(), flight.claim()) else { return };
     let local = &call.engine.local;
     let expiry = local.expiry(call.windows.kept(call.life));
     let content = if table.is_plain() {
@@ -285,12 +285,11 @@ fn store_locally<R>(
             .map(|entry| Content::Entry(if tags.is_empty() { entry } else { Tagged::entry(entry, tags, at) }))
     };
     let Some(content) = content else { return };
-    if call.refresh {
-        flight.supersede();
-    }
-    let admit =
-        || !flight.invalidated() && local.is_current(call.function, instance, at) && local.admits(tags, at);
-    if table.put(key, instance, content, expiry, admit) {
+    let right = if call.refresh { Right::Newest(claim) } else { Right::Claim(claim) };
+    let Ended { stored, hook } =
+        table.fill(key, instance, right, (content, expiry), || local.admits(tags, at));
+    flight.claim_ended(hook);
+    if stored {
         call.count(Event::Store);
     }
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::simple::{
-    Entry, MOST_KEY_WORDS, PlainKey, PlainTable, Shape, ValueCall, ValueWords, Values,
+    ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueCall,
+    ValueWords, Values,
 };
 
 use super::flight::Key;
@@ -61,6 +62,16 @@ pub(crate) enum LocalTable {
 pub(crate) enum Content {
     Words(ValueWords),
     Entry(Arc<Entry>),
+}
+
+impl Content {
+    fn words(&self) -> Option<&ValueWords> {
+        if let Self::Words(words) = self { Some(words) } else { None }
+    }
+
+    fn entry(&self) -> Option<&Arc<Entry>> {
+        if let Self::Entry(entry) = self { Some(entry) } else { None }
+    }
 }
 
 impl Engine {
@@ -135,21 +146,60 @@ impl LocalTable {
         }
     }
 
-    /// Stores a part if `admit` agrees, which is asked under the lock that [`remove`](Self::remove) takes.
-    pub(crate) fn put(
+    /// Looks again and, where there is no part but the one that the caller has `seen`, claims the computation, in one step. A
+    /// caller that finds it claimed gets its hook if it `may_join`; `hook` makes that of a new claim. Both run under the lock that
+    /// [`remove`](Self::remove) takes.
+    pub(crate) fn claim(
         &self,
         key: &Key,
         instance: u64,
-        content: Content,
-        expiry: u64,
+        seen: Option<&Content>,
+        may_join: impl Fn(&Hook) -> bool,
+        hook: impl FnOnce() -> Hook,
+    ) -> Look<()> {
+        match self {
+            Self::Plain(table, words) => {
+                let seen = seen.and_then(Content::words);
+                table.claim(&PlainKey { words: *words, instance }, seen, may_join, hook)
+            }
+            Self::Values(values) => {
+                values.claim(&key.to_call(instance), seen.and_then(Content::entry), may_join, hook)
+            }
+        }
+    }
+
+    /// Claims a computation that no caller waits for.
+    pub(crate) fn claim_apart(&self, key: &Key, instance: u64, hook: Hook) -> ClaimId {
+        match self {
+            Self::Plain(table, words) => table.claim_apart(&PlainKey { words: *words, instance }, hook),
+            Self::Values(values) => values.claim_apart(&key.to_call(instance), hook),
+        }
+    }
+
+    /// The claims of the table.
+    pub(crate) fn claims(&self) -> Arc<dyn Claims> {
+        match self {
+            Self::Plain(table, _) => table.claims(),
+            Self::Values(values) => Arc::clone(values) as _,
+        }
+    }
+
+    /// Ends a computation and stores its part, unless something was deleted since its claim that it stands for, or `admit`, which is
+    /// asked under the lock, refuses it.
+    pub(crate) fn fill(
+        &self,
+        key: &Key,
+        instance: u64,
+        right: Right,
+        (content, expiry): (Content, u64),
         admit: impl Fn() -> bool,
-    ) -> bool {
+    ) -> Ended {
         match (self, content) {
             (Self::Plain(table, words), Content::Words(value)) => {
-                table.put(&PlainKey { words: *words, instance }, &value, expiry, admit)
+                table.fill(&PlainKey { words: *words, instance }, right, &value, expiry, admit)
             }
             (Self::Values(values), Content::Entry(entry)) => {
-                values.put(&key.to_call(instance), entry, expiry, admit)
+                values.fill(&key.to_call(instance), right, entry, expiry, admit)
             }
             _ => unreachable!("a part is made for its table"),
         }

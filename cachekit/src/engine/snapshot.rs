@@ -2,13 +2,11 @@
 
 use cachekit_backends::Token;
 
-use super::LocalStore;
-
 /// The state under which a value is computed. It decides whether the value may be stored, and which calls may share it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Snapshot {
-    /// In process: the sequence of the store, for one function and instance.
-    Local { function: u32, instance: u64, at: u64 },
+    /// In process: the sequence of the store.
+    Local { at: u64 },
     /// On a backend: the state of the entry; none if the backend did not answer.
     Remote(Option<RemoteState>),
 }
@@ -36,12 +34,9 @@ impl RemoteState {
 }
 
 impl Snapshot {
-    /// Whether a call with the snapshot `ours` and these tags in process may take a value that is computed under `self`.
-    pub(crate) fn serves(&self, ours: &Self, store: &LocalStore, tags: &[u64]) -> bool {
+    /// Whether a call with the snapshot `ours` may take a value that is computed under `self`, on the backend.
+    pub(crate) fn serves(&self, ours: &Self) -> bool {
         match (self, ours) {
-            (Self::Local { function, instance, at }, Self::Local { .. }) => {
-                store.is_current(*function, *instance, *at) && store.admits(tags, *at)
-            }
             // Without an answer of the backend, deletions since are unknown: each call computes.
             (Self::Remote(Some(theirs)), Self::Remote(Some(ours))) => theirs == ours,
             _ => false,

@@ -170,7 +170,7 @@ impl Memo {
     }
 
     fn assert_quiet(&self) {
-        assert_eq!(engine::flight::under_way(&self.0.engine.flights), 0, "a flight is left in the table");
+        assert_eq!(self.0.engine.under_way(), 0, "a computation is left in its table");
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) mod program {
         }
 
         pub(crate) fn claim(&self, key: u64) -> Option<ClaimId> {
-            match self.0.claim(Self::subject(key), |_| true, || Arc::new(()), &mut ()) {
+            match self.0.claim(Self::subject(key), |_| true, |_| true, || Arc::new(()), &mut ()) {
                 Claimed::Yours(id) => Some(id),
                 Claimed::Found(_) | Claimed::Busy(_) => None,
             }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-/// The state that the callers waiting for a computation share with the one that computes. Made by the first that waits.
+/// The state that the callers waiting for a computation share with the one that computes.
 pub type Hook = Arc<dyn Any + Send + Sync>;
 
 /// A claim, told from all others of its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimId {
-    number: u64,
-    pub(super) hash: u64,
+    /// Its number in the table.
+    pub number: u64,
+    /// The hash of its key.
+    pub hash: u64,
 }
 
 /// Which call is being computed.
@@ -58,10 +60,17 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
         self.few.is_empty() && self.many.is_empty()
     }
 
-    pub(super) fn add(&mut self, subject: Subject<E, K>, birth: u32, open: bool) -> ClaimId {
+    /// Adds a claim; others may wait for it if it is `open`.
+    pub(super) fn add(
+        &mut self,
+        subject: Subject<E, K>,
+        birth: u32,
+        open: bool,
+        hook: Option<Hook>,
+    ) -> ClaimId {
         self.next += 1;
         let (number, hash) = (self.next, subject.hash);
-        let claim = Claim { number, subject, birth, open, void: false, hook: None };
+        let claim = Claim { number, subject, birth, open, void: false, hook };
         if self.few.len() < FEW {
             self.few.push(claim);
         } else {
@@ -75,17 +84,20 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
         self.few.iter_mut().chain(many.into_iter().flatten()).filter(move |claim| claim.subject.hash == hash)
     }
 
-    /// The hook of the computation that a caller may wait for: of the same call, and `current`.
+    /// The hook of the computation that a caller may wait for: of the same call, `current`, and one that it `may_join`. One that
+    /// it may not is closed: from now on other callers wait for this caller's.
     pub(super) fn join(
         &mut self,
         subject: &Subject<E, K>,
         current: impl Fn(&Claim<E, K>) -> bool,
-        hook: impl FnOnce() -> Hook,
+        may_join: impl Fn(&Hook) -> bool,
     ) -> Option<Hook> {
         let claim = self
             .all_of(subject.hash)
             .find(|claim| claim.open && !claim.void && claim.subject == *subject && current(claim))?;
-        Some(Arc::clone(claim.hook.get_or_insert_with(hook)))
+        let hook = claim.hook.as_ref().filter(|hook| may_join(hook)).cloned();
+        claim.open = hook.is_some();
+        hook
     }
 
     /// Whether a claim is there and not void.

@@ -50,6 +50,16 @@ pub enum Right {
     Always,
 }
 
+impl Right {
+    /// The claim that ends with the store.
+    pub(in crate::simple) fn claim(self) -> Option<ClaimId> {
+        match self {
+            Self::Claim(claim) | Self::Newest(claim) => Some(claim),
+            Self::Always => None,
+        }
+    }
+}
+
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     /// Looks once more, for an entry that `is` the one, and claims the computation if there is none: for all callers of this
     /// call, or waits for the one that has it.
@@ -57,6 +67,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         &self,
         subject: Subject<C::Exact, K>,
         is: impl Fn(&[u64; V]) -> bool,
+        may_join: impl Fn(&Hook) -> bool,
         hook: impl FnOnce() -> Hook,
         left: &mut C::Left,
     ) -> Claimed<V> {
@@ -68,15 +79,17 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
                 return Claimed::Found(value);
             }
         }
-        if let Some(hook) = writer.claims.join(&subject, |claim| self.is_current(claim), hook) {
+        if !writer.claims.is_empty()
+            && let Some(hook) = writer.claims.join(&subject, |claim| self.is_current(claim), may_join)
+        {
             return Claimed::Busy(hook);
         }
-        Claimed::Yours(self.add_claim(&mut writer, subject, true))
+        Claimed::Yours(self.add_claim(&mut writer, subject, true, hook()))
     }
 
-    /// Claims a computation beside all others: nobody waits for it.
-    pub(in crate::simple) fn claim_apart(&self, subject: Subject<C::Exact, K>) -> ClaimId {
-        self.add_claim(&mut self.writer.0.lock(), subject, false)
+    /// Claims a computation beside all others: no caller waits for it.
+    pub(in crate::simple) fn claim_apart(&self, subject: Subject<C::Exact, K>, hook: Hook) -> ClaimId {
+        self.add_claim(&mut self.writer.0.lock(), subject, false, hook)
     }
 
     fn add_claim(
@@ -84,9 +97,10 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         writer: &mut Writer<C::Exact, K>,
         subject: Subject<C::Exact, K>,
         open: bool,
+        hook: Hook,
     ) -> ClaimId {
         let birth = self.generation.load(Ordering::Relaxed);
-        writer.claims.add(subject, birth, open)
+        writer.claims.add(subject, birth, open, Some(hook))
     }
 
     /// Whether nothing was deleted since that a computation stands for.
@@ -116,17 +130,13 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         let fits = self.budget.admits(weight);
         for tries in 0..TRIES {
             let mut writer = self.lock_with_room(left);
-            let may = admit()
-                && match right {
-                    Right::Claim(id) | Right::Newest(id) => self.holds_in(&mut writer, id),
-                    Right::Always => true,
-                };
+            let may = admit() && right.claim().is_none_or(|id| self.holds_in(&mut writer, id));
             let stored = may && fits && self.put(&mut writer, draft, weight, left);
             if stored || !may || !fits || tries + 1 == TRIES {
                 if may && !stored {
                     self.forget(&mut writer, &draft.subject, left);
                 }
-                let ended = Self::conclude(&mut writer, right, draft, stored);
+                let ended = Self::conclude(&mut writer, right, draft, may, stored);
                 self.report(writer, stored);
                 return ended;
             }
@@ -187,13 +197,12 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         writer: &mut Writer<C::Exact, K>,
         right: Right,
         draft: &Draft<C::Exact, K, V>,
+        may: bool,
         stored: bool,
     ) -> Ended {
-        let hook = match right {
-            Right::Claim(id) | Right::Newest(id) => writer.claims.end(id),
-            Right::Always => None,
-        };
-        if stored && !matches!(right, Right::Claim(_)) {
+        let hook = right.claim().and_then(|id| writer.claims.end(id));
+        // Also where there was no room for it: what is older than it must not come in its place.
+        if may && !matches!(right, Right::Claim(_)) {
             writer.claims.void(&draft.subject);
         }
         Ended { stored, hook }

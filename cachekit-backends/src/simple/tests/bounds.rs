@@ -13,7 +13,7 @@ fn tables(threshold: usize, max_bytes: u64) -> Arc<Tables> {
 }
 
 fn put(plain: &Plain<1, 1>, key: u64) -> bool {
-    plain.fill(&PlainCall { key: [key], instance: 1 + key }, Right::Always, [key], u64::MAX).stored
+    plain.fill(&PlainCall { key: [key], instance: 1 + key }, Right::Always, [key], u64::MAX, || true).stored
 }
 
 fn count(plain: &Plain<1, 1>, keys: std::ops::Range<u64>) -> usize {

@@ -87,13 +87,13 @@ impl Subject for OfWords {
         self.0.get(&[key, !key]).map(|[value]| value)
     }
     fn claim(&self, key: u64) -> Option<ClaimId> {
-        match self.0.claim(&Self::call(key), hook) {
+        match self.0.claim(&Self::call(key), None, |_| true, hook) {
             Look::Claimed(id) => Some(id),
             Look::Found(_) | Look::Busy(_) => None,
         }
     }
     fn fill(&self, key: u64, right: Right, value: u64, expiry: u64) -> bool {
-        self.0.fill(&Self::call(key), right, [value], expiry).stored
+        self.0.fill(&Self::call(key), right, [value], expiry, || true).stored
     }
     fn remove(&self, key: u64) -> bool {
         self.0.remove(&Self::call(key))
@@ -122,7 +122,7 @@ impl Subject for OfValues {
         self.0.read(Self::call(key).digest, feed, read).flatten()
     }
     fn claim(&self, key: u64) -> Option<ClaimId> {
-        match self.0.claim(&Self::call(key), hook) {
+        match self.0.claim(&Self::call(key), None, |_| true, hook) {
             Look::Claimed(id) => Some(id),
             Look::Found(_) | Look::Busy(_) => None,
         }
@@ -130,7 +130,7 @@ impl Subject for OfValues {
     fn fill(&self, key: u64, right: Right, value: u64, expiry: u64) -> bool {
         let call = Self::call(key);
         let entry = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, Box::new(value));
-        self.0.fill(&call, right, entry, expiry).stored
+        self.0.fill(&call, right, entry, expiry, || true).stored
     }
     fn remove(&self, key: u64) -> bool {
         self.0.remove(&Self::call(key))
@@ -266,7 +266,7 @@ fn plain(threshold: usize) -> (Arc<Tables>, Arc<Plain<1, 1>>) {
 }
 
 fn store(plain: &Plain<1, 1>, key: u64) -> bool {
-    plain.fill(&PlainCall { key: [key], instance: 0 }, Right::Always, [!key], u64::MAX).stored
+    plain.fill(&PlainCall { key: [key], instance: 0 }, Right::Always, [!key], u64::MAX, || true).stored
 }
 
 #[test]

@@ -3,23 +3,63 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use cachekit_backends::simple::{ClaimId, Claims, Hook};
+
 use super::body::{Leading, Work};
 use super::nesting::{self, Entered};
 use super::seat::Seat;
 use super::state::{Landing, Node, Shared};
-use super::table::{Flights, Home};
+use super::table::Flights;
 
 /// The right, and the duty, to compute. Dropped without an end, by a panic or a cancellation, it hands over to one of the
 /// callers that wait.
 #[must_use]
 pub(crate) struct Lead<'a, K, E: Clone> {
-    flights: Home<'a, K, E>,
-    digest: u64,
+    home: Home<'a, K, E>,
     snapshot: E,
     /// Whether other callers may join.
     joinable: bool,
     /// Until it has ended.
     seat: Option<Seat>,
+}
+
+/// Where a flight is found by other callers and by deletions.
+enum Home<'a, K, E> {
+    /// In the flights, under a digest, of a cache that outlives it.
+    Borrowed(&'a Flights<K, E>, u64),
+    /// The same, which it holds.
+    Held(Arc<Flights<K, E>>, u64),
+    /// At its claim, in the table of the entry.
+    Claimed(Arc<dyn Claims>, ClaimId),
+    /// Nowhere any more; with the reference from there.
+    Left(Option<Node>),
+}
+
+impl<K, E> Home<'_, K, E> {
+    fn flights(&self) -> Option<(&Flights<K, E>, u64)> {
+        match self {
+            Self::Borrowed(flights, digest) => Some((flights, *digest)),
+            Self::Held(flights, digest) => Some((flights, *digest)),
+            Self::Claimed(..) | Self::Left(_) => None,
+        }
+    }
+
+    /// Takes a flight off, so that no further caller joins it. Gives back the reference to it from there.
+    fn remove(&mut self, flight: &Node, counts: bool) -> Option<Node> {
+        match self {
+            Self::Claimed(claims, claim) => claims.end(*claim).and_then(flight_of),
+            Self::Left(listed) => listed.take(),
+            Self::Borrowed(..) | Self::Held(..) => {
+                let (flights, digest) = self.flights()?;
+                flights.remove(digest, flight, counts)
+            }
+        }
+    }
+}
+
+/// The flight that a claim carries.
+pub(super) fn flight_of(hook: Hook) -> Option<Node> {
+    hook.downcast().ok()
 }
 
 /// The place of a body in its flight.
@@ -34,7 +74,18 @@ impl Berth {
 
 impl<'a, K, E: Clone> Lead<'a, K, E> {
     pub(super) fn new(flights: &'a Flights<K, E>, digest: u64, snapshot: E, seat: Seat) -> Self {
-        Self { flights: Home::Borrowed(flights), digest, snapshot, joinable: true, seat: Some(seat) }
+        Self { home: Home::Borrowed(flights, digest), snapshot, joinable: true, seat: Some(seat) }
+    }
+
+    /// The right that comes with a claim.
+    pub(super) fn claimed(
+        claims: Arc<dyn Claims>,
+        claim: ClaimId,
+        snapshot: E,
+        seat: Seat,
+        joinable: bool,
+    ) -> Self {
+        Self { home: Home::Claimed(claims, claim), snapshot, joinable, seat: Some(seat) }
     }
 
     /// The same of a flight that no other caller joins.
@@ -53,13 +104,13 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     /// The same, with a share in its table, for holders that can't borrow it.
     #[allow(dead_code, reason = "for templates and the web, which are features")]
     pub(crate) fn holding(mut self, flights: &Arc<Flights<K, E>>) -> Lead<'static, K, E> {
-        Lead {
-            flights: Home::Held(Arc::clone(flights)),
-            digest: self.digest,
-            snapshot: self.snapshot.clone(),
-            joinable: self.joinable,
-            seat: self.seat.take(),
-        }
+        let home = match std::mem::replace(&mut self.home, Home::Left(None)) {
+            Home::Borrowed(_, digest) => Home::Held(Arc::clone(flights), digest),
+            Home::Held(flights, digest) => Home::Held(flights, digest),
+            Home::Claimed(claims, claim) => Home::Claimed(claims, claim),
+            Home::Left(listed) => Home::Left(listed),
+        };
+        Lead { home, snapshot: self.snapshot.clone(), joinable: self.joinable, seat: self.seat.take() }
     }
 
     /// The snapshot under which the computation began.
@@ -71,14 +122,29 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     ///
     /// Ask under the lock under which the value is stored, if the deletion removes the entry under the same one: then
     /// either the flag is seen here, or the removal sees the value.
+    ///
+    /// The value of a claimed computation is stored by its [`claim`](Self::claim), which asks by itself.
     pub(crate) fn invalidated(&self) -> bool {
+        if let Home::Claimed(claims, claim) = &self.home {
+            return !claims.holds(*claim);
+        }
         self.seat.as_ref().is_none_or(|seat| seat.flight().invalidated())
+    }
+
+    /// The claim by which the value is stored in process, until that is done.
+    pub(crate) fn claim(&self) -> Option<ClaimId> {
+        if let Home::Claimed(_, claim) = &self.home { Some(*claim) } else { None }
+    }
+
+    /// The claim was ended with the store of its value, which has given its hook back.
+    pub(crate) fn claim_ended(&mut self, hook: Option<Hook>) {
+        self.home = Home::Left(hook.and_then(flight_of));
     }
 
     /// Invalidates the key's other flights: this one was asked for to replace what they compute. Call it before storing.
     pub(crate) fn supersede(&self) {
-        if let Some(seat) = &self.seat {
-            self.flights.invalidate_others(self.digest, seat.flight());
+        if let (Some(seat), Some((flights, digest))) = (&self.seat, self.home.flights()) {
+            flights.invalidate_others(digest, seat.flight());
         }
     }
 
@@ -132,7 +198,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     #[inline]
     fn land(&mut self, counts: bool, landing: impl FnOnce() -> Landing) {
         let Some(seat) = &self.seat else { return };
-        let listed = self.flights.remove(self.digest, seat.flight(), counts);
+        let listed = self.home.remove(seat.flight(), counts);
         if seat.is_known(listed.as_ref()) {
             // If this panics, the lead is dropped with its seat.
             let landing = landing();
@@ -147,7 +213,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     fn hand_over(&mut self) {
         if let Some(seat) = self.seat.take() {
             // It may have stored before it was dropped, so it counts.
-            drop(self.flights.remove(self.digest, seat.flight(), true));
+            drop(self.home.remove(seat.flight(), true));
             seat.land(Landing::Again);
         }
     }

@@ -23,7 +23,9 @@
 //! the others compute. Dropped, it hands over. A body that owns all it needs belongs to its flight: the others go on with it in
 //! both cases. No wait is longer than its caller's limit.
 //!
-//! - [`table`] finds the flight of a key, and lets a deletion invalidate it.
+//! Entries in process need no table of flights: theirs knows the computations by [claims](claimed).
+//!
+//! - [`table`] finds the flight of a key on a backend, and lets a deletion invalidate it; [`claimed`] begins those in process.
 //! - [`slots`] is a shard of that table.
 //! - [`lead`] is the right to compute, [`seat`] a leader's hold on its flight, which the thread's next leader uses again.
 //! - [`state`] is one flight and its waiting callers.
@@ -32,6 +34,7 @@
 //! - [`body`] is a body that belongs to its flight.
 
 mod body;
+mod claimed;
 mod lead;
 mod nesting;
 mod pulse;
@@ -47,6 +50,7 @@ mod tests;
 use cachekit_backends::KeyBytes;
 
 pub(crate) use body::{Leading, Output};
+pub(crate) use claimed::Candidate;
 pub(crate) use lead::{Berth, scope};
 pub(crate) use pulse::STALL;
 pub(crate) use state::{Shared, Wait, Waited};

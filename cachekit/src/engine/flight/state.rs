@@ -48,6 +48,9 @@ pub(super) struct Flight {
     /// The process that began it.
     process: u32,
     invalidated: AtomicBool,
+    /// The moment of the store's sequence at which it began, of an entry in process. Written before it is shared, so a model
+    /// checker needs no access to it.
+    birth: std::sync::atomic::AtomicU64,
     parent: Option<Node>,
     /// The last search of the wait graph that visited it. Read and written only under that graph's lock, so a model checker
     /// needs no access to it.
@@ -89,11 +92,21 @@ impl Flight {
         Self {
             process: process_number(),
             invalidated: AtomicBool::new(false),
+            birth: std::sync::atomic::AtomicU64::new(0),
             parent,
             visited: std::sync::atomic::AtomicU64::new(0),
             task: parking_lot::Mutex::new(None),
             state: Mutex::new(State::Running { wakers: None, next: 0 }),
         }
+    }
+
+    /// The moment at which it began.
+    pub(super) fn birth(&self) -> u64 {
+        self.birth.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(super) fn set_birth(&self, birth: u64) {
+        self.birth.store(birth, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// The flight whose body started this one.
@@ -236,8 +249,16 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    pub(super) fn new(flight: Node, edge: Option<Edge>) -> Self {
+    fn new(flight: Node, edge: Option<Edge>) -> Self {
         Self { flight, ticket: None, edge }
+    }
+
+    /// A wait of a caller inside `parent`, or at top level; none if it would never end.
+    pub(super) fn inside(parent: Option<Node>, flight: Node) -> Option<Self> {
+        match parent {
+            None => Some(Self::new(flight, None)),
+            Some(parent) => Edge::record(parent, &flight).map(|edge| Self::new(flight, Some(edge))),
+        }
     }
 
     /// Whether the leader has lost its place, so that waiting for it makes no sense.

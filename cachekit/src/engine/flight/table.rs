@@ -1,10 +1,9 @@
 //! The flights under way, by key.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use super::lead::Lead;
-use super::nesting::{self, Edge};
+use super::nesting;
 use super::seat::Seat;
 use super::slots::{Current, Slot, Slots};
 use super::state::{Node, Wait};
@@ -50,7 +49,8 @@ impl<K, E: Clone> Role<'_, K, E> {
     }
 }
 
-/// The computations under way, by key: at most one that other callers join, and any number that they don't.
+/// The computations under way of entries on a backend, by key: at most one that other callers join, and any number that they
+/// don't. Those in process are [claims](super::claimed).
 ///
 /// `E` is the snapshot under which a computation began; it decides which callers may join.
 ///
@@ -196,27 +196,9 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
             .is_some_and(|current| current.key == *key && current.flight.is_of_this_process())
     }
 
-    /// Starts the flight of a key if there is none, and none has landed `since` the look into the store that missed: the
-    /// common case of [`join`](Self::join).
-    pub(crate) fn lead_at_once(&self, key: &K, snapshot: E, since: u64) -> Option<Lead<'_, K, E>> {
-        let digest = key.digest();
-        let place = Place::of(digest);
-        let mut slots = self.shard(place).lock();
-        if since != self.counter(place).load(Ordering::Acquire) || !slots.is_vacant(digest) {
-            return None;
-        }
-        let (seat, flight) = Seat::take(nesting::current());
-        slots.begin(digest, Current { key: key.clone(), snapshot: snapshot.clone(), flight });
-        drop(slots);
-        Some(Lead::new(self, digest, snapshot, seat))
-    }
-
     fn wait_for(&self, target: Node, key: &K, snapshot: E, parent: Option<Node>) -> Role<'_, K, E> {
-        let Some(parent) = parent else {
-            return Role::Wait(Wait::new(target, None));
-        };
-        match Edge::record(parent, &target) {
-            Some(edge) => Role::Wait(Wait::new(target, Some(edge))),
+        match Wait::inside(parent, target) {
+            Some(wait) => Role::Wait(wait),
             None => Role::Alone(self.register(key, snapshot)),
         }
     }
@@ -261,22 +243,5 @@ impl<K: Clone + Eq + Digested, E: Clone> Flights<K, E> {
             let size = slots.size();
             (under_way + size.0, room + size.1)
         })
-    }
-}
-
-/// The flights that a lead is of: of a cache that outlives it, or held by it.
-pub(super) enum Home<'a, K, E> {
-    Borrowed(&'a Flights<K, E>),
-    Held(Arc<Flights<K, E>>),
-}
-
-impl<K, E> Deref for Home<'_, K, E> {
-    type Target = Flights<K, E>;
-
-    fn deref(&self) -> &Flights<K, E> {
-        match self {
-            Self::Borrowed(flights) => flights,
-            Self::Held(flights) => flights,
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 #[path = "../../../../cachekit/src/engine/flight/body.rs"]
 mod body;
+#[path = "../../../../cachekit/src/engine/flight/claimed.rs"]
+mod claimed;
 #[path = "../../../../cachekit/src/engine/flight/lead.rs"]
 mod lead;
 #[path = "../../../../cachekit/src/engine/flight/nesting.rs"]
@@ -22,6 +24,7 @@ mod table;
 use cachekit_backends::KeyBytes;
 
 pub(crate) use body::{Leading, Output};
+pub(crate) use claimed::Candidate;
 pub(crate) use lead::{Berth, scope};
 pub(crate) use state::{Shared, Wait, Waited};
 

@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::convert::Infallible;
 
-use cachekit_backends::simple::{Entry, MOST_KEY_WORDS, Shape, Tagged, ValueWords};
+use cachekit_backends::simple::{
+    ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, Right, Shape, Tagged, ValueWords,
+};
 use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Timeout, Ttl};
 
 pub(crate) use checks::Checks;
@@ -26,7 +28,7 @@ pub(crate) use snapshot::{RemoteState, Snapshot};
 
 use flight::Key;
 use remote::Remote;
-use shuttle::sync::Mutex;
+use shuttle::sync::{Mutex, MutexGuard};
 use stats::Event;
 
 pub(crate) type Lead<'a> = flight::Lead<'a, Snapshot>;
@@ -69,7 +71,7 @@ impl Engine {
             clock: Clock::system(),
             default_timeout: Timeout::Never,
             local: LocalStore { secret: KeySecret::new() },
-            cell: Arc::new(Mutex::new(None)),
+            cell: Arc::default(),
             remote,
             flights: Arc::new(flight::Flights::new()),
             throttle: throttle::Throttle::default(),
@@ -82,6 +84,11 @@ impl Engine {
     pub(crate) fn flight_key(&self, entry: &str) -> Key {
         let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));
         Key { digest, bytes: KeyBytes::new(entry.as_bytes()), function: OBJECT }
+    }
+
+    /// How many computations are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        flight::under_way(&self.flights) + self.cell.lock().claims.len()
     }
 
     pub(crate) fn plain_table(&self, _: u32, _: Shape, _: bool) -> Option<Infallible> {
@@ -116,7 +123,59 @@ impl Engine {
 }
 
 /// A table of one entry.
-type Cell = Mutex<Option<Arc<Entry>>>;
+#[derive(Default)]
+pub(crate) struct Cell(Mutex<Contents>);
+
+#[derive(Default)]
+struct Contents {
+    entry: Option<Arc<Entry>>,
+    claims: Vec<Claim>,
+    last: u64,
+}
+
+struct Claim {
+    number: u64,
+    hook: Hook,
+    open: bool,
+    void: bool,
+}
+
+impl Contents {
+    fn add(&mut self, hook: Hook, open: bool) -> ClaimId {
+        self.last += 1;
+        self.claims.push(Claim { number: self.last, hook, open, void: false });
+        ClaimId { number: self.last, hash: 0 }
+    }
+
+    fn holds(&self, claim: ClaimId) -> bool {
+        self.claims.iter().any(|one| one.number == claim.number && !one.void)
+    }
+
+    fn end(&mut self, claim: ClaimId) -> Option<Hook> {
+        let at = self.claims.iter().position(|one| one.number == claim.number)?;
+        Some(self.claims.remove(at).hook)
+    }
+
+    fn void(&mut self) {
+        self.claims.iter_mut().for_each(|one| one.void = true);
+    }
+}
+
+impl Cell {
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Claims for Cell {
+    fn holds(&self, claim: ClaimId) -> bool {
+        self.lock().holds(claim)
+    }
+
+    fn end(&self, claim: ClaimId) -> Option<Hook> {
+        self.lock().end(claim)
+    }
+}
 
 pub(crate) enum LocalTable {
     Plain(Infallible, [u64; MOST_KEY_WORDS]),
@@ -129,7 +188,7 @@ pub(crate) enum Content {
 }
 
 impl LocalTable {
-    fn cell(&self) -> &Cell {
+    fn cell(&self) -> &Arc<Cell> {
         match self {
             Self::Values(cell) => cell,
             Self::Plain(never, _) => match *never {},
@@ -141,25 +200,72 @@ impl LocalTable {
     }
 
     pub(crate) fn get(&self, _: &Key) -> Option<Content> {
-        self.cell().lock().unwrap().clone().map(Content::Entry)
+        self.cell().lock().entry.clone().map(Content::Entry)
     }
 
-    pub(crate) fn put(&self, _: &Key, _: u64, content: Content, _: u64, admit: impl Fn() -> bool) -> bool {
-        let Content::Entry(entry) = content else { unreachable!("no table is plain") };
-        let mut cell = self.cell().lock().unwrap();
-        let admitted = admit();
-        if admitted {
-            *cell = Some(entry);
+    pub(crate) fn claim(
+        &self,
+        _: &Key,
+        _: u64,
+        seen: Option<&Content>,
+        may_join: impl Fn(&Hook) -> bool,
+        hook: impl FnOnce() -> Hook,
+    ) -> Look<()> {
+        let mut cell = self.cell().lock();
+        let is_seen = |entry| matches!(seen, Some(Content::Entry(seen)) if Arc::ptr_eq(entry, seen));
+        if cell.entry.as_ref().is_some_and(|entry| !is_seen(entry)) {
+            return Look::Found(());
         }
-        admitted
+        if let Some(claim) = cell.claims.iter_mut().find(|claim| claim.open && !claim.void) {
+            if may_join(&claim.hook) {
+                return Look::Busy(Arc::clone(&claim.hook));
+            }
+            claim.open = false;
+        }
+        let hook = hook();
+        Look::Claimed(cell.add(hook, true))
+    }
+
+    pub(crate) fn claim_apart(&self, _: &Key, _: u64, hook: Hook) -> ClaimId {
+        self.cell().lock().add(hook, false)
+    }
+
+    pub(crate) fn claims(&self) -> Arc<dyn Claims> {
+        Arc::clone(self.cell()) as _
+    }
+
+    pub(crate) fn fill(
+        &self,
+        _: &Key,
+        _: u64,
+        right: Right,
+        (content, _): (Content, u64),
+        admit: impl Fn() -> bool,
+    ) -> Ended {
+        let Content::Entry(entry) = content else { unreachable!("no table is plain") };
+        let (Right::Claim(claim) | Right::Newest(claim)) = right else {
+            unreachable!("a round stores by its claim")
+        };
+        let mut cell = self.cell().lock();
+        let stored = cell.holds(claim) && admit();
+        let hook = cell.end(claim);
+        if stored {
+            cell.entry = Some(entry);
+            if matches!(right, Right::Newest(_)) {
+                cell.void();
+            }
+        }
+        Ended { stored, hook }
     }
 
     pub(crate) fn expiry(&self, _: &Key, _: u64) -> Option<u64> {
-        self.cell().lock().unwrap().as_ref().map(|_| u64::MAX)
+        self.cell().lock().entry.as_ref().map(|_| u64::MAX)
     }
 
     pub(crate) fn remove(&self, _: &Key, _: u64) -> bool {
-        self.cell().lock().unwrap().take().is_some()
+        let mut cell = self.cell().lock();
+        cell.void();
+        cell.entry.take().is_some()
     }
 }
 

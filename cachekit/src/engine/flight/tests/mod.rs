@@ -1,6 +1,7 @@
 //! The promises of single flight, one test each. Threads meet at barriers and channels, tasks are polled by hand.
 
 mod body;
+mod claimed;
 mod nesting;
 mod pulse;
 mod reuse;

@@ -40,13 +40,7 @@ fn a_threads_misses_share_a_flight_and_do_not_count_references() {
     let flights = flights();
     let first = miss(&flights, 1);
     assert_eq!(miss(&flights, 2), first);
-    let at_once = flights.lead_at_once(&3, 0, flights.completions(&3)).unwrap();
-    assert_eq!(known_of(&at_once), first);
-    assert_eq!(Arc::strong_count(at_once.flight()), 3, "of the table, the leader and the body");
-    drop(at_once.enter());
-    assert_eq!(Arc::strong_count(at_once.flight()), 3);
     // Another cache's are as good.
-    at_once.release();
     assert_eq!(miss(&Numbered::new(), 1), first);
 }
 
@@ -231,7 +225,6 @@ fn keys_of_one_digest_share_no_value() {
     let join = |key| flights.join(&Same(key), 0, |_, _| true, None, false);
     let Role::Lead(one) = join(1) else { panic!("the flight has no leader") };
     let Role::Alone(two) = join(2) else { panic!("the flight of another key was joined") };
-    assert!(flights.lead_at_once(&Same(2), 0, flights.completions(&7)).is_none());
     let Role::Wait(waiter) = join(1) else { panic!("the flight of its own key was not joined") };
     one.finish(|| Some(shared(1)));
     assert_eq!(value(waiter.wait()), 1);
