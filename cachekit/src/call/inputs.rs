@@ -73,6 +73,21 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The common miss in process: there is no entry, and no other call computes it. Short, because it is
+    /// the overhead of a function that is cheap to compute.
+    pub(crate) fn at_once(&self, place: &Place) -> Option<Lead<'a>> {
+        if !matches!(place, Place::Local { .. }) || !self.single_flight || self.refresh {
+            return None;
+        }
+        match self.claim(place, None) {
+            Role::Lead(flight) => {
+                self.count(Event::Miss);
+                Some(flight)
+            }
+            Role::Wait(_) | Role::Alone(_) | Role::Recheck => None,
+        }
+    }
+
     /// Joins or starts the computation of an entry in process.
     pub(super) fn claim(&self, place: &Place, seen: Option<&Content>) -> Role<'a, Snapshot> {
         let Place::Local { key, instance, tags, table } = place else {

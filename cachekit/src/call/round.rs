@@ -131,22 +131,6 @@ impl<'a> Round<'a> {
         self.call.single_flight = false;
     }
 
-    /// The common miss in process: there is no entry, and no other call computes it. Short, because it is
-    /// the overhead of a function that is cheap to compute.
-    pub(crate) fn at_once(&self) -> Option<Lead<'a>> {
-        let (Place::Local { .. }, true, false) = (&self.place, self.call.single_flight, self.call.refresh)
-        else {
-            return None;
-        };
-        match self.call.claim(&self.place, None) {
-            Role::Lead(flight) => {
-                self.call.count(Event::Miss);
-                Some(flight)
-            }
-            Role::Wait(_) | Role::Alone(_) | Role::Recheck => None,
-        }
-    }
-
     /// The duty that comes with [`Step::Compute`].
     pub(crate) fn compute(self, flight: Lead<'a>) -> Duty<'a> {
         Duty::new(self.call, self.place, flight)

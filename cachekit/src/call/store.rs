@@ -95,7 +95,7 @@ enum Write {
 }
 
 impl<'a> Duty<'a> {
-    pub(super) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
+    pub(crate) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
         Self { call, place: Some(place), flight: Some(flight), refreshes: None }
     }
 
@@ -171,7 +171,7 @@ impl<'a> Duty<'a> {
 
     /// Stores the value if it is to be stored, and hands it to the calls that wait. Blocks the thread.
     pub(crate) fn settle_blocking<R, V: Into<Verdict>>(
-        mut self,
+        &mut self,
         policy: &Policy<R>,
         output: &R,
         judge: impl FnOnce(&R) -> V,
@@ -228,11 +228,12 @@ impl<'a> Duty<'a> {
         }
         let flight = self.flight.as_mut()?;
         self.call.life = jittered(self.call.life, self.call.jitter);
+        if let Some(Place::Local { key, instance, tags, table }) = &self.place {
+            store_locally(&self.call, policy, weight, key, (*instance, tags, table), flight, output);
+            return None;
+        }
         match self.place.take()? {
-            Place::Local { key, instance, tags, table } => {
-                store_locally(&self.call, policy, weight, &key, (instance, &tags, &table), flight, output);
-                None
-            }
+            Place::Local { .. } => None,
             Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
         }
     }

@@ -317,14 +317,14 @@ fn begin<R>(
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
         function.say_stays();
     }
+    if !stale && let Some(flight) = call.at_once(&place) {
+        return State::Lead(Box::new(Duty::new(call, place, flight)));
+    }
     let mut round = Round::new(call, place, limit);
     if op == Op::Traced {
         round.trace();
     }
-    match if stale { None } else { round.at_once() } {
-        Some(flight) => State::Lead(Box::new(round.compute(flight))),
-        None => State::Round(Box::new(round)),
-    }
+    State::Round(Box::new(round))
 }
 
 /// The body of a function, for one call.
@@ -511,7 +511,7 @@ fn wait<R>(
 
 #[inline(never)]
 fn settle<R, V: Into<Verdict>>(
-    duty: Box<Duty<'static>>,
+    mut duty: Box<Duty<'static>>,
     policy: &Policy<R>,
     output: &R,
     judge: impl FnOnce(&R) -> V,

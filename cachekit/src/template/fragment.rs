@@ -63,7 +63,7 @@ impl Cache {
 impl FragmentClaim {
     /// Stores the fragment, unless it was deleted meanwhile, and hands it to the callers that wait.
     pub(crate) fn store<T: Storable>(mut self, value: &T) {
-        if let Some(duty) = self.0.take() {
+        if let Some(mut duty) = self.0.take() {
             duty.step_out();
             duty.settle_blocking(policy(), value, |_| true);
         }

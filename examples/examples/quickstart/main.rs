@@ -7,6 +7,9 @@
 //! It asks the same 10,000 questions without a cache, with the cache in this process, and with the cache in files by two
 //! processes, one after the other. Then a user gets a role, and exactly this user's answers are forgotten.
 //!
+//! A question walks through some 800 groups, which takes longer than it takes to store an answer in a file: on a disk a cache pays
+//! from about 100 µs on. In process it pays from one.
+//!
 //! Choose the backend by configuration, as your program would, and run it twice:
 //!
 //! ```text

@@ -78,12 +78,14 @@ fn make(path: &Path) -> Result<()> {
         let mut group = transaction.prepare("INSERT INTO groups VALUES (?1, ?2)")?;
         let mut grant = transaction.prepare("INSERT OR IGNORE INTO grants VALUES (?1, ?2)")?;
         for id in 1..=GROUPS {
-            // A tree: each group but the first is in an earlier one, not too far up.
-            let parent = (id > 1).then(|| id - 1 - random.below((id / 8).max(1)));
+            // A deep tree: each group but the first is in an earlier one, not far up. A question visits some 800 groups.
+            let parent = (id > 1).then(|| id - 1 - random.below((id / 128).max(1)));
             group.execute((id, parent))?;
-            // Groups near the root reach many users and give the common roles; the deeper, the rarer.
-            let rarest = id.ilog2().clamp(1, ROLE_COUNT);
-            grant.execute((id, ROLES[random.below(rarest) as usize]))?;
+            // One in forty gives a role. Those near the root reach many users and give the common ones; the deeper, the rarer.
+            if random.below(40) == 0 {
+                let rarest = id.ilog2().clamp(1, ROLE_COUNT);
+                grant.execute((id, ROLES[random.below(rarest) as usize]))?;
+            }
         }
         let mut user = transaction.prepare("INSERT INTO users VALUES (?1, ?2)")?;
         let mut member = transaction.prepare("INSERT OR IGNORE INTO members VALUES (?1, ?2)")?;

@@ -121,7 +121,7 @@ impl Memo {
     fn run(&self, refresh: bool) -> u64 {
         match ready(self.round(refresh).run(BlockingIo, &POLICY, |_, _| true)) {
             Outcome::Value(value) => value,
-            Outcome::Compute(duty) => {
+            Outcome::Compute(mut duty) => {
                 let value = duty.run(|| {
                     let value = self.compute();
                     yield_now();

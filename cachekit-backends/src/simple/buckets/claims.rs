@@ -101,8 +101,10 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
     }
 
     /// Whether a claim is there and not void.
-    pub(super) fn holds(&mut self, id: ClaimId, current: impl Fn(&Claim<E, K>) -> bool) -> bool {
-        self.all_of(id.hash).any(|claim| claim.number == id.number && !claim.void && current(claim))
+    pub(super) fn holds(&self, id: ClaimId, current: impl Fn(&Claim<E, K>) -> bool) -> bool {
+        let few = self.few.iter().find(|claim| claim.number == id.number);
+        let claim = few.or_else(|| self.many.find(id.hash, |claim| claim.number == id.number));
+        claim.is_some_and(|claim| !claim.void && current(claim))
     }
 
     /// Ends a claim; returns the hook of the calls that wait.

@@ -105,10 +105,10 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
 
     /// Whether nothing was deleted since that a computation stands for.
     pub(in crate::simple) fn holds(&self, id: ClaimId) -> bool {
-        self.holds_in(&mut self.writer.0.lock(), id)
+        self.holds_in(&self.writer.0.lock(), id)
     }
 
-    fn holds_in(&self, writer: &mut Writer<C::Exact, K>, id: ClaimId) -> bool {
+    fn holds_in(&self, writer: &Writer<C::Exact, K>, id: ClaimId) -> bool {
         writer.claims.holds(id, |claim| self.is_current(claim))
     }
 
@@ -130,7 +130,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         let fits = self.budget.admits(weight);
         for tries in 0..TRIES {
             let mut writer = self.lock_with_room(left);
-            let may = admit() && right.claim().is_none_or(|id| self.holds_in(&mut writer, id));
+            let may = admit() && right.claim().is_none_or(|id| self.holds_in(&writer, id));
             let stored = may && fits && self.put(&mut writer, draft, weight, left);
             if stored || !may || !fits || tries + 1 == TRIES {
                 if may && !stored {

@@ -32,7 +32,7 @@ fn put(tables: &Tables, n: u64, expiry: u64, birth: u64, function: u32, instance
         let key = PlainKey { words: [n, 0, 0, 0, 0, 0, 0, 0], instance };
         return tables
             .plain(function, SHAPE, true)
-            .is_some_and(|table| table.put(&key, &[n, 0], expiry, admit));
+            .is_some_and(|table| table.fill(&key, Right::Always, &[n, 0], expiry, admit).stored);
     }
     let call = call(tables, n, instance);
     let entry = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, n);
