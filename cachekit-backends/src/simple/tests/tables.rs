@@ -124,7 +124,7 @@ impl Subject for OfValues {
     fn claim(&self, key: u64) -> Option<ClaimId> {
         match self.0.claim(&Self::call(key), None, |_| true, hook) {
             Look::Claimed(id) => Some(id),
-            Look::Found(_) | Look::Busy(_) => None,
+            Look::Found(()) | Look::Busy(_) => None,
         }
     }
     fn fill(&self, key: u64, right: Right, value: u64, expiry: u64) -> bool {
