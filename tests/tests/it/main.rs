@@ -32,5 +32,6 @@ mod stats;
 mod steering;
 mod tags;
 mod time;
+mod trait_methods;
 mod untrusted;
 mod values;
