@@ -54,7 +54,7 @@ fn every_operation_goes_through_a_sibling() {
             "T::__memoized_m_prime(&x,1,ifa{2}else{3})",
         ),
         (Operation::Prime, "f::<fn(u8) -> u8>, |a| a => 1", "<f>::__cachekit_prime::<fn(u8)->u8>(|a|a,1)"),
-        (Operation::Refresh, "x.m, 1,", "x.__memoized_m_refresh(1)"),
+        (Operation::Refresh, "x.m, 1,", "x.__memoized_m_refresh(1,)"),
     ] {
         assert_eq!(of(operation, source), expected, "{source}");
     }
