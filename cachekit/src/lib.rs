@@ -27,6 +27,7 @@
 //! | `memcached` | memcached servers, with SASL and large values |
 //! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and other tower services |
 //! | `minijinja` | cached template fragments |
+//! | `metrics` | [`metrics`](mod@metrics): counters and histograms for Prometheus and others, by the facade of that name |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
 //! | `bytes`, `camino`, `chrono`, `indexmap`, `rust_decimal`, `smallvec`, `time`, `url`, `uuid` | exact keys of the types of these crates |
 //! | `conformance` | the suite that every backend passes, for backends of your own |
@@ -46,6 +47,9 @@ pub mod __private;
 
 #[cfg(feature = "tower")]
 pub mod web;
+
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 #[cfg(feature = "minijinja")]
 pub mod template;

@@ -1,4 +1,4 @@
-//! For tests: a clock that stands still until it is moved, and a default cache of one's own.
+//! For tests: a clock that stands still until it is moved, a default cache of one's own, a count of computations, and faults.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,8 +27,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub use cachekit_backends::ManualClock;
+pub use cachekit_backends::layers::Chaos;
+pub use cachekit_backends::simple::SimpleBackend;
 
-use crate::{Cache, Config};
+pub use crate::__cachekit_assert_computed as assert_computed;
+
+use crate::{Backend, Cache, Config};
 
 thread_local!(static CURRENT: Cell<Option<&'static Cache>> = const { Cell::new(None) });
 
@@ -61,6 +65,31 @@ impl Scoped {
             Ok(cache) => Self { cache: Box::leak(Box::new(cache)), clock },
             Err(error) => panic!("no cache to test with: {error}"),
         }
+    }
+
+    /// A cache over a backend, with the prefix, timeouts and limits of a configuration. A backend that has expiry of its own gets the
+    /// same clock.
+    ///
+    /// ```
+    /// use cachekit::testing::{Chaos, ManualClock, Scoped, SimpleBackend};
+    /// use cachekit::{Config, memoize};
+    ///
+    /// #[memoize(timeout = 60)]
+    /// fn double(n: u32) -> u32 {
+    ///     2 * n
+    /// }
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = SimpleBackend::new(0, clock.clock());
+    /// let faults = Chaos::new(store, 42).errors(0.2).lost_answers(0.2).truncation(0.2);
+    /// let test = Scoped::with_backend(faults, &Config::default(), clock);
+    /// let _entered = test.enter();
+    /// assert!((0..100).all(|n| double(n) == 2 * n && double(n) == 2 * n));
+    /// assert!(test.cache().stats().errors > 0);
+    /// ```
+    pub fn with_backend(backend: impl Backend, config: &Config, clock: ManualClock) -> Self {
+        let cache = Cache::with_backend_and_clock(backend, config, &clock.clock());
+        Self { cache: Box::leak(Box::new(cache)), clock }
     }
 
     /// The cache.
@@ -124,4 +153,51 @@ pub fn scoped<R>(config: Config, test: impl FnOnce(&Scoped) -> R) -> R {
     let scoped = Scoped::new(config);
     let _entered = scoped.enter();
     test(&scoped)
+}
+
+/// Runs a block and asserts how many computations it has started in the thread's default cache; returns the value of the block.
+///
+/// A computation is a body that a memoized function, `get_or_insert_with`, a fragment or `refresh!` runs to fill the cache,
+/// also one that ends with an `Err`. Calls that leave the cache alone (`uncached!`, `unless`) don't count, nor do those with
+/// `cache = ..` of another cache. Works in an async function, around `.await`.
+///
+/// ```
+/// use cachekit::testing::{assert_computed, scoped};
+/// use cachekit::{Config, memoize};
+///
+/// #[memoize(timeout = 60)]
+/// fn double(n: u32) -> u32 {
+///     2 * n
+/// }
+///
+/// scoped(Config::simple(), |_| {
+///     let four = assert_computed!(1, {
+///         double(2);
+///         double(2)
+///     });
+///     assert_eq!(four, 4);
+///     assert_computed!(0, { double(2) });
+/// });
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cachekit_assert_computed {
+    ($number:expr, $block:block $(,)?) => {{
+        let __cachekit_before = $crate::testing::computed();
+        let __cachekit_value = $block;
+        let __cachekit_ran = $crate::testing::computed() - __cachekit_before;
+        let __cachekit_number: u64 = $number;
+        ::core::assert!(
+            __cachekit_ran == __cachekit_number,
+            "expected {__cachekit_number} computations, and there were {__cachekit_ran}"
+        );
+        __cachekit_value
+    }};
+}
+
+/// The number of computations that the thread's default cache has started.
+#[doc(hidden)]
+#[must_use]
+pub fn computed() -> u64 {
+    crate::__private::default_cache().engine().computed()
 }

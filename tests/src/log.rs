@@ -1,4 +1,4 @@
-//! The log of one thread.
+//! The log and the spans of one thread.
 //!
 //! One subscriber serves the whole test process. With a subscriber for each thread, `tracing` may decide for the process, on a
 //! thread that has none, that an event is of no interest.
@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -13,7 +14,11 @@ use tracing::{Event, Metadata, Subscriber};
 
 thread_local! {
     static MESSAGES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static SPANS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
+
+/// How many spans of waits there were in this process.
+static WAITS: AtomicU64 = AtomicU64::new(0);
 
 /// Returns the messages that cachekit logged on this thread during `work`.
 ///
@@ -21,18 +26,59 @@ thread_local! {
 ///
 /// If the process has a subscriber of its own.
 pub fn logged(work: impl FnOnce()) -> Vec<String> {
-    static GLOBAL: Once = Once::new();
-    GLOBAL.call_once(|| {
-        tracing::subscriber::set_global_default(Log).expect("the tests have no other subscriber");
-    });
+    subscribe();
     MESSAGES.set(Some(Vec::new()));
     work();
     MESSAGES.take().unwrap_or_default()
 }
 
+/// Returns the spans that cachekit opened on this thread during `work`, as `name function id`, and `follows id` for what one follows
+/// from.
+///
+/// # Panics
+///
+/// If the process has a subscriber of its own.
+pub fn spans(work: impl FnOnce()) -> Vec<String> {
+    subscribe();
+    SPANS.set(Some(Vec::new()));
+    work();
+    SPANS.take().unwrap_or_default()
+}
+
+/// Returns how many calls of this process have begun to wait for another one's computation, since there is a log.
+pub fn waits() -> u64 {
+    WAITS.load(Ordering::SeqCst)
+}
+
+fn subscribe() {
+    static GLOBAL: Once = Once::new();
+    GLOBAL.call_once(|| {
+        tracing::subscriber::set_global_default(Log).expect("the tests have no other subscriber");
+    });
+}
+
+fn note_span(text: impl FnOnce() -> String) {
+    SPANS.with_borrow_mut(|spans| {
+        if let Some(spans) = spans {
+            spans.push(text());
+        }
+    });
+}
+
 struct Log;
 
 struct Message(String);
+
+/// The function of a span.
+struct Function(String);
+
+impl Visit for Function {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "function" {
+            self.0 = format!("{value:?}").trim_matches('"').to_owned();
+        }
+    }
+}
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -46,11 +92,21 @@ impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "cachekit"
     }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let (id, name) = (NEXT.fetch_add(1, Ordering::Relaxed), attributes.metadata().name());
+        let mut function = Function(String::new());
+        attributes.record(&mut function);
+        note_span(|| format!("{name} {} {id}", function.0));
+        if name == "wait" {
+            WAITS.fetch_add(1, Ordering::SeqCst);
+        }
+        Id::from_u64(id)
     }
     fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn record_follows_from(&self, _: &Id, follows: &Id) {
+        note_span(|| format!("follows {}", follows.into_u64()));
+    }
     fn event(&self, event: &Event<'_>) {
         MESSAGES.with_borrow_mut(|messages| {
             if let Some(messages) = messages {

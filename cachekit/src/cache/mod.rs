@@ -88,6 +88,12 @@ impl Cache {
         Engine::over(Arc::new(backend), type_name::<B>().into(), config, &Clock::system()).into()
     }
 
+    /// A cache over a backend of your own, whose entries live by a clock that a test moves.
+    #[cfg(feature = "testing")]
+    pub fn with_backend_and_clock<B: Backend>(backend: B, config: &Config, clock: &Clock) -> Self {
+        Engine::over(Arc::new(backend), type_name::<B>().into(), config, clock).into()
+    }
+
     /// A cache whose entries live by a clock that a test moves.
     ///
     /// # Errors

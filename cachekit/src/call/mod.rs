@@ -32,6 +32,7 @@ pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod round;
 pub(crate) mod sharing;
+mod span;
 pub(crate) mod store;
 pub(crate) mod tags;
 mod times;

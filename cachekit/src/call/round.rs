@@ -4,15 +4,17 @@
 use std::any::Any;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
+
 use super::freshness::Freshness;
 use super::inputs::Call;
 use super::look::Look;
 use super::place::Place;
 use super::policy::Policy;
-use super::sharing;
 use super::store::Duty;
 use super::times::Times;
 use super::trace::{self, How, Trace};
+use super::{sharing, span};
 use crate::engine::flight::{Role, Wait, Waited};
 #[cfg(feature = "tower")]
 use crate::engine::remote::Budget;
@@ -223,7 +225,8 @@ impl<'a> Round<'a> {
     async fn wait<D: Io>(&mut self, io: D, wait: Wait) -> Option<Waited> {
         let limit = self.patience_left();
         let mut dropped = Dropped(Some(&self.call));
-        let waited = io.wait(wait, limit).await;
+        let span = span::wait(&self.call, self.place.key());
+        let waited = io.wait(wait, limit).instrument(span).await;
         dropped.0 = None;
         if waited.is_none() {
             self.call.count(Event::GivenUp);

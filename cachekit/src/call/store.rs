@@ -13,7 +13,9 @@ use super::look::survived;
 use super::place::Place;
 use super::policy::{Envelope, Policy};
 use super::sharing;
+use super::span::Computation;
 use crate::engine::flight::{Berth, Key, Shared, scope};
+use crate::engine::meter::Timer;
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Lead, LocalTable, Snapshot};
@@ -76,11 +78,14 @@ pub(crate) struct Duty<'a> {
     flight: Option<Lead<'a>>,
     /// The key's digest, while there is a value that this one is to follow and that is served until then.
     refreshes: Option<u64>,
+    timer: Timer,
+    span: Computation,
 }
 
 impl Drop for Duty<'_> {
     /// A refresh that did not come to its end has failed: the value before it is served on.
     fn drop(&mut self) {
+        self.call.engine.computation_ends(self.call.function);
         if let Some(digest) = self.refreshes.take() {
             let (engine, pause) = (&*self.call.engine, ttl_millis(self.call.windows.retry_after));
             engine.throttle.hold(digest, engine.clock.monotonic(), pause);
@@ -96,7 +101,9 @@ enum Write {
 
 impl<'a> Duty<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
-        Self { call, place: Some(place), flight: Some(flight), refreshes: None }
+        let timer = call.engine.computation_begins(call.function);
+        let span = Computation::new(&call, place.key());
+        Self { call, place: Some(place), flight: Some(flight), refreshes: None, timer, span }
     }
 
     /// The same, of a value that is there and due.
@@ -119,13 +126,14 @@ impl<'a> Duty<'a> {
     /// Runs the body of a function.
     #[inline]
     pub(crate) fn run<B>(&self, body: impl FnOnce() -> B) -> B {
+        let _span = self.span.enter();
         let _inside = self.flight.as_ref().and_then(Lead::enter);
         body()
     }
 
     /// Runs the body of an async function.
     pub(crate) fn run_async<B, F: Future<Output = B>>(&self, body: F) -> impl Future<Output = B> + use<B, F> {
-        scope(self.flight.as_ref(), body)
+        self.span.around(scope(self.flight.as_ref(), body))
     }
 
     /// The place for a body that owns all it needs, if other calls may wait for it.
@@ -206,6 +214,7 @@ impl<'a> Duty<'a> {
         output: &R,
         judge: impl FnOnce(&R) -> V,
     ) -> Option<Write> {
+        self.call.engine.body_returned(self.call.function, &self.timer);
         let Verdict { keep, timeout, of_value, is_err, weight } = Verdict::of(policy, output, judge);
         if self.refreshes.is_some() && (is_err || (policy.fails)(output)) {
             // The value before it stays; the duty's end holds the next refresh back.
@@ -234,9 +243,7 @@ impl<'a> Duty<'a> {
         }
         match self.place.take()? {
             Place::Local { .. } => None,
-            Place::Remote { entry, versions, .. } => {
-                sealed(&self.call, policy, (entry, versions), flight, (output, is_err))
-            }
+            Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
         }
     }
 
@@ -312,7 +319,7 @@ fn stamped(call: &Call<'_>, key: &Key, entry: Arc<Entry>) -> Arc<Entry> {
 fn sealed<R>(
     call: &Call<'_>,
     policy: &Policy<R>,
-    (entry, versions): (String, Vec<String>),
+    entry: String,
     flight: &Lead<'_>,
     (output, is_err): (&R, bool),
 ) -> Option<Write> {
@@ -332,7 +339,7 @@ fn sealed<R>(
         Ok(Some(value)) => {
             if comes_back(call, policy, &envelope, &value, output) {
                 let (life, token) = (call.windows.kept(life), state.token());
-                Some(Write::Put(PutIf { key: entry, value, life, token, replaces: call.refresh, versions }))
+                Some(Write::Put(PutIf { key: entry, value, life, token, replaces: call.refresh }))
             } else {
                 call.refresh.then_some(Write::Remove(entry))
             }

@@ -7,6 +7,7 @@ use cachekit_backends::simple::{SlotTable, Tables};
 use cachekit_backends::{Backend, Clock, Config, NamedOptions, Opened, Result, describe, open};
 
 use super::checks::Checks;
+use super::meter::Meter;
 use super::remote::{Name, Remote};
 use super::stats::Counters;
 use super::throttle::Throttle;
@@ -50,7 +51,7 @@ impl Engine {
     }
 
     fn new(remote: Option<Arc<Remote>>, config: &Config, clock: &Clock) -> Arc<Self> {
-        Arc::new(Self {
+        let engine = Arc::new(Self {
             prefix: delimited(&config.key_prefix),
             allow_flush: config.allow_flush,
             default_timeout: config.default_timeout,
@@ -66,8 +67,14 @@ impl Engine {
             throttle: Throttle::default(),
             functions: SlotTable::new(),
             own: Counters::default(),
+            own_meter: Meter::default(),
             own_checks: Checks::default(),
-        })
+            #[cfg(feature = "testing")]
+            computed: std::sync::atomic::AtomicU64::default(),
+        });
+        #[cfg(feature = "metrics")]
+        super::meter::remember(&engine);
+        engine
     }
 }
 

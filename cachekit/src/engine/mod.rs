@@ -8,6 +8,7 @@ mod checks;
 pub(crate) mod flight;
 mod hold;
 mod local;
+pub(crate) mod meter;
 pub(crate) mod near;
 pub(crate) mod remote;
 mod snapshot;
@@ -15,8 +16,10 @@ pub(crate) mod stats;
 mod throttle;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+#[cfg(feature = "testing")]
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cachekit_backends::simple::{SlotTable, Tables};
@@ -29,6 +32,7 @@ pub(crate) use snapshot::{RemoteState, Snapshot};
 
 use flight::Key;
 use local::LocalTables;
+use meter::Meter;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
 use throttle::Throttle;
@@ -76,8 +80,13 @@ pub(crate) struct Engine {
     pub(crate) functions: SlotTable<Used>,
     /// The counters of the cache object.
     pub(crate) own: Counters,
+    /// The computations of the cache object and of fragments.
+    pub(crate) own_meter: Meter,
     /// Which stores of the cache object are checked.
     pub(crate) own_checks: Checks,
+    /// How many computations have begun, for tests.
+    #[cfg(feature = "testing")]
+    computed: AtomicU64,
 }
 
 /// A function's use of one engine.
@@ -88,9 +97,16 @@ pub(crate) struct Used {
     tables: LocalTables,
     checks: Checks,
     sharing: Checks,
+    meter: Meter,
+    name: OnceLock<&'static str>,
 }
 
 impl Used {
+    /// Notes the name of the function.
+    pub(crate) fn named(&self, name: &'static str) {
+        let _ = self.name.set(name);
+    }
+
     /// Runs `register` unless it has run. Two threads at once may both run it; neither returns before it has.
     pub(crate) fn registered_by(&self, register: impl FnOnce()) {
         if !self.registered.load(Ordering::Acquire) {
@@ -118,6 +134,47 @@ impl Engine {
             OBJECT => self.own.count(event),
             function => self.functions.get(function).counters.count(event),
         }
+    }
+
+    /// The name of a function, for people.
+    pub(crate) fn name_of(&self, function: u32) -> &'static str {
+        match function {
+            OBJECT => "cache-object",
+            #[cfg(feature = "tower")]
+            PAGES => "pages",
+            function => self.functions.get(function).name.get().copied().unwrap_or("unknown"),
+        }
+    }
+
+    /// The key prefix without its end, for people.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn label(&self) -> &str {
+        label(&self.prefix)
+    }
+
+    /// The measurements of computations.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn meter_of(&self, function: u32) -> &Meter {
+        match function {
+            OBJECT => &self.own_meter,
+            function => &self.functions.get(function).meter,
+        }
+    }
+
+    /// How many computations have begun.
+    #[cfg(feature = "testing")]
+    pub(crate) fn computed(&self) -> u64 {
+        self.computed.load(Ordering::SeqCst)
+    }
+
+    /// The counts of each function, and of the cache object, by their names.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measured(&self) -> impl Iterator<Item = (String, &Counters, &Meter)> {
+        let own = (self.name_of(OBJECT).to_owned(), &self.own, &self.own_meter);
+        let functions = self.functions.iter();
+        std::iter::once(own).chain(
+            functions.map(|(number, used)| (self.name_of(number).to_owned(), &used.counters, &used.meter)),
+        )
     }
 
     /// Which stores of a function are checked.
@@ -158,6 +215,12 @@ impl Engine {
         }
         stats
     }
+}
+
+/// The prefix of a cache without its end, for people.
+#[cfg(feature = "metrics")]
+pub(crate) fn label(prefix: &str) -> &str {
+    prefix.trim_end_matches(['|', ':'])
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ mod stale;
 mod stats;
 mod steering;
 mod tags;
+mod testing_kit;
 mod time;
-mod trait_methods;
 mod untrusted;
 mod values;

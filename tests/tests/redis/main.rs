@@ -5,4 +5,3 @@ mod faults;
 mod near;
 mod stored;
 mod suite;
-mod versions;

@@ -61,7 +61,10 @@ pub(super) struct Spending<'a> {
 
 impl Spending<'_> {
     /// Notes a result.
-    pub(super) fn got<O: Operation>(mut self, result: &Result<O::Out>) {
+    #[cfg_attr(not(feature = "metrics"), expect(unused_variables, reason = "only metrics name the backend"))]
+    pub(super) fn got<O: Operation>(mut self, remote: &Remote, result: &Result<O::Out>) {
+        #[cfg(feature = "metrics")]
+        crate::engine::meter::observe(remote, O::NAME, self.began.elapsed(), result);
         if let Ok(out) = result {
             self.free = self.free.saturating_add(deadline::for_bytes(O::bytes_of(out)));
         }

@@ -92,7 +92,7 @@ impl Io for BlockingIo {
             let backend = Arc::clone(&remote.backend);
             waiting::run_blocking(&remote.pool, limit, move || op.run(&*backend))
         };
-        spending.got::<O>(&result);
+        spending.got::<O>(remote, &result);
         remote.settle::<O>(result)
     }
 
@@ -126,7 +126,7 @@ impl Io for AsyncIo {
             let backend = Arc::clone(&remote.backend);
             waiting::run(&remote.pool, limit, move || op.run(&*backend as &dyn Backend)).await
         };
-        spending.got::<O>(&result);
+        spending.got::<O>(remote, &result);
         remote.settle::<O>(result)
     }
 

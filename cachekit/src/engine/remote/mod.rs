@@ -54,6 +54,8 @@ pub(crate) struct Remote {
     logs: [RateLimit; KINDS],
     /// The last failure that counts against the backend, and its time.
     last_error: Mutex<Option<(ErrorKind, String, Instant)>>,
+    #[cfg(feature = "metrics")]
+    label: String,
 }
 
 impl Remote {
@@ -83,6 +85,8 @@ impl Remote {
             pool: Pool::new(config.pool_size),
             logs: Default::default(),
             last_error: Mutex::new(None),
+            #[cfg(feature = "metrics")]
+            label: crate::engine::label(prefix).to_owned(),
         });
         Near::start(&remote, prefix);
         remote
@@ -100,6 +104,12 @@ impl Remote {
 
     pub(crate) fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    /// The key prefix of the cache without its end, for people.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn label(&self) -> &str {
+        &self.label
     }
 
     /// The backend's name in errors.

@@ -1,0 +1,69 @@
+//! Spans of `tracing`: one for each computation, and one for each wait for another call's, which follows from it. They cost a look
+//! at a flag where no subscriber wants them.
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use parking_lot::Mutex;
+use tracing::instrument::{Instrument as _, Instrumented};
+use tracing::span::{Entered, Id};
+use tracing::{Span, debug_span};
+
+use super::inputs::Call;
+use crate::engine::flight::Key;
+
+/// The spans of computations under way, by the digests of their keys. Only what subscribers ask for is in it.
+static UNDER_WAY: Mutex<Option<HashMap<u64, Id>>> = Mutex::new(None);
+
+/// The span of a computation.
+pub(super) struct Computation {
+    span: Span,
+    digest: u64,
+}
+
+impl Computation {
+    pub(super) fn new(call: &Call<'_>, key: &Key) -> Self {
+        let span =
+            debug_span!(target: "cachekit", "computation", function = call.engine.name_of(call.function));
+        let computation = Self { span, digest: key.digest };
+        if let Some(id) = computation.span.id() {
+            UNDER_WAY.lock().get_or_insert_default().insert(computation.digest, id);
+        }
+        computation
+    }
+
+    /// Enters the span, on this thread.
+    pub(super) fn enter(&self) -> Entered<'_> {
+        self.span.enter()
+    }
+
+    /// Enters the span while a future is polled.
+    pub(super) fn around<F: Future>(&self, body: F) -> Instrumented<F> {
+        body.instrument(self.span.clone())
+    }
+}
+
+impl Drop for Computation {
+    fn drop(&mut self) {
+        let Some(id) = self.span.id() else { return };
+        let mut under_way = UNDER_WAY.lock();
+        // Another one of the same key may have begun since.
+        if let Some(known) = under_way.as_mut()
+            && known.get(&self.digest) == Some(&id)
+        {
+            known.remove(&self.digest);
+        }
+    }
+}
+
+/// The span of a wait for the computation of a key.
+pub(super) fn wait(call: &Call<'_>, key: &Key) -> Span {
+    let span = debug_span!(target: "cachekit", "wait", function = call.engine.name_of(call.function));
+    if !span.is_disabled() {
+        let leader = UNDER_WAY.lock().as_ref().and_then(|known| known.get(&key.digest).cloned());
+        if let Some(leader) = leader {
+            span.follows_from(leader);
+        }
+    }
+    span
+}
