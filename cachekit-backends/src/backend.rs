@@ -290,6 +290,23 @@ pub trait Backend: Send + Sync + 'static {
         Err(unsupported("`put_if`", "conditional"))
     }
 
+    /// Stores a value as [`put_if`](Self::put_if) does, and sees to it that the versions that it was computed under are there as
+    /// long as it is.
+    ///
+    /// # Behavior
+    /// For a store whose versions expire: the TTL of each version becomes the value's where it is shorter, and none where the
+    /// value has none. A version that is absent stays absent. The default is for stores whose versions live for ever.
+    fn put_under(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Ttl,
+        token: Token,
+        _versions: &[&str],
+    ) -> Result<bool> {
+        self.put_if(key, value, life, token)
+    }
+
     /// Removes a key if it is in the state that the token saw; false otherwise, as [`put_if`](Self::put_if).
     ///
     /// The default stores an empty value for a millisecond, which is no entry to cachekit.
@@ -312,7 +329,7 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Reads an entry and the versions that it depends on, in one round trip where the store can; makes the versions
-    /// that are missing. Versions live for ever.
+    /// that are missing. They live for ever, or as long as [`put_under`](Self::put_under) says.
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
         let keys: Vec<&str> = std::iter::once(entry).chain(versions.iter().copied()).collect();
         let mut found = self.get_many(&keys)?.into_iter();
@@ -359,6 +376,18 @@ macro_rules! declare {
             #[doc = concat!("See [`Backend::", stringify!($name), "`].")]
             fn $name<'a>(&'a self, $($arg: $t),*) -> BoxFuture<'a, Result<$out>>;
         )*
+
+            /// See [`Backend::put_under`].
+            fn put_under<'a>(
+                &'a self,
+                key: &'a str,
+                value: &'a [u8],
+                life: Ttl,
+                token: Token,
+                _versions: &'a [&'a str],
+            ) -> BoxFuture<'a, Result<bool>> {
+                self.put_if(key, value, life, token)
+            }
 
             /// See [`Backend::delete_if`].
             fn delete_if<'a>(&'a self, key: &'a str, token: Token) -> BoxFuture<'a, Result<bool>> {

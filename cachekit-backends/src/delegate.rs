@@ -35,6 +35,7 @@ pub(crate) use for_each_operation;
 macro_rules! for_each_optional_operation {
     ($callback:ident!) => {
         $callback! {
+            put_under(key: &'a str, value: &'a [u8], life: Ttl, token: Token, versions: &'a [&'a str]) -> bool;
             delete_if(key: &'a str, token: Token) -> bool;
             keys(prefix: &'a str, at: Option<&'a Cursor>) -> KeyPage;
         }
@@ -167,6 +168,7 @@ mod tests {
         let _ = backend.add("k", b"", None);
         let _ = backend.token("k");
         let _ = backend.put_if("k", b"", None, Token(0));
+        let _ = backend.put_under("k", b"", None, Token(0), &[]);
         let _ = backend.fetch("k", &["v"]);
         let _ = backend.delete_if("k", Token(0));
         let _ = backend.keys("k", None);
@@ -193,6 +195,7 @@ mod tests {
             "add",
             "token",
             "put_if",
+            "put_under",
             "fetch",
             "delete_if",
             "keys",

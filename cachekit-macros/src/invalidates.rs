@@ -168,10 +168,15 @@ fn deletion(expression: Expr) -> syn::Result<TokenStream> {
             Ok(target.call("key", &call.args, None))
         }
         Expr::Path(path) => match path.path.segments.last().map(|last| &last.arguments) {
-            Some(arguments @ PathArguments::AngleBracketed(_)) => Err(syn::Error::new_spanned(
-                arguments,
-                "without arguments it is about all instantiations together: leave these out, or give the arguments of one call",
-            )),
+            Some(PathArguments::AngleBracketed(generics)) => {
+                let generics = Some(generics.clone());
+                let mut path = path;
+                if let Some(last) = path.path.segments.last_mut() {
+                    last.arguments = PathArguments::None;
+                }
+                let target = Target::of_path(path, generics);
+                Ok(target.instantiation().unwrap_or_else(|| target.whole()))
+            }
             _ => Ok(Target::of_path(path, None).whole()),
         },
         Expr::Field(field) => match field.member {

@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, FnArg, Pat, Path, Signature, Type, Visibility};
 
 use crate::attr::{Attr, TimeoutOption, Windows};
-use crate::context::{self, Block, Surroundings};
+use crate::context::{self, Block, Home, Surroundings};
 use crate::digest::digest;
 use crate::errors::Errors;
 use crate::input::{Input, mentions_self};
@@ -74,7 +74,11 @@ pub(crate) enum Placement {
     Free { companion: Ident },
     /// In an inherent impl: the siblings stand beside it.
     Method,
-    /// In a trait or in an impl of one: there is no room for siblings.
+    /// In an impl of a trait: the siblings stand in an inherent impl of its type, which is in the method's own body.
+    TraitImpl(Box<Home>),
+    /// A default method of a trait: the siblings are default methods too.
+    Default,
+    /// In a trait or in an impl of one, where there is no room for siblings.
     Inline,
 }
 
@@ -140,10 +144,14 @@ impl Model {
         self.windows.is_used() || (self.policy.is_some() && !matches!(self.key, KeySource::View(..)))
     }
 
-    pub(crate) fn new(flavor: Flavor, attr: Attr, input: Input, errors: &Errors) -> Self {
-        let Input { attrs, vis, sig, body } = input;
+    pub(crate) fn new(flavor: Flavor, attr: Attr, input: Input, home: Option<Home>, errors: &Errors) -> Self {
+        let Input { attrs, vis, mut sig, body } = input;
         let surroundings = context::surroundings(&sig.ident);
-        let placement = placement(&attr, &sig, &body, surroundings, errors);
+        let placement = placement(&attr, &sig, &body, surroundings, home, errors);
+        if let Placement::Default = placement {
+            let sized = syn::parse_quote_spanned!(located(sig.ident.span())=> Self: ::core::marker::Sized);
+            sig.generics.make_where_clause().predicates.push(sized);
+        }
         let mut receiver = None;
         let mut arguments = Vec::new();
         for (index, input) in sig.inputs.iter().enumerate() {
@@ -173,10 +181,12 @@ impl Model {
         };
         let private = Private(private.into_iter().collect());
         let owned = match &placement {
-            // There is no room for the function that has the body.
-            Placement::Inline => false,
+            // There is no room for the function that has the body, or its type is any.
+            Placement::Inline | Placement::Default => false,
             // A parameter of the impl block looks the same as a type.
-            Placement::Method => surroundings.is_some_and(|found| !found.generic) && owned::is_owned(&sig),
+            Placement::Method | Placement::TraitImpl(_) => {
+                surroundings.is_some_and(|found| !found.generic) && owned::is_owned(&sig)
+            }
             Placement::Free { .. } => owned::is_owned(&sig),
         };
         Self {
@@ -289,14 +299,16 @@ fn placement(
     sig: &Signature,
     body: &Group,
     surroundings: Option<Surroundings>,
+    home: Option<Home>,
     errors: &Errors,
 ) -> Placement {
     let like_a_method = sig.receiver().is_some();
-    let inline = Placement::Inline;
     let place = match surroundings.map(|found| found.block) {
-        _ if attr.in_trait.is_some() => inline,
+        _ if attr.in_trait.is_some() => Placement::Inline,
         _ if attr.in_impl.is_some() => Placement::Method,
-        Some(Block::TraitImpl | Block::Trait) => inline,
+        Some(Block::TraitImpl) => home.map_or(Placement::Inline, |home| Placement::TraitImpl(Box::new(home))),
+        Some(Block::Trait) if siblings_fit_a_trait(attr, sig) => Placement::Default,
+        Some(Block::Trait) => Placement::Inline,
         Some(Block::Impl) => Placement::Method,
         Some(Block::Other) if !like_a_method => Placement::Free { companion: sig.ident.clone() },
         _ if like_a_method
@@ -328,6 +340,17 @@ fn placement(
         }
         (place, None) => place,
     }
+}
+
+/// Whether default methods beside a default method take nothing from its trait. They need `Self: Sized`: a trait that has a
+/// `dyn` loses nothing by it only where `self` is in the key, or the method is async, which none of a `dyn` can be.
+fn siblings_fit_a_trait(attr: &Attr, sig: &Signature) -> bool {
+    let named = [&attr.ignore, &attr.hash, &attr.debug];
+    let by_type = attr.key.is_none()
+        && attr.key_prefix.is_none()
+        && !attr.debug_all
+        && !named.into_iter().flatten().any(|name| name == "self");
+    sig.asyncness.is_some() || sig.receiver().is_some() && by_type
 }
 
 /// The function's name, if no other type or module has it. Where one has, what the user is told to write.

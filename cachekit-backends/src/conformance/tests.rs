@@ -42,6 +42,7 @@ enum Fault {
     ChecksThenPuts,
     PutsWithoutTime,
     NeverPuts,
+    MakesVersions,
     NewVersions,
     MixesVersionsUp,
     TakesJunk,
@@ -59,9 +60,10 @@ use Fault::{
     AbsenceHasOneToken, AddPerpetuates, AddsInTwoSteps, AddsOverLive, ChecksThenPuts, ClaimsToDiscard,
     ClaimsTokens, ClearsAll, ClearsPatterns, ClearsTheFirstHundred, CountsKeys, CutsLargeValues,
     CutsLongKeys, DeletesAnyState, DeletesOneOfMany, DeletesTwice, EndsForEver, Fails, FoldsCase,
-    KeepsTheFirstTime, LeavesOutMisses, ListsPatterns, ListsTheFirstPart, ListsWhatIsGone, MixesVersionsUp,
-    NeverEnds, NeverPuts, NewVersions, Panics, PutsWithoutTime, RoundsDown, Sound, StoresLateAndInHalves,
-    TakesEmptyForAbsent, TakesJunk, TakesLongTimesForDates, TokensOfContent, TrimsKeys,
+    KeepsTheFirstTime, LeavesOutMisses, ListsPatterns, ListsTheFirstPart, ListsWhatIsGone, MakesVersions,
+    MixesVersionsUp, NeverEnds, NeverPuts, NewVersions, Panics, PutsWithoutTime, RoundsDown, Sound,
+    StoresLateAndInHalves, TakesEmptyForAbsent, TakesJunk, TakesLongTimesForDates, TokensOfContent,
+    TrimsKeys,
 };
 
 const MOST: usize = 100_000;
@@ -211,6 +213,13 @@ impl Backend for Broken {
         }
     }
 
+    fn put_under(&self, key: &str, value: &[u8], life: Ttl, token: Token, versions: &[&str]) -> Result<bool> {
+        if self.is(MakesVersions) {
+            self.fetch(key, versions)?;
+        }
+        self.put_if(key, value, life, token)
+    }
+
     fn delete_if(&self, key: &str, token: Token) -> Result<bool> {
         let key = self.key(key);
         if self.is(DeletesAnyState) || self.token(&key)? == token {
@@ -282,6 +291,7 @@ fn a_sound_backend_passes_and_each_fault_is_named() {
         (AbsenceHasOneToken, "changes_void_tokens"),
         (PutsWithoutTime, "put_if_follows_the_time"),
         (NeverPuts, "tokens_keep_still"),
+        (MakesVersions, "put_under_makes_no_version"),
         (NewVersions, "fetch_makes_versions_once"),
         (MixesVersionsUp, "fetch_makes_versions_once"),
         (TakesJunk, "fetch_heals_junk"),

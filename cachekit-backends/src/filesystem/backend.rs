@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::bounds::BLOCK;
 use super::{Folder, Options};
-use crate::{Backend, Capabilities, Cursor, ErrorKind, KeyPage, Result, Token, Ttl, Usage, is_version_key};
+use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, Usage, is_version_key};
 
 /// The fewest versions that are kept, whatever the threshold is: they are small, and each stands for many entries.
 const VERSIONS: usize = 1024;
@@ -65,13 +65,7 @@ impl Backend for FileSystem {
     }
 
     fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
-        match self.of(key).set(key, value, life) {
-            // A deletion of all that depends on a version must not need space: a version that is gone deletes as well.
-            Err(e) if e.kind() == ErrorKind::Full && is_version_key(key) => {
-                self.versions.delete(key).map(drop)
-            }
-            stored => stored,
-        }
+        self.of(key).set(key, value, life)
     }
 
     fn delete(&self, key: &str) -> Result<bool> {

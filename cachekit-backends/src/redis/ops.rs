@@ -131,8 +131,26 @@ impl<'a, T: Transport> Ops<'a, T> {
     }
 
     pub(super) async fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
-        let batch = Batch::one(wire::put_if(key, value, life, token)?).once_only();
-        self.flag(&self.ask(batch).await?)
+        self.put_under(key, value, life, token, &[]).await
+    }
+
+    pub(super) async fn put_under(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Ttl,
+        token: Token,
+        versions: &[&str],
+    ) -> Result<bool> {
+        let commands = if self.transport.is_scattered() {
+            let put = wire::put_if(key, value, life, token, &[])?;
+            let prolong = versions.iter().map(|version| wire::prolong(version, life));
+            std::iter::once(put).chain(prolong).collect()
+        } else {
+            vec![wire::put_if(key, value, life, token, versions)?]
+        };
+        let answers = perform(self.transport, &Batch::of(commands).once_only()).await?;
+        self.flag(answers.first().unwrap_or(&Value::Nil))
     }
 
     pub(super) async fn token(&self, key: &str) -> Result<Token> {

@@ -42,8 +42,8 @@ impl Operation {
 
     fn method(self) -> &'static str {
         match self {
-            Self::Delete => "delete",
-            Self::DeleteVersion => "delete_version",
+            // To remove the version is how all entries of a function are deleted.
+            Self::Delete | Self::DeleteVersion => "delete",
             Self::Peek => "peek",
             Self::Stats => "stats",
             Self::Explain => "explain",
@@ -133,9 +133,9 @@ fn generate(
                 };
                 return Err(syn::Error::new_spanned(first, message));
             }
-            whole(name, target, &method)
+            whole(operation, target, &method)
         }
-        Operation::Delete if arguments.is_empty() => whole(name, target, &method),
+        Operation::Delete if arguments.is_empty() => whole(operation, target, &method),
         Operation::Delete | Operation::Peek | Operation::Explain => {
             let key = target.call("key", arguments, None);
             Ok(quote_spanned!(located(target.span())=> #key.#method()))
@@ -146,12 +146,15 @@ fn generate(
     }
 }
 
-/// Returns an operation on all calls, of the function or on one instance.
-fn whole(name: &str, target: &Target, method: &Ident) -> syn::Result<TokenStream> {
+/// Returns an operation on all calls, of the function, of one instantiation or on one instance.
+fn whole(operation: Operation, target: &Target, method: &Ident) -> syn::Result<TokenStream> {
+    if let (Some(narrowed), false) = (target.instantiation(), operation == Operation::Stats) {
+        return Ok(quote_spanned!(located(target.span())=> #narrowed.#method()));
+    }
     if let Some(generics) = target.generics() {
         let message = format!(
-            "without arguments it is about all instantiations together: write `{name}!({})`, or give the \
-             arguments of one call",
+            "without arguments it is about all instantiations together: write `{}!({})`",
+            operation.name(),
             target.display()
         );
         return Err(syn::Error::new_spanned(generics, message));

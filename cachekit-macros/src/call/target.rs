@@ -117,6 +117,18 @@ impl Target {
         quote!(#function #generics #group)
     }
 
+    /// A handle for all calls of one instantiation, if generic arguments are given.
+    pub(crate) fn instantiation(&self) -> Option<TokenStream> {
+        let generics = match self {
+            Self::Free { generics, .. } | Self::OfType { generics, .. } => generics.as_ref()?,
+            Self::OfInstance { .. } => return None,
+        };
+        let function = self.sibling("instantiation");
+        let mut group = Group::new(Delimiter::Parenthesis, TokenStream::new());
+        group.set_span(located(self.span()));
+        Some(quote!(#function #generics #group))
+    }
+
     /// A handle for all calls, of the function or on the instance.
     pub(crate) fn whole(&self) -> TokenStream {
         let function = self.sibling(match self {
@@ -137,13 +149,7 @@ impl Target {
                 // In `<…>` it is a type: a name that is none is not taken for a crate.
                 quote_spanned!(span=> <#path>::#name)
             }
-            Self::OfType { path, method, .. } => {
-                let mut path = path.clone();
-                if let Some(last) = path.path.segments.last_mut() {
-                    last.ident = of_method(method);
-                }
-                path.into_token_stream()
-            }
+            Self::OfType { path, method, .. } => of_type(path, &of_method(method)),
             Self::OfInstance { instance, method, .. } => {
                 let name = of_method(method);
                 quote!(#instance.#name)
@@ -155,6 +161,26 @@ impl Target {
 /// The name of a sibling of a method. Errors about a method that isn't memoized show it, so it says as much.
 pub(crate) fn sibling_of_method(method: &Ident, what: &str, span: Span) -> Ident {
     format_ident!("__memoized_{method}_{what}", span = span)
+}
+
+/// A sibling of a method by its type. Of `<Type as Trait>::method` it stands with the type, or in the trait, which is in scope
+/// here for that.
+fn of_type(path: &ExprPath, sibling: &Ident) -> TokenStream {
+    let mut path = path.clone();
+    if let Some(qself) = path.qself.clone().filter(|qself| qself.position > 0) {
+        let mut interface = path.path;
+        interface.segments = interface.segments.into_iter().take(qself.position).collect();
+        interface.segments.pop_punct();
+        if let Some(last) = interface.segments.last_mut() {
+            last.arguments = PathArguments::None;
+        }
+        let ty = qself.ty;
+        return quote!(({ #[allow(unused_imports)] use #interface as _; <#ty>::#sibling }));
+    }
+    if let Some(last) = path.path.segments.last_mut() {
+        last.ident = sibling.clone();
+    }
+    path.into_token_stream()
 }
 
 /// Types are told from modules by their first letter, as the language's naming rules have it.

@@ -34,7 +34,14 @@ fn every_operation_goes_through_a_sibling() {
     for (operation, source, expected) in [
         (Operation::Peek, "f", "<f>::__cachekit_key().peek()"),
         (Operation::Stats, "T::m", "T::__memoized_m_handle().stats()"),
-        (Operation::DeleteVersion, "x.m", "x.__memoized_m_instance().delete_version()"),
+        (Operation::Delete, "f::<u8>", "<f>::__cachekit_instantiation::<u8>().delete()"),
+        (Operation::DeleteVersion, "T::m::<u8>", "T::__memoized_m_instantiation::<u8>().delete()"),
+        (
+            Operation::Peek,
+            "<T as m::Tr<u8>>::m, &x",
+            "({#[allow(unused_imports)]usem::Tras_;<T>::__memoized_m_key})(&x).peek()",
+        ),
+        (Operation::DeleteVersion, "x.m", "x.__memoized_m_instance().delete()"),
         (Operation::Refresh, "f, 1", "<f>::__cachekit_refresh(1)"),
         (Operation::Uncached, "f", "<f>::__cachekit_uncached()"),
         (Operation::Explain, "f, 1", "<f>::__cachekit_key(1).explain()"),
@@ -47,7 +54,7 @@ fn every_operation_goes_through_a_sibling() {
             "T::__memoized_m_prime(&x,1,ifa{2}else{3})",
         ),
         (Operation::Prime, "f::<fn(u8) -> u8>, |a| a => 1", "<f>::__cachekit_prime::<fn(u8)->u8>(|a|a,1)"),
-        (Operation::Refresh, "x.m, 1,", "x.__memoized_m_refresh(1)"),
+        (Operation::Refresh, "x.m, 1,", "x.__memoized_m_refresh(1,)"),
     ] {
         assert_eq!(of(operation, source), expected, "{source}");
     }
@@ -60,7 +67,8 @@ fn mistakes_say_what_to_write() {
         (Operation::Delete, "f(1, &x)", "write`delete_memoized!(f,1,&x)`"),
         (Operation::Delete, "x.m(1)", "write`delete_memoized!(x.m,1)`"),
         (Operation::Peek, "f()", "write`peek!(f)`"),
-        (Operation::Delete, "f::<u32>", "allinstantiationstogether:write`delete_memoized!(f)`"),
+        (Operation::Stats, "f::<u32>", "allinstantiationstogether:write`stats!(f)`"),
+        (Operation::Delete, "x.m::<u32>", "allinstantiationstogether:write`delete_memoized!(x.m)`"),
         (Operation::DeleteVersion, "f, 1", "write`delete_memoized!(function,arguments..)`"),
         (Operation::Stats, "f, 1", "byfunction"),
         (Operation::Prime, "f, 1", "write`prime!(f,arguments..=>value)`"),

@@ -1,6 +1,7 @@
 //! Where a function stands, as far as its source file tells: the compiler hands an attribute only the item under it, and
 //! an associated function without `self` looks the same as a free one.
 
+mod home;
 mod scanner;
 
 use std::cell::RefCell;
@@ -11,12 +12,34 @@ use std::rc::Rc;
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
 
+pub(crate) use home::Home;
 use scanner::Source;
 pub(crate) use scanner::{Block, Surroundings};
 
 /// Returns the surroundings of this function in its source file; `None` in any doubt (no file, a file that changed
 /// meanwhile, a function that a macro put together).
 pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
+    let Place { file, source, offset, name } = place(name)?;
+    let mut found = source.around(offset, &name)?;
+    found.reexported |= found.block == Block::Other && module_reexports(&file, &name);
+    Some(found)
+}
+
+/// Returns the place for the siblings of a method in an impl of a trait; `None` in any doubt.
+pub(crate) fn home(name: &Ident) -> Option<Home> {
+    let Place { source, offset, name, .. } = place(name)?;
+    Home::of(&source.implementation(offset, &name)?, &source)
+}
+
+/// A function's name in its source file.
+struct Place {
+    file: PathBuf,
+    source: Rc<Source>,
+    offset: usize,
+    name: String,
+}
+
+fn place(name: &Ident) -> Option<Place> {
     // Outside of a macro call, that is in unit tests, there are no spans to ask.
     if !proc_macro::is_available() {
         return None;
@@ -31,9 +54,7 @@ pub(crate) fn surroundings(name: &Ident) -> Option<Surroundings> {
     if here.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
         return None;
     }
-    let mut found = source.around(offset, &name)?;
-    found.reexported |= found.block == Block::Other && module_reexports(&file, &name);
-    Some(found)
+    Some(Place { file, source, offset, name })
 }
 
 /// Whether the file is that of a module called `name`, out of which the parent module's file takes a `name`.

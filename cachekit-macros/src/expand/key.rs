@@ -60,19 +60,7 @@ pub(super) fn tags(model: &Model) -> Option<TokenStream> {
 pub(super) fn parts(model: &Model) -> TokenStream {
     let private = &model.private;
     let mut parts: Vec<_> = of_self(model).into_iter().collect();
-    for parameter in &model.sig.generics.params {
-        match parameter {
-            GenericParam::Type(parameter) => {
-                let name = &parameter.ident;
-                parts.push(quote!(#private::of_type::<#name>().__cachekit_type()));
-            }
-            GenericParam::Const(parameter) => {
-                let name = &parameter.ident;
-                parts.push(part(model, Way::ByType, &quote!(&#name), located(parameter.ty.span())));
-            }
-            GenericParam::Lifetime(_) => {}
-        }
-    }
+    parts.extend(of_parameters(model));
     // `impl Trait` is a type parameter without a name, whatever becomes of the argument.
     for Argument { name, .. } in model.arguments.iter().filter(|argument| mentions_impl_trait(&argument.ty)) {
         parts.push(quote!(#private::of_val(&#name).__cachekit_type()));
@@ -116,7 +104,47 @@ pub(super) fn instance(model: &Model) -> TokenStream {
     if matches!(model.key, KeySource::View(..) | KeySource::Constant) {
         return list(&[quote!(#private::request_path())]);
     }
+    if is_generic(model) {
+        return instantiation(model);
+    }
     instance_of(model, |receiver| receiver_part(model, receiver))
+}
+
+/// Whether the entries of one instantiation can be deleted together: they stand where those of an instance do.
+pub(super) fn is_generic(model: &Model) -> bool {
+    model.keyed_receiver().is_none()
+        && !matches!(model.key, KeySource::View(..) | KeySource::Constant)
+        && !matches!(model.placement, Placement::Inline)
+        && model.sig.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+}
+
+/// The part that tells instantiations apart.
+pub(super) fn instantiation(model: &Model) -> TokenStream {
+    let private = &model.private;
+    let mut parts: Vec<_> = of_self(model).into_iter().collect();
+    parts.extend(of_parameters(model));
+    // Types alone would be nothing, as there is where no entry belongs to an instance.
+    let span = located(model.sig.ident.span());
+    parts.push(quote_spanned!(span=> #private::arg(&true).__cachekit_part()));
+    list(&parts)
+}
+
+/// The type and const parameters of the function itself.
+fn of_parameters(model: &Model) -> Vec<TokenStream> {
+    let private = &model.private;
+    let parameters = model.sig.generics.params.iter();
+    let parts = parameters.filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => {
+            let name = &parameter.ident;
+            Some(quote!(#private::of_type::<#name>().__cachekit_type()))
+        }
+        GenericParam::Const(parameter) => {
+            let name = &parameter.ident;
+            Some(part(model, Way::ByType, &quote!(&#name), located(parameter.ty.span())))
+        }
+        GenericParam::Lifetime(_) => None,
+    });
+    parts.collect()
 }
 
 /// The same where `self` is `&self`, whatever the function takes.
@@ -141,7 +169,7 @@ fn of_self(model: &Model) -> Option<TokenStream> {
     match model.placement {
         Placement::Free { .. } => None,
         Placement::Method => Some(quote!(#private::of_self::<Self>().__cachekit_type())),
-        Placement::Inline => Some(quote!(#private::of_type::<Self>().__cachekit_type())),
+        _ => Some(quote!(#private::of_type::<Self>().__cachekit_type())),
     }
 }
 

@@ -9,6 +9,7 @@ use quote::quote;
 
 use crate::attr::Attr;
 use crate::check::check;
+use crate::context;
 use crate::errors::Errors;
 use crate::input::{Input, is_ours};
 use crate::model::{Model, Placement};
@@ -16,16 +17,23 @@ use crate::options::Flavor;
 
 /// All stages, one after another. With errors, the user's item still comes out.
 pub(crate) fn attribute(flavor: Flavor, attr: TokenStream, item: &TokenStream) -> TokenStream {
-    let input = match syn::parse2::<Input>(item.clone()) {
+    let mut input = match syn::parse2::<Input>(item.clone()) {
         Ok(input) => input,
         Err(error) => {
             let error = error.to_compile_error();
             return quote!(#item #error);
         }
     };
+    let (mut attr, mut home) = (attr, context::home(&input.sig.ident));
+    if let Some(place) = &home {
+        match (place.qualified(item.clone()).map(syn::parse2), place.qualified(attr.clone())) {
+            (Some(Ok(qualified)), Some(options)) => (input, attr) = (qualified, options),
+            _ => home = None,
+        }
+    }
     let errors = Errors::new();
     let attr = Attr::parse(flavor, attr, &errors);
-    let model = Model::new(flavor, attr, input, &errors);
+    let model = Model::new(flavor, attr, input, home, &errors);
     check(&model, &errors);
     match errors.finish() {
         None => expand(&model),
@@ -54,11 +62,12 @@ fn expand(model: &Model) -> TokenStream {
                 }
             }
         }
-        Placement::Method => {
+        Placement::Method | Placement::Default => {
             let function = siblings::outer(model);
             let siblings = siblings::all(model);
             quote!(#function #siblings)
         }
+        Placement::TraitImpl(_) => siblings::outer(model),
         Placement::Inline => siblings::inline(model),
     }
 }
@@ -86,7 +95,7 @@ fn refused(model: &Model) -> TokenStream {
             let siblings = siblings::stubs(model);
             quote!(#function #siblings)
         }
-        Placement::Inline => function,
+        Placement::TraitImpl(_) | Placement::Default | Placement::Inline => function,
     }
 }
 

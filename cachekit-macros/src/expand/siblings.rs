@@ -5,11 +5,13 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, ReturnType, Signature, Token, Type,
+    Visibility,
 };
 
 use super::run::OwnedPaths;
 use super::{key, run};
 use crate::call::target::sibling_of_method;
+use crate::context::Home;
 use crate::model::{Argument, KeySource, Model, Placement, located};
 
 /// The name of a sibling. Errors about it point at the function's name.
@@ -64,12 +66,41 @@ pub(super) fn outer(model: &Model) -> TokenStream {
     let signature = signature(model, sig.clone(), Bindings::Outer, None);
     let run = call_of_run(model, &quote!(Call));
     let names = underscored(model);
+    let room = match &model.placement {
+        Placement::TraitImpl(home) => Some(room(model, home)),
+        _ => None,
+    };
     quote! {
         #(#attrs)*
         #names
         #vis #signature {
+            #room
             #run
         }
+    }
+}
+
+/// The inherent impl that has the siblings of a method of a trait. In the method's body, for its own block takes the trait's
+/// items only; from there it is the type's as from anywhere.
+fn room(model: &Model, home: &Home) -> TokenStream {
+    let (generics, _, clause) = home.generics.split_for_impl();
+    let ty = &home.self_ty;
+    let siblings = all(model);
+    quote! {
+        fn __cachekit_here() {}
+        #[allow(non_local_definitions, private_interfaces, private_bounds, unreachable_pub)]
+        #[doc(hidden)]
+        impl #generics #ty #clause {
+            #siblings
+        }
+    }
+}
+
+/// The visibility of the siblings: those of a method of a trait are visible as far as its type is.
+fn visibility(model: &Model) -> Visibility {
+    match model.placement {
+        Placement::TraitImpl(_) => Visibility::Public(<Token![pub]>::default()),
+        _ => model.vis.clone(),
     }
 }
 
@@ -89,7 +120,8 @@ fn call_of_run(model: &Model, operation: &TokenStream) -> TokenStream {
 
 /// All siblings, as items of an impl block.
 pub(super) fn all(model: &Model) -> TokenStream {
-    let Model { private, vis, .. } = model;
+    let private = &model.private;
+    let (vis, clause) = (visibility(model), about_self(model));
     let hidden = hidden(model);
     let mode = mode(model);
     let handle_name = sibling(model, "handle");
@@ -100,11 +132,12 @@ pub(super) fn all(model: &Model) -> TokenStream {
         let parts = key::instance_by_reference(model);
         quote! {
             #hidden
-            #vis fn #name(&self) -> #private::Narrowed<#mode> {
+            #vis fn #name(&self) -> #private::Narrowed<#mode> #clause {
                 #path().instance(&#parts)
             }
         }
     });
+    let instantiation = key::is_generic(model).then(|| instantiation(model));
     let of_one = is_of_one(model).then(|| key_sibling(model, "instance"));
     let key = key_sibling(model, "key");
     let run = run_sibling(model);
@@ -115,10 +148,11 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let prime = prime_sibling(model);
     quote! {
         #hidden
-        #vis fn #handle_name() -> #private::Handle<#mode> {
+        #vis fn #handle_name() -> #private::Handle<#mode> #clause {
             #handle
         }
         #instance
+        #instantiation
         #of_one
         #key
         #run
@@ -129,9 +163,24 @@ pub(super) fn all(model: &Model) -> TokenStream {
     }
 }
 
+/// The function that narrows a handle to one instantiation.
+fn instantiation(model: &Model) -> TokenStream {
+    let Model { private, sig, .. } = model;
+    let (hidden, vis, mode) = (hidden(model), visibility(model), mode(model));
+    let name = sibling(model, "instantiation");
+    let (generics, _, clause) = sig.generics.split_for_impl();
+    let (path, parts) = (path(model, "handle"), key::instantiation(model));
+    quote! {
+        #hidden
+        #vis fn #name #generics () -> #private::Narrowed<#mode> #clause {
+            #path().instance(&#parts)
+        }
+    }
+}
+
 /// Whether `Type::function(argument)` in a list of deletions is one call, and not all calls on an instance.
 fn is_of_one(model: &Model) -> bool {
-    matches!(model.placement, Placement::Method)
+    !matches!(model.placement, Placement::Free { .. })
         && model.keyed_receiver().is_none()
         && model.sig.inputs.len() == 1
 }
@@ -189,7 +238,8 @@ fn owned_paths(model: &Model) -> OwnedPaths {
 }
 
 fn key_sibling(model: &Model, what: &str) -> TokenStream {
-    let Model { private, vis, returns, sig, .. } = model;
+    let Model { private, returns, sig, .. } = model;
+    let vis = visibility(model);
     let hidden = hidden(model);
     let mode = mode(model);
     let mut plain = sig.clone();
@@ -221,7 +271,8 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
 }
 
 fn run_sibling(model: &Model) -> TokenStream {
-    let Model { private, vis, sig, .. } = model;
+    let Model { private, sig, .. } = model;
+    let vis = visibility(model);
     let hidden = hidden(model);
     let lints = model.attrs.iter().filter(|attr| is_lint(attr)).map(expect_as_allow);
     let operation = Ident::new("__cachekit_op", Span::mixed_site());
@@ -242,7 +293,8 @@ fn run_sibling(model: &Model) -> TokenStream {
 
 /// The call that returns an `Outcome`. Inline, so that it is compiled only where it is used.
 fn traced_sibling(model: &Model) -> TokenStream {
-    let Model { private, vis, sig, returns, .. } = model;
+    let Model { private, sig, returns, .. } = model;
+    let vis = visibility(model);
     let hidden = hidden(model);
     let mut outer = sig.clone();
     outer.ident = sibling(model, "traced");
@@ -261,7 +313,7 @@ fn traced_sibling(model: &Model) -> TokenStream {
 /// The call that computes whatever is stored. It takes the arguments and nothing more, so that a message about their number
 /// has the user's. Inline, as above.
 fn operation_sibling(model: &Model, what: &str, operation: &str) -> TokenStream {
-    let Model { vis, sig, .. } = model;
+    let (vis, sig) = (visibility(model), &model.sig);
     let hidden = hidden(model);
     let mut outer = sig.clone();
     outer.ident = sibling(model, what);
@@ -279,7 +331,8 @@ fn operation_sibling(model: &Model, what: &str, operation: &str) -> TokenStream 
 
 /// The call that stores a value. Inline, as above.
 fn prime_sibling(model: &Model) -> TokenStream {
-    let Model { private, vis, sig, returns, .. } = model;
+    let Model { private, sig, returns, .. } = model;
+    let vis = visibility(model);
     let hidden = hidden(model);
     let value = Ident::new("__cachekit_value", Span::mixed_site());
     let mut inner = sig.clone();
@@ -353,7 +406,8 @@ fn hidden(model: &Model) -> TokenStream {
     let names = underscored(model);
     // `run` takes one argument more than the user's function.
     let many = (model.sig.inputs.len() >= 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
-    quote!(#(#cfgs)* #[doc(hidden)] #[allow(dead_code)] #many #names)
+    let in_trait = matches!(model.placement, Placement::Default).then(|| quote!(#[allow(async_fn_in_trait)]));
+    quote!(#(#cfgs)* #[doc(hidden)] #[allow(dead_code)] #in_trait #many #names)
 }
 
 /// An argument whose name says that it isn't used is used by the key.
@@ -363,6 +417,28 @@ fn underscored(model: &Model) -> Option<TokenStream> {
         .iter()
         .any(|argument| argument.pattern.is_none() && argument.name.to_string().starts_with('_'));
     found.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
+}
+
+/// The user's clause about `Self`, for a sibling that has none of the method's own parameters.
+fn about_self(model: &Model) -> Option<TokenStream> {
+    let (Placement::Default, Some(clause)) = (&model.placement, &model.sig.generics.where_clause) else {
+        return None;
+    };
+    let parameters: Vec<String> = model.sig.generics.params.iter().map(parameter_name).collect();
+    let predicates = clause.predicates.iter().filter(|predicate| {
+        let text = predicate.to_token_stream().to_string();
+        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        !words.any(|word| parameters.iter().any(|parameter| parameter == word))
+    });
+    Some(quote!(where #(#predicates),*))
+}
+
+fn parameter_name(parameter: &GenericParam) -> String {
+    match parameter {
+        GenericParam::Type(parameter) => parameter.ident.to_string(),
+        GenericParam::Const(parameter) => parameter.ident.to_string(),
+        GenericParam::Lifetime(parameter) => parameter.lifetime.ident.to_string(),
+    }
 }
 
 /// The statements that make a handle of the function.
@@ -394,7 +470,12 @@ fn handle(model: &Model) -> TokenStream {
             Some(quote!(#private::scope_method::<Self>(),)),
             quote!(::core::option::Option::None),
         ),
-        Placement::Inline => (
+        Placement::TraitImpl(_) => (
+            quote!(new),
+            Some(quote!(#private::scope_inline::<Self>(__cachekit_here),)),
+            quote!(::core::option::Option::None),
+        ),
+        Placement::Default | Placement::Inline => (
             quote!(new),
             Some(quote!({
                 fn __cachekit_here() {}

@@ -106,7 +106,7 @@ impl Engine {
                     io.call_within(
                         remote,
                         &budget,
-                        PutIf { key: key_text, value, life, token, replaces: true },
+                        PutIf { key: key_text, value, life, token, replaces: true, versions: Vec::new() },
                     )
                     .await
                 }

@@ -208,7 +208,12 @@ impl Engine {
             return Ok(false);
         }
         self.answer(
-            io.call_within(remote, budget, PutIf { key, value: sealed, life, token, replaces: false }).await,
+            io.call_within(
+                remote,
+                budget,
+                PutIf { key, value: sealed, life, token, replaces: false, versions: Vec::new() },
+            )
+            .await,
         )
     }
 

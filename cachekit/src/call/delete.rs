@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::{Result, Version};
+use cachekit_backends::Result;
 
 use super::{Identity, Instance, Place, version_key_of};
 use crate::engine::Engine;
-use crate::engine::remote::{Delete, Io, Remote, Set};
+use crate::engine::remote::{Delete, Io, Remote};
 use crate::engine::stats::Event;
 
 impl Place {
@@ -28,8 +28,7 @@ impl Place {
     }
 }
 
-/// Deletes the entries of a function or of an instance of it: one write, however many entries there are. With
-/// `drop_version` the version itself is removed; the next call makes a new one.
+/// Deletes the entries of a function or of an instance of it: one write, however many entries there are.
 ///
 /// # Errors
 /// The backend's.
@@ -38,7 +37,6 @@ pub(crate) async fn delete_all<D: Io>(
     function: Identity<'_>,
     engine: Arc<Engine>,
     instance: Option<Instance>,
-    drop_version: bool,
 ) -> Result<()> {
     engine.count(Event::Deletion);
     // The in-process store first, whatever the backend is: it costs nothing and can't fail.
@@ -53,10 +51,7 @@ pub(crate) async fn delete_all<D: Io>(
         Some(None) => return Ok(()),
         None => function.version_key(&engine),
     };
-    if drop_version {
-        return io.call(remote, Delete { key }).await.map(drop);
-    }
-    renew(io, remote, key).await
+    remove_version(io, remote, key).await
 }
 
 /// Deletes the entries of a function by its name: in this process of the functions with these numbers, and, unless they are all
@@ -76,12 +71,13 @@ pub(crate) async fn delete_named<D: Io>(
         engine.local.delete_function(number);
     }
     match engine.remote.as_ref().filter(|_| !local) {
-        Some(remote) => renew(io, remote, version_key_of(engine, name)).await,
+        Some(remote) => remove_version(io, remote, version_key_of(engine, name)).await,
         None => Ok(()),
     }
 }
 
-/// Replaces a version: what was stored under the present one is no longer found.
-pub(super) async fn renew<D: Io>(io: D, remote: &Arc<Remote>, key: String) -> Result<()> {
-    io.call(remote, Set { key, value: Version::fresh().to_bytes().to_vec(), life: None }).await
+/// Removes a version. The next call makes one at random, so what was stored under this one, or is stored under it later, is
+/// never found again.
+pub(super) async fn remove_version<D: Io>(io: D, remote: &Arc<Remote>, key: String) -> Result<()> {
+    io.call(remote, Delete { key }).await.map(drop)
 }

@@ -6,7 +6,7 @@ use cachekit_backends::{CacheKey, KeyWriter, Result, StableWriter, version_key};
 use parking_lot::RwLock;
 
 use super::arguments::KeyPart;
-use super::delete::renew;
+use super::delete::remove_version;
 use super::place::instance_digest;
 use crate::engine::Engine;
 use crate::engine::remote::Io;
@@ -58,7 +58,7 @@ pub(crate) async fn delete_path<D: Io>(io: D, engine: Arc<Engine>, path: String)
     }
     let Some(remote) = &engine.remote else { return Ok(()) };
     let key = version_key_of(&engine, path);
-    renew(io, remote, key).await.inspect_err(|_| engine.count(Event::Error))
+    remove_version(io, remote, key).await.inspect_err(|_| engine.count(Event::Error))
 }
 
 /// Returns a path in one spelling: needless escapes are resolved, the others are in upper case, and characters that a

@@ -243,7 +243,9 @@ impl<'a> Duty<'a> {
         }
         match self.place.take()? {
             Place::Local { .. } => None,
-            Place::Remote { entry, .. } => sealed(&self.call, policy, entry, flight, (output, is_err)),
+            Place::Remote { entry, versions, .. } => {
+                sealed(&self.call, policy, (entry, versions), flight, (output, is_err))
+            }
         }
     }
 
@@ -319,7 +321,7 @@ fn stamped(call: &Call<'_>, key: &Key, entry: Arc<Entry>) -> Arc<Entry> {
 fn sealed<R>(
     call: &Call<'_>,
     policy: &Policy<R>,
-    entry: String,
+    (entry, versions): (String, Vec<String>),
     flight: &Lead<'_>,
     (output, is_err): (&R, bool),
 ) -> Option<Write> {
@@ -339,7 +341,7 @@ fn sealed<R>(
         Ok(Some(value)) => {
             if comes_back(call, policy, &envelope, &value, output) {
                 let (life, token) = (call.windows.kept(life), state.token());
-                Some(Write::Put(PutIf { key: entry, value, life, token, replaces: call.refresh }))
+                Some(Write::Put(PutIf { key: entry, value, life, token, replaces: call.refresh, versions }))
             } else {
                 call.refresh.then_some(Write::Remove(entry))
             }

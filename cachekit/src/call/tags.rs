@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cachekit_backends::{CacheKey, Result, StableWriter, version_key};
 
-use super::delete::renew;
+use super::delete::remove_version;
 use crate::engine::Engine;
 use crate::engine::remote::Io;
 use crate::engine::stats::Event;
@@ -112,7 +112,7 @@ pub(crate) async fn delete_tag<D: Io>(io: D, engine: &Engine, tag: &str) -> Resu
     engine.count(Event::Deletion);
     engine.local.delete_tag(digest(engine, tag));
     let Some(remote) = &engine.remote else { return Ok(()) };
-    renew(io, remote, version_key_of(engine, tag)).await.inspect_err(|_| engine.count(Event::Error))
+    remove_version(io, remote, version_key_of(engine, tag)).await.inspect_err(|_| engine.count(Event::Error))
 }
 
 /// Deletes all entries that carry one of some tags: one write for each.

@@ -80,9 +80,12 @@ struct PhantomOf<T: ?Sized>(PhantomData<T>);
 /// `<Type as Trait>::function`, from the path of an item in the function's body.
 fn inline_path<T: ?Sized, H>(function: &'static str) -> String {
     let owner = std::any::type_name::<T>();
-    // "<shop::Person as shop::Roles>::has_role::here" in an impl, "shop::Roles::has_role::here" in a trait.
+    // "<shop::Person as shop::Roles>::has_role::here" in an impl, "shop::Roles::__memoized_has_role_handle::here" in a trait.
     let here = std::any::type_name::<H>();
-    let path = here.rsplit_once(&format!("::{function}::")).map_or(here, |(path, _)| path);
+    let path = [format!("::{function}::"), format!("::__memoized_{function}_handle::")]
+        .iter()
+        .find_map(|item| here.rsplit_once(item.as_str()))
+        .map_or(here, |(path, _)| path);
     let name = match path.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
         Some(inner) => inner.split_once(" as ").map_or(inner, |(_, name)| name),
         None => path,

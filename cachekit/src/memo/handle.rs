@@ -144,61 +144,36 @@ impl<M> Handle<M> {
         self.cache.engine().functions.get(self.function.number).counters.function()
     }
 
-    pub(super) async fn delete_over<D: Io>(
-        self,
-        io: D,
-        instance: Option<Instance>,
-        drop_version: bool,
-    ) -> Result<()> {
+    pub(super) async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>) -> Result<()> {
         self.function.check()?;
-        delete_all(io, self.function.identity(), self.cache.engine().clone(), instance, drop_version).await
+        delete_all(io, self.function.identity(), self.cache.engine().clone(), instance).await
     }
 }
 
 impl Handle<Blocking> {
     /// Deletes every entry of the function.
     pub fn delete(self) -> Result<()> {
-        ready(self.delete_over(BlockingIo, None, false))
-    }
-
-    /// Removes the version itself; the next call makes a new one.
-    pub fn delete_version(self) -> Result<()> {
-        ready(self.delete_over(BlockingIo, None, true))
+        ready(self.delete_over(BlockingIo, None))
     }
 }
 
 impl Handle<Async> {
     /// Deletes every entry of the function.
     pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
-        self.delete_over(AsyncIo, None, false)
-    }
-
-    /// Removes the version itself; the next call makes a new one.
-    pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
-        self.delete_over(AsyncIo, None, true)
+        self.delete_over(AsyncIo, None)
     }
 }
 
 impl Narrowed<Blocking> {
     /// Deletes every entry of the instance.
     pub fn delete(self) -> Result<()> {
-        ready(self.handle.delete_over(BlockingIo, Some(self.instance), false))
-    }
-
-    /// Removes the version of the instance itself; the next call makes a new one.
-    pub fn delete_version(self) -> Result<()> {
-        ready(self.handle.delete_over(BlockingIo, Some(self.instance), true))
+        ready(self.handle.delete_over(BlockingIo, Some(self.instance)))
     }
 }
 
 impl Narrowed<Async> {
     /// Deletes every entry of the instance.
     pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
-        self.handle.delete_over(AsyncIo, Some(self.instance), false)
-    }
-
-    /// Removes the version of the instance itself; the next call makes a new one.
-    pub fn delete_version(self) -> impl Future<Output = Result<()>> + Send {
-        self.handle.delete_over(AsyncIo, Some(self.instance), true)
+        self.handle.delete_over(AsyncIo, Some(self.instance))
     }
 }

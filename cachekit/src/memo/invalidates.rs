@@ -98,9 +98,9 @@ macro_rules! deletions {
 
 deletions! {
     [R, M: Send] Key<R, M>: |this, io| this.delete_over(io), this.cache.engine();
-    [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance), false), this.handle.cache.engine();
+    [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance)), this.handle.cache.engine();
     [] TagDeletion: |this, io| delete_tags(io, Arc::clone(&this.engine), this.tags), &this.engine;
-    [M: Send] Handle<M>: |this, io| this.delete_over(io, None, false), this.cache.engine();
+    [M: Send] Handle<M>: |this, io| this.delete_over(io, None), this.cache.engine();
 }
 
 /// The type that a function returned, by which its end is chosen as `arguments` chooses keys: first by its error type.

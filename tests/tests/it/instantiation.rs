@@ -5,8 +5,8 @@ use std::any::type_name;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
-use cachekit::{CacheKey, delete_memoized, memoize, peek};
-use cachekit_tests::{Calls, Child, Mem, World, everywhere, logged, role, say};
+use cachekit::{CacheKey, delete_memoized, delete_memoized_verhash, invalidates, memoize, peek};
+use cachekit_tests::{Calls, Child, Mem, World, block_on, everywhere, logged, role, say};
 
 use crate::identity::{Row, row};
 
@@ -342,4 +342,50 @@ fn types_are_one_in_every_process_of_a_build() {
     );
     assert_eq!(child.hear(), mine, "the child found what this process stored");
     child.finish();
+}
+
+#[test]
+fn one_instantiation_is_deleted_alone() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn size<T: 'static, const N: usize>(n: usize) -> (usize, u64) {
+        (size_of::<T>() * N + n, CALLS.hit())
+    }
+    #[memoize]
+    async fn later<T: 'static>() -> u64 {
+        CALLS.hit() + size_of::<[T; 0]>() as u64
+    }
+    struct Sizes;
+    impl Sizes {
+        #[memoize(in_impl, name = "instantiation.sizes.of")]
+        fn of<T: 'static>(n: u8) -> (u8, u64) {
+            (n, CALLS.hit())
+        }
+    }
+    #[invalidates(size::<u8, 2>)]
+    fn changed() {}
+    everywhere(|world| {
+        CALLS.take();
+        let all =
+            || [size::<u8, 2>(0), size::<u8, 2>(1), size::<u8, 3>(0), size::<u16, 2>(0)].map(|(_, n)| n);
+        assert_eq!((all(), all()), ([0, 1, 2, 3], [0, 1, 2, 3]));
+        delete_memoized!(size::<u8, 2>).unwrap();
+        assert_eq!(all(), [4, 5, 2, 3]);
+        changed();
+        assert_eq!(all(), [6, 7, 2, 3]);
+        delete_memoized_verhash!(size::<u16, 2>).unwrap();
+        assert_eq!(all(), [6, 7, 2, 8]);
+        delete_memoized!(size).unwrap();
+        assert_eq!(all(), [9, 10, 11, 12]);
+        let both = || (Sizes::of::<u8>(0).1, Sizes::of::<u16>(0).1);
+        assert_eq!(both(), (13, 14));
+        delete_memoized!(Sizes::of::<u16>).unwrap();
+        assert_eq!(both(), (13, 15));
+        block_on(world.wrap(async {
+            let both = async || (later::<u8>().await, later::<u16>().await);
+            assert_eq!(both().await, (16, 17));
+            delete_memoized!(later::<u8>).await.unwrap();
+            assert_eq!(both().await, (18, 17));
+        }));
+    });
 }

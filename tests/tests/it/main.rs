@@ -33,5 +33,6 @@ mod steering;
 mod tags;
 mod testing_kit;
 mod time;
+mod trait_methods;
 mod untrusted;
 mod values;

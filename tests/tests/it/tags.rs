@@ -174,7 +174,7 @@ fn a_deletion_by_tag_is_one_write() {
     mem.take_ops();
     world.cache().delete_tag("b").unwrap();
     let log = mem.take_log();
-    assert!(matches!(log.as_slice(), [(Op::Set, key)] if key.contains("#version")), "{log:?}");
+    assert!(matches!(log.as_slice(), [(Op::Delete, key)] if key.contains("#version")), "{log:?}");
     assert_eq!((peek!(many, 1).unwrap(), peek!(many, 2).unwrap()), (None, None));
 }
 
@@ -184,7 +184,7 @@ fn a_deletion_by_tag_that_fails_says_so() {
     let world = World::full_over(&mem, |config| config);
     let _entered = world.enter();
     user(1);
-    mem.break_op(Op::Set, Fault::Fail(cachekit::ErrorKind::Unavailable));
+    mem.break_op(Op::Delete, Fault::Fail(cachekit::ErrorKind::Unavailable));
     let error = world.cache().delete_tag("users").unwrap_err();
     assert_eq!(error.kind(), cachekit::ErrorKind::Unavailable);
     let error = block_on(world.cache().aio().delete_tag("users")).unwrap_err();

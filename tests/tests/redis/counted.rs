@@ -99,7 +99,7 @@ fn tags_add_no_round_trip() {
     // The script makes the version of the new tag.
     let miss = Asked { scripts: 2, sources: 0, reads: 2, writes: 3 };
     assert_eq!(count.of(|| assert_eq!(tagged(2), 2)), miss, "a miss");
-    let deletion = Asked { scripts: 0, sources: 0, reads: 0, writes: 1 };
+    let deletion = Asked { scripts: 1, sources: 0, reads: 0, writes: 0 };
     assert_eq!(count.of(|| CACHE.delete_tag("b").unwrap()), deletion);
     assert_eq!((peek!(tagged, 1).unwrap(), peek!(tagged, 2).unwrap()), (None, None));
 }
@@ -151,7 +151,7 @@ fn a_deletion_is_one_round_trip() {
     let asked = count.of(|| delete_memoized!(twice, 5).unwrap());
     assert_eq!(asked, Asked { scripts: 1, sources: 0, reads: 0, writes: 0 }, "one call");
     let asked = count.of(|| delete_memoized!(twice).unwrap());
-    assert_eq!(asked, Asked { scripts: 0, sources: 0, reads: 0, writes: 1 }, "the function");
+    assert_eq!(asked, Asked { scripts: 1, sources: 0, reads: 0, writes: 0 }, "the function");
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn logins_are_checked_and_passwords_not_shown() {
         }
     }
     // The rights that the book names are enough.
-    let rights = "~shop:* +evalsha +eval +mget +getrange +set +pexpire +scan +unlink";
+    let rights = "~shop:* +evalsha +eval +mget +getrange +set +pexpire +persist +pttl +scan +unlink";
     let mut rules = vec!["ACL", "SETUSER", "shop", "on", ">geheim"];
     rules.extend(rights.split(' '));
     run::<()>(&mut raw, &rules);

@@ -5,3 +5,4 @@ mod faults;
 mod near;
 mod stored;
 mod suite;
+mod versions;

@@ -157,7 +157,7 @@ impl Memo {
     }
 
     fn delete_function(&self) {
-        ready(delete_all(BlockingIo, FUNCTION, Arc::clone(&self.0.engine), None, false)).unwrap();
+        ready(delete_all(BlockingIo, FUNCTION, Arc::clone(&self.0.engine), None)).unwrap();
     }
 
     fn caller(&self) -> Box<dyn FnOnce() + Send> {

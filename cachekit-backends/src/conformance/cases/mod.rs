@@ -76,6 +76,7 @@ cases! {
         versions::versions_are_entries
         versions::fetch_heals_junk
         versions::racing_fetches_agree
+        versions::put_under_makes_no_version
         store::handles_share
         store::the_threshold_holds
     }
@@ -130,6 +131,7 @@ macro_rules! conformance_tests {
             versions_are_entries
             fetch_heals_junk
             racing_fetches_agree
+            put_under_makes_no_version
             handles_share
             the_threshold_holds
         }

@@ -75,3 +75,25 @@ pub(in crate::conformance) fn racing_fetches_agree(case: &Case<'_>) -> Outcome {
     }
     Ok(())
 }
+
+/// `put_under` stores as `put_if` does. It changes no version, and makes none: one that was deleted would come back.
+pub(in crate::conformance) fn put_under_makes_no_version(case: &Case<'_>) -> Outcome {
+    if !case.caps.conditional {
+        return case.skip("`conditional` is not claimed");
+    }
+    let (entry, store) = (case.key("entry"), &case.store);
+    let [kept, gone] = ["kept", "gone"].map(|name| case.key(name));
+    for life in [Some(Duration::from_secs(60)), None] {
+        let versions = store.entry_and_versions(&entry, &[&kept, &gone])?.1;
+        store.delete(&gone)?;
+        let token = store.token(&entry)?;
+        same("`put_under`", true, store.put_under(&entry, b"v", life, token, &[&kept, &gone])?)?;
+        same_value("the value after it", Some(b"v"), store.get(&entry)?)?;
+        same_value("a version that was deleted before", None, store.get(&gone)?)?;
+        same_value("a version that was there", Some(&versions[0].to_bytes()), store.get(&kept)?)?;
+        let late = store.put_under(&entry, b"late", life, token, &[&kept])?;
+        same("`put_under` with a token of before a write", false, late)?;
+        store.delete(&entry)?;
+    }
+    Ok(())
+}

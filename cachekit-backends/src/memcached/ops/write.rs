@@ -129,6 +129,18 @@ impl<T: Transport> Ops<'_, T> {
         }
     }
 
+    /// The protocol knows no longer of two lifetimes, so versions have none.
+    pub(in crate::memcached) async fn put_under(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Ttl,
+        token: Token,
+        _versions: &[&str],
+    ) -> Result<bool> {
+        self.put_if(key, value, life, token).await
+    }
+
     pub(in crate::memcached) async fn put_if(
         &self,
         key: &str,

@@ -25,6 +25,7 @@ macro_rules! script {
 
 script!(LEASE, "scripts/lease.lua");
 script!(PUT_IF, "scripts/put_if.lua");
+script!(PROLONG, "scripts/prolong.lua");
 script!(ADD, "scripts/add.lua");
 script!(DELETE, "scripts/delete.lua");
 script!(DELETE_IF, "scripts/delete_if.lua");
@@ -162,11 +163,27 @@ pub(in crate::redis) fn add(key: &str, value: &[u8], life: Ttl) -> Result<Comman
     with_value(ADD.command(&[key]), value, life)
 }
 
-/// Stores a value if the key's state is still that of the token; replies 1 if it did.
-pub(in crate::redis) fn put_if(key: &str, value: &[u8], life: Ttl, token: Token) -> Result<Command> {
-    let mut command = PUT_IF.command(&[key]);
+/// Stores a value if the key's state is still that of the token, and lets the versions live as long; replies 1 if it did.
+pub(in crate::redis) fn put_if(
+    key: &str,
+    value: &[u8],
+    life: Ttl,
+    token: Token,
+    versions: &[&str],
+) -> Result<Command> {
+    let keys: Vec<&str> = std::iter::once(key).chain(versions.iter().copied()).collect();
+    let mut command = PUT_IF.command(&keys);
     command.cmd.arg(&Version(token.0).to_bytes()[..]);
     with_value(command, value, life)
+}
+
+/// Lets a version live at least so long, if it is there; replies 1.
+pub(in crate::redis) fn prolong(version: &str, life: Ttl) -> Command {
+    let mut command = PROLONG.command(&[version]);
+    if let Some(millis) = millis(life) {
+        command.cmd.arg(millis);
+    }
+    command
 }
 
 /// Removes a key; replies 1 if a value was there.

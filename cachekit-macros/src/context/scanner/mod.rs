@@ -29,6 +29,16 @@ pub(crate) struct Surroundings {
     pub(crate) generic: bool,
 }
 
+/// An impl block of a trait.
+pub(super) struct Implementation<'a> {
+    /// From `impl` to the brace.
+    pub(super) header: &'a str,
+    /// The names of its associated types.
+    pub(super) types: &'a [String],
+    /// The headers of the other impl blocks in the file that have a function of the same name.
+    pub(super) others: Vec<&'a str>,
+}
+
 /// The blocks of a source file. Read in one pass, and asked for each of its functions.
 pub(super) struct Source {
     text: String,
@@ -37,6 +47,8 @@ pub(super) struct Source {
     /// Where the words begin, and the block that each is in.
     words: Vec<(usize, usize)>,
     blocks: Vec<Place>,
+    /// The names of the structs, enums and unions, and whether each is an enum.
+    types: Vec<(String, bool)>,
 }
 
 /// A block of a source file.
@@ -53,13 +65,23 @@ struct Place {
     complete: bool,
     /// Its header has angle brackets.
     generic: bool,
+    /// From its `impl` to its brace.
+    header: std::ops::Range<usize>,
+    /// The names of the functions and of the types that stand in it.
+    functions: Vec<String>,
+    aliases: Vec<String>,
 }
 
 impl Source {
     pub(super) fn new(text: String) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let mut source =
-            Self { text, lines, words: Vec::new(), blocks: vec![Place::new(Block::Other, None, None)] };
+        let mut source = Self {
+            text,
+            lines,
+            words: Vec::new(),
+            blocks: vec![Place::new(Block::Other, None, None)],
+            types: Vec::new(),
+        };
         source.read();
         source
     }
@@ -95,6 +117,52 @@ impl Source {
         })
     }
 
+    /// Returns the impl block of a trait around the word at a place.
+    pub(super) fn implementation(&self, at: usize, method: &str) -> Option<Implementation<'_>> {
+        let word = self.words.binary_search_by_key(&at, |&(start, _)| start).ok()?;
+        let block = self.blocks.get(self.words.get(word)?.1)?;
+        if block.kind != Block::TraitImpl || !block.complete {
+            return None;
+        }
+        let others = self.blocks.iter().filter(|other| {
+            matches!(other.kind, Block::Impl | Block::TraitImpl)
+                && other.header != block.header
+                && other.functions.iter().any(|function| function == method)
+        });
+        Some(Implementation {
+            header: self.text.get(block.header.clone())?,
+            types: &block.aliases,
+            others: others.filter_map(|other| self.text.get(other.header.clone())).collect(),
+        })
+    }
+
+    /// Whether a type of this name is declared here, and then whether it is an enum.
+    pub(super) fn declares(&self, name: &str) -> Option<bool> {
+        self.types.iter().find(|(declared, _)| declared == name).map(|&(_, is_enum)| is_enum)
+    }
+
+    /// Whether a `use` in this text takes a name from this crate.
+    pub(super) fn uses_own(&self, name: &str) -> bool {
+        let mut lexer = Lexer { text: &self.text, position: 0 };
+        while let Some((_, token)) = lexer.next_token() {
+            let Token::Word("use") = token else { continue };
+            let mut own = None;
+            while let Some((_, token)) = lexer.next_token() {
+                match token {
+                    Token::Punct(';') => break,
+                    Token::Punct(_) => {}
+                    Token::Word(word) => {
+                        let own = *own.get_or_insert(matches!(word, "crate" | "self" | "super"));
+                        if own && word == name {
+                            return true;
+                        }
+                    }
+                }
+            }
+        }
+        false
+    }
+
     /// Notes the words and blocks, up to the end or a bracket that doesn't match.
     fn read(&mut self) {
         let mut lexer = Lexer { text: &self.text, position: 0 };
@@ -104,8 +172,19 @@ impl Source {
             match token {
                 Token::Word(word) => {
                     self.words.push((start, level.place));
-                    if let Some(module) = level.word(word) {
-                        self.blocks[level.place].modules.push(module);
+                    let declares = level.header.item;
+                    let place = &mut self.blocks[level.place];
+                    if let Some(module) = level.word(start, word) {
+                        place.modules.push(module);
+                    } else if level.header.item == Item::Named {
+                        match declares {
+                            Item::Alias => place.aliases.push(word.to_owned()),
+                            Item::Struct => self.types.push((word.to_owned(), false)),
+                            Item::Enum => self.types.push((word.to_owned(), true)),
+                            _ => {}
+                        }
+                    } else if declares == Item::Fn && !std::mem::replace(&mut level.header.named, true) {
+                        place.functions.push(word.to_owned());
                     }
                 }
                 Token::Punct(open @ ('{' | '(' | '[')) => {
@@ -114,8 +193,14 @@ impl Source {
                     let parent = level.place;
                     let generic = level.header.generic;
                     let in_body = self.blocks[parent].in_body || open == '{' && level.header.opens_body();
+                    let header = level.header.start..start;
                     levels.push(Level { open, place: self.blocks.len(), ..Level::default() });
-                    self.blocks.push(Place { in_body, generic, ..Place::new(kind, Some(parent), module) });
+                    self.blocks.push(Place {
+                        in_body,
+                        generic,
+                        header,
+                        ..Place::new(kind, Some(parent), module)
+                    });
                 }
                 Token::Punct(close @ ('}' | ')' | ']')) => {
                     if !matches!((level.open, close), ('{', '}') | ('(', ')') | ('[', ']')) {
@@ -163,7 +248,18 @@ impl Source {
 
 impl Place {
     fn new(kind: Block, parent: Option<usize>, module: Option<String>) -> Self {
-        Self { kind, parent, module, modules: Vec::new(), in_body: false, complete: false, generic: false }
+        Self {
+            kind,
+            parent,
+            module,
+            modules: Vec::new(),
+            in_body: false,
+            complete: false,
+            generic: false,
+            header: 0..0,
+            functions: Vec::new(),
+            aliases: Vec::new(),
+        }
     }
 }
 
@@ -183,6 +279,7 @@ impl Default for Level {
 
 /// The words of an item before its braces.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the facts are independent of one another")]
 struct Header {
     item: Item,
     /// Open angle brackets.
@@ -194,6 +291,10 @@ struct Header {
     /// `impl … for`
     for_type: bool,
     in_where: bool,
+    /// Where its `impl` stands.
+    start: usize,
+    /// The name of the function was read.
+    named: bool,
     /// `mod name`
     module: Option<String>,
 }
@@ -206,6 +307,11 @@ enum Item {
     Trait,
     Mod,
     Fn,
+    Struct,
+    Enum,
+    Alias,
+    /// One of the last three, after its name.
+    Named,
     Other,
 }
 
@@ -229,7 +335,7 @@ impl Header {
 
 impl Level {
     /// Takes a word; gives it back if it is the name of a module.
-    fn word(&mut self, word: &str) -> Option<String> {
+    fn word(&mut self, start: usize, word: &str) -> Option<String> {
         let mut module = None;
         let header = &mut self.header;
         match (header.item, word) {
@@ -237,11 +343,18 @@ impl Level {
                 Item::Unknown,
                 "pub" | "unsafe" | "default" | "async" | "const" | "auto" | "extern" | "safe",
             ) => {}
-            (Item::Unknown, "impl") => header.item = Item::Impl,
+            (Item::Unknown, "impl") => {
+                header.item = Item::Impl;
+                header.start = start;
+            }
             (Item::Unknown, "trait") => header.item = Item::Trait,
             (Item::Unknown, "mod") => header.item = Item::Mod,
             (Item::Unknown, "fn") => header.item = Item::Fn,
+            (Item::Unknown, "struct" | "union") => header.item = Item::Struct,
+            (Item::Unknown, "enum") => header.item = Item::Enum,
+            (Item::Unknown, "type") => header.item = Item::Alias,
             (Item::Unknown, _) => header.item = Item::Other,
+            (Item::Struct | Item::Enum | Item::Alias, _) => header.item = Item::Named,
             (Item::Impl, "where") => header.in_where = true,
             (Item::Impl, "for") if header.angles == 0 && !header.in_where => header.for_type = true,
             (Item::Mod, name) => {

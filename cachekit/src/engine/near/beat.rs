@@ -135,5 +135,15 @@ impl Beat {
 }
 
 fn prolong(remote: &Arc<Remote>, key: &str, text: Vec<u8>, token: Token) -> Result<bool> {
-    run(remote, PutIf { key: key.to_owned(), value: text, life: Some(REGISTERED), token, replaces: false })
+    run(
+        remote,
+        PutIf {
+            key: key.to_owned(),
+            value: text,
+            life: Some(REGISTERED),
+            token,
+            replaces: false,
+            versions: Vec::new(),
+        },
+    )
 }

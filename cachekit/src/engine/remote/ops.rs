@@ -1,8 +1,6 @@
 //! The operations of a backend as values, so that one driver serves the sync and the async way.
 
-use cachekit_backends::{
-    AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Result, Token, Ttl, is_version_key,
-};
+use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Result, Token, Ttl};
 
 use crate::engine::near::Change;
 
@@ -76,7 +74,7 @@ operations! {
     GetMany = "get_many", _op => Change::None, (keys: Vec<String>) -> Vec<Option<Vec<u8>>> [brings: out => out.iter().flatten().map(Vec::len).sum()] =
         |me, b| b.get_many(&refs(&me.keys)),
         async Box::pin(async move { b.get_many(&refs(&me.keys)).await });
-    Set = "set", op => of_set(&op.key), (key: String, value: Vec<u8>, life: Ttl) -> () [carries: me => me.value.len()] =
+    Set = "set", _op => Change::Overwrite, (key: String, value: Vec<u8>, life: Ttl) -> () [carries: me => me.value.len()] =
         |me, b| b.set(&me.key, &me.value, me.life),
         async b.set(&me.key, &me.value, me.life);
     SetMany = "set_many", _op => Change::Overwrite, (items: Vec<(String, Vec<u8>)>, life: Ttl) -> ()
@@ -92,9 +90,9 @@ operations! {
         |me, b| b.add(&me.key, &me.value, me.life),
         async b.add(&me.key, &me.value, me.life);
     TokenOf = "token", _op => Change::None, (key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
-    PutIf = "put_if", op => if op.replaces { Change::Overwrite } else { Change::None }, (key: String, value: Vec<u8>, life: Ttl, token: Token, replaces: bool) -> bool [carries: me => me.value.len()] =
-        |me, b| b.put_if(&me.key, &me.value, me.life, me.token),
-        async b.put_if(&me.key, &me.value, me.life, me.token);
+    PutIf = "put_if", op => if op.replaces { Change::Overwrite } else { Change::None }, (key: String, value: Vec<u8>, life: Ttl, token: Token, replaces: bool, versions: Vec<String>) -> bool [carries: me => me.value.len()] =
+        |me, b| b.put_under(&me.key, &me.value, me.life, me.token, &refs(&me.versions)),
+        async Box::pin(async move { b.put_under(&me.key, &me.value, me.life, me.token, &refs(&me.versions)).await });
     DeleteIf = "delete_if", _op => Change::Deletion, (key: String, token: Token) -> bool =
         |me, b| b.delete_if(&me.key, me.token),
         async b.delete_if(&me.key, me.token);
@@ -107,11 +105,6 @@ operations! {
         [brings: out => out.entry.as_ref().map_or(0, Vec::len)] =
         |me, b| b.fetch(&me.entry, &refs(&me.versions)),
         async Box::pin(async move { b.fetch(&me.entry, &refs(&me.versions)).await });
-}
-
-/// A version is replaced to delete what was stored under it.
-fn of_set(key: &str) -> Change {
-    if is_version_key(key) { Change::Deletion } else { Change::Overwrite }
 }
 
 fn refs(keys: &[String]) -> Vec<&str> {

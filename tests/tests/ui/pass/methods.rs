@@ -192,4 +192,11 @@ fn main() {
     assert_eq!(stack.greeting("hello"), "hello stack");
     assert_eq!(Person::kind(1), "1");
     assert_eq!(Stack::<u8>::kind(1), "1");
+    delete_memoized!(person.greeting, &String::from("hello")).expect("deleted");
+    delete_memoized!(<Stack<u8> as Greets>::greeting, &stack, "hello").expect("deleted");
+    delete_memoized!(<Person as Greets>::greeting).expect("deleted");
+    delete_memoized!(person.name).expect("deleted");
+    assert_eq!(peek!(person.name).ok(), Some(None));
+    delete_memoized!(<Person as Greets>::kind, 1).expect("deleted");
+    delete_memoized!(<Stack<u8> as crate::Greets>::kind).expect("deleted");
 }

@@ -7,7 +7,7 @@ fn size<T>(n: u8) -> usize {
 
 fn main() {
     let _ = delete_memoized!();
-    let _ = delete_memoized!(size::<u8>);
+    let _ = stats!(size::<u8>);
     let _ = delete_memoized!(size(1));
     let _ = delete_memoized!(person.has_role(1));
     let _ = delete_memoized_verhash!(size, 1);
