@@ -67,6 +67,7 @@ pub(crate) struct Attr {
 #[derive(Default)]
 pub(crate) struct Windows {
     pub(crate) while_revalidate: Option<TimeoutOption>,
+    pub(crate) if_error: Option<TimeoutOption>,
     pub(crate) refresh_ahead: Option<Expr>,
     pub(crate) retry_after: Option<TimeoutOption>,
     /// Where `revalidate` or `retry_after` stands.
@@ -74,9 +75,9 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Whether any value is computed anew while it is served.
+    /// Whether any value is served past its timeout, or computed anew ahead of it.
     pub(crate) fn is_used(&self) -> bool {
-        self.while_revalidate.is_some() || self.refresh_ahead.is_some()
+        self.while_revalidate.is_some() || self.refresh_ahead.is_some() || self.if_error.is_some()
     }
 }
 
@@ -212,6 +213,9 @@ impl Attr {
             }
             ("stale_while_revalidate", Value::Is(value)) => {
                 self.windows.while_revalidate = Some(span_of("stale_while_revalidate", value)?);
+            }
+            ("stale_if_error", Value::Is(value)) => {
+                self.windows.if_error = Some(span_of("stale_if_error", value)?);
             }
             ("refresh_ahead", Value::Is(value)) => {
                 self.windows.refresh_ahead = Some(part_between(value, usage)?);

@@ -328,21 +328,24 @@ fn windows(model: &Model, errors: &Errors) {
     if let (Some(said), false) = (&windows.said, windows.is_used() || model.policy.is_some()) {
         errors.at(
             said.span(),
-            format!("`{said}` is about values that are computed anew: write `stale_while_revalidate` or `refresh_ahead` too"),
+            format!(
+                "`{said}` is about values that are computed anew: write `stale_while_revalidate`, `stale_if_error` or \
+                 `refresh_ahead` too"
+            ),
         );
     }
     if windows.is_used() && matches!(model.key, KeySource::View(..)) {
         errors.at(
             at,
-            "`stale_while_revalidate` and `refresh_ahead` are for values, and a view's value is a response: remove them, or \
-             use `#[memoize]`",
+            "`stale_while_revalidate`, `stale_if_error` and `refresh_ahead` are for values, and a view's value is a response: \
+             remove them, or use `#[memoize]`",
         );
     }
     if windows.is_used() && matches!(model.timeout, Some(TimeoutOption::Millis(0))) {
         errors.at(
             at,
             "an entry with `timeout = 0` never expires, so it is never stale: write a timeout, or remove \
-             `stale_while_revalidate` and `refresh_ahead`",
+             `stale_while_revalidate`, `stale_if_error` and `refresh_ahead`",
         );
     }
 }

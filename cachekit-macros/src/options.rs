@@ -83,6 +83,7 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     both("err_timeout", "err_timeout = \"2s\""),
     both("jitter", "jitter = 0.1"),
     both("stale_while_revalidate", "stale_while_revalidate = \"10m\""),
+    both("stale_if_error", "stale_if_error = \"1h\""),
     both("refresh_ahead", "refresh_ahead = 0.8"),
     both("revalidate", "revalidate = \"caller\""),
     both("retry_after", "retry_after = \"1s\""),

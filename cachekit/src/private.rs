@@ -10,7 +10,7 @@ pub use crate::call::arguments::{
 };
 pub use crate::call::freshness::Windows;
 pub use crate::call::judge::{
-    as_said, err_of, none_of, none_too, of_err, of_none, of_value, timed, timeout_of,
+    as_said, err_of, if_error, none_of, none_too, of_err, of_none, of_value, timed, timeout_of,
 };
 pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,

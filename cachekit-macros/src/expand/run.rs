@@ -333,12 +333,26 @@ fn windows(model: &Model) -> TokenStream {
     // Zero is what the attribute doesn't say, and leaves to the policy.
     let pause = if model.policy.is_some() { 0 } else { 1_000 };
     let (stale, retry) = (span(&windows.while_revalidate, 0), span(&windows.retry_after, pause));
+    let if_error = if windows.if_error.is_some() {
+        let (time, returns) = (span(&windows.if_error, 0), &model.returns);
+        let function = Ident::new("if_error", located(returns.span()));
+        quote_spanned!(located(returns.span())=> #private::#function::<#returns>(#time))
+    } else {
+        span(&None, 0)
+    };
     let ahead = if let Some(part) = &windows.refresh_ahead {
         quote!(::core::option::Option::Some::<::core::primitive::f64>(#part))
     } else {
         quote!(::core::option::Option::None)
     };
-    quote!(#private::Windows { while_revalidate: #stale, refresh_ahead: #ahead, retry_after: #retry })
+    quote! {
+        #private::Windows {
+            while_revalidate: #stale,
+            if_error: #if_error,
+            refresh_ahead: #ahead,
+            retry_after: #retry,
+        }
+    }
 }
 
 fn has_expressions(model: &Model) -> bool {

@@ -72,7 +72,7 @@ impl Engine {
             Outcome::Value(value) => value,
             Outcome::Compute(duty) => {
                 let value = duty.run_async(compute()).await;
-                duty.settle(io, policy, value, keep).await
+                duty.settle(io, policy, value, keep).await.0
             }
         }
     }

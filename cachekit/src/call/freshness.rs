@@ -11,9 +11,11 @@ use cachekit_backends::{KeyBytes, Ttl, ttl_millis};
 pub struct Windows {
     /// How long past its freshness an entry is served while one call computes it anew.
     pub while_revalidate: Duration,
+    /// How long past its freshness an entry is served where a computation fails.
+    pub if_error: Duration,
     /// The part of its freshness after which one call computes it anew.
     pub refresh_ahead: Option<f64>,
-    /// The time from a refresh that failed to the next one.
+    /// The time from a computation that failed to the next one, while there is a value to be served.
     pub retry_after: Duration,
 }
 
@@ -25,6 +27,8 @@ pub(crate) enum Freshness {
     Due,
     /// Past its freshness, to be served only while it is computed anew.
     Stale,
+    /// Past that too, to be served only where the computation of a new one fails.
+    Fallback,
 }
 
 /// The times of an entry, in milliseconds of one clock.
@@ -37,17 +41,31 @@ pub(crate) struct Times {
 
 impl Windows {
     /// Those of a call that serves fresh values only.
-    pub const NONE: Self =
-        Self { while_revalidate: Duration::ZERO, refresh_ahead: None, retry_after: Duration::ZERO };
+    pub const NONE: Self = Self {
+        while_revalidate: Duration::ZERO,
+        if_error: Duration::ZERO,
+        refresh_ahead: None,
+        retry_after: Duration::ZERO,
+    };
 
     /// Whether values are served fresh only, and never computed ahead.
     pub(crate) fn is_none(&self) -> bool {
-        self.while_revalidate.is_zero() && self.refresh_ahead.is_none()
+        self.past().is_zero() && self.refresh_ahead.is_none()
+    }
+
+    /// Whether a value is served where a computation fails.
+    pub(crate) fn fall_back(&self) -> bool {
+        !self.if_error.is_zero()
+    }
+
+    /// How long an entry is kept past its freshness.
+    pub(crate) fn past(&self) -> Duration {
+        self.while_revalidate.max(self.if_error)
     }
 
     /// How long a store keeps an entry that is fresh for so long.
     pub(crate) fn kept(&self, fresh: Ttl) -> Ttl {
-        fresh.map(|fresh| fresh.saturating_add(self.while_revalidate))
+        fresh.map(|fresh| fresh.saturating_add(self.past()))
     }
 }
 
@@ -58,8 +76,11 @@ impl Times {
         if now < fresh {
             return Some(if now < self.due(windows) { Freshness::Fresh } else { Freshness::Due });
         }
-        let window = windows.while_revalidate;
-        (!window.is_zero() && now < fresh.saturating_add(ttl_millis(window))).then_some(Freshness::Stale)
+        let within = |window: Duration| !window.is_zero() && now < fresh.saturating_add(ttl_millis(window));
+        if within(windows.while_revalidate) {
+            return Some(Freshness::Stale);
+        }
+        within(windows.if_error).then_some(Freshness::Fallback)
     }
 
     /// The first moment at which the entry is more than fresh.
@@ -107,6 +128,7 @@ mod tests {
 
     const WINDOWS: Windows = Windows {
         while_revalidate: Duration::from_millis(50),
+        if_error: Duration::ZERO,
         refresh_ahead: Some(0.8),
         retry_after: Duration::ZERO,
     };
@@ -131,6 +153,16 @@ mod tests {
         for (now, state) in [(1099, Some(Freshness::Fresh)), (1100, None)] {
             assert_eq!(times.at(now, &Windows::NONE), state, "at {now} without windows");
         }
+        let windows = Windows { if_error: Duration::from_millis(80), ..WINDOWS };
+        for (now, state) in [
+            (1149, Some(Freshness::Stale)),
+            (1150, Some(Freshness::Fallback)),
+            (1179, Some(Freshness::Fallback)),
+            (1180, None),
+        ] {
+            assert_eq!(times.at(now, &windows), state, "at {now} with a fallback");
+        }
+        assert_eq!(windows.kept(Some(Duration::from_millis(100))), Some(Duration::from_millis(180)));
         let forever = Times { created: 1000, fresh: None };
         assert_eq!(forever.at(u64::MAX, &WINDOWS), Some(Freshness::Fresh));
     }

@@ -1,11 +1,11 @@
 //! The inputs of a round beside its place: an engine, and the options that decide how an entry is computed and stored.
 
-use cachekit_backends::Ttl;
 use cachekit_backends::simple::{Hook, Look};
+use cachekit_backends::{Ttl, ttl_millis};
 
 use super::freshness::Windows;
 use super::place::Place;
-use crate::engine::flight::{Candidate, Role};
+use crate::engine::flight::{Candidate, Key, Role};
 use crate::engine::remote::Budget;
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, Hold, Lead, Snapshot};
@@ -34,6 +34,18 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(crate) fn count(&self, event: Event) {
         self.engine.count_of(self.function, event);
+    }
+
+    /// Whether the computation of an entry has failed a moment ago, so that it isn't to be tried again while there is a value to
+    /// be served.
+    pub(super) fn holds_back(&self, key: &Key) -> bool {
+        self.engine.throttle.holds(key.of_computation(), self.engine.clock.monotonic())
+    }
+
+    /// Notes that the computation of an entry has failed.
+    pub(super) fn hold_back(&self, key: &Key) {
+        let pause = ttl_millis(self.windows.retry_after);
+        self.engine.throttle.hold(key.of_computation(), self.engine.clock.monotonic(), pause);
     }
 
     /// Starts a computation that no other call waits for; `snapshot` is that of an entry on the backend.

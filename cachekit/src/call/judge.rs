@@ -128,6 +128,22 @@ pub trait OptionReturn {}
 
 #[diagnostic::do_not_recommend]
 impl<R: MayBeNone> OptionReturn for R {}
+/// Returns the time of `stale_if_error`. The only function with this bound, so that a type without it makes one error.
+#[inline]
+#[must_use]
+pub fn if_error<R: MayFail>(time: Duration) -> Duration {
+    time
+}
+
+/// A return type that tells whether the computation failed.
+#[diagnostic::on_unimplemented(
+    message = "`stale_if_error` is for functions that return a `Result`",
+    label = "this is no `Result`",
+    note = "return the failure as an `Err`, or remove `stale_if_error`"
+)]
+pub trait MayFail {}
+
+impl<T, E> MayFail for Result<T, E> {}
 
 /// A return type that has a `None`.
 #[diagnostic::on_unimplemented(

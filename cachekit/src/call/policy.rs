@@ -439,7 +439,7 @@ impl Envelope<'_> {
     pub(crate) fn seal<T: Serialize + 'static>(&self, value: &T) -> CacheResult<Vec<u8>> {
         // The kind of the content is set with the value.
         let header = Header::new(self.now, self.life, self.generation, Content::Integer);
-        let header = header.kept_stale(self.windows.while_revalidate);
+        let header = header.kept_stale(self.windows.past());
         seal_with(self.key, Header { is_err: self.is_err, ..header }, value)
     }
 
@@ -447,13 +447,19 @@ impl Envelope<'_> {
     pub(crate) fn open<T: DeserializeOwned + 'static>(&self, bytes: &[u8]) -> Opened<T> {
         let mut state = None;
         let serves = |header: &Header| {
+            // A store may keep an entry for longer than its writer said.
+            if header.expiry.is_some_and(|expiry| expiry <= self.now) {
+                return false;
+            }
             let times = Times { created: header.created, fresh: header.end() };
             state = times.at(self.now, &self.windows);
             state.is_some()
         };
         match unseal_if(self.key, bytes, self.generation, serves) {
             Unsealed::Value(value) => match state {
-                Some(state @ (Freshness::Due | Freshness::Stale)) => Opened::Due(value, state),
+                Some(state @ (Freshness::Due | Freshness::Stale | Freshness::Fallback)) => {
+                    Opened::Due(value, state)
+                }
                 Some(Freshness::Fresh) | None => Opened::Value(value),
             },
             Unsealed::Expired | Unsealed::OtherGeneration => Opened::Gone,

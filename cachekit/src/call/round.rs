@@ -11,7 +11,7 @@ use super::inputs::Call;
 use super::look::Look;
 use super::place::Place;
 use super::policy::Policy;
-use super::store::Duty;
+use super::store::{Duty, Former};
 use super::times::Times;
 use super::trace::{self, How, Trace};
 use super::{sharing, span};
@@ -41,6 +41,10 @@ pub(crate) struct Round<'a> {
     waits: Option<Instant>,
     /// Whether the source of the value is noted, for `traced!`.
     traced: bool,
+    /// Whether the last look found a value to be returned where the computation fails.
+    falls_back: bool,
+    /// Whether this call looks again after another one's computation that failed.
+    retries: bool,
 }
 
 enum State {
@@ -100,6 +104,7 @@ impl<R, D> Outcome<R, D> {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
+        let retries = call.windows.fall_back();
         Self {
             call,
             place,
@@ -108,6 +113,8 @@ impl<'a> Round<'a> {
             flight_timeout,
             waits: None,
             traced: false,
+            falls_back: false,
+            retries,
         }
     }
 
@@ -135,7 +142,13 @@ impl<'a> Round<'a> {
 
     /// The duty that comes with [`Step::Compute`].
     pub(crate) fn compute(self, flight: Lead<'a>) -> Duty<'a> {
-        Duty::new(self.call, self.place, flight)
+        let duty = Duty::new(self.call, self.place, flight);
+        if self.falls_back { duty.with(Former::Kept, self.traced) } else { duty }
+    }
+
+    /// Whether there is a value to be returned in place of a computation that is not to be tried now.
+    fn is_held_back(&self) -> bool {
+        self.falls_back && self.call.holds_back(self.place.key())
     }
 
     /// Goes on to the next value that may be taken, or to this call's own computation.
@@ -145,10 +158,14 @@ impl<'a> Round<'a> {
                 State::Start => {
                     let (value, look) = Look::new(io, &self.call, &self.place, policy).await;
                     self.state = State::Looked(look);
+                    self.falls_back = value.is_some() && self.call.windows.fall_back();
                     return match value {
                         Some((value, state @ (Freshness::Due | Freshness::Stale))) => Step::Due(value, state),
                         Some((value, Freshness::Fresh)) => Step::Looked(Some(value)),
-                        None => Step::Looked(None),
+                        Some((value, Freshness::Fallback)) if self.is_held_back() => {
+                            Step::Due(value, Freshness::Stale)
+                        }
+                        Some((_, Freshness::Fallback)) | None => Step::Looked(None),
                     };
                 }
                 State::Looked(look) => look,
@@ -161,12 +178,15 @@ impl<'a> Round<'a> {
             };
             match role {
                 Role::Recheck => self.patience = self.patience.saturating_sub(1),
+                // One has failed since the look.
+                Role::Lead(flight) if self.is_held_back() => flight.release(),
                 Role::Lead(flight) | Role::Alone(flight) => {
                     self.call.count(Event::Miss);
                     return Step::Compute(flight);
                 }
                 Role::Wait(wait) => match self.wait(io, wait).await {
                     Some(Waited::Again) => {}
+                    Some(Waited::Released) if self.looks_after_failure() => {}
                     // It failed, isn't stored, or takes too long: each call computes. Still registered, so that a deletion is
                     // seen.
                     Some(Waited::Released) | None => {
@@ -204,7 +224,7 @@ impl<'a> Round<'a> {
         let State::Looked(look) = std::mem::replace(&mut self.state, State::Start) else { return None };
         let (engine, key) = (&*self.call.engine, self.place.key());
         let is_led = matches!(self.place, Place::Remote { .. }) && engine.flights.is_led(key);
-        if is_led || engine.throttle.holds(key.digest, engine.clock.monotonic()) {
+        if is_led || self.call.holds_back(key) {
             return None;
         }
         let snapshot = look.snapshot(io, &self.call, &self.place).await;
@@ -219,6 +239,12 @@ impl<'a> Round<'a> {
             }
             Role::Recheck | Role::Alone(_) | Role::Wait(_) => None,
         }
+    }
+
+    /// Whether the computation that this call waited for has failed, and there may be a value to be returned in its place. Once,
+    /// because each further wait would be for one more failure.
+    fn looks_after_failure(&mut self) -> bool {
+        self.call.holds_back(self.place.key()) && std::mem::take(&mut self.retries)
     }
 
     /// Waits for another call's computation. Returns none if this call gives up.
@@ -309,10 +335,11 @@ impl<'a> Round<'a> {
                 Step::Shared(value) => (value, Source::Flight, false),
                 Step::Compute(flight) => return Outcome::Compute(self.compute(flight)),
             };
-            if serves(&value, source) {
+            if serves(&value, source) || (source != Source::Flight && self.is_held_back()) {
                 let trace = self.traced.then(|| self.traced_as(source));
                 if due && let Some(flight) = self.refresh(io).await {
-                    return Outcome::Compute(self.compute(flight).of_due());
+                    let traced = self.traced;
+                    return Outcome::Compute(self.compute(flight).with(Former::Served, traced));
                 }
                 self.took(source);
                 if let Some(trace) = trace {

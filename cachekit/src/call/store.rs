@@ -2,18 +2,20 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cachekit_backends::simple::{Ended, Entry, Right, Tagged};
 use cachekit_backends::{Timeout, jittered, ttl_millis};
 
 use super::faithful::comes_back;
-use super::freshness::{Stamped, Times, Windows};
+use super::freshness::{Freshness, Stamped, Times, Windows};
 use super::inputs::Call;
-use super::look::survived;
+use super::look::{Look, survived};
 use super::place::Place;
 use super::policy::{Envelope, Policy};
 use super::sharing;
 use super::span::Computation;
+use super::trace::{self, How, Trace};
 use crate::engine::flight::{Berth, Key, Shared, scope};
 use crate::engine::meter::Timer;
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
@@ -76,21 +78,42 @@ pub(crate) struct Duty<'a> {
     place: Option<Place>,
     /// None after its end.
     flight: Option<Lead<'a>>,
-    /// The key's digest, while there is a value that this one is to follow and that is served until then.
-    refreshes: Option<u64>,
+    former: Former,
     timer: Timer,
     span: Computation,
+    /// Whether the source of the value is noted, for `traced!`.
+    traced: bool,
+}
+
+/// The value that the computed one is to follow.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Former {
+    #[default]
+    None,
+    /// It is served until then.
+    Served,
+    /// It is returned if the computation fails.
+    Kept,
 }
 
 impl Drop for Duty<'_> {
     /// A refresh that did not come to its end has failed: the value before it is served on.
     fn drop(&mut self) {
         self.call.engine.computation_ends(self.call.function);
-        if let Some(digest) = self.refreshes.take() {
-            let (engine, pause) = (&*self.call.engine, ttl_millis(self.call.windows.retry_after));
-            engine.throttle.hold(digest, engine.clock.monotonic(), pause);
+        if self.former == Former::Served
+            && let Some(place) = &self.place
+        {
+            self.call.hold_back(place.key());
         }
     }
+}
+
+/// The end of a computation.
+enum Settled {
+    /// With the write to the backend that is left to do.
+    Stored(Option<Write>),
+    /// The value before it is to be returned.
+    Failed,
 }
 
 /// An operation that stores a value on the backend, or removes the one that it was to replace.
@@ -103,12 +126,12 @@ impl<'a> Duty<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
         let timer = call.engine.computation_begins(call.function);
         let span = Computation::new(&call, place.key());
-        Self { call, place: Some(place), flight: Some(flight), refreshes: None, timer, span }
+        Self { call, place: Some(place), flight: Some(flight), former: Former::None, timer, span, traced: false }
     }
 
-    /// The same, of a value that is there and due.
-    pub(super) fn of_due(mut self) -> Self {
-        self.refreshes = self.place.as_ref().map(|place| place.key().digest);
+    /// The same, where there is a value. `traced` notes its source if it is returned.
+    pub(super) fn with(mut self, former: Former, traced: bool) -> Self {
+        (self.former, self.traced) = (former, traced);
         self
     }
 
@@ -177,34 +200,76 @@ impl<'a> Duty<'a> {
         }
     }
 
-    /// Stores the value if it is to be stored, and hands it to the calls that wait. Blocks the thread.
+    /// Stores the value if it is to be stored, and hands it to the calls that wait. Returns the one before it, if the
+    /// computation has failed and the options say so. Blocks the thread.
     pub(crate) fn settle_blocking<R, V: Into<Verdict>>(
         &mut self,
         policy: &Policy<R>,
         output: &R,
         judge: impl FnOnce(&R) -> V,
-    ) {
-        if let Some(write) = self.store(policy, output, judge) {
-            ready(write.run(BlockingIo, &self.call));
+    ) -> Option<R> {
+        match self.store(policy, output, judge) {
+            Settled::Stored(write) => {
+                if let Some(write) = write {
+                    ready(write.run(BlockingIo, &self.call));
+                }
+                self.land(policy, output);
+                None
+            }
+            Settled::Failed => {
+                let (value, trace) = ready(self.fall_back(BlockingIo, policy))?;
+                trace.into_iter().for_each(trace::note);
+                Some(value)
+            }
         }
-        self.land(policy, output);
     }
 
-    /// The same over a driver. Returns the value.
+    /// The same over a driver. Returns the value that the call returns, and for `traced!` the source of one from before.
     pub(crate) async fn settle<R, D: Io, V: Into<Verdict>>(
         mut self,
         io: D,
         policy: &Policy<R>,
         output: R,
         judge: impl FnOnce(&R) -> V,
-    ) -> R {
+    ) -> (R, Option<Trace>) {
         // The value is not borrowed while the backend is waited for: it need not be `Sync`.
-        let write = self.store(policy, &output, judge);
-        if let Some(write) = write {
-            write.run(io, &self.call).await;
+        match self.store(policy, &output, judge) {
+            Settled::Stored(write) => {
+                if let Some(write) = write {
+                    write.run(io, &self.call).await;
+                }
+                self.land(policy, &output);
+                (output, None)
+            }
+            Settled::Failed => self.fall_back(io, policy).await.unwrap_or((output, None)),
         }
-        self.land(policy, &output);
-        output
+    }
+
+    /// Looks for the value before the computation, which has failed. Anew, because what was deleted meanwhile is not to come back.
+    #[cold]
+    async fn fall_back<R, D: Io>(&mut self, io: D, policy: &Policy<R>) -> Option<(R, Option<Trace>)> {
+        let place = self.place.take()?;
+        self.call.windows.while_revalidate = Duration::ZERO;
+        let (value, look) = Look::new(io, &self.call, &place, policy).await;
+        let (value, state) = value?;
+        let how = match state {
+            Freshness::Fresh | Freshness::Due => How::Hit,
+            Freshness::Stale | Freshness::Fallback => {
+                self.call.count(Event::Stale);
+                How::Stale
+            }
+        };
+        let found = || Trace::found(how, look.tier(&place), look.times(&self.call.engine, &place));
+        Some((value, self.traced.then(found)))
+    }
+
+    /// Notes that the computation has failed, and ends the flight. The calls that wait look again, so in this order.
+    #[cold]
+    fn fail(&mut self) -> Settled {
+        self.former = Former::None;
+        self.place.iter().for_each(|place| self.call.hold_back(place.key()));
+        self.release_flight();
+        if self.call.windows.fall_back() { Settled::Failed } else { Settled::Stored(None) }
     }
 
     /// Stores a value in process, or returns the write to the backend. If the value is not stored, this ends the flight.
@@ -213,18 +278,21 @@ impl<'a> Duty<'a> {
         policy: &Policy<R>,
         output: &R,
         judge: impl FnOnce(&R) -> V,
-    ) -> Option<Write> {
+    ) -> Settled {
         self.call.engine.body_returned(self.call.function, &self.timer);
-        let Verdict { keep, timeout, of_value, is_err, weight } = Verdict::of(policy, output, judge);
-        if self.refreshes.is_some() && (is_err || (policy.fails)(output)) {
-            // The value before it stays; the duty's end holds the next refresh back.
-            self.release_flight();
-            return None;
+        let verdict = Verdict::of(policy, output, judge);
+        if self.former != Former::None && (verdict.is_err || (policy.fails)(output)) {
+            return self.fail();
         }
-        let refreshed = self.refreshes.take().is_some();
+        Settled::Stored(self.store_judged(policy, output, verdict))
+    }
+
+    fn store_judged<R>(&mut self, policy: &Policy<R>, output: &R, verdict: Verdict) -> Option<Write> {
+        let Verdict { keep, timeout, of_value, is_err, weight } = verdict;
+        let follows = std::mem::take(&mut self.former) != Former::None;
         if !keep {
             self.release_flight();
-            return if refreshed { self.remove() } else { None };
+            return if follows { self.remove() } else { None };
         }
         if is_err {
             // Never served past its own time.

@@ -32,7 +32,7 @@ pub struct Outcome<T> {
 pub enum How {
     /// From the cache.
     Hit,
-    /// From the cache, past its timeout, while one call computes it anew.
+    /// From the cache, past its timeout: while one call computes it anew, or because its computation failed.
     Stale,
     /// By running the body.
     Computed,

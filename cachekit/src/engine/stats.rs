@@ -21,7 +21,8 @@ pub struct FunctionStats {
     pub given_up: u64,
     /// Calls that were dropped while they waited for another call's computation: their callers were cancelled.
     pub abandoned: u64,
-    /// Calls that were given a value past its timeout, by `stale_while_revalidate`. They are not among the hits.
+    /// Calls that were given a value past its timeout, by `stale_while_revalidate` or `stale_if_error`. They are not among the
+    /// hits; one that computed, and failed, is among the misses too.
     pub stale: u64,
 }
 
@@ -66,7 +67,8 @@ pub struct CacheStats {
     pub given_up: u64,
     /// Calls that were dropped while they waited for another call's computation: their callers were cancelled.
     pub abandoned: u64,
-    /// Calls that were given a value past its timeout, by `stale_while_revalidate`. They are not among the hits.
+    /// Calls that were given a value past its timeout, by `stale_while_revalidate` or `stale_if_error`. They are not among the
+    /// hits; one that computed, and failed, is among the misses too.
     pub stale: u64,
     /// Entries that the cache has now, including expired ones that are not reclaimed yet: those in this process and, of
     /// `filesystem`, those in the directory, of all processes. None where they aren't known: a server is not asked.

@@ -385,8 +385,8 @@ impl<F> Pending<F> {
                 Outcome::Compute(duty) => duty,
             },
         };
-        let output = duty.run(|| body.run());
-        settle(duty, policy, &output, judge);
+        let mut output = duty.run(|| body.run());
+        settle(duty, policy, &mut output, judge);
         output
     }
 
@@ -513,10 +513,12 @@ fn wait<R>(
 fn settle<R, V: Into<Verdict>>(
     mut duty: Box<Duty<'static>>,
     policy: &Policy<R>,
-    output: &R,
+    output: &mut R,
     judge: impl FnOnce(&R) -> V,
 ) {
-    duty.settle_blocking(policy, output, judge);
+    if let Some(former) = duty.settle_blocking(policy, output, judge) {
+        *output = former;
+    }
 }
 
 /// A future on the heap whose poll has a frame of its own: what comes before and after a body takes nothing of the stack
@@ -550,7 +552,11 @@ fn settle_async<R, V: Into<Verdict>, C: FnOnce(&R) -> V>(
     output: R,
     judge: C,
 ) -> Apart<impl Future<Output = R>> {
-    Apart(Box::pin(duty.settle(AsyncIo, policy, output, judge)))
+    Apart(Box::pin(async move {
+        let (output, trace) = duty.settle(AsyncIo, policy, output, judge).await;
+        trace.into_iter().for_each(trace::note);
+        output
+    }))
 }
 
 /// Whether a value serves: a stored one unless it is stale, a computed one always.

@@ -18,6 +18,7 @@ use super::context::Surroundings;
 use super::lookup::Judged;
 use crate::call::policy::Policy;
 use crate::call::store::Duty;
+use crate::call::trace::{self, Trace};
 use crate::engine::flight::{Leading, Output};
 use crate::engine::remote::AsyncIo;
 
@@ -72,7 +73,7 @@ where
         Ok(Owned {
             body: Box::pin(async move { judge(body.await) }),
             lead: lead::<R>,
-            unbox: |output| output.downcast().ok().map(|output| *output),
+            unbox: |output| output.downcast::<Boxable<R>>().ok().map(|output| output.0),
         })
     }
 }
@@ -116,8 +117,15 @@ fn lead<R: Send + 'static>(body: Boxed<Judged<R>>, duty: Box<Duty<'static>>, pol
     }
 }
 
+/// The value of a body, with the note of its source for `traced!`, if its leader was asked for one.
+type Boxable<R> = (R, Option<Trace>);
+
+/// Returns the value to the leader.
 fn unboxed<R: 'static>(output: Output) -> R {
-    *output.downcast().unwrap_or_else(|_| unreachable!("the leader's work has boxed it"))
+    let unboxed = output.downcast::<Boxable<R>>();
+    let (output, trace) = *unboxed.unwrap_or_else(|_| unreachable!("the leader's work has boxed it"));
+    trace.into_iter().for_each(trace::note);
+    output
 }
 
 /// The leader of a computation that it may share.
@@ -160,7 +168,8 @@ impl<R: Send + 'static> Working<R> {
         let Some(duty) = self.duty.take() else { return };
         let policy = self.policy;
         self.step = Step::Settle(Box::pin(async move {
-            Box::new(duty.settle(AsyncIo, &policy, output, move |_| verdict).await) as Output
+            let settled: Boxable<R> = duty.settle(AsyncIo, &policy, output, move |_| verdict).await;
+            Box::new(settled) as Output
         }));
     }
 }

@@ -65,7 +65,7 @@ impl FragmentClaim {
     pub(crate) fn store<T: Storable>(mut self, value: &T) {
         if let Some(mut duty) = self.0.take() {
             duty.step_out();
-            duty.settle_blocking(policy(), value, |_| true);
+            let _none_before = duty.settle_blocking(policy(), value, |_| true);
         }
     }
 }

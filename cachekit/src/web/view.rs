@@ -49,6 +49,11 @@ pub trait View: Sized {
     /// Returns the stored form of the value, or `None` if the value isn't stored.
     fn stored(&self) -> Option<Self::Stored>;
 
+    /// Whether the value is the failure of a function, which takes no stored value's place.
+    fn fails(&self) -> bool {
+        false
+    }
+
     /// The value for a stored one.
     fn from_stored(stored: Self::Stored) -> Self;
 }
@@ -102,6 +107,10 @@ impl<T: View, E> View for Result<T, E> {
 
     fn stored(&self) -> Option<T::Stored> {
         self.as_ref().ok()?.stored()
+    }
+
+    fn fails(&self) -> bool {
+        self.is_err()
     }
 
     fn from_stored(stored: T::Stored) -> Self {
@@ -240,6 +249,10 @@ impl<V: View> Shape for ViewShape<V> {
 
     fn stores(output: &V) -> bool {
         output.stored().is_some()
+    }
+
+    fn fails(output: &V) -> bool {
+        output.fails()
     }
 
     fn stored(output: &V) -> Option<V::Stored> {

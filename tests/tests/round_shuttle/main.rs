@@ -143,7 +143,7 @@ impl Memo {
                     value
                 };
                 let value = duty.run_async(body).await;
-                duty.settle(AsyncIo, &POLICY, value, |_| true).await
+                duty.settle(AsyncIo, &POLICY, value, |_| true).await.0
             }
         }
     }

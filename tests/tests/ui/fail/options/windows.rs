@@ -30,6 +30,11 @@ fn never_stale(n: u8) -> u8 {
     n
 }
 
+#[memoize(stale_if_error = 0)]
+fn no_time(n: u8) -> Result<u8, String> {
+    Ok(n)
+}
+
 #[cached(view, refresh_ahead = 0.5)]
 fn view() -> String {
     String::new()
