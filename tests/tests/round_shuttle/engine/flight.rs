@@ -36,6 +36,12 @@ pub(crate) struct Key {
     pub(crate) function: u32,
 }
 
+impl Key {
+    pub(crate) fn of_computation(&self) -> u64 {
+        table::Digested::digest(self)
+    }
+}
+
 impl table::Digested for Key {
     fn digest(&self) -> u64 {
         // Functions that are called with the same arguments have one digest.
