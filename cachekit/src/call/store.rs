@@ -126,7 +126,15 @@ impl<'a> Duty<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
         let timer = call.engine.computation_begins(call.function);
         let span = Computation::new(&call, place.key());
-        Self { call, place: Some(place), flight: Some(flight), former: Former::None, timer, span, traced: false }
+        Self {
+            call,
+            place: Some(place),
+            flight: Some(flight),
+            former: Former::None,
+            timer,
+            span,
+            traced: false,
+        }
     }
 
     /// The same, where there is a value. `traced` notes its source if it is returned.
