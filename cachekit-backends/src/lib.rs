@@ -3,6 +3,8 @@
 //!
 //! Users of cachekit need this crate only to write a backend: everything else is re-exported by `cachekit`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backend;
 mod breaker;
 mod builtin;

@@ -30,10 +30,13 @@
 //! | `metrics` | [`metrics`](mod@metrics): counters and histograms for Prometheus and others, by the facade of that name |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |
 //! | `bytes`, `camino`, `chrono`, `indexmap`, `rust_decimal`, `smallvec`, `time`, `url`, `uuid` | exact keys of the types of these crates |
+//! | `cli` | the command `cachekit`, which looks into a cache and empties a part of it |
 //! | `conformance` | the suite that every backend passes, for backends of your own |
 //! | `full` | everything |
 
 #![forbid(unsafe_code)]
+// Each item says which feature has it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;
 mod call;
@@ -56,6 +59,11 @@ pub mod template;
 
 #[cfg(feature = "testing")]
 pub mod testing;
+
+/// The command; no part of the public interface.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 
 /// The suite that every backend passes; run it on yours.
 #[cfg(feature = "conformance")]

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 /// The folders from the ground up. Those of one floor don't know each other.
-const FLOORS: [&[&str]; 4] = [&["engine", "program"], &["call"], &["cache"], &["memo", "template", "web"]];
+const FLOORS: [&[&str]; 4] =
+    [&["engine", "program"], &["call"], &["cache"], &["cli", "memo", "template", "web"]];
 
 fn floor(name: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&name))
@@ -72,7 +73,9 @@ fn no_folder_of_cachekit_names_one_above_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cachekit/src");
     let mut seen = 0;
     for entry in std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()) {
-        let Some(folder) = entry.file_name().and_then(|name| name.to_str()).filter(|_| entry.is_dir()) else {
+        // The programs are clients of the library.
+        let is_floor = |name: &&str| entry.is_dir() && *name != "bin";
+        let Some(folder) = entry.file_name().and_then(|name| name.to_str()).filter(is_floor) else {
             continue;
         };
         assert!(
