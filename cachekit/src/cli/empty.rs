@@ -14,27 +14,24 @@ impl Session<'_, '_> {
         self.print(|| json!({ "deleted": what }), || format!("deleted {what}\n"))
     }
 
-    /// Replaces a version, if there is one: without, nothing was ever stored under it.
-    fn renew(&mut self, key: &str, what: &str) -> Outcome {
-        if self.store.value(key)?.is_none() {
-            return self
-                .nothing(format!("nothing is stored of {what}, under the prefix `{}`", self.prefix()));
+    /// Removes a version, also one that isn't there: it may belong to a computation that is under way.
+    fn remove_version(&mut self, key: &str, what: &str) -> Outcome {
+        if self.store.delete(key)? {
+            return self.done(what);
         }
-        self.store.renew(key)?;
-        self.done(what)
+        self.nothing(format!("nothing is stored of {what}, under the prefix `{}`", self.prefix()))
     }
 
     pub(super) fn delete(&mut self, function: &str, instance: Option<&str>) -> Outcome {
         let key = version_of(&self.store.engine, function, instance);
-        if self.store.value(&key)?.is_none() && instance.is_none() {
-            let near = self.near(function)?;
-            return self.nothing(format!(
-                "nothing is stored of the function `{function}`, under the prefix `{}`{near}",
-                self.prefix()
-            ));
-        }
         let of = instance.map_or_else(String::new, |digest| format!(" on the instance `{digest}`"));
-        self.renew(&key, &format!("the function `{function}`{of}"))
+        match self.remove_version(&key, &format!("the function `{function}`{of}")) {
+            Err(Failure::Nothing(message)) => {
+                let near = self.near(function)?;
+                self.nothing(format!("{message}{near}"))
+            }
+            ended => ended,
+        }
     }
 
     /// The functions that may have been meant.
@@ -46,7 +43,7 @@ impl Session<'_, '_> {
         let known = self.counted()?.functions;
         let near: Vec<&str> = known
             .keys()
-            .filter(|known| strsim::osa_distance(&last(known), &last(name)) <= 2)
+            .filter(|known| known.as_str() != name && strsim::osa_distance(&last(known), &last(name)) <= 2)
             .map(String::as_str)
             .take(3)
             .collect();
@@ -60,7 +57,7 @@ impl Session<'_, '_> {
     pub(super) fn delete_tag(&mut self, tag: &str) -> Outcome {
         let key = version_of_tag(&self.store.engine, tag);
         let key = short(&self.store.engine, &key).to_owned();
-        self.renew(&key, &format!("the tag `{tag}`"))
+        self.remove_version(&key, &format!("the tag `{tag}`"))
     }
 
     pub(super) fn delete_view(&mut self, path: &str) -> Outcome {
@@ -70,7 +67,7 @@ impl Session<'_, '_> {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let key = version_of_view(&self.store.engine, path);
         let key = short(&self.store.engine, &key).to_owned();
-        self.renew(&key, &format!("the path `{path}`"))
+        self.remove_version(&key, &format!("the path `{path}`"))
     }
 
     pub(super) fn delete_key(&mut self, key: &str) -> Outcome {

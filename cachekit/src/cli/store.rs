@@ -94,11 +94,6 @@ impl Store {
         Ok(ready(BlockingIo.call(&self.remote, DeleteMany { keys }))?)
     }
 
-    /// Puts a fresh version under a key: what was stored under the one before is no longer found.
-    pub(super) fn renew(&self, key: &str) -> Outcome {
-        self.set(key, Version::fresh().to_bytes().to_vec(), None)
-    }
-
     pub(super) fn set(&self, key: &str, value: Vec<u8>, life: Option<std::time::Duration>) -> Outcome {
         let key = full(&self.engine, key);
         Ok(ready(BlockingIo.call(&self.remote, Set { key, value, life }))?)
@@ -194,7 +189,7 @@ pub(super) enum State {
     Sound,
     /// Its time is over.
     Expired,
-    /// Deleted: a version that it depends on is another one now.
+    /// Deleted: a version that it depends on is gone, or another one.
     Orphaned,
     /// The bytes are damaged, or of another format.
     Corrupt,
@@ -259,7 +254,7 @@ impl Versions {
 
     fn of_generation(&self, kind: &Kind, header: &Header) -> State {
         let Kind::Entry { function, .. } = kind else { return State::Sound };
-        // Every entry of a function depends on the function's version, which is made before the entry and lives for ever.
+        // Every entry of a function depends on the function's version, which lives as long as the entry.
         let Some(&of_function) = self.functions.get(function) else { return State::Orphaned };
         let instances = self.instances.get(function).into_iter().flatten();
         let count = 1 + self.instances.get(function).map_or(0, Vec::len) + self.views.len();
