@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::delegate::for_each_operation;
+use crate::many::Many;
 use crate::{Error, ErrorKind, Result, Ttl};
 
 /// A boxed future, the return type of [`AsyncBackend`]'s methods.
@@ -154,6 +155,21 @@ impl Fetched {
     pub fn new(entry: Option<Vec<u8>>, versions: Vec<Version>, token: Option<Token>) -> Self {
         Self { entry, versions, token }
     }
+}
+
+/// A value for [`Backend::put_under_many`].
+#[derive(Clone, Copy, Debug)]
+pub struct Put<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// Its bytes.
+    pub value: &'a [u8],
+    /// Its TTL.
+    pub life: Ttl,
+    /// The state that its key must be in.
+    pub token: Token,
+    /// The keys of the versions that it depends on.
+    pub versions: &'a [&'a str],
 }
 
 /// Where a listing of keys goes on. The bytes mean something to the backend that made them.
@@ -345,6 +361,26 @@ pub trait Backend: Send + Sync + 'static {
         Ok(Fetched::new(bytes, versions, None))
     }
 
+    /// Reads several entries, each with the keys of the versions that it depends on, in one round trip where the store can.
+    /// The answers are those of [`fetch`](Self::fetch), in order; a version that several entries depend on is read once.
+    fn fetch_many(&self, entries: &[(&str, &[&str])]) -> Result<Vec<Fetched>> {
+        let mut many = Many::new(entries);
+        let found = self.get_many(many.keys())?;
+        many.read(found);
+        while let Some(lacking) = many.lacking() {
+            many.learn(lacking, &self.fetch(lacking.0, lacking.1)?);
+        }
+        Ok(many.answers())
+    }
+
+    /// Stores several values, each as [`put_under`](Self::put_under) does; returns for each whether it was stored.
+    fn put_under_many(&self, items: &[Put<'_>]) -> Result<Vec<bool>> {
+        items
+            .iter()
+            .map(|put| self.put_under(put.key, put.value, put.life, put.token, put.versions))
+            .collect()
+    }
+
     /// Makes a version that is missing, or, if `replace`, one whose bytes are no version.
     #[doc(hidden)]
     fn make_version(&self, key: &str, replace: bool) -> Result<Version> {
@@ -397,6 +433,32 @@ macro_rules! declare {
             /// See [`Backend::keys`].
             fn keys<'a>(&'a self, _prefix: &'a str, _at: Option<&'a Cursor>) -> BoxFuture<'a, Result<KeyPage>> {
                 Box::pin(std::future::ready(Err(no_keys())))
+            }
+
+            /// See [`Backend::fetch_many`].
+            fn fetch_many<'a>(&'a self, entries: &'a [(&'a str, &'a [&'a str])]) -> BoxFuture<'a, Result<Vec<Fetched>>> {
+                Box::pin(async move {
+                    let mut many = Many::new(entries);
+                    let found = self.get_many(many.keys()).await?;
+                    many.read(found);
+                    while let Some(lacking) = many.lacking() {
+                        let fetched = self.fetch(lacking.0, lacking.1).await?;
+                        many.learn(lacking, &fetched);
+                    }
+                    Ok(many.answers())
+                })
+            }
+
+            /// See [`Backend::put_under_many`].
+            fn put_under_many<'a>(&'a self, items: &'a [Put<'a>]) -> BoxFuture<'a, Result<Vec<bool>>> {
+                Box::pin(async move {
+                    let mut stored = Vec::with_capacity(items.len());
+                    for put in items {
+                        let Put { key, value, life, token, versions } = *put;
+                        stored.push(self.put_under(key, value, life, token, versions).await?);
+                    }
+                    Ok(stored)
+                })
             }
         }
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    AsyncBackend, Backend, Capabilities, Cursor, Fetched, KeyPage, Result, Token, Ttl, Usage, Version,
+    AsyncBackend, Backend, Capabilities, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl, Usage, Version,
 };
 
 /// Calls a macro with every operation that a backend has in both forms, blocking and asynchronous: its name, parameters and
@@ -38,6 +38,8 @@ macro_rules! for_each_optional_operation {
             put_under(key: &'a str, value: &'a [u8], life: Ttl, token: Token, versions: &'a [&'a str]) -> bool;
             delete_if(key: &'a str, token: Token) -> bool;
             keys(prefix: &'a str, at: Option<&'a Cursor>) -> KeyPage;
+            fetch_many(entries: &'a [(&'a str, &'a [&'a str])]) -> Vec<Fetched>;
+            put_under_many(items: &'a [Put<'a>]) -> Vec<bool>;
         }
     };
 }
@@ -172,6 +174,14 @@ mod tests {
         let _ = backend.fetch("k", &["v"]);
         let _ = backend.delete_if("k", Token(0));
         let _ = backend.keys("k", None);
+        let _ = backend.fetch_many(&[("k", &["v"])]);
+        let _ = backend.put_under_many(&[Put {
+            key: "k",
+            value: b"",
+            life: None,
+            token: Token(0),
+            versions: &[],
+        }]);
         let _ = backend.usage();
         let _ = backend.make_version("k", false);
         let _ = backend.asynchronous();
@@ -199,6 +209,8 @@ mod tests {
             "fetch",
             "delete_if",
             "keys",
+            "fetch_many",
+            "put_under_many",
             "usage",
             "make_version",
             "asynchronous",

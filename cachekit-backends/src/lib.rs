@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod fork;
 mod key;
+mod many;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod net;
 mod process;
@@ -51,7 +52,7 @@ mod captured;
 mod example;
 
 pub use backend::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Token, Usage, Version,
+    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Put, Token, Usage, Version,
 };
 #[doc(hidden)]
 pub use breaker::Breaker;

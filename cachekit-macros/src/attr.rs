@@ -30,6 +30,10 @@ pub(crate) struct Attr {
     pub(crate) view: Option<Span>,
     pub(crate) key: Option<Expr>,
     pub(crate) ignore: Vec<Ident>,
+    /// The argument of the ids.
+    pub(crate) each: Option<Ident>,
+    /// The function whose entries are shared.
+    pub(crate) of: Option<syn::ExprPath>,
     pub(crate) hash: Vec<Ident>,
     pub(crate) debug: Vec<Ident>,
     /// `debug` without names.
@@ -183,6 +187,11 @@ impl Attr {
             ("key_prefix", Value::Is(value)) => self.key_prefix = Some(value),
             ("key", Value::Is(value)) => self.key = Some(value),
             ("ignore", Value::List(names)) => self.ignore = names.into_iter().collect(),
+            ("each", Value::Is(value)) => self.each = Some(argument(value, usage)?),
+            ("of", Value::Is(value)) => match value {
+                Expr::Path(path) => self.of = Some(path),
+                other => return Err(syn::Error::new_spanned(other, format!("write `{usage}`"))),
+            },
             ("hash", Value::List(names)) => self.hash = names.into_iter().collect(),
             ("debug", Value::List(names)) => self.debug = names.into_iter().collect(),
             ("debug", value @ (Value::Nothing | Value::Is(_))) => self.debug_all = flag(value, usage)?,
@@ -262,6 +271,17 @@ fn tags(key: &Ident, usage: &str, input: ParseStream<'_>) -> syn::Result<Vec<Exp
         return Err(wrong(parentheses.span.join()));
     }
     Ok(tags.into_iter().map(ungrouped).collect())
+}
+
+/// The name of an argument.
+fn argument(value: Expr, usage: &str) -> syn::Result<Ident> {
+    let name = match &value {
+        Expr::Path(path) => path.path.get_ident().cloned(),
+        _ => None,
+    };
+    name.ok_or_else(|| {
+        syn::Error::new_spanned(value, format!("this is the name of an argument: write `{usage}`"))
+    })
 }
 
 /// An option of the other attribute.

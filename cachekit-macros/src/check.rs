@@ -4,6 +4,8 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{Expr, Lifetime, Type};
 
+mod each;
+
 use crate::attr::TimeoutOption;
 use crate::errors::Errors;
 use crate::input::is_ours;
@@ -19,6 +21,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     view(model, errors);
     view_values(model, errors);
     windows(model, errors);
+    each::check(model, errors);
     key(model, errors);
     tags(model, errors);
     attributes(model, errors);

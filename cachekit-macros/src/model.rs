@@ -1,7 +1,7 @@
 //! Second stage: the function and its options as one of the legal forms. Later stages never look at the attribute.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -30,6 +30,10 @@ pub(crate) struct Model {
     pub(crate) receiver: Option<Receiver>,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) returns: Type,
+    /// The type that the value of one entry has: what is returned, or the part of it that is one id's.
+    pub(crate) entry: Type,
+    /// The ids of a call for several entries.
+    pub(crate) each: Option<Each>,
     pub(crate) key: KeySource,
     /// Arguments without `CacheKey` and `Hash` enter the key by `Debug`.
     pub(crate) debug: bool,
@@ -115,6 +119,16 @@ pub(crate) struct Argument {
     pub(crate) way: Way,
 }
 
+/// The option `each`.
+pub(crate) struct Each {
+    /// The number of the argument that has the ids.
+    pub(crate) index: usize,
+    /// As the option names it.
+    pub(crate) name: Ident,
+    /// The function whose entries are shared.
+    pub(crate) of: Option<syn::ExprPath>,
+}
+
 /// The source of the key, beside the types.
 pub(crate) enum KeySource {
     /// The receiver and the arguments that are not ignored.
@@ -174,13 +188,22 @@ impl Model {
             syn::ReturnType::Type(_, ty) => (**ty).clone(),
         };
         let version = version(&attr, &sig, &body);
+        let each = each(&attr, &arguments, errors);
         let private = if let Some(path) = &attr.krate {
             quote!(#path::__private)
         } else {
             quote!(::cachekit::__private)
         };
         let private = Private(private.into_iter().collect());
+        let entry = match &each {
+            Some(_) => {
+                Type::Verbatim(quote_spanned!(located(returns.span())=> <#returns as #private::Batch>::Entry))
+            }
+            None => returns.clone(),
+        };
         let owned = match &placement {
+            // The body may run for a part of the ids, and so takes more than the arguments.
+            _ if each.is_some() => false,
             // There is no room for the function that has the body, or its type is any.
             Placement::Inline | Placement::Default => false,
             // A parameter of the impl block looks the same as a type.
@@ -198,6 +221,8 @@ impl Model {
             receiver,
             arguments,
             returns,
+            entry,
+            each,
             key,
             debug: attr.debug_all,
             conditions: Conditions {
@@ -378,6 +403,32 @@ fn free_companion(name: Ident, surroundings: Option<Surroundings>, errors: &Erro
         ),
     );
     other
+}
+
+/// The argument that has the ids.
+fn each(attr: &Attr, arguments: &[Argument], errors: &Errors) -> Option<Each> {
+    let Some(name) = &attr.each else {
+        if let Some(of) = &attr.of {
+            errors.over(
+                of,
+                "`of` says whose entries the ids of a call are: write `each = ids, of = function`, with the name of the \
+                 argument that has the ids",
+            );
+        }
+        return None;
+    };
+    let is_meant = |argument: &Argument| argument.pattern.is_none() && argument.name == *name;
+    if let Some(index) = arguments.iter().position(is_meant) {
+        return Some(Each { index, name: name.clone(), of: attr.of.clone() });
+    }
+    errors.at(
+        name.span(),
+        format!(
+            "there is no argument `{name}`: `each` names the one that has the ids, as in `#[memoize(each = ids)] fn users(ids: \
+             &[u64]) -> HashMap<u64, User>`"
+        ),
+    );
+    None
 }
 
 /// Gives the arguments that `ignore`, `hash` and `debug` name their ways into the key.

@@ -71,6 +71,18 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
         "ignore(argument, self)",
         "`#[cached]` leaves all arguments out of the key: remove it, or use `#[memoize(ignore(..))]`",
     ),
+    only(
+        Flavor::Memoize,
+        "each",
+        "each = ids",
+        "a value that is cached under one key has no ids: use `#[memoize(each = ids)]`",
+    ),
+    only(
+        Flavor::Memoize,
+        "of",
+        "of = function",
+        "it shares the entries of a `#[memoize]` function: use `#[memoize(each = ids, of = function)]`",
+    ),
     both("hash", "hash(argument, self)"),
     both("debug", "debug` or `debug(argument, self)"),
     both("name", "name = \"stable.name\""),

@@ -15,10 +15,15 @@ pub use crate::call::judge::{
 pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
 };
+pub use crate::call::store::Verdict;
 pub use crate::call::tags::{TagList, TagTexts};
 pub use crate::call::trace::{Outcome, traced};
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
+pub use crate::memo::each::{
+    Again, Batch, BatchOf, EachKey, EntryOf, IdAs, Ids, Keys, Like, PrimesEach, TracesEach, each_blocking,
+    each_task, id_as, ids_of,
+};
 pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, TagDeletion, ended};

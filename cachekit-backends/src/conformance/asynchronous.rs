@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::BlockOn;
 use crate::delegate::{for_each_operation, for_each_optional_operation};
 use crate::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Error, ErrorKind, Fetched, KeyPage, Result,
+    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Error, ErrorKind, Fetched, KeyPage, Put, Result,
     Token, Ttl,
 };
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outcome::Outcome;
 use crate::delegate::{for_each_operation, for_each_optional_operation};
-use crate::{Backend, Cursor, Fetched, KeyPage, Result, Token, Ttl, Version};
+use crate::{Backend, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl, Version};
 
 /// A handle of the store that is tested.
 #[derive(Clone)]

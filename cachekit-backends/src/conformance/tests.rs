@@ -10,7 +10,7 @@ use crate::delegate::{for_each_operation, for_each_optional_operation};
 use crate::null::Null;
 use crate::simple::SimpleBackend;
 use crate::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Cursor, Error, ErrorKind, Fetched, KeyPage,
+    AsyncBackend, Backend, BoxFuture, Capabilities, Clock, Cursor, Error, ErrorKind, Fetched, KeyPage, Put,
     Result, Token, Ttl, Version,
 };
 

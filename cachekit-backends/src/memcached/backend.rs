@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::tasks::Tasks;
 use crate::delegate::{for_each_operation, for_each_optional_operation, run_as_task, run_blocking};
 use crate::{
-    AsyncBackend, Backend, BoxFuture, Capabilities, Config, Cursor, Fetched, KeyPage, Result, Token, Ttl,
+    AsyncBackend, Backend, BoxFuture, Capabilities, Config, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl,
 };
 
 /// Memcached servers as one store. Opened by [`open`](crate::open); no connection is made before the first operation.

@@ -7,7 +7,9 @@ use super::recent::Recent;
 use super::transport::Transport;
 use super::wire::MAX_VALUE_LEN;
 use crate::delegate::{for_each_operation, for_each_optional_operation, run_as_task, run_blocking};
-use crate::{AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Result, Token, Ttl};
+use crate::{
+    AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl,
+};
 
 /// The store: two transports to the same server.
 pub(super) struct Redis<B> {

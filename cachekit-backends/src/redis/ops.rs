@@ -6,9 +6,10 @@ use redis::Value;
 
 use super::recent::Recent;
 use super::transport::{Transport, perform, perform_by, perform_each};
-use super::wire::{self, Batch};
+use super::wire::{self, Batch, Command};
+use crate::many::Distinct;
 use crate::net::Address;
-use crate::{Cursor, Error, ErrorKind, Fetched, KeyPage, Result, Token, Ttl, Version};
+use crate::{Cursor, Error, ErrorKind, Fetched, KeyPage, Put, Result, Token, Ttl, Version};
 
 /// The cursor of a scan's first step, and of its end.
 const START: &[u8] = b"0";
@@ -142,15 +143,19 @@ impl<'a, T: Transport> Ops<'a, T> {
         token: Token,
         versions: &[&str],
     ) -> Result<bool> {
-        let commands = if self.transport.is_scattered() {
-            let put = wire::put_if(key, value, life, token, &[])?;
-            let prolong = versions.iter().map(|version| wire::prolong(version, life));
-            std::iter::once(put).chain(prolong).collect()
-        } else {
-            vec![wire::put_if(key, value, life, token, versions)?]
-        };
+        let commands = self.put_commands(&Put { key, value, life, token, versions })?;
         let answers = perform(self.transport, &Batch::of(commands).once_only()).await?;
         self.flag(answers.first().unwrap_or(&Value::Nil))
+    }
+
+    /// The commands that store a value, of which the first replies whether it did.
+    fn put_commands(&self, &Put { key, value, life, token, versions }: &Put<'_>) -> Result<Vec<Command>> {
+        if !self.transport.is_scattered() {
+            return Ok(vec![wire::put_if(key, value, life, token, versions)?]);
+        }
+        let put = wire::put_if(key, value, life, token, &[])?;
+        let prolong = versions.iter().map(|version| wire::prolong(version, life));
+        Ok(std::iter::once(put).chain(prolong).collect())
     }
 
     pub(super) async fn token(&self, key: &str) -> Result<Token> {
@@ -198,11 +203,17 @@ impl<'a, T: Transport> Ops<'a, T> {
 
     /// The script, which leaves a lease where the entry is absent, and makes the versions that are missing.
     async fn lease(&self, entry: &str, versions: &[&str], deadline: Instant) -> Result<Fetched> {
-        const SCRIPT: &str = "EVALSHA";
         let commands =
             wire::lease(entry, versions, self.transport.limits().lease, self.transport.is_scattered());
-        let keys_of_first = if commands.len() == 1 { 1 + versions.len() } else { 1 };
-        let mut answers = perform_by(self.transport, &Batch::of(commands), deadline).await?.into_iter();
+        let answers = perform_by(self.transport, &Batch::of(commands), deadline).await?;
+        self.leased(answers, versions.len())
+    }
+
+    /// The answer of the script about an entry and its versions, which was asked in one command, or in one for each key.
+    fn leased(&self, answers: Vec<Value>, versions: usize) -> Result<Fetched> {
+        const SCRIPT: &str = "EVALSHA";
+        let keys_of_first = if answers.len() == 1 { 1 + versions } else { 1 };
+        let mut answers = answers.into_iter();
         let first = answers.next().unwrap_or_default();
         let mut first = self.list(SCRIPT, first, keys_of_first)?.into_iter();
         let state = self.bytes(SCRIPT, first.next().unwrap_or_default())?.unwrap_or_default();
@@ -223,6 +234,70 @@ impl<'a, T: Transport> Ops<'a, T> {
             None => first.next().map(|foreign| self.bytes(SCRIPT, foreign)).transpose()?.flatten(),
         };
         Ok(Fetched::new(entry, versions, token))
+    }
+
+    /// Reads all keys at once, and asks the script for the entries that are not there or lack a version, again all at once.
+    pub(super) async fn fetch_many(&self, entries: &[(&str, &[&str])]) -> Result<Vec<Fetched>> {
+        let deadline = self.transport.limits().deadline();
+        let mut answers = self.look_many(entries, deadline).await?;
+        let (mut commands, mut lacking) = (Vec::new(), Vec::new());
+        for (at, (entry, versions)) in entries.iter().enumerate().filter(|(at, _)| answers[*at].is_none()) {
+            let lease = self.transport.limits().lease;
+            let of_entry = wire::lease(entry, versions, lease, self.transport.is_scattered());
+            lacking.push((at, of_entry.len()));
+            commands.extend(of_entry);
+        }
+        let mut replies = perform_by(self.transport, &Batch::of(commands), deadline).await?.into_iter();
+        for (at, count) in lacking {
+            answers[at] = Some(self.leased(replies.by_ref().take(count).collect(), entries[at].1.len())?);
+        }
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// The plain read of several entries. `None` for one of which a part is missing or foreign.
+    async fn look_many(
+        &self,
+        entries: &[(&str, &[&str])],
+        deadline: Instant,
+    ) -> Result<Vec<Option<Fetched>>> {
+        const READ: &str = "MGET";
+        let mut keys = Distinct::default();
+        let places: Vec<Vec<usize>> = entries
+            .iter()
+            .map(|(entry, versions)| {
+                std::iter::once(entry).chain(*versions).map(|key| keys.add(key)).collect()
+            })
+            .collect();
+        let Some((first, rest)) = keys.keys.split_first() else { return Ok(Vec::new()) };
+        let batch = Batch::of(wire::look(first, rest, self.transport.is_scattered()));
+        let mut parts = Vec::with_capacity(keys.keys.len());
+        for answer in perform_by(self.transport, &batch, deadline).await? {
+            for part in self.list(READ, answer, 1)? {
+                parts.push(self.bytes(READ, part)?);
+            }
+        }
+        if parts.len() != keys.keys.len() {
+            return Err(self.transport.server().unexpected(READ, &Value::Nil));
+        }
+        let fetched = |places: &Vec<usize>| {
+            let (entry, versions) = places.split_first()?;
+            let state = parts[*entry].clone()?;
+            let version = |&at: &usize| wire::stored_version(parts[at].as_ref()?);
+            let versions = versions.iter().map(version).collect::<Option<Vec<Version>>>()?;
+            let token = wire::token(&state)?;
+            wire::value(state).map(|value| Fetched::new(Some(value), versions, Some(token)))
+        };
+        Ok(places.iter().map(fetched).collect())
+    }
+
+    pub(super) async fn put_under_many(&self, items: &[Put<'_>]) -> Result<Vec<bool>> {
+        let (mut commands, mut places) = (Vec::new(), Vec::with_capacity(items.len()));
+        for put in items {
+            places.push(commands.len());
+            commands.extend(self.put_commands(put)?);
+        }
+        let answers = perform(self.transport, &Batch::of(commands).once_only()).await?;
+        places.into_iter().map(|at| self.flag(answers.get(at).unwrap_or(&Value::Nil))).collect()
     }
 
     pub(super) async fn delete_if(&self, key: &str, token: Token) -> Result<bool> {

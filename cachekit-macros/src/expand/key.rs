@@ -11,7 +11,7 @@ use crate::model::{Argument, KeySource, Model, Placement, Receiver, Way, located
 
 /// The policy for the returned value, chosen by its type: which part of it is stored.
 pub(super) fn policy(model: &Model) -> TokenStream {
-    let returns = &model.returns;
+    let Model { returns, entry, .. } = model;
     let span = located(returns.span());
     // Everything has the span of the type, which an error about it is to point at.
     let private = spanned(&model.private, span);
@@ -19,9 +19,9 @@ pub(super) fn policy(model: &Model) -> TokenStream {
     let choose =
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let shape = if model.err_timeout.is_some() {
-        quote_spanned!(span=> #private::whole::<#returns>())
+        quote_spanned!(span=> #private::whole::<#entry>())
     } else {
-        quote_spanned!(span=> (#private::Returns::<#returns>::NEW).#choose())
+        quote_spanned!(span=> (#private::Returns::<#entry>::NEW).#choose())
     };
     // `none_timeout` says it in its own words, and a view has no `None`.
     let none_too =
@@ -68,10 +68,12 @@ pub(super) fn parts(model: &Model) -> TokenStream {
     match &model.key {
         KeySource::Arguments => {
             parts.extend(model.keyed_receiver().map(|receiver| receiver_part(model, receiver)));
-            for Argument { name, ty, way, .. } in
-                model.arguments.iter().filter(|argument| argument.way != Way::Ignored)
-            {
-                parts.push(part(model, *way, &quote!(&#name), located(ty.span())));
+            for (index, argument) in model.arguments.iter().enumerate() {
+                let Argument { name, ty, way, .. } = argument;
+                if *way != Way::Ignored {
+                    let value = super::each::id(model, index).unwrap_or_else(|| quote!(&#name));
+                    parts.push(part(model, *way, &value, located(ty.span())));
+                }
             }
         }
         KeySource::Expression(expression) => {

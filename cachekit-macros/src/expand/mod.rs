@@ -1,5 +1,6 @@
 //! Last stage: the code that is emitted.
 
+mod each;
 mod key;
 mod run;
 mod siblings;

@@ -18,6 +18,9 @@ pub(super) fn body(
     operation: &TokenStream,
     owned: Option<&OwnedPaths>,
 ) -> TokenStream {
+    if let Some(each) = &model.each {
+        return super::each::body(model, each, handle, operation);
+    }
     let private = &model.private;
     let [rules, pending, found] = ["policy", "pending", "found"]
         .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
@@ -139,7 +142,7 @@ pub(super) fn judge(model: &Model) -> TokenStream {
 }
 
 /// Whether an option asks the value that was computed.
-fn asks_value(model: &Model) -> bool {
+pub(super) fn asks_value(model: &Model) -> bool {
     let Conditions { cache_if, weight, .. } = &model.conditions;
     cache_if.is_some() || weight.is_some() || times_value(model)
 }
@@ -152,27 +155,27 @@ fn times_value(model: &Model) -> bool {
 }
 
 /// The closure that is asked with a value that may be stored.
-fn question(model: &Model) -> TokenStream {
-    let Model { private, returns, conditions, .. } = model;
+pub(super) fn question(model: &Model) -> TokenStream {
+    let Model { private, entry, conditions, .. } = model;
     let cache_if = if let Some(closure) = &conditions.cache_if {
-        quote!(#private::predicate::<#returns, _>(#closure))
+        quote!(#private::predicate::<#entry, _>(#closure))
     } else {
-        quote!(#private::keep_all::<#returns>)
+        quote!(#private::keep_all::<#entry>)
     };
     let judge = if times_value(model) { timed(model, &cache_if) } else { cache_if };
     match &model.conditions.weight {
-        Some(closure) => quote!(#private::weighs::<#returns, _>(#judge, #closure)),
+        Some(closure) => quote!(#private::weighs::<#entry, _>(#judge, #closure)),
         None => judge,
     }
 }
 
 /// The closure that says how long the entry of a value lives.
 fn timed(model: &Model, cache_if: &TokenStream) -> TokenStream {
-    let Model { private, returns, .. } = model;
+    let Model { private, entry, .. } = model;
     let mut rule = if let Some(TimeoutOption::OfValue(closure)) = &model.timeout {
-        quote!(#private::of_value::<#returns, _>(#closure))
+        quote!(#private::of_value::<#entry, _>(#closure))
     } else {
-        quote!(#private::as_said::<#returns>)
+        quote!(#private::as_said::<#entry>)
     };
     let rules = [("of_none", "none_of", &model.none_timeout), ("of_err", "err_of", &model.err_timeout)];
     for (kind, test, timeout) in rules {
@@ -183,11 +186,11 @@ fn timed(model: &Model, cache_if: &TokenStream) -> TokenStream {
                 Ok(fixed) => quote!(|| -> #private::Timeout { #fixed }),
                 Err(computed) => quote!(|| -> #private::Timeout { #computed }),
             };
-            let test = quote_spanned!(span=> #private::#test::<#returns>());
+            let test = quote_spanned!(span=> #private::#test::<#entry>());
             rule = quote!(#private::#kind(#test, #timeout, #rule));
         }
     }
-    quote!(#private::timed::<#returns>(#cache_if, #rule))
+    quote!(#private::timed::<#entry>(#cache_if, #rule))
 }
 
 /// A timeout as it is written: fixed, or else the expression that computes it.
@@ -204,7 +207,7 @@ fn written(private: &Private, timeout: &TimeoutOption) -> Result<TokenStream, To
 }
 
 /// The user's body with the patterns of its arguments.
-fn bound_body(model: &Model) -> TokenStream {
+pub(super) fn bound_body(model: &Model) -> TokenStream {
     let body = &model.body;
     let bindings: Vec<TokenStream> = model
         .arguments
@@ -243,8 +246,12 @@ fn compute(model: &Model) -> TokenStream {
     }
 }
 
-fn options(model: &Model) -> TokenStream {
-    let Model { private, returns, single_flight, conditions, tags, .. } = model;
+pub(super) fn options(model: &Model) -> TokenStream {
+    let Model { private, entry, single_flight, conditions, .. } = model;
+    // Each entry of a call for several ids has tags of its own.
+    let tags = if model.each.is_some() { &[][..] } else { model.tags.as_slice() };
+    let shared = model.each.as_ref().is_some_and(|each| each.of.is_some());
+    let entry = if shared { quote!(_) } else { quote!(#entry) };
     let timeout = match &model.timeout {
         None => Ok(quote!(#private::Timeout::Default)),
         Some(timeout) => written(private, timeout)
@@ -259,9 +266,9 @@ fn options(model: &Model) -> TokenStream {
         &model.flight_timeout,
         &model.jitter,
         model.is_stamped() || matches!(model.key, KeySource::View(..)),
-        tags.as_slice(),
+        tags,
     ) {
-        return quote!(#private::plain::<#returns>(#timeout, #single_flight));
+        return quote!(#private::plain::<#entry>(#timeout, #single_flight));
     }
     let mut life = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
     if let Some(jitter) = &model.jitter {
@@ -287,9 +294,9 @@ fn options(model: &Model) -> TokenStream {
     };
     let refresh_if = condition(refresh_if);
     let stale_if = if let Some(closure) = stale_if {
-        quote!(#private::predicate::<#returns, _>(#closure))
+        quote!(#private::predicate::<#entry, _>(#closure))
     } else {
-        quote!(#private::keep::<#returns>)
+        quote!(#private::keep::<#entry>)
     };
     let flight_timeout = match &model.flight_timeout {
         None | Some(TimeoutOption::OfValue(_)) => quote!(::core::option::Option::None),
@@ -301,7 +308,7 @@ fn options(model: &Model) -> TokenStream {
             quote_spanned!(span=> ::core::option::Option::Some::<::core::time::Duration>(#expression))
         }
     };
-    let tags = if let Some(tags) = key::tags(model) {
+    let tags = if let Some(tags) = key::tags(model).filter(|_| !tags.is_empty()) {
         quote!(#private::Tags(|| #tags))
     } else {
         quote!(#private::NoTags)
@@ -355,7 +362,7 @@ fn windows(model: &Model) -> TokenStream {
     }
 }
 
-fn has_expressions(model: &Model) -> bool {
+pub(super) fn has_expressions(model: &Model) -> bool {
     let Conditions { unless, refresh_if, stale_if, cache_if, weight } = &model.conditions;
     let expressions = [unless, refresh_if, stale_if, cache_if, weight];
     expressions.iter().any(|expression| expression.is_some())

@@ -9,10 +9,10 @@ use syn::{
 };
 
 use super::run::OwnedPaths;
-use super::{key, run};
+use super::{each, key, run};
 use crate::call::target::sibling_of_method;
 use crate::context::Home;
-use crate::model::{Argument, KeySource, Model, Placement, located};
+use crate::model::{Argument, Each, KeySource, Model, Placement, located};
 
 /// The name of a sibling. Errors about it point at the function's name.
 fn sibling(model: &Model, what: &str) -> Ident {
@@ -142,10 +142,12 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let key = key_sibling(model, "key");
     let run = run_sibling(model);
     let owned = model.owned.then(|| owned_siblings(model));
-    let traced = traced_sibling(model);
+    let (traced, prime) = match &model.each {
+        Some(each) => (refusing_sibling(model, each, "traced"), refusing_sibling(model, each, "prime")),
+        None => (traced_sibling(model), prime_sibling(model)),
+    };
     let again = [("refresh", "Refresh"), ("uncached", "Uncached")]
         .map(|(what, operation)| operation_sibling(model, what, operation));
-    let prime = prime_sibling(model);
     quote! {
         #hidden
         #vis fn #handle_name() -> #private::Handle<#mode> #clause {
@@ -237,7 +239,61 @@ fn owned_paths(model: &Model) -> OwnedPaths {
     OwnedPaths { compute, choose, judge: run::judge(model) }
 }
 
+/// A call that is about one entry, of a function whose calls are for several: the bound of its argument makes the one error.
+fn refusing_sibling(model: &Model, each: &Each, what: &str) -> TokenStream {
+    let Model { private, sig, .. } = model;
+    let (hidden, vis) = (hidden(model), visibility(model));
+    let mut inner = sig.clone();
+    inner.ident = sibling(model, what);
+    let mut more = None;
+    if what == "prime" {
+        inner.output = returning(quote!(#private::Result<()>));
+        more = Some((Ident::new("__cachekit_value", Span::mixed_site()), quote!(impl #private::PrimesEach)));
+    }
+    let mut signature = signature(model, inner, Bindings::Outer, more);
+    if what == "traced" {
+        let ids = signature.inputs.iter_mut().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        if let Some(ids) = ids.into_iter().nth(each.index) {
+            *ids.ty = Type::Verbatim(quote!(impl #private::TracesEach));
+        }
+    }
+    quote! {
+        #hidden
+        #[allow(unused_variables, clippy::unused_async, clippy::needless_pass_by_value)]
+        #vis #signature {
+            ::core::unreachable!()
+        }
+    }
+}
+
+/// The keys of the ids of a call.
+fn keys_sibling(model: &Model, each: &Each, what: &str) -> TokenStream {
+    let Model { private, returns, entry, sig, .. } = model;
+    let vis = visibility(model);
+    let (hidden, mode, handle) = (hidden(model), mode(model), path(model, "handle"));
+    let mut plain = sig.clone();
+    plain.asyncness = None;
+    plain.ident = sibling(model, what);
+    let stored = if each.of.is_some() { quote!(impl ::core::marker::Sized) } else { entry.to_token_stream() };
+    plain.output = returning(quote!(#private::Keys<#returns, #stored, #mode>));
+    let signature = signature(model, plain, Bindings::Outer, None);
+    let body = each::keys(model, each, &quote!(#handle()));
+    quote! {
+        #hidden
+        #[allow(unused_variables, clippy::needless_pass_by_value)]
+        #vis #signature {
+            #body
+        }
+    }
+}
+
 fn key_sibling(model: &Model, what: &str) -> TokenStream {
+    if let Some(each) = &model.each {
+        return keys_sibling(model, each, what);
+    }
     let Model { private, returns, sig, .. } = model;
     let vis = visibility(model);
     let hidden = hidden(model);
@@ -278,7 +334,7 @@ fn run_sibling(model: &Model) -> TokenStream {
     let operation = Ident::new("__cachekit_op", Span::mixed_site());
     let mut inner = sig.clone();
     inner.ident = sibling(model, "run");
-    let signature = signature(model, inner, Bindings::Inner, Some((operation.clone(), quote!(#private::Op))));
+    let signature = signature(model, inner, bindings(model), Some((operation.clone(), quote!(#private::Op))));
     let handle = path(model, "handle");
     let owned = model.owned.then(|| owned_paths(model));
     let body = run::body(model, &quote!(#handle()), &quote!(#operation), owned.as_ref());
@@ -355,7 +411,7 @@ fn prime_sibling(model: &Model) -> TokenStream {
 /// A method of a trait: everything in its own body.
 pub(super) fn inline(model: &Model) -> TokenStream {
     let Model { attrs, vis, sig, private, .. } = model;
-    let signature = signature(model, sig.clone(), Bindings::Inner, None);
+    let signature = signature(model, sig.clone(), bindings(model), None);
     let handle = handle(model);
     let body = run::body(model, &quote!({ #handle }), &quote!(#private::Op::Call), None);
     let names = underscored(model);
@@ -443,6 +499,9 @@ fn parameter_name(parameter: &GenericParam) -> String {
 
 /// The statements that make a handle of the function.
 fn handle(model: &Model) -> TokenStream {
+    if let Some(shared) = each::shared_handle(model, &mode(model)) {
+        return shared;
+    }
     let Model { private, version, local, options, in_body, .. } = model;
     let stamped = model.is_stamped();
     let view = matches!(model.key, KeySource::View(..));
@@ -513,6 +572,11 @@ enum Bindings {
     Outer,
     /// Arguments belong to the body.
     Inner,
+}
+
+/// The bindings of the function that has the body. A body that may run for a part of the ids has arguments of its own.
+fn bindings(model: &Model) -> Bindings {
+    if model.each.is_some() { Bindings::Outer } else { Bindings::Inner }
 }
 
 /// The signature with the arguments' names in place of their patterns, and one more at its end.

@@ -6,7 +6,7 @@ use cachekit_backends::Result;
 
 use super::{Identity, Instance, Place, version_key_of};
 use crate::engine::Engine;
-use crate::engine::remote::{Delete, Io, Remote};
+use crate::engine::remote::{Delete, DeleteMany, Io, Remote};
 use crate::engine::stats::Event;
 
 impl Place {
@@ -25,6 +25,30 @@ impl Place {
             }
             (Self::Remote { .. }, None) => Ok(false),
         }
+    }
+}
+
+/// Deletes several entries; of those on the backend all at once. Not counted.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn delete_each<D: Io>(io: D, engine: &Engine, places: Vec<Place>) -> Result<()> {
+    let mut keys = Vec::new();
+    for place in places {
+        match place {
+            Place::Local { key, instance, table, .. } => {
+                table.remove(&key, instance);
+            }
+            Place::Remote { key, entry, .. } => {
+                // As in `Place::delete`.
+                engine.flights.invalidate(&key);
+                keys.push(entry);
+            }
+        }
+    }
+    match &engine.remote {
+        Some(remote) if !keys.is_empty() => io.call(remote, DeleteMany { keys }).await.map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -1,12 +1,16 @@
 //! The inputs of a round beside its place: an engine, and the options that decide how an entry is computed and stored.
 
+use std::time::Duration;
+
 use cachekit_backends::simple::{Hook, Look};
 use cachekit_backends::{Ttl, ttl_millis};
+use tracing::Instrument as _;
 
 use super::freshness::Windows;
 use super::place::Place;
-use crate::engine::flight::{Candidate, Key, Role};
-use crate::engine::remote::Budget;
+use super::span;
+use crate::engine::flight::{Candidate, Key, Role, Wait, Waited};
+use crate::engine::remote::{Budget, Io};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, Hold, Lead, Snapshot};
 
@@ -119,6 +123,39 @@ impl<'a> Call<'a> {
                 Some(wait) => Role::Wait(wait),
                 None => Role::Alone(self.register(place, Snapshot::Local { at })),
             },
+        }
+    }
+
+    /// Whether another look is worth its time. After a look that failed it isn't, nor when the looks together have taken as
+    /// long as one operation may: no call waits longer than that for a backend in trouble.
+    pub(super) fn may_look_again(&self, snapshot: Snapshot) -> bool {
+        match (snapshot, &self.engine.remote) {
+            (Snapshot::Local { .. }, _) => true,
+            (Snapshot::Remote(Some(_)), Some(remote)) => self.budget.is_left(remote),
+            _ => false,
+        }
+    }
+
+    /// Waits for another call's computation. Returns none if this call gives up.
+    pub(super) async fn wait<D: Io>(&self, io: D, wait: Wait, key: &Key, limit: Duration) -> Option<Waited> {
+        let mut dropped = Dropped(Some(self));
+        let span = span::wait(self, key);
+        let waited = io.wait(wait, limit).instrument(span).await;
+        dropped.0 = None;
+        if waited.is_none() {
+            self.count(Event::GivenUp);
+        }
+        waited
+    }
+}
+
+/// Counts a call that is dropped while it waits.
+struct Dropped<'c, 'a>(Option<&'c Call<'a>>);
+
+impl Drop for Dropped<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0 {
+            call.count(Event::Abandoned);
         }
     }
 }

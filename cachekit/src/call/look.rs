@@ -14,9 +14,12 @@ use super::times::Times;
 use super::trace::Tier;
 use crate::engine::flight::Key;
 use crate::engine::near::{Birth, Near};
-use crate::engine::remote::{Fetch, GetMany, Io, Remote, TokenOf};
+use crate::engine::remote::{Fetch, FetchMany, GetMany, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, LocalTable, RemoteState, Snapshot};
+
+/// A value that was found, if one was, and the state of the store.
+pub(super) type Looked<R> = (Option<(R, Freshness)>, Look);
 
 /// The state of a store at a look.
 pub(super) struct Look {
@@ -51,19 +54,11 @@ impl Look {
         place: &Place,
         policy: &Policy<R>,
     ) -> (Option<(R, Freshness)>, Self) {
-        let engine = &*call.engine;
         match place {
-            Place::Local { key, table, .. } => {
-                let content = if call.refresh { None } else { table.get(key) };
-                let value = content
-                    .as_ref()
-                    .and_then(|content| value_of(engine, call.function, policy, content, &call.windows));
-                let seen = Seen::All(Snapshot::Local { at: engine.local.now() });
-                (value, Self { since: 0, seen, found: content.map_or(Found::Nothing, Found::Here) })
-            }
+            Place::Local { .. } => Self::here(call, place, policy),
             Place::Remote { key, entry, versions } => {
                 // Before the look: an end in between must not be missed.
-                let since = engine.flights.completions(key);
+                let since = call.engine.flights.completions(key);
                 let near = near(call);
                 if let Some(value) = near.as_ref().and_then(|(near, _)| stored_near(near, call, policy, key))
                 {
@@ -75,6 +70,61 @@ impl Look {
                 (value, Self { since, seen, found: bytes.map_or(Found::Nothing, Found::There) })
             }
         }
+    }
+
+    /// The same for several entries of one function, whose places are on the backend in one round trip.
+    pub(super) async fn many<R, D: Io>(
+        io: D,
+        call: &Call<'_>,
+        places: &[&Place],
+        policy: &Policy<R>,
+    ) -> Vec<Looked<R>> {
+        let near = near(call);
+        let mut looks: Vec<Option<Looked<R>>> = Vec::with_capacity(places.len());
+        let (mut asked, mut entries) = (Vec::new(), Vec::new());
+        for (at, place) in places.iter().enumerate() {
+            let Place::Remote { key, entry, versions } = place else {
+                looks.push(Some(Self::here(call, place, policy)));
+                continue;
+            };
+            let since = call.engine.flights.completions(key);
+            if let Some(value) = near.as_ref().and_then(|(near, _)| stored_near(near, call, policy, key)) {
+                let look = Self { since, seen: Seen::Nothing, found: Found::Nothing };
+                looks.push(Some((Some((value, Freshness::Fresh)), look)));
+                continue;
+            }
+            looks.push(None);
+            asked.push((at, since));
+            entries.push((entry.clone(), versions.clone()));
+        }
+        let mut answers = fetch_many(io, call, entries).await.unwrap_or_default().into_iter();
+        for (at, since) in asked {
+            let (Place::Remote { key, entry, .. }, fetched) = (places[at], answers.next()) else { continue };
+            let (value, seen, bytes) = match fetched {
+                Some(fetched) => {
+                    let near = near.map(|(near, birth)| (near, key, birth));
+                    taken(call, policy, entry, fetched, near)
+                }
+                None => (None, Seen::All(Snapshot::Remote(None)), None),
+            };
+            let found = bytes.map_or(Found::Nothing, Found::There);
+            looks[at] = Some((value, Self { since, seen, found }));
+        }
+        looks.into_iter().flatten().collect()
+    }
+
+    /// A look into the in-process store.
+    fn here<R>(call: &Call<'_>, place: &Place, policy: &Policy<R>) -> Looked<R> {
+        let engine = &*call.engine;
+        let content = match place {
+            Place::Local { key, table, .. } if !call.refresh => table.get(key),
+            _ => None,
+        };
+        let value = content
+            .as_ref()
+            .and_then(|content| value_of(engine, call.function, policy, content, &call.windows));
+        let seen = Seen::All(Snapshot::Local { at: engine.local.now() });
+        (value, Self { since: 0, seen, found: content.map_or(Found::Nothing, Found::Here) })
     }
 
     /// The times of the entry that the look found.
@@ -178,6 +228,25 @@ async fn fetch<D: Io>(
     fetched.map_err(|error| survived(call, remote, &error)).ok()
 }
 
+/// Asks the backend for several entries. Counts and logs an error.
+async fn fetch_many<D: Io>(
+    io: D,
+    call: &Call<'_>,
+    entries: Vec<(String, Vec<String>)>,
+) -> Option<Vec<Fetched>> {
+    let remote = call.engine.remote.as_ref().filter(|_| !entries.is_empty())?;
+    #[cfg(feature = "tower")]
+    let of_function = entries.first().and_then(|(_, versions)| versions.first().cloned());
+    let fetched = io.call_within(remote, &call.budget, FetchMany { entries }).await;
+    #[cfg(feature = "tower")]
+    if let Some(key) = of_function {
+        let first = fetched.as_ref().ok().and_then(|fetched| fetched.first());
+        let version = first.and_then(|fetched| fetched.versions.first().copied());
+        super::dependencies::saw(call.function, &call.engine, &key, version);
+    }
+    fetched.map_err(|error| survived(call, remote, &error)).ok()
+}
+
 /// The state that an answer shows.
 fn seen(fetched: &Fetched) -> Seen {
     let generation = combine(&fetched.versions);
@@ -198,6 +267,17 @@ async fn look_remotely<R, D: Io>(
     let down = Seen::All(Snapshot::Remote(None));
     let Some(remote) = &call.engine.remote else { return (None, down, None) };
     let Some(fetched) = fetch(io, call, remote, entry, versions).await else { return (None, down, None) };
+    taken(call, policy, entry, fetched, near)
+}
+
+/// The value and the state that an answer shows.
+fn taken<R>(
+    call: &Call<'_>,
+    policy: &Policy<R>,
+    entry: &str,
+    fetched: Fetched,
+    near: Option<(&Near, &Key, Birth)>,
+) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
     let seen = seen(&fetched);
     if call.refresh {
         return (None, seen, None);
@@ -284,24 +364,53 @@ pub(crate) async fn peek<R, D: Io>(
     place: &Place,
     policy: &Policy<R>,
 ) -> Result<Option<R>> {
-    match (place, &engine.remote) {
-        (Place::Local { key, table, .. }, _) => {
-            let found = stored_locally(engine, function, policy, (key, table), &Windows::NONE);
-            Ok(found.map(|(value, _)| value))
+    Ok(peek_many(io, engine, function, &[place], policy).await?.pop().flatten())
+}
+
+/// The same for several places, in one round trip.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn peek_many<R, D: Io>(
+    io: D,
+    engine: &Engine,
+    function: u32,
+    places: &[&Place],
+    policy: &Policy<R>,
+) -> Result<Vec<Option<R>>> {
+    let mut keys = Vec::new();
+    for place in places {
+        if let Place::Remote { entry, versions, .. } = place {
+            keys.extend(std::iter::once(entry).chain(versions).cloned());
         }
-        (Place::Remote { entry, versions, .. }, Some(remote)) => {
-            let keys = std::iter::once(entry).chain(versions).cloned().collect();
-            let mut found = io.call(remote, GetMany { keys }).await?.into_iter();
-            let bytes = found.next().flatten();
-            let versions: Option<Vec<_>> =
-                found.map(|bytes| bytes.as_deref().and_then(Version::from_bytes)).collect();
-            let Some(versions) = versions else { return Ok(None) };
-            let fetched = Fetched::new(bytes, versions, None);
-            Ok(match open(engine, policy, entry, &fetched, Windows::NONE) {
-                Some(Opened::Value(value) | Opened::Due(value, _)) => Some(value),
-                Some(Opened::Gone | Opened::Unreadable) | None => None,
-            })
-        }
-        (Place::Remote { .. }, None) => Ok(None),
     }
+    let mut found = match &engine.remote {
+        Some(remote) if !keys.is_empty() => io.call(remote, GetMany { keys }).await?.into_iter(),
+        _ => Vec::new().into_iter(),
+    };
+    let mut values = Vec::with_capacity(places.len());
+    for place in places {
+        values.push(match place {
+            Place::Local { key, table, .. } => {
+                let found = stored_locally(engine, function, policy, (key, table), &Windows::NONE);
+                found.map(|(value, _)| value)
+            }
+            Place::Remote { entry, versions, .. } => {
+                let bytes = found.next().flatten();
+                let versions = found.by_ref().take(versions.len());
+                // All of them are read, whatever is missing.
+                let versions: Vec<Option<Version>> =
+                    versions.map(|bytes| bytes.as_deref().and_then(Version::from_bytes)).collect();
+                let versions: Option<Vec<Version>> = versions.into_iter().collect();
+                versions.and_then(|versions| {
+                    let fetched = Fetched::new(bytes, versions, None);
+                    match open(engine, policy, entry, &fetched, Windows::NONE) {
+                        Some(Opened::Value(value) | Opened::Due(value, _)) => Some(value),
+                        Some(Opened::Gone | Opened::Unreadable) | None => None,
+                    }
+                })
+            }
+        });
+    }
+    Ok(values)
 }

@@ -15,6 +15,7 @@
 
 pub(crate) mod arguments;
 mod aside;
+pub(crate) mod batch;
 pub(crate) mod delete;
 #[cfg(feature = "tower")]
 pub(crate) mod dependencies;
@@ -42,7 +43,7 @@ pub(crate) mod weight;
 mod words;
 
 pub(crate) use inputs::Call;
-pub(crate) use look::{open, peek, stored_locally};
+pub(crate) use look::{open, peek, peek_many, stored_locally};
 pub(crate) use place::{
     Identity, Instance, Place, has_instances, object_entry, object_key_in, object_key_of, version_key_of,
 };

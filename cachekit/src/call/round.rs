@@ -4,17 +4,15 @@
 use std::any::Any;
 use std::time::{Duration, Instant};
 
-use tracing::Instrument as _;
-
 use super::freshness::Freshness;
 use super::inputs::Call;
 use super::look::Look;
 use super::place::Place;
 use super::policy::Policy;
+use super::sharing;
 use super::store::{Duty, Former};
 use super::times::Times;
 use super::trace::{self, How, Trace};
-use super::{sharing, span};
 use crate::engine::flight::{Role, Wait, Waited};
 #[cfg(feature = "tower")]
 use crate::engine::remote::Budget;
@@ -24,7 +22,7 @@ use crate::engine::{Lead, Snapshot};
 
 /// How often a call looks again because the computation under way began in another state than its own: that computation may
 /// have stored in between. If it has not, something was deleted, and the call computes anew.
-const PATIENCE: u8 = 2;
+pub(super) const PATIENCE: u8 = 2;
 
 /// A call on its way to a value.
 ///
@@ -52,17 +50,6 @@ enum State {
     Looked(Look),
     /// The value of another call's computation was not taken.
     Refused(Snapshot),
-}
-
-/// Counts a call that is dropped while it waits.
-struct Dropped<'c, 'a>(Option<&'c Call<'a>>);
-
-impl Drop for Dropped<'_, '_> {
-    fn drop(&mut self) {
-        if let Some(call) = self.0 {
-            call.count(Event::Abandoned);
-        }
-    }
 }
 
 /// A step of a round.
@@ -250,14 +237,7 @@ impl<'a> Round<'a> {
     /// Waits for another call's computation. Returns none if this call gives up.
     async fn wait<D: Io>(&mut self, io: D, wait: Wait) -> Option<Waited> {
         let limit = self.patience_left();
-        let mut dropped = Dropped(Some(&self.call));
-        let span = span::wait(&self.call, self.place.key());
-        let waited = io.wait(wait, limit).instrument(span).await;
-        dropped.0 = None;
-        if waited.is_none() {
-            self.call.count(Event::GivenUp);
-        }
-        waited
+        self.call.wait(io, wait, self.place.key(), limit).await
     }
 
     /// How long this call may still wait for others.
@@ -278,19 +258,9 @@ impl<'a> Round<'a> {
             }
             return Err(self.alone(snapshot));
         }
-        let again = self.may_look_again(snapshot);
+        let again = self.call.may_look_again(snapshot);
         let patient = again && self.patience > 0 && matches!(snapshot, Snapshot::Remote(_));
         Ok(self.call.join(&self.place, look.content(), snapshot, again.then_some(look.since), patient))
-    }
-
-    /// Whether another look is worth its time. After a look that failed it isn't, nor when the looks together have taken as
-    /// long as one operation may: no call waits longer than that for a backend in trouble.
-    fn may_look_again(&self, snapshot: Snapshot) -> bool {
-        match (snapshot, &self.call.engine.remote) {
-            (Snapshot::Local { .. }, _) => true,
-            (Snapshot::Remote(Some(_)), Some(remote)) => self.call.budget.is_left(remote),
-            _ => false,
-        }
     }
 
     fn alone<R>(&self, snapshot: Snapshot) -> Step<'a, R> {

@@ -109,7 +109,7 @@ impl Drop for Duty<'_> {
 }
 
 /// The end of a computation.
-enum Settled {
+pub(super) enum Settled {
     /// With the write to the backend that is left to do.
     Stored(Option<Write>),
     /// The value before it is to be returned.
@@ -117,7 +117,7 @@ enum Settled {
 }
 
 /// An operation that stores a value on the backend, or removes the one that it was to replace.
-enum Write {
+pub(super) enum Write {
     Put(PutIf),
     Remove(String),
 }
@@ -167,6 +167,11 @@ impl<'a> Duty<'a> {
         self.span.around(scope(self.flight.as_ref(), body))
     }
 
+    /// The right to compute, until its end.
+    pub(super) fn lead(&self) -> Option<&Lead<'a>> {
+        self.flight.as_ref()
+    }
+
     /// The place for a body that owns all it needs, if other calls may wait for it.
     pub(crate) fn berth(&self) -> Option<Berth> {
         self.flight.as_ref()?.berth()
@@ -202,7 +207,7 @@ impl<'a> Duty<'a> {
         flight.release();
     }
 
-    fn release_flight(&mut self) {
+    pub(super) fn release_flight(&mut self) {
         if let Some(flight) = self.flight.take() {
             flight.release();
         }
@@ -281,7 +286,7 @@ impl<'a> Duty<'a> {
     }
 
     /// Stores a value in process, or returns the write to the backend. If the value is not stored, this ends the flight.
-    fn store<R, V: Into<Verdict>>(
+    pub(super) fn store<R, V: Into<Verdict>>(
         &mut self,
         policy: &Policy<R>,
         output: &R,
@@ -297,11 +302,10 @@ impl<'a> Duty<'a> {
 
     fn store_judged<R>(&mut self, policy: &Policy<R>, output: &R, verdict: Verdict) -> Option<Write> {
         let Verdict { keep, timeout, of_value, is_err, weight } = verdict;
-        let follows = std::mem::take(&mut self.former) != Former::None;
         if !keep {
-            self.release_flight();
-            return if follows { self.remove() } else { None };
+            return self.store_nothing();
         }
+        self.former = Former::None;
         if is_err {
             // Never served past its own time.
             self.call.windows = Windows::NONE;
@@ -325,6 +329,12 @@ impl<'a> Duty<'a> {
         }
     }
 
+    /// Ends the flight with no value. Removes the one that was to be followed, here or by the write that it returns.
+    pub(super) fn store_nothing(&mut self) -> Option<Write> {
+        self.release_flight();
+        if std::mem::take(&mut self.former) == Former::None { None } else { self.remove() }
+    }
+
     /// Removes the value that was to be followed by one that isn't stored, here or by the write that it returns.
     #[cold]
     fn remove(&mut self) -> Option<Write> {
@@ -338,7 +348,7 @@ impl<'a> Duty<'a> {
     }
 
     #[inline]
-    fn land<R>(&mut self, policy: &Policy<R>, output: &R) {
+    pub(super) fn land<R>(&mut self, policy: &Policy<R>, output: &R) {
         if let Some(flight) = &mut self.flight {
             let call = &self.call;
             end(flight, &mut || sharing::share(call, policy, output));

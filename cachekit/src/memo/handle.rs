@@ -33,10 +33,10 @@ impl Function {
 
 /// One call of a function: the place of its entry, and its policy.
 pub struct Key<R, M> {
-    function: &'static Function,
+    pub(super) function: &'static Function,
     pub(super) cache: Cache,
-    place: Place,
-    policy: Policy<R>,
+    pub(super) place: Place,
+    pub(super) policy: Policy<R>,
     mode: PhantomData<M>,
 }
 

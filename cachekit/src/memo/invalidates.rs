@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use cachekit_backends::{Error, Result};
 
+use super::each::{Batch, Keys};
 use super::function::Handle;
 use super::handle::{Key, Narrowed};
 use crate::cache::Cache;
 use crate::call::tags::{TagList, TagTexts, delete_tags};
 use crate::engine::Engine;
-use crate::engine::remote::{AsyncIo, BlockingIo, ready};
+use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
 use crate::engine::stats::Event;
 
 /// A deletion that failed.
@@ -101,6 +102,30 @@ deletions! {
     [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance)), this.handle.cache.engine();
     [] TagDeletion: |this, io| delete_tags(io, Arc::clone(&this.engine), this.tags), &this.engine;
     [M: Send] Handle<M>: |this, io| this.delete_over(io, None), this.cache.engine();
+}
+
+impl<B: Batch, R, M: Send> Keys<B, R, M> {
+    /// Deletes the entries; see [`Key::invalidate`].
+    ///
+    /// # Errors
+    /// The backend's, with the cache.
+    pub fn invalidate(self) -> std::result::Result<(), Failure> {
+        ready(self.invalidate_over(BlockingIo))
+    }
+
+    /// The same as a task.
+    ///
+    /// # Errors
+    /// The backend's, with the cache.
+    pub fn invalidate_async(self) -> impl Future<Output = std::result::Result<(), Failure>> + Send {
+        self.invalidate_over(AsyncIo)
+    }
+
+    async fn invalidate_over<D: Io>(self, io: D) -> std::result::Result<(), Failure> {
+        // No id, no cache.
+        let Some(engine) = self.cache().map(|cache| Arc::clone(cache.engine())) else { return Ok(()) };
+        Failure::of(self.delete_over(io).await, engine)
+    }
 }
 
 /// The type that a function returned, by which its end is chosen as `arguments` chooses keys: first by its error type.

@@ -64,16 +64,16 @@ pub fn plain<R>(
 /// How long an entry lives, as the options of a call say.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Life {
-    timeout: Timeout,
+    pub(super) timeout: Timeout,
     /// None: the cache's.
-    jitter: Option<f64>,
-    windows: Windows,
+    pub(super) jitter: Option<f64>,
+    pub(super) windows: Windows,
 }
 
 impl Life {
     /// Returns how long an entry of a function lives in a cache, with the options that were set from outside, and whether its timeout
     /// was set by the function's name.
-    fn steered(self, function: &Function, engine: &Engine) -> (Self, bool) {
+    pub(super) fn steered(self, function: &Function, engine: &Engine) -> (Self, bool) {
         let Some(steering) = steering(function, engine) else {
             return (self, false);
         };

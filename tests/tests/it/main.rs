@@ -9,6 +9,7 @@ mod by_name;
 mod cache_object;
 mod config;
 mod deletion;
+mod each;
 mod fallback;
 mod flight;
 mod fork;

@@ -99,3 +99,25 @@ fn many_keys_are_one_round_trip_to_each_server() {
         assert_eq!(proxy.round_trips(), 1);
     }
 }
+
+/// However many ids a call has, sync and as a task.
+#[test]
+fn a_call_for_many_ids_is_as_many_round_trips_as_one_for_one() {
+    static EACH: Cache = Cache::new();
+    #[memoize(cache = EACH, each = ids)]
+    fn doubles(ids: &[u64]) -> Vec<u64> {
+        ids.iter().map(|id| 2 * id).collect()
+    }
+    let server = servers::server(&[]);
+    let proxy = Proxy::honest(server.port());
+    EACH.init(counting(&proxy)).unwrap();
+    let all: Vec<u64> = (0..50).collect();
+    doubles(&all[..20]);
+    assert!(proxy.round_trips() <= 3, "a function's first call ever");
+    assert_eq!(doubles(&all[..40])[39], 78);
+    assert_eq!(proxy.round_trips(), 2, "twenty misses among forty");
+    for _ in 0..10 {
+        assert_eq!(doubles(&all[..40]).len(), 40);
+    }
+    assert_eq!(proxy.round_trips(), 10, "ten hits");
+}

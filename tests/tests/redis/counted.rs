@@ -1,6 +1,7 @@
 //! How often the server is asked, by its own count. A script's commands are counted as well: the script that leaves a
 //! lease is one `EVALSHA` with one `MGET` inside.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -102,6 +103,32 @@ fn tags_add_no_round_trip() {
     let deletion = Asked { scripts: 1, sources: 0, reads: 0, writes: 0 };
     assert_eq!(count.of(|| CACHE.delete_tag("b").unwrap()), deletion);
     assert_eq!((peek!(tagged, 1).unwrap(), peek!(tagged, 2).unwrap()), (None, None));
+}
+
+#[test]
+fn a_call_for_many_ids_is_as_many_round_trips_as_one_for_one() {
+    #[memoize(cache = CACHE, each = ids, tags("each"))]
+    fn doubles(ids: &[u64]) -> HashMap<u64, u64> {
+        ids.iter().map(|id| (*id, 2 * id)).collect()
+    }
+    #[memoize(cache = CACHE, each = ids)]
+    async fn triples(ids: Vec<u64>) -> Vec<u64> {
+        ids.into_iter().map(|id| 3 * id).collect()
+    }
+    let (mut count, _turn) = Count::new();
+    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let all: Vec<u64> = (0..50).collect();
+    twice(3);
+    doubles(&all[..40]);
+    rt.block_on(triples(all[..40].to_vec()));
+    assert_eq!(count.of(|| assert_eq!(doubles(&all[..40]).len(), 40)), HIT, "a hit of forty");
+    let of_task = count.of(|| assert_eq!(rt.block_on(triples(all[..40].to_vec())).len(), 40));
+    assert_eq!(of_task, HIT, "a hit of a task");
+    assert_eq!(count.of(|| assert_eq!(peek!(doubles, &[1, 2]).unwrap().unwrap().len(), 2)), HIT, "a look");
+    // One read; the scripts go out together, one for the lease of each missing id, and one for each value.
+    let ten = Asked { scripts: 20, sources: 0, reads: 11, writes: 20 };
+    assert_eq!(count.of(|| assert_eq!(doubles(&all).len(), 50)), ten, "ten misses among fifty");
+    assert_eq!(count.of(|| assert_eq!(rt.block_on(triples(all.clone())).len(), 50)), ten, "those of a task");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::conformance::case::Case;
 use crate::conformance::outcome::{Outcome, same, same_value};
+use crate::{Put, Version};
 
 fn refs(keys: &[String]) -> Vec<&str> {
     keys.iter().map(String::as_str).collect()
@@ -59,4 +60,71 @@ pub(in crate::conformance) fn delete_many_counts(case: &Case<'_>) -> Outcome {
     same("the values after `delete_many`", vec![None; rest.len()], store.get_many(&rest)?)?;
     same("`delete_many` of absent keys", 0, store.delete_many(&rest)?)?;
     same("`delete_many` without keys", 0, store.delete_many(&[])?)
+}
+
+/// `fetch_many` answers for each entry as `fetch` does, in the order of the entries, and makes a version once, however many
+/// entries depend on it.
+pub(in crate::conformance) fn fetch_many_is_fetch_of_each(case: &Case<'_>) -> Outcome {
+    let (store, absent) = (&case.store, case.key("absent"));
+    let keys = case.keys("entry", 20);
+    let versions = case.keys("version", 3);
+    for (n, key) in keys.iter().enumerate() {
+        store.set(key, &[b'v'; 30][..n], None)?;
+    }
+    same("`fetch_many` without entries", 0, store.fetch_many(&[])?.len())?;
+    let of = refs(&versions);
+    let mut asked: Vec<(&str, &[&str])> = keys.iter().map(|key| (key.as_str(), &of[..1])).collect();
+    asked.push((&absent, &of[1..]));
+    asked.push((&keys[3], &[]));
+    asked.push((&keys[3], &of));
+    // The first makes the versions, the second finds them.
+    let first = store.fetch_many(&asked)?;
+    let got = store.fetch_many(&asked)?;
+    same("the answers of `fetch_many`", asked.len(), got.len())?;
+    for (((key, of), got), first) in asked.iter().zip(&got).zip(first) {
+        let (entry, versions) = store.entry_and_versions(key, of)?;
+        same("an entry of `fetch_many`", &entry, &got.entry)?;
+        same("the versions of `fetch_many`", &versions, &got.versions)?;
+        same("the versions that it made", &first.versions, &got.versions)?;
+        if let (true, Some(token)) = (case.caps.conditional, got.token) {
+            same("a token of `fetch_many`", store.token(key)?, token)?;
+        }
+    }
+    store.set(&versions[0], b"junk", None)?;
+    let healed = store.fetch_many(&asked[..2])?;
+    let expected: Vec<Vec<Version>> = vec![store.entry_and_versions(&keys[0], &of[..1])?.1; 2];
+    same("the versions in the place of junk", expected, healed.into_iter().map(|one| one.versions).collect())
+}
+
+/// `put_under_many` stores each value under its token, with its lifetime, and not those whose keys have changed.
+pub(in crate::conformance) fn put_under_many_stores_each(case: &Case<'_>) -> Outcome {
+    if !case.caps.conditional {
+        return case.skip("`conditional` is not claimed");
+    }
+    let (store, life) = (&case.store, case.short());
+    let keys = case.keys("k", 40);
+    store.set(&keys[1], b"old", None)?;
+    let tokens = keys.iter().map(|key| store.token(key)).collect::<Outcome<Vec<_>>>()?;
+    store.set(&keys[2], b"other", None)?;
+    store.delete(&keys[1])?;
+    let item = |(n, key): (usize, &'_ String)| (key.clone(), [b'v'; 40][..n].to_vec(), tokens[n]);
+    let items: Vec<_> = keys.iter().enumerate().map(item).collect();
+    let lives = |n: usize| if n == 3 { Some(life) } else { None };
+    let asked: Vec<_> = items
+        .iter()
+        .enumerate()
+        .map(|(n, (key, value, token))| Put { key, value, life: lives(n), token: *token, versions: &[] })
+        .collect();
+    same("`put_under_many` without values", Vec::new(), store.put_under_many(&[])?)?;
+    let stored = store.put_under_many(&asked)?;
+    let expected: Vec<bool> = (0..keys.len()).map(|n| n != 1 && n != 2).collect();
+    same("which values `put_under_many` stored", expected, stored)?;
+    case.outlive(life);
+    let value = |n: usize| match n {
+        1 | 3 => None,
+        2 => Some(b"other".to_vec()),
+        _ => Some(vec![b'v'; n]),
+    };
+    let expected: Vec<_> = (0..keys.len()).map(value).collect();
+    same("the values after `put_under_many`", expected, store.get_many(&refs(&keys))?)
 }

@@ -46,6 +46,8 @@ cases! {
         many::get_many_keeps_the_order
         many::set_many_stores_each
         many::delete_many_counts
+        many::fetch_many_is_fetch_of_each
+        many::put_under_many_stores_each
         add::add_stores_once
         add::add_follows_the_time
         add::add_is_won_by_one
@@ -101,6 +103,8 @@ macro_rules! conformance_tests {
             get_many_keeps_the_order
             set_many_stores_each
             delete_many_counts
+            fetch_many_is_fetch_of_each
+            put_under_many_stores_each
             add_stores_once
             add_follows_the_time
             add_is_won_by_one

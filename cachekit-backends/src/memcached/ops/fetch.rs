@@ -1,6 +1,8 @@
+use super::read::Content;
 use super::run::Answer;
 use super::write::token_of;
 use super::{Ops, Task, contended, numbered};
+use crate::many::Distinct;
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::{Action, Mode, Reply};
 use crate::{Fetched, Result, Token, Version};
@@ -34,16 +36,38 @@ impl<T: Transport> Ops<'_, T> {
     }
 
     pub(in crate::memcached) async fn fetch(&self, entry: &str, keys: &[&str]) -> Result<Fetched> {
-        let lease = Task { key: entry, action: Action::Lease { seconds: LEASE, value: true } };
+        let mut found = self.leased(&[entry], keys).await?;
+        let (value, token) = found.entries.pop().unwrap_or_default();
+        Ok(Fetched::new(value, found.versions, token))
+    }
+
+    pub(in crate::memcached) async fn fetch_many(&self, entries: &[(&str, &[&str])]) -> Result<Vec<Fetched>> {
+        let (mut keys, mut versions) = (Distinct::default(), Distinct::default());
+        let places: Vec<(usize, Vec<usize>)> = entries
+            .iter()
+            .map(|(entry, of)| (keys.add(entry), of.iter().map(|key| versions.add(key)).collect()))
+            .collect();
+        let found = self.leased(&keys.keys, &versions.keys).await?;
+        let fetched = |(entry, of): (usize, Vec<usize>)| {
+            let (value, token) = found.entries[entry].clone();
+            Fetched::new(value, of.into_iter().map(|at| found.versions[at]).collect(), token)
+        };
+        Ok(places.into_iter().map(fetched).collect())
+    }
+
+    /// Reads entries and versions; leaves a stub where an entry is absent, and makes the versions that are missing.
+    async fn leased(&self, entries: &[&str], keys: &[&str]) -> Result<Leased> {
+        let lease = Action::Lease { seconds: LEASE, value: true };
         // Where the generations are unknown, this is a first call, and the versions may be missing too: they are made in the
         // same round trip.
         let lacks: Vec<Lack> = keys.iter().map(|_| Lack::Missing).collect();
         let wanted: Vec<(&str, Lack)> = keys.iter().copied().zip(lacks).collect();
         let fresh = (!self.knows(keys)).then(|| proposals(&wanted));
-        let mut tasks = vec![lease];
+        let mut tasks: Vec<Task<'_>> = entries.iter().map(|&key| Task { key, action: lease }).collect();
         tasks.extend(version_tasks(&wanted, fresh.as_deref()));
         let mut answers = self.run(&tasks).await?.into_iter();
-        let (entry_answer, step) = (answers.next(), if fresh.is_some() { 2 } else { 1 });
+        let of_entries: Vec<Answer> = answers.by_ref().take(entries.len()).collect();
+        let step = if fresh.is_some() { 2 } else { 1 };
         let answers: Vec<Answer> = answers.skip(step - 1).step_by(step).collect();
 
         let mut versions: Vec<std::result::Result<Version, Lack>> =
@@ -61,15 +85,29 @@ impl<T: Transport> Ops<'_, T> {
             }
         }
         let versions: Option<Vec<Version>> = versions.into_iter().map(std::result::Result::ok).collect();
-        let Some(versions) = versions else { return Err(contended(entry)) };
-
-        let Some(Answer { reply: Reply::Item(found), generation }) = entry_answer else {
-            return Ok(Fetched::new(None, versions, None));
+        let Some(versions) = versions else {
+            return Err(contended(entries.first().copied().unwrap_or_default()));
         };
-        let token = token_of(generation, numbered(found.cas)?);
-        let value = self.values(vec![self.content_of(found)]).await?.pop().flatten();
-        Ok(Fetched::new(value, versions, Some(token)))
+
+        let (mut tokens, mut contents) = (Vec::new(), Vec::new());
+        for answer in of_entries {
+            if let Answer { reply: Reply::Item(found), generation } = answer {
+                tokens.push(Some(token_of(generation, numbered(found.cas)?)));
+                contents.push(self.content_of(found));
+            } else {
+                tokens.push(None);
+                contents.push(Content::Nothing);
+            }
+        }
+        let values = self.values(contents).await?;
+        Ok(Leased { entries: values.into_iter().zip(tokens).collect(), versions })
     }
+}
+
+/// Entries with their tokens, and versions, as they were read together.
+struct Leased {
+    entries: Vec<(Option<Vec<u8>>, Option<Token>)>,
+    versions: Vec<Version>,
 }
 
 fn proposals(wanted: &[(&str, Lack)]) -> Vec<[u8; 16]> {

@@ -20,6 +20,13 @@ pub(super) struct Answer {
     pub(super) generation: u64,
 }
 
+/// Actions on one key under an earlier generation.
+pub(super) struct Under<'a> {
+    pub(super) key: &'a str,
+    pub(super) generation: u64,
+    pub(super) actions: Vec<Action<'a>>,
+}
+
 /// The tasks of one server.
 struct Part {
     place: usize,
@@ -83,21 +90,44 @@ impl<T: Transport> Ops<'_, T> {
         }
     }
 
-    /// Runs actions on one key under an earlier generation, once; returns the replies, and the key's generation now.
-    pub(super) async fn run_under(
-        &self,
-        key: &str,
-        generation: u64,
-        actions: &[Action<'_>],
-    ) -> Result<(Vec<Reply>, Option<u64>)> {
-        let mut requests = vec![Request { key: self.servers.generation_key.clone(), action: Action::Get }];
-        let wire = WireKey::of(key, generation);
-        requests.extend(actions.iter().map(|&action| Request { key: wire.clone(), action }));
-        let place = self.servers.place(key);
-        let mut results = self.exchange(&[Ask { place, requests }]).await;
-        let mut replies = results.pop().unwrap_or_else(|| Err(lost()))?.into_iter();
-        let seen = self.note(place, replies.next().as_ref());
-        Ok((replies.collect(), seen.map(|seen| seen.of(key))))
+    /// Runs actions on keys under earlier generations, once, all servers at once; returns for each key the replies, and its
+    /// generation now, or the error of its server.
+    pub(super) async fn run_under(&self, asked: &[Under<'_>]) -> Vec<Result<(Vec<Reply>, Option<u64>)>> {
+        let mut places: Vec<usize> = asked.iter().map(|one| self.servers.place(one.key)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let requests = |place: usize| {
+            let mut requests =
+                vec![Request { key: self.servers.generation_key.clone(), action: Action::Get }];
+            for one in asked.iter().filter(|one| self.servers.place(one.key) == place) {
+                let key = WireKey::of(one.key, one.generation);
+                requests.extend(one.actions.iter().map(|&action| Request { key: key.clone(), action }));
+            }
+            requests
+        };
+        let asks: Vec<Ask<'_>> =
+            places.iter().map(|&place| Ask { place, requests: requests(place) }).collect();
+        let mut results = Vec::with_capacity(places.len());
+        for (&place, result) in places.iter().zip(self.exchange(&asks).await) {
+            results.push(result.map(|replies| {
+                let mut replies = replies.into_iter();
+                let seen = self.note(place, replies.next().as_ref());
+                (replies, seen)
+            }));
+        }
+        let answer = |one: &Under<'_>| {
+            let at = places.binary_search(&self.servers.place(one.key)).ok();
+            match at.and_then(|at| results.get_mut(at)) {
+                Some(Ok((replies, seen))) => {
+                    let replies = replies.by_ref().take(one.actions.len()).collect();
+                    Ok((replies, seen.as_ref().map(|seen| seen.of(one.key))))
+                }
+                // Each key has an error of its own, since errors can't be cloned.
+                Some(Err(error)) => Err(Error::new(error.kind(), error.to_string())),
+                None => Err(lost()),
+            }
+        };
+        asked.iter().map(answer).collect()
     }
 
     /// Whether the generations of all keys' servers were read before.

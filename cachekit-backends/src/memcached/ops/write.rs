@@ -1,11 +1,12 @@
 use super::fetch::LEASE;
 use super::read::Content;
+use super::run::Under;
 use super::spread::{Manifest, Prepared};
 use super::{Ops, Task, contended, flags, numbered};
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
-use crate::{ErrorKind, Result, Token, Ttl};
+use crate::{ErrorKind, Put, Result, Token, Ttl};
 
 /// How often `add` tries when other clients change the same key at the same time.
 const TRIES: usize = 16;
@@ -148,25 +149,61 @@ impl<T: Transport> Ops<'_, T> {
         life: Ttl,
         token: Token,
     ) -> Result<bool> {
-        let (generation, cas) = parts_of(token);
-        if cas == 0 {
-            // No item has this number, and to the server it means "whatever is there".
-            return self.run(&[Task { key, action: Action::Peek }]).await.map(|_| false);
+        let put = Put { key, value, life, token, versions: &[] };
+        Ok(self.put_under_many(&[put]).await?.pop().unwrap_or(false))
+    }
+
+    /// Stores values, all servers at once. An error of one of them is the operation's, after the others were stored.
+    pub(in crate::memcached) async fn put_under_many(&self, items: &[Put<'_>]) -> Result<Vec<bool>> {
+        let (mut failure, spread) = (None, self.servers.settings.spread);
+        let mut prepared: Vec<Option<Prepared<'_>>> = Vec::with_capacity(items.len());
+        for &Put { key, value, life, token, .. } in items {
+            // No item has the number 0, and to the server it means "whatever is there".
+            if parts_of(token).1 == 0 {
+                prepared.push(None);
+                continue;
+            }
+            let value = self.prepare(key, value, life).await;
+            prepared.push(value.map_err(|error| failure.get_or_insert(error)).ok());
         }
-        let prepared = self.prepare(key, value, life).await?;
-        let store = prepared.store(Mode::Cas(cas), exptime(life));
-        let actions = [self.look(), store];
-        let actions = if self.servers.settings.spread { &actions[..] } else { &actions[1..] };
-        let (mut replies, current) = self.run_under(key, generation, actions).await?;
-        let reply = replies.pop();
-        // Under another generation no read finds it.
-        let stored = reply == Some(Reply::Stored) && current == Some(generation);
-        let old = replies.pop().and_then(|reply| self.manifest(reply));
-        self.remove_chunks(if stored { old } else { prepared.manifest }).await;
-        match reply.and_then(|reply| self.refused(key, value, &reply)) {
-            Some(error) => Err(error),
-            None => Ok(stored),
+        let mut asked = Vec::with_capacity(items.len());
+        for (&Put { key, life, token, .. }, prepared) in items.iter().zip(&prepared) {
+            let (generation, cas) = parts_of(token);
+            let actions = match prepared.as_ref().map(|value| value.store(Mode::Cas(cas), exptime(life))) {
+                Some(store) if spread => vec![self.look(), store],
+                Some(store) => vec![store],
+                None => vec![Action::Peek],
+            };
+            asked.push(Under { key, generation, actions });
         }
+        let mut stored = Vec::with_capacity(items.len());
+        let mut left = Vec::new();
+        let results = self.run_under(&asked).await;
+        for ((&Put { key, value, token, .. }, prepared), result) in items.iter().zip(&prepared).zip(results) {
+            let Some(prepared) = prepared else {
+                stored.push(false);
+                continue;
+            };
+            let (mut replies, current) = match result {
+                Ok(result) => result,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    stored.push(false);
+                    continue;
+                }
+            };
+            let reply = replies.pop();
+            // Under another generation no read finds it.
+            let done = reply == Some(Reply::Stored) && current == Some(parts_of(token).0);
+            let old = replies.pop().and_then(|reply| self.manifest(reply));
+            left.extend(if done { old } else { prepared.manifest });
+            if let Some(error) = reply.and_then(|reply| self.refused(key, value, &reply)) {
+                failure.get_or_insert(error);
+            }
+            stored.push(done);
+        }
+        self.remove_chunks(left).await;
+        failure.map_or(Ok(stored), Err)
     }
 
     pub(in crate::memcached) async fn delete(&self, key: &str) -> Result<bool> {
@@ -181,7 +218,9 @@ impl<T: Transport> Ops<'_, T> {
             return self.run(&[Task { key, action: Action::Peek }]).await.map(|_| false);
         }
         let stub = Action::Store { mode: Mode::Cas(cas), flags: flags::VALUE, expiry: LEASE, value: &[] };
-        let (mut replies, current) = self.run_under(key, generation, &[self.look(), stub]).await?;
+        let asked = Under { key, generation, actions: vec![self.look(), stub] };
+        let result = self.run_under(&[asked]).await.pop();
+        let (mut replies, current) = result.unwrap_or_else(|| Ok((Vec::new(), None)))?;
         let removed = replies.pop() == Some(Reply::Stored) && current == Some(generation);
         let old = replies.pop().and_then(|reply| self.manifest(reply));
         if removed {

@@ -113,6 +113,11 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         Lead { home, snapshot: self.snapshot.clone(), joinable: self.joinable, seat: self.seat.take() }
     }
 
+    /// Its flight, until it has ended.
+    pub(super) fn node(&self) -> Option<Node> {
+        self.seat.as_ref().map(|seat| seat.flight().clone())
+    }
+
     /// The snapshot under which the computation began.
     pub(crate) fn snapshot(&self) -> &E {
         &self.snapshot

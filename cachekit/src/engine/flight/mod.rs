@@ -32,9 +32,11 @@
 //! - [`nesting`] keeps computations inside computations from waiting in a circle.
 //! - [`pulse`] notices a leader that is a task and isn't polled any more.
 //! - [`body`] is a body that belongs to its flight.
+//! - [`group`] is several flights with one body.
 
 mod body;
 mod claimed;
+mod group;
 mod lead;
 mod nesting;
 mod pulse;
@@ -51,6 +53,7 @@ use cachekit_backends::KeyBytes;
 
 pub(crate) use body::{Leading, Output};
 pub(crate) use claimed::Candidate;
+pub(crate) use group::Together;
 pub(crate) use lead::{Berth, scope};
 pub(crate) use pulse::STALL;
 pub(crate) use state::{Shared, Wait, Waited};

@@ -151,6 +151,14 @@ impl Flight {
         let _before = mem::replace(&mut *self.task.lock(), pulse.map(Task::OfLeader));
     }
 
+    /// The pulse of the leader's task, while it runs the body.
+    pub(super) fn pulse(&self) -> Option<Arc<Pulse>> {
+        match &*self.task.lock() {
+            Some(Task::OfLeader(pulse)) => Some(Arc::clone(pulse)),
+            _ => None,
+        }
+    }
+
     /// Gives the flight its body.
     pub(super) fn set_body(&self, body: &Arc<Body>) {
         let _before = self.task.lock().replace(Task::OfFlight(Arc::clone(body)));
@@ -165,11 +173,7 @@ impl Flight {
 
     /// Whether the body is the leader's, whose task was woken and isn't polled any more.
     fn is_lost(&self) -> bool {
-        let pulse = match &*self.task.lock() {
-            Some(Task::OfLeader(pulse)) => Arc::clone(pulse),
-            _ => return false,
-        };
-        pulse.is_lost()
+        self.pulse().is_some_and(|pulse| pulse.is_lost())
     }
 
     /// The waiter that came first, by its ticket.

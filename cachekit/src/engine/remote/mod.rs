@@ -21,7 +21,8 @@ use parking_lot::Mutex;
 pub(crate) use budget::Budget;
 pub(crate) use io::{AsyncIo, BlockingIo, Io, ready};
 pub(crate) use ops::{
-    Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, GetMany, Keys, Operation, PutIf, Set, SetMany, TokenOf,
+    Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, FetchMany, GetMany, Keys, Operation, PutIf, PutIfMany,
+    Set, SetMany, TokenOf,
 };
 
 use crate::engine::near::{Known, Near};
@@ -193,14 +194,14 @@ impl Remote {
 
 /// Admits one event a second.
 #[derive(Default)]
-struct RateLimit(AtomicU64);
+pub(crate) struct RateLimit(AtomicU64);
 
 impl RateLimit {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    fn admits(&self) -> bool {
+    pub(crate) fn admits(&self) -> bool {
         let now = Clock::system().monotonic();
         let next = self.0.load(Ordering::Relaxed);
         now >= next && self.0.compare_exchange(next, now + 1000, Ordering::Relaxed, Ordering::Relaxed).is_ok()

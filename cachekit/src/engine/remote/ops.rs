@@ -1,6 +1,8 @@
 //! The operations of a backend as values, so that one driver serves the sync and the async way.
 
-use cachekit_backends::{AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Result, Token, Ttl};
+use cachekit_backends::{
+    AsyncBackend, Backend, BoxFuture, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl,
+};
 
 use crate::engine::near::Change;
 
@@ -105,6 +107,45 @@ operations! {
         [brings: out => out.entry.as_ref().map_or(0, Vec::len)] =
         |me, b| b.fetch(&me.entry, &refs(&me.versions)),
         async Box::pin(async move { b.fetch(&me.entry, &refs(&me.versions)).await });
+    /// Entries, each with the versions that it depends on.
+    FetchMany = "fetch_many", _op => Change::None, (entries: Vec<(String, Vec<String>)>) -> Vec<Fetched>
+        [brings: out => out.iter().filter_map(|fetched| fetched.entry.as_ref()).map(Vec::len).sum()] =
+        |me, b| {
+            let versions: Vec<Vec<&str>> = me.entries.iter().map(|(_, versions)| refs(versions)).collect();
+            b.fetch_many(&asked(&me.entries, &versions))
+        },
+        async Box::pin(async move {
+            let versions: Vec<Vec<&str>> = me.entries.iter().map(|(_, versions)| refs(versions)).collect();
+            b.fetch_many(&asked(&me.entries, &versions)).await
+        });
+    PutIfMany = "put_under_many", op => if op.replaces { Change::Overwrite } else { Change::None }, (items: Vec<PutIf>, replaces: bool) -> Vec<bool>
+        [carries: me => me.items.iter().map(|put| put.value.len()).sum()] =
+        |me, b| {
+            let versions: Vec<Vec<&str>> = me.items.iter().map(|put| refs(&put.versions)).collect();
+            b.put_under_many(&puts(&me.items, &versions))
+        },
+        async Box::pin(async move {
+            let versions: Vec<Vec<&str>> = me.items.iter().map(|put| refs(&put.versions)).collect();
+            b.put_under_many(&puts(&me.items, &versions)).await
+        });
+}
+
+fn asked<'k>(
+    entries: &'k [(String, Vec<String>)],
+    versions: &'k [Vec<&'k str>],
+) -> Vec<(&'k str, &'k [&'k str])> {
+    entries.iter().zip(versions).map(|((entry, _), versions)| (entry.as_str(), versions.as_slice())).collect()
+}
+
+fn puts<'k>(items: &'k [PutIf], versions: &'k [Vec<&'k str>]) -> Vec<Put<'k>> {
+    let put = |(put, versions): (&'k PutIf, &'k Vec<&'k str>)| Put {
+        key: &put.key,
+        value: &put.value,
+        life: put.life,
+        token: put.token,
+        versions,
+    };
+    items.iter().zip(versions).map(put).collect()
 }
 
 fn refs(keys: &[String]) -> Vec<&str> {

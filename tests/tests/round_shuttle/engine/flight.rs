@@ -4,6 +4,8 @@
 mod body;
 #[path = "../../../../cachekit/src/engine/flight/claimed.rs"]
 mod claimed;
+#[path = "../../../../cachekit/src/engine/flight/group.rs"]
+mod group;
 #[path = "../../../../cachekit/src/engine/flight/lead.rs"]
 mod lead;
 #[path = "../../../../cachekit/src/engine/flight/nesting.rs"]
@@ -25,6 +27,7 @@ use cachekit_backends::KeyBytes;
 
 pub(crate) use body::{Leading, Output};
 pub(crate) use claimed::Candidate;
+pub(crate) use group::Together;
 pub(crate) use lead::{Berth, scope};
 pub(crate) use state::{Shared, Wait, Waited};
 

@@ -15,7 +15,9 @@ use cachekit_backends::{Backend, Error, ErrorKind, Fetched, Result, Token, Ttl, 
 use shuttle::sync::Mutex;
 
 use super::flight::{Wait, Waited};
-pub(crate) use ops::{Delete, Fetch, GetMany, Operation, PutIf, Set, TokenOf};
+pub(crate) use ops::{
+    Delete, DeleteMany, Fetch, FetchMany, GetMany, Operation, PutIf, PutIfMany, Set, TokenOf,
+};
 
 /// A bound backend.
 pub(crate) struct Remote {
