@@ -75,7 +75,7 @@ struct Function(String);
 impl Visit for Function {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "function" {
-            self.0 = format!("{value:?}").trim_matches('"').to_owned();
+            format!("{value:?}").trim_matches('"').clone_into(&mut self.0);
         }
     }
 }
