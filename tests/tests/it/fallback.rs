@@ -98,7 +98,7 @@ fn on_an_err_the_last_good_value_is_returned_for_so_long_past_its_timeout() {
         assert_eq!(call(), good);
         assert_eq!(SOURCE.calls.take(), 1);
         SOURCE.set(1);
-        for age in [10 * SECOND, 58 * SECOND, 2 * SECOND - MILLI] {
+        for age in [10 * SECOND, 58 * SECOND, Duration::from_millis(1_999)] {
             world.advance(age);
             assert_eq!(call(), good, "the body fails, after {age:?}");
             assert_eq!(call(), good, "it isn't run by each call");
@@ -117,7 +117,7 @@ fn on_an_err_the_last_good_value_is_returned_for_so_long_past_its_timeout() {
         world.advance(10 * SECOND);
         assert_eq!(call(), after);
         SOURCE.set(0);
-        world.advance(SECOND - MILLI);
+        world.advance(Duration::from_millis(999));
         assert_eq!(call(), after, "the pause is a second");
         world.advance(MILLI);
         assert_ne!(call(), after);
@@ -340,7 +340,7 @@ fn it_counts_from_the_timeout_beside_stale_while_revalidate() {
         assert_eq!(first, long);
         second.expect_err("the call that computes has the failure");
         assert_eq!(ask(), (long.clone(), short.clone()), "the others are served");
-        world.advance(40 * SECOND - MILLI);
+        world.advance(Duration::from_millis(39_999));
         assert_eq!(longer(1), long);
         shorter(1).unwrap_err();
         assert_eq!(shorter(1), short);

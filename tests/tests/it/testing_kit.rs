@@ -91,8 +91,8 @@ mod chaos {
     fn values_are_right_and_deletions_that_succeeded_are_final_whatever_goes_wrong() {
         let (mut hits, mut deleted) = (0, 0);
         for seed in 0..40 {
-            let test = world(seed);
-            let _entered = test.enter();
+            let chaos = world(seed);
+            let _entered = chaos.enter();
             // The least version that calls of each key may return.
             let mut least = [DATA.load(Ordering::SeqCst); 3];
             for step in 0..200u64 {
