@@ -128,6 +128,13 @@ macro_rules! shapes {
                 }
             }
 
+            /// The same, borrowed.
+            pub fn as_claims(&self) -> &dyn Claims {
+                match self {
+                    $(Self::$name(table) => &**table,)*
+                }
+            }
+
             /// Ends a computation and stores its value: see [`Plain::fill`].
             pub fn fill(
                 &self,

@@ -9,10 +9,10 @@ use tracing::Instrument as _;
 use super::freshness::Windows;
 use super::place::Place;
 use super::span;
-use crate::engine::flight::{Candidate, Key, Role, Wait, Waited};
+use crate::engine::flight::{Candidate, Key, Role, Table, Wait, Waited};
 use crate::engine::remote::{Budget, Io};
 use crate::engine::stats::Event;
-use crate::engine::{Content, Engine, Hold, Lead, Snapshot};
+use crate::engine::{Content, Engine, Hold, Lead, LocalTable, Snapshot};
 
 /// One call.
 pub(crate) struct Call<'a> {
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
                 let at = self.engine.local.now();
                 let mut candidate = Candidate::new(at);
                 let claim = table.claim_apart(key, *instance, candidate.begin());
-                candidate.lead(table.claims(), claim, Snapshot::Local { at }, false)
+                candidate.lead(self.claims(key, table), claim, Snapshot::Local { at }, false)
             }
             Place::Remote { key, .. } => match &self.engine {
                 Hold::Borrowed(engine) => engine.flights.register(key, snapshot),
@@ -89,6 +89,15 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The table of an entry in process, for the end of its claim.
+    fn claims(&self, key: &Key, table: &LocalTable) -> Table<'a> {
+        let known = match self.engine {
+            Hold::Borrowed(engine) => engine.claims(key.function, table),
+            Hold::Shared(_) => None,
+        };
+        known.map_or_else(|| Table::Held(table.claims()), Table::Borrowed)
+    }
+
     /// The common miss in process: there is no entry, and no other call computes it. Short, because it is
     /// the overhead of a function that is cheap to compute.
     pub(crate) fn at_once(&self, place: &Place) -> Option<Lead<'a>> {
@@ -116,7 +125,7 @@ impl<'a> Call<'a> {
         let may_join = |hook: &Hook| Candidate::may_join(hook, |birth| local.admits(tags, birth));
         match table.claim(key, *instance, seen, may_join, || candidate.begin()) {
             Look::Claimed(claim) => {
-                Role::Lead(candidate.lead(table.claims(), claim, Snapshot::Local { at }, true))
+                Role::Lead(candidate.lead(self.claims(key, table), claim, Snapshot::Local { at }, true))
             }
             Look::Found(()) => Role::Recheck,
             Look::Busy(hook) => match candidate.wait(hook) {

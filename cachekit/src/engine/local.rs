@@ -117,6 +117,18 @@ impl Engine {
         known.get_or_init(|| self.local.values(function, methods))
     }
 
+    /// A function's table as the engine keeps it.
+    pub(crate) fn claims(&self, function: u32, table: &LocalTable) -> Option<&dyn Claims> {
+        let known = &self.functions.get(function).tables;
+        match table {
+            // Of one shape a function has one table.
+            LocalTable::Plain(table, _) => {
+                known.plain.get().filter(|known| known.shape() == table.shape()).map(PlainTable::as_claims)
+            }
+            LocalTable::Values(_) => known.values.get().map(|values| &**values as _),
+        }
+    }
+
     /// The table of the cache object's entries.
     pub(crate) fn objects(&self) -> &Arc<Values> {
         self.values(OBJECT, false)

@@ -1,11 +1,9 @@
-//! Flights of entries in process: their table knows them by [claims](Claims), which are made in the step that finds no entry, ended
+//! Flights of entries in process: their table knows them by claims, which are made in the step that finds no entry, ended
 //! in the step that stores, and voided by the steps that delete.
 
-use std::sync::Arc;
+use cachekit_backends::simple::{ClaimId, Hook};
 
-use cachekit_backends::simple::{ClaimId, Claims, Hook};
-
-use super::lead::{Lead, flight_of};
+use super::lead::{Lead, Table, flight_of};
 use super::nesting;
 use super::seat::Seat;
 use super::state::{Flight, Node, Wait};
@@ -41,15 +39,15 @@ impl Candidate {
     }
 
     /// The right that comes with the claim of the flight that was [begun](Self::begin).
-    pub(crate) fn lead<K, E: Clone>(
+    pub(crate) fn lead<'a, K, E: Clone>(
         self,
-        claims: Arc<dyn Claims>,
+        table: Table<'a>,
         claim: ClaimId,
         snapshot: E,
         joinable: bool,
-    ) -> Lead<'static, K, E> {
+    ) -> Lead<'a, K, E> {
         let Some(seat) = self.seat else { unreachable!("a claim carries a flight") };
-        Lead::claimed(claims, claim, snapshot, seat, joinable)
+        Lead::claimed(table, claim, snapshot, seat, joinable)
     }
 
     /// Waits for the flight of a claim. None if that would never end, because the leader waits for this caller.

@@ -23,6 +23,23 @@ pub(crate) struct Lead<'a, K, E: Clone> {
     seat: Option<Seat>,
 }
 
+/// The table of an entry, which a lead borrows where it can: counting a share takes two atomic operations.
+pub(crate) enum Table<'a> {
+    /// It outlives the lead.
+    Borrowed(&'a dyn Claims),
+    /// The lead holds it.
+    Held(Arc<dyn Claims>),
+}
+
+impl Table<'_> {
+    fn claims(&self) -> &dyn Claims {
+        match self {
+            Self::Borrowed(claims) => *claims,
+            Self::Held(claims) => &**claims,
+        }
+    }
+}
+
 /// Where a flight is found by other callers and by deletions.
 enum Home<'a, K, E> {
     /// In the flights, under a digest, of a cache that outlives it.
@@ -30,7 +47,7 @@ enum Home<'a, K, E> {
     /// The same, which it holds.
     Held(Arc<Flights<K, E>>, u64),
     /// At its claim, in the table of the entry.
-    Claimed(Arc<dyn Claims>, ClaimId),
+    Claimed(Table<'a>, ClaimId),
     /// Nowhere any more; with the reference from there.
     Left(Option<Node>),
 }
@@ -47,7 +64,7 @@ impl<K, E> Home<'_, K, E> {
     /// Takes a flight off, so that no further caller joins it. Gives back the reference to it from there.
     fn remove(&mut self, flight: &Node, counts: bool) -> Option<Node> {
         match self {
-            Self::Claimed(claims, claim) => claims.end(*claim).and_then(flight_of),
+            Self::Claimed(table, claim) => table.claims().end(*claim).and_then(flight_of),
             Self::Left(listed) => listed.take(),
             Self::Borrowed(..) | Self::Held(..) => {
                 let (flights, digest) = self.flights()?;
@@ -78,14 +95,8 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     }
 
     /// The right that comes with a claim.
-    pub(super) fn claimed(
-        claims: Arc<dyn Claims>,
-        claim: ClaimId,
-        snapshot: E,
-        seat: Seat,
-        joinable: bool,
-    ) -> Self {
-        Self { home: Home::Claimed(claims, claim), snapshot, joinable, seat: Some(seat) }
+    pub(super) fn claimed(table: Table<'a>, claim: ClaimId, snapshot: E, seat: Seat, joinable: bool) -> Self {
+        Self { home: Home::Claimed(table, claim), snapshot, joinable, seat: Some(seat) }
     }
 
     /// The same of a flight that no other caller joins.
@@ -107,7 +118,10 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         let home = match std::mem::replace(&mut self.home, Home::Left(None)) {
             Home::Borrowed(_, digest) => Home::Held(Arc::clone(flights), digest),
             Home::Held(flights, digest) => Home::Held(flights, digest),
-            Home::Claimed(claims, claim) => Home::Claimed(claims, claim),
+            Home::Claimed(Table::Held(claims), claim) => Home::Claimed(Table::Held(claims), claim),
+            Home::Claimed(Table::Borrowed(_), _) => {
+                unreachable!("a holder that can't borrow holds the table")
+            }
             Home::Left(listed) => Home::Left(listed),
         };
         Lead { home, snapshot: self.snapshot.clone(), joinable: self.joinable, seat: self.seat.take() }
@@ -130,8 +144,8 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     ///
     /// The value of a claimed computation is stored by its [`claim`](Self::claim), which asks by itself.
     pub(crate) fn invalidated(&self) -> bool {
-        if let Home::Claimed(claims, claim) = &self.home {
-            return !claims.holds(*claim);
+        if let Home::Claimed(table, claim) = &self.home {
+            return !table.claims().holds(*claim);
         }
         self.seat.as_ref().is_none_or(|seat| seat.flight().invalidated())
     }

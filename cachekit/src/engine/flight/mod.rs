@@ -54,7 +54,7 @@ use cachekit_backends::KeyBytes;
 pub(crate) use body::{Leading, Output};
 pub(crate) use claimed::Candidate;
 pub(crate) use group::Together;
-pub(crate) use lead::{Berth, scope};
+pub(crate) use lead::{Berth, Table, scope};
 pub(crate) use pulse::STALL;
 pub(crate) use state::{Shared, Wait, Waited};
 use table::Digested;

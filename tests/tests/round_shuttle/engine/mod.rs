@@ -103,6 +103,10 @@ impl Engine {
         &self.cell
     }
 
+    pub(crate) fn claims(&self, _: u32, _: &LocalTable) -> Option<&dyn Claims> {
+        Some(&*self.cell)
+    }
+
     pub(crate) fn objects(&self) -> &Arc<Cell> {
         &self.cell
     }

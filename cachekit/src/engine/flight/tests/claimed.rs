@@ -1,11 +1,13 @@
 //! Computations of entries in process, which their table knows by claims.
 
-use cachekit_backends::simple::{ClaimId, Claims, Entry, Hook, Look, Tables, ValueCall, Values, Weight};
+use cachekit_backends::simple::{
+    ClaimId, Claims, Entry, Hook, Look, Right, Tables, ValueCall, Values, Weight,
+};
 use cachekit_backends::{Clock, KeyBytes};
 
 use super::super::claimed::Candidate;
+use super::super::lead::Table;
 use super::*;
-use cachekit_backends::simple::Right;
 
 struct Memo {
     _tables: Arc<Tables>,
@@ -34,7 +36,7 @@ impl Memo {
     fn lead(&self, key: u64) -> (Lead<'static, u64, u32>, ClaimId) {
         let (candidate, look) = self.claim(key);
         let Look::Claimed(claim) = look else { panic!("the computation is not this caller's") };
-        (candidate.lead(Arc::clone(&self.values) as _, claim, 0, true), claim)
+        (candidate.lead(Table::Held(Arc::clone(&self.values) as _), claim, 0, true), claim)
     }
 
     #[track_caller]
@@ -45,7 +47,7 @@ impl Memo {
     }
 
     /// Stores and ends a computation.
-    fn store(&self, key: u64, lead: &mut Lead<'static, u64, u32>, claim: ClaimId) -> bool {
+    fn store(&self, key: u64, lead: &mut Lead<'_, u64, u32>, claim: ClaimId) -> bool {
         let call = self.key(key);
         let entry = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, key);
         let ended = self.values.fill(&call, Right::Claim(claim), entry, u64::MAX, || true);
@@ -111,7 +113,7 @@ fn a_caller_does_not_wait_for_a_computation_that_began_too_early_for_it() {
     let may_join = |hook: &Hook| Candidate::may_join(hook, |birth| birth == 2);
     let look = memo.values.claim(&memo.key(1), None, may_join, || late.begin());
     let Look::Claimed(claim) = look else { panic!("it joined a computation from before") };
-    let late: Lead<'_, u64, u32> = late.lead(Arc::clone(&memo.values) as _, claim, 0, true);
+    let late: Lead<'_, u64, u32> = late.lead(Table::Held(Arc::clone(&memo.values) as _), claim, 0, true);
     // From now on the others wait for the later one.
     let mut other = Candidate::new(2);
     let look = memo.values.claim(&memo.key(1), None, may_join, || other.begin());
@@ -129,7 +131,7 @@ fn a_caller_that_has_seen_an_entry_computes_it_anew() {
     let mut candidate = Candidate::new(1);
     let look = memo.values.claim(&call, seen.as_ref(), |_| true, || candidate.begin());
     let Look::Claimed(claim) = look else { panic!("the entry was seen before") };
-    let mut lead = candidate.lead(Arc::clone(&memo.values) as _, claim, 0, true);
+    let mut lead = candidate.lead(Table::Borrowed(&*memo.values), claim, 0, true);
     assert!(memo.store(1, &mut lead, claim));
     let look = memo.values.claim(&call, seen.as_ref(), |_| true, || unreachable!("there is another entry"));
     assert!(matches!(look, Look::Found(())));
