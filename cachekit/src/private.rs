@@ -156,16 +156,3 @@ pub fn request_key() -> ViewKey {
 pub fn request_path() -> ViewPath {
     ViewPath::current()
 }
-
-/// Records that a cached function takes part in the response that is being made.
-#[inline]
-#[must_use]
-pub fn taking_part<M>(handle: Handle<M>) -> Handle<M> {
-    #[cfg(feature = "tower")]
-    if crate::call::dependencies::is_active()
-        && let Some(engine) = handle.cache.bound()
-    {
-        crate::call::dependencies::takes_part(handle.function.number, handle.function.local, engine);
-    }
-    handle
-}

@@ -29,10 +29,6 @@ pub(super) fn body(
     let instance = key::instance(model);
     let policy = key::policy(model);
     let options = options(model);
-    let handle = match model.flavor {
-        Flavor::Cached => quote!(#private::taking_part(#handle)),
-        Flavor::Memoize => handle.clone(),
-    };
     let finish = if let Some(owned) = owned {
         owned_finish(model, owned, &pending, &rules)
     } else {

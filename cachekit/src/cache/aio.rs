@@ -5,7 +5,7 @@ use cachekit_backends::{Result, Timeout};
 
 use super::stored::ToStored;
 use crate::call::policy::Storable;
-use crate::call::tags::delete_tag;
+use crate::call::tags::{Kind, delete_tag};
 use crate::engine::Engine;
 use crate::engine::remote::AsyncIo;
 use crate::engine::stats::CacheStats;
@@ -180,7 +180,7 @@ impl AsyncCache {
     /// # Errors
     /// The backend's.
     pub async fn delete_tag(&self, tag: &str) -> Result<()> {
-        delete_tag(AsyncIo, &self.inner, tag).await
+        delete_tag(AsyncIo, &self.inner, Kind::Tag, tag).await
     }
 
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.

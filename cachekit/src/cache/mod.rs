@@ -4,6 +4,7 @@ mod absent;
 mod aio;
 mod change;
 mod compute;
+mod fragments;
 mod health;
 mod integer;
 mod keys;

@@ -3,7 +3,7 @@ use cachekit_backends::{Result, Timeout};
 use super::Cache;
 use super::stored::ToStored;
 use crate::call::policy::Storable;
-use crate::call::tags::delete_tag;
+use crate::call::tags::{Kind, delete_tag};
 use crate::engine::remote::{BlockingIo, ready};
 
 /// Keys are any text; each gets the cache's prefix. Values are told apart by their type: what another type stored is a
@@ -160,7 +160,7 @@ impl Cache {
     /// # Errors
     /// The backend's.
     pub fn delete_tag(&self, tag: &str) -> Result<()> {
-        ready(delete_tag(BlockingIo, self.engine(), tag))
+        ready(delete_tag(BlockingIo, self.engine(), Kind::Tag, tag))
     }
 
     /// Removes every entry that carries this cache's prefix, memoized calls included, and nothing else.

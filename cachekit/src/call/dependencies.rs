@@ -1,25 +1,29 @@
-//! The cached functions that take part in a response that is being made, so that the deletion of one of them reaches it.
+//! What the functions depend on that take part in a response or a fragment that is being made, so that a deletion of one of
+//! them, of an instance or of a tag reaches it.
 //!
-//! A [`DependencyRecorder`] is active on the thread that makes the response. Each `#[cached]` function that is called
-//! meanwhile leaves in it the state that a deletion of all its entries would change: in process the store's sequence, on a
-//! backend the function's version, as it was before its entry was looked for. The response is valid as long as both are the
-//! same.
+//! A [`DependencyRecorder`] is active on the thread that makes it. Each memoized function that is called meanwhile leaves in it
+//! the state that a deletion would change: in process the store's sequence as it was when the recorder began, on a backend the
+//! versions that the call's entry was looked for with. What is made is valid as long as they are the same.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+#[cfg(feature = "minijinja")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cachekit_backends::Version;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
 use crate::engine::Engine;
-use crate::engine::remote::{AsyncIo, Budget, GetMany, Io};
+use crate::engine::remote::{Budget, GetMany, Io};
+use crate::engine::stats::suspend;
 
-/// The state of a function that took part.
+/// The state of a function that took part, or of an instance or a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Dependency {
-    /// In process: its number, and the store's sequence.
-    Local { function: u32, at: u64 },
+    /// In process: its number, the keyed digests of the instance and of the tags, and the store's sequence.
+    Local { function: u32, instance: u64, tags: Vec<u64>, at: u64 },
     /// On a backend: the key of its version, and the version.
     Shared { key: String, version: [u8; 16] },
 }
@@ -27,14 +31,17 @@ pub(crate) enum Dependency {
 impl Dependency {
     fn is_of_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Local { function, .. }, Self::Local { function: other, .. }) => function == other,
+            (
+                Self::Local { function, instance, tags, .. },
+                Self::Local { function: other, instance: of, tags: with, .. },
+            ) => (function, instance, tags) == (other, of, with),
             (Self::Shared { key, .. }, Self::Shared { key: other, .. }) => key == other,
             _ => false,
         }
     }
 }
 
-/// Adds the dependencies that are not there yet. Of two states of a function the first counts.
+/// Adds the dependencies that are not there yet. Of two states of one the first counts.
 pub(crate) fn add(all: &mut Vec<Dependency>, more: impl IntoIterator<Item = Dependency>) {
     for one in more {
         if !all.iter().any(|known| known.is_of_same(&one)) {
@@ -43,19 +50,21 @@ pub(crate) fn add(all: &mut Vec<Dependency>, more: impl IntoIterator<Item = Depe
     }
 }
 
-/// The dependencies of one response, recorded while it is made.
+/// The dependencies of one response or fragment, recorded while it is made.
 pub(crate) struct DependencyRecorder {
     engine: Arc<Engine>,
-    /// The recorder of a response that contains this one.
+    /// The recorder of what contains this one.
     outer: Option<Arc<Self>>,
+    /// The sequence of the in-process store at its beginning.
+    at: u64,
+    #[cfg(feature = "minijinja")]
+    ended: AtomicBool,
     notes: Mutex<Notes>,
 }
 
 #[derive(Default)]
 struct Notes {
     seen: Vec<Dependency>,
-    /// Functions whose versions are seen when they look for their entries.
-    awaited: Vec<u32>,
     /// The backend did not tell a version.
     lost: bool,
 }
@@ -83,19 +92,27 @@ pub(crate) struct Entered(Option<Arc<DependencyRecorder>>);
 impl Drop for Entered {
     fn drop(&mut self) {
         let outer = self.0.take();
-        ACTIVE.set(outer.is_some());
+        activate(outer.is_some());
         let _ = CURRENT.try_with(|current| current.replace(outer));
     }
 }
 
 impl DependencyRecorder {
-    /// A recorder for a response that a cache is to keep.
+    /// A recorder for something that a cache is to keep.
     pub(crate) fn new(engine: &Arc<Engine>) -> Arc<Self> {
         let outer = if is_active() { current() } else { None };
-        Arc::new(Self { engine: Arc::clone(engine), outer, notes: Mutex::default() })
+        Arc::new(Self {
+            engine: Arc::clone(engine),
+            outer,
+            at: engine.local.now(),
+            #[cfg(feature = "minijinja")]
+            ended: AtomicBool::new(false),
+            notes: Mutex::default(),
+        })
     }
 
     /// Makes it the active one of this thread.
+    #[cfg(feature = "tower")]
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
         enter_state(Some(Arc::clone(self)))
     }
@@ -107,66 +124,110 @@ impl DependencyRecorder {
     }
 }
 
+/// A recorder of what is made between two calls with foreign code between them, on one thread.
+#[cfg(feature = "minijinja")]
+pub(crate) struct Recording(Arc<DependencyRecorder>);
+
+#[cfg(feature = "minijinja")]
+impl Recording {
+    /// Begins one.
+    pub(crate) fn begin(engine: &Arc<Engine>) -> Self {
+        let recorder = DependencyRecorder::new(engine);
+        activate(true);
+        let _ = CURRENT.try_with(|current| current.replace(Some(Arc::clone(&recorder))));
+        Self(recorder)
+    }
+
+    /// Returns what was recorded; none if a part of it is unknown.
+    pub(crate) fn dependencies(&self) -> Option<Vec<Dependency>> {
+        self.0.dependencies()
+    }
+}
+
+#[cfg(feature = "minijinja")]
+impl Drop for Recording {
+    /// Ends it. Another one that began later may still be under way: then the last one that ends brings back what was before.
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+        let _ = CURRENT.try_with(|current| {
+            let mut current = current.borrow_mut();
+            while let Some(ended) = current.take_if(|recorder| recorder.ended.load(Ordering::Relaxed)) {
+                current.clone_from(&ended.outer);
+            }
+            activate(current.is_some());
+        });
+    }
+}
+
 /// Makes the recorder that [`current`] returned the active one, or none.
 pub(crate) fn enter_state(recorder: Option<Arc<DependencyRecorder>>) -> Entered {
-    ACTIVE.set(recorder.is_some());
+    activate(recorder.is_some());
     Entered(CURRENT.try_with(|current| current.replace(recorder)).unwrap_or(None))
 }
 
+fn activate(active: bool) {
+    ACTIVE.set(active);
+    suspend(active);
+}
+
 /// Calls `note` with the notes of the active recorder and of those around it, as far as they belong to an engine.
-fn each(engine: &Engine, mut note: impl FnMut(&mut Notes)) {
+fn each(engine: &Engine, mut note: impl FnMut(&DependencyRecorder, &mut Notes)) {
     if !is_active() {
         return;
     }
     let current = current();
     let recorders = std::iter::successors(current.as_ref(), |recorder| recorder.outer.as_ref());
     for recorder in recorders.filter(|recorder| std::ptr::eq(Arc::as_ptr(&recorder.engine), engine)) {
-        note(&mut recorder.notes.lock());
+        note(recorder, &mut recorder.notes.lock());
     }
 }
 
-/// Records that a function takes part, which is `local` or not.
-#[cold]
-pub(crate) fn takes_part(function: u32, local: bool, engine: &Engine) {
-    each(engine, |notes| {
-        if engine.remote.is_none() {
-            add(&mut notes.seen, [Dependency::Local { function, at: engine.local.now() }]);
-        } else if !local && !notes.awaited.contains(&function) {
-            notes.awaited.push(function);
-        }
-    });
+/// Records a call whose entry is at this place, if it is in process. One that is on a backend records what it [`saw`]. What is kept
+/// on a backend can't depend on a process.
+pub(crate) fn takes_part(engine: &Engine, place: &Place) {
+    if !is_active() || engine.remote.is_some() {
+        return;
+    }
+    if let Place::Local { key, instance, tags, .. } = place {
+        each(engine, |recorder, notes| {
+            let (function, instance, tags) = (key.function, *instance, tags.to_vec());
+            add(&mut notes.seen, [Dependency::Local { function, instance, tags, at: recorder.at }]);
+        });
+    }
 }
 
-/// Records the version of a function that was seen under a key; none if the backend did not answer.
-pub(crate) fn saw(function: u32, engine: &Engine, key: &str, version: Option<Version>) {
-    each(engine, |notes| {
-        if !notes.awaited.contains(&function) {
+/// Records the versions that an entry was looked for with; none if the backend did not answer.
+pub(crate) fn saw(engine: &Engine, keys: &[String], versions: Option<&[Version]>) {
+    if keys.is_empty() {
+        return;
+    }
+    each(engine, |_, notes| {
+        let Some(versions) = versions else {
+            notes.lost = true;
             return;
-        }
-        match version {
-            Some(version) => {
-                let version = version.to_bytes();
-                add(&mut notes.seen, [Dependency::Shared { key: key.to_string(), version }]);
-            }
-            None => notes.lost = true,
-        }
+        };
+        let shared = keys.iter().zip(versions);
+        let shared =
+            shared.map(|(key, version)| Dependency::Shared { key: key.clone(), version: version.to_bytes() });
+        add(&mut notes.seen, shared);
     });
 }
 
 /// Records the dependencies of a stored response that becomes a part of another one.
 pub(crate) fn inherit(engine: &Engine, all: &[Dependency]) {
     if !all.is_empty() {
-        each(engine, |notes| add(&mut notes.seen, all.iter().cloned()));
+        each(engine, |_, notes| add(&mut notes.seen, all.iter().cloned()));
     }
 }
 
 /// Whether nothing was deleted since these were recorded. Asks the backend once, if a dependency is there; while it does not
 /// answer, the result is false.
-pub(crate) async fn hold(engine: &Engine, budget: &Budget, all: &[Dependency]) -> bool {
+pub(crate) async fn hold<D: Io>(io: D, engine: &Engine, budget: &Budget, all: &[Dependency]) -> bool {
     let (mut keys, mut versions) = (Vec::new(), Vec::new());
     for one in all {
         match one {
-            Dependency::Local { function, at } if engine.local.is_current(*function, 0, *at) => {}
+            Dependency::Local { function, instance, tags, at }
+                if engine.local.is_current(*function, *instance, *at) && engine.local.admits(tags, *at) => {}
             Dependency::Local { .. } => return false,
             Dependency::Shared { key, version } => {
                 keys.push(key.clone());
@@ -175,11 +236,19 @@ pub(crate) async fn hold(engine: &Engine, budget: &Budget, all: &[Dependency]) -
         }
     }
     let Some(remote) = engine.remote.as_ref().filter(|_| !keys.is_empty()) else { return true };
-    match AsyncIo.call_within(remote, budget, GetMany { keys }).await {
+    match io.call_within(remote, budget, GetMany { keys }).await {
         Ok(found) => found.iter().zip(versions).all(|(found, seen)| found.as_deref() == Some(&seen[..])),
         Err(error) => {
-            remote.report("a response is made without the cache", &error);
+            remote.report("a response or a fragment is made without the cache", &error);
             false
         }
     }
+}
+
+/// The keys of the versions among some dependencies.
+pub(crate) fn version_keys(all: &[Dependency]) -> impl Iterator<Item = String> {
+    all.iter().filter_map(|one| match one {
+        Dependency::Shared { key, .. } => Some(key.clone()),
+        Dependency::Local { .. } => None,
+    })
 }

@@ -176,7 +176,7 @@ impl Look {
 /// The near tier, if its values may be taken and kept, and its state before the look.
 fn near<'c>(call: &'c Call<'_>) -> Option<(&'c Near, Birth)> {
     // A response that is being made records the versions that the backend tells.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
     if super::dependencies::is_active() {
         return None;
     }
@@ -220,11 +220,8 @@ async fn fetch<D: Io>(
 ) -> Option<Fetched> {
     let fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
     let fetched = io.call_within(remote, &call.budget, fetch).await;
-    #[cfg(feature = "tower")]
-    if let Some(key) = versions.first() {
-        let version = fetched.as_ref().ok().and_then(|fetched| fetched.versions.first().copied());
-        super::dependencies::saw(call.function, &call.engine, key, version);
-    }
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    super::dependencies::saw(&call.engine, versions, fetched.as_ref().ok().map(|fetched| &*fetched.versions));
     fetched.map_err(|error| survived(call, remote, &error)).ok()
 }
 

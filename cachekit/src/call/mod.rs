@@ -17,7 +17,7 @@ pub(crate) mod arguments;
 mod aside;
 pub(crate) mod batch;
 pub(crate) mod delete;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "minijinja"))]
 pub(crate) mod dependencies;
 pub(crate) mod failure;
 pub(crate) mod faithful;
@@ -42,6 +42,8 @@ pub(crate) mod view_argument;
 pub(crate) mod weight;
 mod words;
 
+#[cfg(any(feature = "tower", feature = "minijinja"))]
+pub(crate) use dependencies::takes_part;
 pub(crate) use inputs::Call;
 pub(crate) use look::{open, peek, peek_many, stored_locally};
 pub(crate) use place::{
@@ -49,3 +51,7 @@ pub(crate) use place::{
 };
 pub(crate) use round::{Outcome, Round, Source};
 pub(crate) use times::Times;
+
+/// Nothing is made of calls.
+#[cfg(not(any(feature = "tower", feature = "minijinja")))]
+pub(crate) fn takes_part(_: &crate::engine::Engine, _: &Place) {}

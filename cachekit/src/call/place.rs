@@ -12,6 +12,8 @@ use cachekit_backends::{
 use super::arguments::KeyPart;
 use super::path;
 use super::tags::TagList;
+#[cfg(feature = "minijinja")]
+use super::tags::{self, Kind};
 use crate::engine::flight::Key;
 use crate::engine::{Engine, LocalTable, OBJECT};
 
@@ -128,6 +130,20 @@ impl Place {
         }
         let table = LocalTable::Values(Arc::clone(engine.objects()));
         Self::Local { key: Self::object_key(engine, key), instance: 0, tags: Box::default(), table }
+    }
+
+    /// The place of a fragment, under the key that the cache object has for it. Those of one name are deleted together.
+    #[cfg(feature = "minijinja")]
+    pub(crate) fn of_fragment(engine: &Engine, key: &str, name: Option<&str>) -> Self {
+        let mut place = Self::of_object(engine, key);
+        let Some(name) = name else { return place };
+        match &mut place {
+            Self::Local { tags, .. } => *tags = Box::new([tags::digest(engine, Kind::Fragment, name)]),
+            Self::Remote { versions, .. } => {
+                versions.push(tags::version_key_of(engine, Kind::Fragment, name))
+            }
+        }
+        place
     }
 
     /// The key of an entry of the cache object in the in-process store.

@@ -154,6 +154,18 @@ impl<'a> Duty<'a> {
         self.call.life = life;
     }
 
+    /// Adds versions that must be there as long as the new entry.
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    pub(crate) fn needs(&mut self, keys: impl Iterator<Item = String>) {
+        if let Some(Place::Remote { versions, .. }) = &mut self.place {
+            for key in keys {
+                if !versions.contains(&key) {
+                    versions.push(key);
+                }
+            }
+        }
+    }
+
     /// Runs the body of a function.
     #[inline]
     pub(crate) fn run<B>(&self, body: impl FnOnce() -> B) -> B {

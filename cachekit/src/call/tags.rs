@@ -83,36 +83,53 @@ impl TagList {
 
     /// The keys of the tags' versions.
     pub(super) fn version_keys(&self, engine: &Engine) -> impl Iterator<Item = String> {
-        self.0.iter().map(|tag| version_key_of(engine, tag))
+        self.0.iter().map(|tag| version_key_of(engine, Kind::Tag, tag))
     }
 
     /// The keyed digests in the in-process store.
     pub(super) fn digests(&self, engine: &Engine) -> Box<[u64]> {
-        self.0.iter().map(|tag| digest(engine, tag)).collect()
+        self.0.iter().map(|tag| digest(engine, Kind::Tag, tag)).collect()
     }
 }
 
+/// What a tag is made of. Equal texts of two kinds are two tags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The option `tags`.
+    Tag,
+    /// The first part of a fragment's key.
+    Fragment,
+}
+
 /// The keyed digest of a tag in the in-process store.
-fn digest(engine: &Engine, tag: &str) -> u64 {
-    engine.local.digest(|w| tag.cache_key(w))
+pub(crate) fn digest(engine: &Engine, kind: Kind, tag: &str) -> u64 {
+    engine.local.digest(|w| match kind {
+        Kind::Tag => tag.cache_key(w),
+        Kind::Fragment => ("fragment", tag).cache_key(w),
+    })
 }
 
 /// The key of a tag's version. All functions share it, so that one write deletes the entries of each.
-pub(crate) fn version_key_of(engine: &Engine, tag: &str) -> String {
+pub(crate) fn version_key_of(engine: &Engine, kind: Kind, tag: &str) -> String {
+    let word = match kind {
+        Kind::Tag => "tag",
+        Kind::Fragment => "fragment",
+    };
     let mut writer = StableWriter::new();
-    ["tag", tag].cache_key(&mut writer);
-    version_key(&format!("{}tag", engine.prefix), Some(&writer.to_text()))
+    [word, tag].cache_key(&mut writer);
+    version_key(&format!("{}{word}", engine.prefix), Some(&writer.to_text()))
 }
 
 /// Deletes all entries that carry a tag: one write.
 ///
 /// # Errors
 /// The backend's.
-pub(crate) async fn delete_tag<D: Io>(io: D, engine: &Engine, tag: &str) -> Result<()> {
+pub(crate) async fn delete_tag<D: Io>(io: D, engine: &Engine, kind: Kind, tag: &str) -> Result<()> {
     engine.count(Event::Deletion);
-    engine.local.delete_tag(digest(engine, tag));
+    engine.local.delete_tag(digest(engine, kind, tag));
     let Some(remote) = &engine.remote else { return Ok(()) };
-    remove_version(io, remote, version_key_of(engine, tag)).await.inspect_err(|_| engine.count(Event::Error))
+    let removed = remove_version(io, remote, version_key_of(engine, kind, tag)).await;
+    removed.inspect_err(|_| engine.count(Event::Error))
 }
 
 /// Deletes all entries that carry one of some tags: one write for each.
@@ -122,7 +139,7 @@ pub(crate) async fn delete_tag<D: Io>(io: D, engine: &Engine, tag: &str) -> Resu
 pub(crate) async fn delete_tags<D: Io>(io: D, engine: Arc<Engine>, tags: TagList) -> Result<()> {
     let mut result = Ok(());
     for tag in &tags.0 {
-        result = result.and(delete_tag(io, &engine, tag).await);
+        result = result.and(delete_tag(io, &engine, Kind::Tag, tag).await);
     }
     result
 }

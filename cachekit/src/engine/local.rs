@@ -43,11 +43,11 @@ pub(crate) struct Needs {
 }
 
 impl Bound {
-    /// Counts a hit of a function.
+    /// Counts a hit of a function. Returns whether a response or a fragment is being made that must know of it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
-    pub(crate) fn count_hit<'e>(&self, function: u32, engine: impl FnOnce() -> &'e Engine) {
-        Counters::count_as(self.counter, Event::Hit, || &engine().functions.get(function).counters);
+    pub(crate) fn count_hit<'e>(&self, function: u32, engine: impl FnOnce() -> &'e Engine) -> bool {
+        Counters::count_as(self.counter, Event::Hit, || &engine().functions.get(function).counters)
     }
 }
 

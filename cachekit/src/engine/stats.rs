@@ -138,16 +138,19 @@ impl Counters {
         self.number
     }
 
-    /// Counts under a number. `counters` is called only if the thread has no place for it.
+    /// Counts under a number. `counters` is called only if the thread has no place for it. Returns whether the thread's places
+    /// are [suspended](suspend).
     #[inline]
-    pub(crate) fn count_as<'a>(number: u32, event: Event, counters: impl FnOnce() -> &'a Self) {
-        if !per_thread::count(number, event) {
-            counters().count_striped(event);
+    pub(crate) fn count_as<'a>(number: u32, event: Event, counters: impl FnOnce() -> &'a Self) -> bool {
+        if per_thread::count(number, event) {
+            return false;
         }
+        counters().count_striped(event);
+        per_thread::is_suspended()
     }
 
     pub(crate) fn count(&self, event: Event) {
-        Self::count_as(self.number, event, || self);
+        let _suspended = Self::count_as(self.number, event, || self);
     }
 
     #[cold]
@@ -179,6 +182,13 @@ impl Counters {
     }
 }
 
+/// Takes this thread's places away, or gives them back. While they are away each hit is counted in stripes, and
+/// [`Counters::count_as`] says so: a hit asks nothing more than the place that it needs anyway.
+#[cfg(any(feature = "tower", feature = "minijinja"))]
+pub(crate) fn suspend(away: bool) {
+    per_thread::suspend(away);
+}
+
 fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
@@ -208,6 +218,8 @@ mod per_thread {
     thread_local! {
         static MINE: Cell<Option<&'static Block>> = const { Cell::new(None) };
         static LEASE: Lease = const { Lease };
+        /// Where the block is while it is taken away.
+        static AWAY: Cell<Option<Option<&'static Block>>> = const { Cell::new(None) };
     }
 
     /// Gives the thread's block back at its end.
@@ -215,10 +227,24 @@ mod per_thread {
 
     impl Drop for Lease {
         fn drop(&mut self) {
-            if let Some(block) = MINE.take() {
+            if let Some(block) = MINE.take().or_else(|| AWAY.take().flatten()) {
                 BLOCKS.lock().1.push(block);
             }
         }
+    }
+
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    pub(super) fn suspend(away: bool) {
+        match (away, AWAY.take()) {
+            (true, None) => AWAY.set(Some(MINE.take())),
+            (true, known) => AWAY.set(known),
+            (false, Some(block)) => MINE.set(block),
+            (false, None) => {}
+        }
+    }
+
+    pub(super) fn is_suspended() -> bool {
+        AWAY.get().is_some()
     }
 
     /// A number for a new counter.
@@ -252,6 +278,9 @@ mod per_thread {
 
     #[cold]
     fn lease() -> Option<&'static Block> {
+        if is_suspended() {
+            return None;
+        }
         // Not while the thread ends: the block would not be given back.
         LEASE.try_with(|_| ()).ok()?;
         let mut blocks = BLOCKS.lock();

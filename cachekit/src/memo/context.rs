@@ -1,10 +1,10 @@
 //! The surroundings of a computation that another call may go on with: the request that it is for, the response that it
 //! is recorded for, the `tracing` span, and a test's default cache. Task-locals of other crates are not among them.
 
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "minijinja"))]
 use std::sync::Arc;
 
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "minijinja"))]
 use crate::call::dependencies::{self, DependencyRecorder};
 #[cfg(feature = "tower")]
 use crate::call::request::{self, Request};
@@ -13,7 +13,7 @@ use crate::call::request::{self, Request};
 pub(super) struct Surroundings {
     #[cfg(feature = "tower")]
     request: Option<Arc<Request>>,
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
     recorder: Option<Arc<DependencyRecorder>>,
     #[cfg(feature = "testing")]
     cache: Option<&'static crate::Cache>,
@@ -26,7 +26,7 @@ impl Surroundings {
         Self {
             #[cfg(feature = "tower")]
             request: request::current(),
-            #[cfg(feature = "tower")]
+            #[cfg(any(feature = "tower", feature = "minijinja"))]
             recorder: dependencies::current(),
             #[cfg(feature = "testing")]
             cache: crate::testing::current(),
@@ -43,7 +43,7 @@ impl Surroundings {
         Entered {
             #[cfg(feature = "tower")]
             _request: request::enter_state(self.request.clone()),
-            #[cfg(feature = "tower")]
+            #[cfg(any(feature = "tower", feature = "minijinja"))]
             _recorder: dependencies::enter_state(self.recorder.clone()),
             #[cfg(feature = "testing")]
             _cache: crate::testing::enter_state(self.cache),
@@ -56,7 +56,7 @@ impl Surroundings {
 pub(super) struct Entered<'a> {
     #[cfg(feature = "tower")]
     _request: request::Entered,
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
     _recorder: dependencies::Entered,
     #[cfg(feature = "testing")]
     _cache: crate::testing::Entered,

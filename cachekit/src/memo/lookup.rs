@@ -21,7 +21,7 @@ use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
 use crate::call::tags::TagList;
 use crate::call::trace::{self, How, Trace};
-use crate::call::{Call, Outcome, Place, Round, Source, has_instances};
+use crate::call::{Call, Outcome, Place, Round, Source, has_instances, takes_part};
 use crate::engine::remote::{AsyncIo, BlockingIo, Budget, ready};
 use crate::engine::{Engine, Hold, Needs};
 
@@ -233,7 +233,17 @@ where
     if looks && hit::look::<_, _, I, T>(bound, function, cache, policy, arguments, found) {
         stale = found.as_ref().is_some_and(&options.stale_if);
         if !stale {
-            bound.count_hit(function.number, || cache.engine());
+            let noticed = bound.count_hit(function.number, || cache.engine());
+            if cfg!(any(feature = "tower", feature = "minijinja")) && noticed {
+                took_part(
+                    cache.engine(),
+                    function,
+                    policy,
+                    arguments,
+                    instance,
+                    options.tags.tags().as_ref(),
+                );
+            }
             return None;
         }
     }
@@ -272,6 +282,21 @@ where
     let settings = Settings { life: life.life(), refresh, op, stale: false, single_flight, flight_timeout };
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.tags().as_ref());
     Pending { state: begun, stale_if }
+}
+
+/// Records a hit in process for what is being made of it.
+#[cold]
+#[inline(never)]
+fn took_part<R>(
+    engine: &Engine,
+    function: &Function,
+    policy: &Policy<R>,
+    arguments: &impl KeyPart,
+    instance: &impl KeyPart,
+    tags: Option<&TagList>,
+) {
+    let place = function.identity().place(engine, (policy.words)(), arguments, instance, tags);
+    takes_part(engine, &place);
 }
 
 /// How a call that missed computes and stores.
@@ -317,6 +342,7 @@ fn begin<R>(
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
         function.say_stays();
     }
+    takes_part(engine, &place);
     if !stale && let Some(flight) = call.at_once(&place) {
         return State::Lead(Box::new(Duty::new(call, place, flight)));
     }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use cachekit_backends::Timeout;
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
 
 use crate::cache::{Cache, policy};
+use crate::call::dependencies::{self, Dependency, Recording};
 use crate::call::freshness::Windows;
 use crate::call::policy::Storable;
 use crate::call::store::Duty;
@@ -24,13 +27,41 @@ pub(crate) enum FragmentFound<T> {
 /// It is a flight as every other one: callers that miss the same key wait for it, a deletion of the key keeps it from
 /// storing, and computations of this thread until the store are inside of it. Dropped, it hands over to one of the callers
 /// that wait.
-pub(crate) struct FragmentClaim(Option<Box<Duty<'static>>>);
+pub(crate) struct FragmentClaim(Option<Box<(Duty<'static>, Recording)>>);
+
+/// A fragment and what its making depended on.
+#[derive(Clone)]
+struct Made<T> {
+    value: T,
+    depends: Vec<Dependency>,
+}
+
+/// The most dependencies of a fragment that is stored on a backend.
+const MOST: usize = 10_000;
+
+impl<T: Serialize> Serialize for Made<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.value, &self.depends).serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Made<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (value, depends) = <(T, Vec<Dependency>)>::deserialize(deserializer)?;
+        // What is of a process is not on a backend.
+        if depends.len() > MOST || !depends.iter().all(|one| matches!(one, Dependency::Shared { .. })) {
+            return Err(serde::de::Error::custom("dependencies that no fragment has"));
+        }
+        Ok(Self { value, depends })
+    }
+}
 
 impl Cache {
     /// Looks for a fragment that serves, or claims to compute it. Blocks, also for another caller's computation.
     pub(crate) fn find_fragment<T: Storable>(
         &self,
         key: &str,
+        name: Option<&str>,
         timeout: Timeout,
         serves: impl Fn(&T) -> bool,
     ) -> FragmentFound<T> {
@@ -49,12 +80,21 @@ impl Cache {
             life_by_name: false,
             budget: Budget::default(),
         };
-        let round = Round::new(call, Place::of_object(engine, key), engine.flight_timeout);
-        match ready(round.run(BlockingIo, policy(), |value, _| serves(value))) {
-            Outcome::Value(value) => FragmentFound::Value(value),
+        let round = Round::new(call, Place::of_fragment(engine, key, name), engine.flight_timeout);
+        let holds = |all: &[Dependency]| {
+            all.is_empty() || ready(dependencies::hold(BlockingIo, engine, &Budget::default(), all))
+        };
+        match ready(
+            round.run(BlockingIo, policy(), |made: &Made<T>, _| serves(&made.value) && holds(&made.depends)),
+        ) {
+            Outcome::Value(made) => {
+                dependencies::inherit(engine, &made.depends);
+                FragmentFound::Value(made.value)
+            }
             Outcome::Compute(duty) => {
                 duty.step_in();
-                FragmentFound::Nothing(Some(FragmentClaim(Some(Box::new(duty)))))
+                let recording = Recording::begin(engine);
+                FragmentFound::Nothing(Some(FragmentClaim(Some(Box::new((duty, recording))))))
             }
         }
     }
@@ -63,17 +103,23 @@ impl Cache {
 impl FragmentClaim {
     /// Stores the fragment, unless it was deleted meanwhile, and hands it to the callers that wait.
     pub(crate) fn store<T: Storable>(mut self, value: &T) {
-        if let Some(mut duty) = self.0.take() {
+        if let Some(claimed) = self.0.take() {
+            let (mut duty, recording) = *claimed;
             duty.step_out();
-            let _none_before = duty.settle_blocking(policy(), value, |_| true);
+            let depends = recording.dependencies();
+            drop(recording);
+            let known = depends.is_some();
+            let made = Made { value: value.clone(), depends: depends.unwrap_or_default() };
+            duty.needs(dependencies::version_keys(&made.depends));
+            let _none_before = duty.settle_blocking(policy(), &made, |_| known);
         }
     }
 }
 
 impl Drop for FragmentClaim {
     fn drop(&mut self) {
-        if let Some(duty) = self.0.take() {
-            duty.step_out();
+        if let Some(claimed) = self.0.take() {
+            claimed.0.step_out();
         }
     }
 }
@@ -85,7 +131,7 @@ mod tests {
     use crate::engine::flight::is_inside;
 
     fn claim(cache: &Cache, key: &str) -> FragmentClaim {
-        match cache.find_fragment::<String>(key, Timeout::Default, |_| true) {
+        match cache.find_fragment::<String>(key, None, Timeout::Default, |_| true) {
             FragmentFound::Nothing(Some(claim)) => claim,
             _ => panic!("{key} is there, or is computed elsewhere"),
         }
@@ -115,7 +161,7 @@ mod tests {
         let cache = Cache::open(Config::simple()).unwrap();
         claim(&cache, "key").store(&"text".to_string());
         let found =
-            |wanted: &str| cache.find_fragment("key", Timeout::Default, |text: &String| text == wanted);
+            |wanted: &str| cache.find_fragment("key", None, Timeout::Default, |text: &String| text == wanted);
         assert!(matches!(found("text"), FragmentFound::Value(text) if text == "text"));
         let FragmentFound::Nothing(Some(claim)) = found("other") else { panic!("it does not serve") };
         claim.store(&"other".to_string());

@@ -75,7 +75,10 @@ fn begin(cache: &Cache, state: &State<'_, '_>, place: &str, args: &[Value]) -> R
     let key = if parts.is_empty() { placed(state.name(), place)? } else { key::fragment_key(parts)? };
     let escape = state.auto_escape().clone();
     let found = match timeout {
-        Some(timeout) => cache.find_fragment(&key, timeout, |text: &Text| text.is_of(&escape)),
+        Some(timeout) => {
+            let name = parts.first().and_then(key::name_of);
+            cache.find_fragment(&key, name.as_deref(), timeout, |text: &Text| text.is_of(&escape))
+        }
         // Deletion errors propagate; otherwise the stale text would still be served.
         None => cache.delete(&key).map(|_| Found::Nothing(None)).map_err(|error| {
             Error::new(ErrorKind::InvalidOperation, "`cache` could not delete the stored text")

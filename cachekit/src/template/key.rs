@@ -61,6 +61,15 @@ pub fn fragment_key(parts: &[Value]) -> Result<String, Error> {
     Ok(key.finish())
 }
 
+/// Returns the name of a fragment by the first part of its key, for [`Cache::delete_fragments`](crate::Cache::delete_fragments).
+pub(super) fn name_of(first: &Value) -> Option<String> {
+    match first.kind() {
+        ValueKind::String => first.as_str().map(str::to_owned),
+        ValueKind::Number => Some(first.to_string()),
+        _ => None,
+    }
+}
+
 /// Returns the key of a block without one, by the template's name and the block's place in it.
 pub(super) fn placed(template: &str, place: &str) -> String {
     let mut key = Key("fragment@".into());

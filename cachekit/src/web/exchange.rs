@@ -147,7 +147,7 @@ impl Exchange {
     async fn search(&self, budget: &Budget, page: Option<&Page>, now: u64) -> Selected {
         let Some(page) = page else { return Selected::none("uri-miss") };
         let Some(variant) = self.select(page, now) else { return Selected::none("vary-miss") };
-        if !dependencies::hold(&self.engine, budget, &variant.depends).await {
+        if !dependencies::hold(AsyncIo, &self.engine, budget, &variant.depends).await {
             return Selected::none("miss");
         }
         let why = if variant.age(now) < variant.lifetime { "request" } else { "stale" };

@@ -66,6 +66,9 @@ impl Making {
         let until = page.kept_until();
         self.duty
             .set_life((until != u64::MAX).then(|| Duration::from_millis(until.saturating_sub(now).max(1))));
+        // A page must not end with the shorter life of what it is made of.
+        self.duty
+            .needs(page.variants.iter().flat_map(|variant| dependencies::version_keys(&variant.depends)));
         self.duty.settle(AsyncIo, &policy(), page, |_| true).await;
     }
 }

@@ -3,6 +3,7 @@
 mod failing;
 mod flight;
 mod forms;
+mod groups;
 mod keys;
 mod lines;
 mod random;

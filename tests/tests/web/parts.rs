@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::routing::get;
-use cachekit::{CacheLayer, RequestScopeLayer, cached, delete_cached};
+use cachekit::{CacheKey, CacheLayer, RequestScopeLayer, cached, delete_cached, delete_memoized, memoize};
 use cachekit_tests::World;
 use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
@@ -179,5 +179,109 @@ fn a_response_that_is_validated_still_depends_on_what_made_it() {
         assert_eq!(text(&app, "/").await, before, "validated");
         delete_cached!(comments).unwrap();
         assert_ne!(text(&app, "/").await, before);
+    });
+}
+
+#[derive(CacheKey)]
+struct Shop(u64);
+
+impl Shop {
+    #[memoize(timeout = 600)]
+    fn price(&self, item: u64) -> u64 {
+        item * 100_000_000 + fresh()
+    }
+}
+
+#[memoize(timeout = 600, tags("names", format!("user:{id}")))]
+fn name_of(id: u64) -> u64 {
+    id * 100_000_000 + fresh()
+}
+
+#[memoize(name = "parts.later", timeout = 600)]
+async fn later<T: 'static>() -> u64 {
+    fresh() + size_of::<[T; 0]>() as u64
+}
+
+/// Pages made of memoized functions, which are asked before the page in one case and in it alone in the other.
+fn memoized(world: &World) -> Router {
+    let own = |rest: u64| format!("{}: {rest}", fresh());
+    Router::new()
+        .route("/shop1", get(move || async move { own(Shop(1).price(1)) }))
+        .route("/shop2", get(move || async move { own(Shop(2).price(1)) }))
+        .route("/name7", get(move || async move { own(name_of(7)) }))
+        .route("/name8", get(move || async move { own(name_of(8)) }))
+        .route("/u8", get(move || async move { own(later::<u8>().await) }))
+        .route("/u16", get(move || async move { own(later::<u16>().await) }))
+        .layer(CacheLayer::new(world.cache()).timeout(600))
+}
+
+#[test]
+fn the_deletion_of_a_function_an_instance_or_a_tag_reaches_the_pages_made_of_it() {
+    each(async |world| {
+        let (app, shop) = (memoized(&world), Shop(1));
+        let uris = ["/shop1", "/shop2", "/name7", "/name8", "/u8", "/u16"];
+        for warm in [false, true] {
+            for (deleted, reached) in
+                [&uris[..1], &uris[..2], &uris[2..3], &uris[2..4], &uris[4..5], &uris[4..], &[]]
+                    .iter()
+                    .enumerate()
+            {
+                if warm {
+                    (Shop(1).price(1), Shop(2).price(1), name_of(7), name_of(8));
+                    (later::<u8>().await, later::<u16>().await);
+                }
+                let mut before = Vec::new();
+                for uri in uris {
+                    before.push(text(&app, uri).await);
+                    assert_eq!(text(&app, uri).await, before[before.len() - 1], "{uri} is kept");
+                }
+                match deleted {
+                    0 => delete_memoized!(shop.price).unwrap(),
+                    1 => delete_memoized!(Shop::price).unwrap(),
+                    2 => world.cache().delete_tag("user:7").unwrap(),
+                    3 => world.cache().aio().delete_tag("names").await.unwrap(),
+                    4 => delete_memoized!(later::<u8>).await.unwrap(),
+                    5 => world.cache().aio().delete_memoized_named("parts.later").await.unwrap(),
+                    _ => delete_memoized!(name_of, 9).unwrap(),
+                }
+                for (uri, before) in uris.into_iter().zip(before) {
+                    let now = text(&app, uri).await;
+                    assert_eq!(
+                        now != before,
+                        reached.contains(&uri),
+                        "{uri} after deletion {deleted}, {warm}"
+                    );
+                    assert_eq!(text(&app, uri).await, now, "{uri} is kept again");
+                }
+                // The next round begins with pages and functions that are not there.
+                world.cache().clear().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_page_that_was_being_made_when_a_tag_was_deleted_is_not_served_later() {
+    each(async |world| {
+        let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let handler = {
+            let (began, go) = (Arc::clone(&began), Arc::clone(&go));
+            move || async move {
+                let text = name_of(7).to_string();
+                began.notify_one();
+                go.notified().await;
+                text
+            }
+        };
+        let app = Router::new().route("/", get(handler)).layer(CacheLayer::new(world.cache()).timeout(600));
+        let slow = async { text(&app, "/").await };
+        let deletion = async {
+            began.notified().await;
+            world.cache().aio().delete_tag("user:7").await.unwrap();
+            go.notify_one();
+        };
+        let (old, ()) = tokio::join!(slow, deletion);
+        go.notify_one();
+        assert_ne!(text(&app, "/").await, old);
     });
 }
