@@ -140,7 +140,7 @@ impl Place {
         match &mut place {
             Self::Local { tags, .. } => *tags = Box::new([tags::digest(engine, Kind::Fragment, name)]),
             Self::Remote { versions, .. } => {
-                versions.push(tags::version_key_of(engine, Kind::Fragment, name))
+                versions.push(tags::version_key_of(engine, Kind::Fragment, name));
             }
         }
         place
