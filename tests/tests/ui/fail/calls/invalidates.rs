@@ -30,8 +30,8 @@ fn reference() {}
 #[invalidates(user + 1)]
 fn no_function() {}
 
-#[invalidates(Shop::price::<u8>)]
-fn generic() {}
+#[invalidates(&Shop::price)]
+fn reference_to_method() {}
 
 #[invalidates(user)]
 fn later() -> Pin<Box<dyn Future<Output = u64>>> {
@@ -47,7 +47,7 @@ fn main() {
     wrong_type();
     reference();
     no_function();
-    generic();
+    reference_to_method();
     let _ = later();
     let _ = (Other, Shop.price(1));
 }
