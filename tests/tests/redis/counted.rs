@@ -95,6 +95,8 @@ fn tags_add_no_round_trip() {
         n
     }
     let (mut count, _turn) = Count::new();
+    // The server knows the script of a deletion.
+    delete_memoized!(twice, 7).unwrap();
     hit_often(|| assert_eq!((twice(7), tagged(1)), (14, 1)));
     assert_eq!(count.of(|| assert_eq!(tagged(1), 1)), HIT, "a hit");
     // The script makes the version of the new tag.
