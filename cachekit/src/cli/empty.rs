@@ -7,7 +7,7 @@ use super::keys::short;
 use super::outcome::{Failure, Outcome};
 use super::store::version_of;
 use crate::call::path::version_key_of as version_of_view;
-use crate::call::tags::version_key_of as version_of_tag;
+use crate::call::tags::{self, version_key_of as version_of_tag};
 
 impl Session<'_, '_> {
     fn done(&mut self, what: &str) -> Outcome {
@@ -55,7 +55,7 @@ impl Session<'_, '_> {
     }
 
     pub(super) fn delete_tag(&mut self, tag: &str) -> Outcome {
-        let key = version_of_tag(&self.store.engine, tag);
+        let key = version_of_tag(&self.store.engine, tags::Kind::Tag, tag);
         let key = short(&self.store.engine, &key).to_owned();
         self.remove_version(&key, &format!("the tag `{tag}`"))
     }

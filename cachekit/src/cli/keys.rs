@@ -37,7 +37,7 @@ impl Kind {
         if let Some((function, instance)) = key.rsplit_once("#version") {
             let function = unescaped(function);
             return match (function.as_str(), instance.strip_prefix(':')) {
-                ("tag", Some(_)) => Self::Tag,
+                ("tag" | "fragment", Some(_)) => Self::Tag,
                 ("view", Some(_)) => Self::View,
                 (_, Some(digest)) => Self::Instance { function, digest: digest.to_owned() },
                 (_, None) if instance.is_empty() => Self::Function(function),
