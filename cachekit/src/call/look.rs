@@ -232,14 +232,17 @@ async fn fetch_many<D: Io>(
     entries: Vec<(String, Vec<String>)>,
 ) -> Option<Vec<Fetched>> {
     let remote = call.engine.remote.as_ref().filter(|_| !entries.is_empty())?;
-    #[cfg(feature = "tower")]
-    let of_function = entries.first().and_then(|(_, versions)| versions.first().cloned());
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    let versions: Vec<_> = if super::dependencies::is_active() {
+        entries.iter().map(|(_, versions)| versions.clone()).collect()
+    } else {
+        Vec::new()
+    };
     let fetched = io.call_within(remote, &call.budget, FetchMany { entries }).await;
-    #[cfg(feature = "tower")]
-    if let Some(key) = of_function {
-        let first = fetched.as_ref().ok().and_then(|fetched| fetched.first());
-        let version = first.and_then(|fetched| fetched.versions.first().copied());
-        super::dependencies::saw(call.function, &call.engine, &key, version);
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    for (at, keys) in versions.iter().enumerate() {
+        let one = fetched.as_ref().ok().and_then(|fetched| fetched.get(at));
+        super::dependencies::saw(&call.engine, keys, one.map(|fetched| &*fetched.versions));
     }
     fetched.map_err(|error| survived(call, remote, &error)).ok()
 }
