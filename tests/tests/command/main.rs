@@ -52,7 +52,7 @@ impl Shop {
         let scoped = Scoped::new(config.operation_timeout(Duration::from_secs(20)));
         // The command reads the clock of the system.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        scoped.advance(now - Duration::from_millis(scoped.clock().clock().now()));
+        scoped.advance(now.saturating_sub(Duration::from_millis(scoped.clock().clock().now())));
         let entered = scoped.enter();
         let shop =
             Self { scoped, _entered: entered, arguments: arguments.iter().map(|&a| a.to_owned()).collect() };
@@ -132,8 +132,8 @@ fn works_on_a_store_that_lists(shop: &Shop) {
          shop::price                  2\n\
          shop::stock                  3\n"
     );
-    let stats = shop.json(&["stats"]);
-    assert_eq!((&stats["keys"]["entry"], &stats["keys"]["value"]), (&7.into(), &1.into()), "{stats}");
+    let sums = shop.json(&["stats"]);
+    assert_eq!((&sums["keys"]["entry"], &sums["keys"]["value"]), (&7.into(), &1.into()), "{sums}");
     assert_eq!(shop.json(&["verify"])["entries"]["sound"], 8, "all that was stored is sound");
 
     // A key is shown with its value, which has no type here.
