@@ -1,7 +1,7 @@
 //! The main job of cachekit on real input: the roles of users, from a database of ten thousand.
 //!
 //! ```text
-//! cargo run -p cachekit-examples --example quickstart
+//! cargo run --release -p cachekit-quickstart
 //! ```
 //!
 //! It asks the same 10,000 questions without a cache, with the cache in this process, and with the cache in files by two
@@ -13,14 +13,18 @@
 //! Choose the backend by configuration, as your program would, and run it twice:
 //!
 //! ```text
-//! CACHE_TYPE=filesystem CACHE_DIR=/tmp/answers cargo run -p cachekit-examples --example quickstart
-//! CACHE_TYPE=redis CACHE_REDIS_URL=redis://127.0.0.1:6379/0 cargo run -p cachekit-examples --example quickstart
-//! CACHE_TYPE=memcached CACHE_MEMCACHED_SERVERS=127.0.0.1:11211 cargo run -p cachekit-examples --example quickstart
+//! CACHE_TYPE=filesystem CACHE_DIR=/tmp/answers cargo run -p cachekit-quickstart
+//! CACHE_TYPE=redis CACHE_REDIS_URL=redis://127.0.0.1:6379/0 cargo run -p cachekit-quickstart --features redis
+//! CACHE_TYPE=memcached CACHE_MEMCACHED_SERVERS=127.0.0.1:11211 cargo run -p cachekit-quickstart --features memcached
 //! ```
 //!
 //! The database is made on the first run, in the system's folder for temporary files, or in the folder that is given as
 //! the argument.
 
+// Two packages have this program: one with all examples, and one with nothing else, which is built sooner.
+#[allow(unreachable_pub, reason = "a library has it too")]
+#[path = "../../src/print.rs"]
+mod print;
 mod report;
 mod store;
 
@@ -31,7 +35,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use cachekit::{CacheKey, CacheType, Config, delete_memoized, memoize, stats, uncached};
-use cachekit_examples::{rule, thousands};
+use print::{rule, thousands};
 use report::Pass;
 use store::{ROLES, Store, USERS, traffic};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachekit_examples::thousands;
+use crate::print::thousands;
 
 /// The numbers of one pass.
 pub(crate) struct Pass {
