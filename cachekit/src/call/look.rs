@@ -84,6 +84,7 @@ impl Look {
         let (mut asked, mut entries) = (Vec::new(), Vec::new());
         for (at, place) in places.iter().enumerate() {
             let Place::Remote { key, entry, versions } = place else {
+                super::takes_part(&call.engine, place);
                 looks.push(Some(Self::here(call, place, policy)));
                 continue;
             };
