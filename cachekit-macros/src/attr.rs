@@ -55,6 +55,7 @@ pub(crate) struct Attr {
     pub(crate) local: bool,
     pub(crate) tags: Vec<Expr>,
     pub(crate) no_single_flight: bool,
+    pub(crate) fleet: Fleet,
     pub(crate) flight_timeout: Option<TimeoutOption>,
     pub(crate) cache: Option<Path>,
     pub(crate) in_impl: Option<Span>,
@@ -65,6 +66,16 @@ pub(crate) struct Attr {
     of_views: Vec<Ident>,
     /// All of it, as text.
     pub(crate) written: String,
+}
+
+/// The options about one computation in all processes.
+#[derive(Default)]
+pub(crate) struct Fleet {
+    /// Where `single_flight = "fleet"` stands.
+    pub(crate) said: Option<Span>,
+    pub(crate) wait: Option<TimeoutOption>,
+    /// Where `fleet_wait` stands.
+    pub(crate) wait_said: Option<Span>,
 }
 
 /// The options about values that are served while they are computed anew.
@@ -248,7 +259,20 @@ impl Attr {
             ("source_check", value) => self.source_check = flag(value, usage)?,
             ("local", value) => self.local = flag(value, usage)?,
             ("flight_timeout", Value::Is(value)) => self.flight_timeout = Some(flight_timeout(value)?),
+            ("single_flight", Value::Is(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })))
+                if text.value() == "fleet" =>
+            {
+                self.fleet.said = Some(text.span());
+            }
+            ("single_flight", Value::Is(value @ Expr::Lit(ExprLit { lit: Lit::Str(_), .. }))) => {
+                let message = format!("expected `true`, `false` or `\"fleet\"`: write `{usage}`");
+                return Err(syn::Error::new_spanned(value, message));
+            }
             ("single_flight", value) => self.no_single_flight = !flag(value, usage)?,
+            ("fleet_wait", Value::Is(value)) => {
+                self.fleet.wait = Some(span_of("fleet_wait", value)?);
+                self.fleet.wait_said = Some(span);
+            }
             _ => return Err(wrong()),
         }
         Ok(())

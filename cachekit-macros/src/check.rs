@@ -22,6 +22,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     view_values(model, errors);
     windows(model, errors);
     each::check(model, errors);
+    fleet(model, errors);
     key(model, errors);
     tags(model, errors);
     attributes(model, errors);
@@ -350,6 +351,26 @@ fn windows(model: &Model, errors: &Errors) {
             "an entry with `timeout = 0` never expires, so it is never stale: write a timeout, or remove \
              `stale_while_revalidate`, `stale_if_error` and `refresh_ahead`",
         );
+    }
+}
+
+/// Options about one computation in all processes, where there is one in this one.
+fn fleet(model: &Model, errors: &Errors) {
+    let fleet = &model.fleet;
+    match (fleet.said, fleet.wait_said) {
+        (None, Some(wait)) => {
+            errors.at(wait, "`fleet_wait` is about other processes: write `single_flight = \"fleet\"` too");
+        }
+        (Some(said), _) if model.each.is_some() => errors.at(
+            said,
+            "`each` computes several entries at once, which have no lock of their own: remove `single_flight = \"fleet\"`",
+        ),
+        (Some(said), _) if model.local => errors.at(
+            said,
+            "values of a `local` function never leave this process, so that no other one computes them: remove \
+             `single_flight = \"fleet\"`",
+        ),
+        _ => {}
     }
 }
 

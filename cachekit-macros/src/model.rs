@@ -52,6 +52,7 @@ pub(crate) struct Model {
     /// The expressions of the tags.
     pub(crate) tags: Vec<Expr>,
     pub(crate) single_flight: bool,
+    pub(crate) fleet: crate::attr::Fleet,
     pub(crate) flight_timeout: Option<TimeoutOption>,
     pub(crate) cache: Option<Path>,
     /// The options as they are written.
@@ -244,6 +245,7 @@ impl Model {
             local: attr.local,
             tags: attr.tags,
             single_flight: !attr.no_single_flight,
+            fleet: attr.fleet,
             flight_timeout: attr.flight_timeout,
             cache: attr.cache,
             options: attr.written,

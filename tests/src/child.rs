@@ -102,6 +102,15 @@ impl Child {
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
+    /// Ends it by a signal that it can't handle.
+    ///
+    /// # Panics
+    /// If it can't be ended.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -10,6 +10,9 @@ use crate::attr::TimeoutOption;
 use crate::model::{Conditions, KeySource, Model, Private, located};
 use crate::options::Flavor;
 
+/// `fleet_wait` where it isn't said, in milliseconds.
+const FLEET_WAIT: u64 = 1_000;
+
 /// The statements of the function that has the user's body. `handle` is an expression for its handle, `operation` one
 /// for what this call does. With `owned`, the user's body is in a function of its own.
 pub(super) fn body(
@@ -261,7 +264,7 @@ pub(super) fn options(model: &Model) -> TokenStream {
         stale_if,
         &model.flight_timeout,
         &model.jitter,
-        model.is_stamped() || matches!(model.key, KeySource::View(..)),
+        model.is_stamped() || model.fleet.said.is_some() || matches!(model.key, KeySource::View(..)),
         tags,
     ) {
         return quote!(#private::plain::<#entry>(#timeout, #single_flight));
@@ -294,15 +297,11 @@ pub(super) fn options(model: &Model) -> TokenStream {
     } else {
         quote!(#private::keep::<#entry>)
     };
-    let flight_timeout = match &model.flight_timeout {
-        None | Some(TimeoutOption::OfValue(_)) => quote!(::core::option::Option::None),
-        Some(TimeoutOption::Millis(millis)) => {
-            quote!(::core::option::Option::Some(#private::millis(#millis)))
-        }
-        Some(TimeoutOption::Computed(expression)) => {
-            let span = located(expression.span());
-            quote_spanned!(span=> ::core::option::Option::Some::<::core::time::Duration>(#expression))
-        }
+    let flight_timeout = wait(private, model.flight_timeout.as_ref());
+    let fleet = match (&model.fleet.said, &model.fleet.wait) {
+        (None, _) => wait(private, None),
+        (Some(_), None) => wait(private, Some(&TimeoutOption::Millis(FLEET_WAIT))),
+        (Some(_), said) => wait(private, said.as_ref()),
     };
     let tags = if let Some(tags) = key::tags(model).filter(|_| !tags.is_empty()) {
         quote!(#private::Tags(|| #tags))
@@ -316,8 +315,23 @@ pub(super) fn options(model: &Model) -> TokenStream {
             stale_if: #stale_if,
             life: #life,
             single_flight: #single_flight,
+            fleet: #fleet,
             flight_timeout: #flight_timeout,
             tags: #tags,
+        }
+    }
+}
+
+/// The longest of a wait, as an option: none if nothing was said.
+fn wait(private: &Private, said: Option<&TimeoutOption>) -> TokenStream {
+    match said {
+        None | Some(TimeoutOption::OfValue(_)) => quote!(::core::option::Option::None),
+        Some(TimeoutOption::Millis(millis)) => {
+            quote!(::core::option::Option::Some(#private::millis(#millis)))
+        }
+        Some(TimeoutOption::Computed(expression)) => {
+            let span = located(expression.span());
+            quote_spanned!(span=> ::core::option::Option::Some::<::core::time::Duration>(#expression))
         }
     }
 }
@@ -366,7 +380,7 @@ pub(super) fn has_expressions(model: &Model) -> bool {
         || matches!(model.key, KeySource::Expression(_) | KeySource::View(_, Some(_)))
         || model.jitter.is_some()
         || model.windows.is_used()
-        || [&model.timeout, &model.flight_timeout, &model.none_timeout, &model.err_timeout]
+        || [&model.timeout, &model.flight_timeout, &model.fleet.wait, &model.none_timeout, &model.err_timeout]
             .iter()
             .any(|timeout| matches!(timeout, Some(TimeoutOption::Computed(_) | TimeoutOption::OfValue(_))))
 }

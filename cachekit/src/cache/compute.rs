@@ -65,6 +65,7 @@ impl Engine {
             refresh: false,
             single_flight: true,
             life_by_name: false,
+            fleet: None,
             budget: Budget::default(),
         };
         let round = Round::new(call, Place::of_object(self, key), self.flight_timeout);

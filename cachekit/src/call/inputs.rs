@@ -31,6 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) refresh: bool,
     /// Wait for a computation of the same entry that is under way.
     pub(crate) single_flight: bool,
+    /// Wait for other processes too, and take over after so long without a renewal.
+    pub(crate) fleet: Option<Duration>,
     /// The time that it has spent on the backend.
     pub(crate) budget: Budget,
 }
@@ -159,7 +161,7 @@ impl<'a> Call<'a> {
 }
 
 /// Counts a call that is dropped while it waits.
-struct Dropped<'c, 'a>(Option<&'c Call<'a>>);
+pub(super) struct Dropped<'c, 'a>(pub(super) Option<&'c Call<'a>>);
 
 impl Drop for Dropped<'_, '_> {
     fn drop(&mut self) {

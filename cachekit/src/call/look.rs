@@ -12,6 +12,7 @@ use super::policy::{Envelope, Opened, Policy};
 use super::sharing;
 use super::times::Times;
 use super::trace::Tier;
+use crate::engine::fleet::Check;
 use crate::engine::flight::Key;
 use crate::engine::near::{Birth, Near};
 use crate::engine::remote::{Fetch, FetchMany, GetMany, Io, Remote, TokenOf};
@@ -130,13 +131,25 @@ impl Look {
 
     /// The times of the entry that the look found.
     pub(super) fn times(&self, engine: &Engine, place: &Place) -> Times {
-        let bytes = if let Found::There(bytes) = &self.found { Some(&**bytes) } else { None };
-        place.times(engine, bytes)
+        place.times(engine, self.bytes())
+    }
+
+    /// The bytes that it found on the backend.
+    fn bytes(&self) -> Option<&[u8]> {
+        if let Found::There(bytes) = &self.found { Some(bytes) } else { None }
     }
 
     /// What it found in process.
     pub(super) fn content(&self) -> Option<&Content> {
         if let Found::Here(content) = &self.found { Some(content) } else { None }
+    }
+
+    /// Returns how it is known that the entry is as the look saw it.
+    pub(super) fn check(&self) -> Check<'_> {
+        match self.seen {
+            Seen::Generation(_) => Check::Bytes(self.bytes()),
+            Seen::All(_) | Seen::Nothing => Check::Token,
+        }
     }
 
     /// Returns the tier that the value was found in.

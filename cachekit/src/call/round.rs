@@ -5,14 +5,15 @@ use std::any::Any;
 use std::time::{Duration, Instant};
 
 use super::freshness::Freshness;
-use super::inputs::Call;
-use super::look::Look;
+use super::inputs::{Call, Dropped};
+use super::look::{Look, survived};
 use super::place::Place;
 use super::policy::Policy;
 use super::sharing;
 use super::store::{Duty, Former};
 use super::times::Times;
 use super::trace::{self, How, Trace};
+use crate::engine::fleet::{self, Contender, Held, Turn};
 use crate::engine::flight::{Role, Wait, Waited};
 #[cfg(feature = "tower")]
 use crate::engine::remote::Budget;
@@ -43,6 +44,20 @@ pub(crate) struct Round<'a> {
     falls_back: bool,
     /// Whether this call looks again after another one's computation that failed.
     retries: bool,
+    /// None of a call that waits in its own process only.
+    fleet: Option<Box<Fleet<'a>>>,
+}
+
+/// The state of a call in the single flight of all processes.
+struct Fleet<'a> {
+    /// How long a lock may go without a renewal.
+    wait: Duration,
+    /// The flight of this process, while the call that leads it looks for the value of another process.
+    lead: Option<Lead<'a>>,
+    /// The lock under which this call computes.
+    held: Option<Held>,
+    /// Whether the call has looked again because of a lock of another state.
+    looked_again: bool,
 }
 
 enum State {
@@ -92,6 +107,8 @@ impl<R, D> Outcome<R, D> {
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
         let retries = call.windows.fall_back();
+        let fleet = call.fleet.map(|wait| Fleet { wait, lead: None, held: None, looked_again: false });
+        let fleet = fleet.map(Box::new);
         Self {
             call,
             place,
@@ -102,6 +119,7 @@ impl<'a> Round<'a> {
             traced: false,
             falls_back: false,
             retries,
+            fleet,
         }
     }
 
@@ -129,7 +147,7 @@ impl<'a> Round<'a> {
 
     /// The duty that comes with [`Step::Compute`].
     pub(crate) fn compute(self, flight: Lead<'a>) -> Duty<'a> {
-        let duty = Duty::new(self.call, self.place, flight);
+        let duty = Duty::new(self.call, self.place, flight).under(self.fleet.and_then(|fleet| fleet.held));
         if self.falls_back { duty.with(Former::Kept, self.traced) } else { duty }
     }
 
@@ -146,7 +164,12 @@ impl<'a> Round<'a> {
                     let (value, look) = Look::new(io, &self.call, &self.place, policy).await;
                     self.state = State::Looked(look);
                     self.falls_back = value.is_some() && self.call.windows.fall_back();
+                    let waited = self.end_flight(policy, value.as_ref());
                     return match value {
+                        Some((value, _)) if waited => {
+                            self.call.count(Event::Miss);
+                            Step::Shared(value)
+                        }
                         Some((value, state @ (Freshness::Due | Freshness::Stale))) => Step::Due(value, state),
                         Some((value, Freshness::Fresh)) => Step::Looked(Some(value)),
                         Some((value, Freshness::Fallback)) if self.is_held_back() => {
@@ -159,15 +182,24 @@ impl<'a> Round<'a> {
                 State::Refused(snapshot) => return self.alone(snapshot),
             };
             let snapshot = look.snapshot(io, &self.call, &self.place).await;
-            let role = match self.role(&look, snapshot) {
-                Ok(role) => role,
-                Err(step) => return step,
+            let role = match self.still_led(snapshot) {
+                Some(lead) => Role::Lead(lead),
+                None => match self.role(&look, snapshot) {
+                    Ok(role) => role,
+                    Err(step) => return step,
+                },
             };
             match role {
                 Role::Recheck => self.patience = self.patience.saturating_sub(1),
                 // One has failed since the look.
                 Role::Lead(flight) if self.is_held_back() => flight.release(),
-                Role::Lead(flight) | Role::Alone(flight) => {
+                Role::Lead(flight) => {
+                    if let Some(flight) = self.take_turn(io, flight, (&look, snapshot)).await {
+                        self.call.count(Event::Miss);
+                        return Step::Compute(flight);
+                    }
+                }
+                Role::Alone(flight) => {
                     self.call.count(Event::Miss);
                     return Step::Compute(flight);
                 }
@@ -219,13 +251,108 @@ impl<'a> Round<'a> {
             // It could not be stored.
             return None;
         }
-        match self.call.join(&self.place, look.content(), snapshot, Some(look.since), false) {
-            Role::Lead(flight) => {
-                self.call.count(Event::Miss);
+        let joined = self.call.join(&self.place, look.content(), snapshot, Some(look.since), false);
+        let Role::Lead(flight) = joined else { return None };
+        if !self.is_first_of_fleet(io, (&look, snapshot)).await {
+            return None;
+        }
+        self.call.count(Event::Miss);
+        Some(flight)
+    }
+
+    /// Takes the lock among all processes, or waits for the process that has it, if the option says so. Returns the flight that
+    /// this call computes in; none if it is to look again.
+    async fn take_turn<D: Io>(
+        &mut self,
+        io: D,
+        flight: Lead<'a>,
+        seen: (&Look, Snapshot),
+    ) -> Option<Lead<'a>> {
+        if self.fleet.is_none() {
+            return Some(flight);
+        }
+        let limit = self.patience_left();
+        let Some(contender) = self.contender(seen, limit) else { return Some(flight) };
+        let remote = contender.remote;
+        let mut dropped = Dropped(Some(&self.call));
+        let turn = fleet::turn(io, contender).await;
+        dropped.0 = None;
+        drop(dropped);
+        match turn {
+            Ok(turn) => self.took_turn(turn, flight),
+            Err(error) => {
+                survived(&self.call, remote, &error);
                 Some(flight)
             }
-            Role::Recheck | Role::Alone(_) | Role::Wait(_) => None,
         }
+    }
+
+    /// Notes the result of a wait for the lock. Returns the flight, if this call computes.
+    fn took_turn(&mut self, turn: Turn, flight: Lead<'a>) -> Option<Lead<'a>> {
+        let Some(fleet) = &mut self.fleet else { return Some(flight) };
+        match turn {
+            Turn::Compute(held) => fleet.held = held,
+            Turn::GiveUp => self.call.count(Event::GivenUp),
+            Turn::Look | Turn::LookAnew => {
+                fleet.looked_again = matches!(turn, Turn::LookAnew);
+                fleet.lead = Some(flight);
+                return None;
+            }
+        }
+        Some(flight)
+    }
+
+    /// Takes the lock among all processes without waiting for one that has it. True also if the call needs none.
+    async fn is_first_of_fleet<D: Io>(&mut self, io: D, seen: (&Look, Snapshot)) -> bool {
+        let Some(contender) = self.contender(seen, Duration::ZERO) else { return true };
+        let remote = contender.remote;
+        match fleet::turn(io, contender).await {
+            Ok(Turn::Compute(held)) => {
+                if let Some(fleet) = &mut self.fleet {
+                    fleet.held = held;
+                }
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                survived(&self.call, remote, &error);
+                false
+            }
+        }
+    }
+
+    fn contender<'c>(
+        &'c self,
+        (look, snapshot): (&'c Look, Snapshot),
+        limit: Duration,
+    ) -> Option<Contender<'c>> {
+        let fleet = self.fleet.as_ref()?;
+        let (Place::Remote { entry, .. }, Some(remote), Snapshot::Remote(Some(state))) =
+            (&self.place, &self.call.engine.remote, snapshot)
+        else {
+            return None;
+        };
+        let (budget, check, wait) = (&self.call.budget, look.check(), fleet.wait);
+        let looked_again = fleet.looked_again;
+        Some(Contender { remote, budget, entry, state, check, wait, limit, looked_again })
+    }
+
+    /// Ends the flight of this process with the value of another one, if this call leads it and the value is there.
+    fn end_flight<R>(&mut self, policy: &Policy<R>, value: Option<&(R, Freshness)>) -> bool {
+        let Some((value, Freshness::Fresh)) = value else { return false };
+        let Some(mut lead) = self.led() else { return false };
+        let call = &self.call;
+        lead.end(|| sharing::share(call, policy, value));
+        true
+    }
+
+    fn led(&mut self) -> Option<Lead<'a>> {
+        self.fleet.as_mut()?.lead.take()
+    }
+
+    /// Returns the flight that this call has led since before it looked again, unless it began in another state.
+    fn still_led(&mut self, snapshot: Snapshot) -> Option<Lead<'a>> {
+        self.led().filter(|lead| *lead.snapshot() == snapshot)
     }
 
     /// Whether the computation that this call waited for has failed, and there may be a value to be returned in its place. Once,

@@ -16,6 +16,7 @@ use super::policy::{Envelope, Policy};
 use super::sharing;
 use super::span::Computation;
 use super::trace::{self, How, Trace};
+use crate::engine::fleet::Held;
 use crate::engine::flight::{Berth, Key, Shared, scope};
 use crate::engine::meter::Timer;
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
@@ -83,6 +84,8 @@ pub(crate) struct Duty<'a> {
     span: Computation,
     /// Whether the source of the value is noted, for `traced!`.
     traced: bool,
+    /// The lock among all processes. Released after the value is stored.
+    held: Option<Held>,
 }
 
 /// The value that the computed one is to follow.
@@ -134,7 +137,14 @@ impl<'a> Duty<'a> {
             timer,
             span,
             traced: false,
+            held: None,
         }
+    }
+
+    /// The same under a lock among all processes.
+    pub(super) fn under(mut self, held: Option<Held>) -> Self {
+        self.held = held;
+        self
     }
 
     /// The same, where there is a value. `traced` notes its source if it is returned.
@@ -220,6 +230,9 @@ impl<'a> Duty<'a> {
     }
 
     pub(super) fn release_flight(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.open();
+        }
         if let Some(flight) = self.flight.take() {
             flight.release();
         }

@@ -5,6 +5,7 @@
 mod alarm;
 mod bind;
 mod checks;
+pub(crate) mod fleet;
 pub(crate) mod flight;
 mod hold;
 mod local;

@@ -3,7 +3,7 @@
 use cachekit_backends::Token;
 
 /// The state under which a value is computed. It decides whether the value may be stored, and which calls may share it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Snapshot {
     /// In process: the sequence of the store.
     Local { at: u64 },

@@ -37,6 +37,8 @@ pub struct Options<U, Q, F, T, G> {
     pub life: T,
     /// Wait for a computation of the same call that is under way.
     pub single_flight: bool,
+    /// Wait for other processes too, and take over after so long without a sign of life.
+    pub fleet: Option<Duration>,
     /// The longest wait for it; none: the cache's.
     pub flight_timeout: Option<Duration>,
     /// The tags of the entry.
@@ -56,6 +58,7 @@ pub fn plain<R>(
         stale_if: keep::<R>,
         life: Fixed(timeout),
         single_flight,
+        fleet: None,
         flight_timeout: None,
         tags: NoTags,
     }
@@ -216,8 +219,9 @@ where
     let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
     let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
     let Some(bound) = function.bound(cache, needs) else {
-        let Options { refresh_if, stale_if, life, single_flight, flight_timeout, tags, .. } = options;
-        let rest = Options { unless: no, refresh_if, stale_if, life, single_flight, flight_timeout, tags };
+        let Options { refresh_if, stale_if, life, single_flight, fleet, flight_timeout, tags, .. } = options;
+        let rest =
+            Options { unless: no, refresh_if, stale_if, life, single_flight, fleet, flight_timeout, tags };
         return Some(unbound(function, cache, policy, arguments, instance, op, rest));
     };
     // A traced call looks in the round, which knows the entry. One test for the ordinary one, as before there were others.
@@ -247,8 +251,8 @@ where
             return None;
         }
     }
-    let Options { life, single_flight, flight_timeout, stale_if, tags, .. } = options;
-    let settings = Settings { life: life.life(), refresh, op, stale, single_flight, flight_timeout };
+    let Options { life, single_flight, fleet, flight_timeout, stale_if, tags, .. } = options;
+    let settings = Settings { life: life.life(), refresh, op, stale, single_flight, fleet, flight_timeout };
     let tags = tags.tags();
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
     Some(Pending { state: begun, stale_if })
@@ -274,12 +278,13 @@ where
     T: Lifespan,
     G: Tagging,
 {
-    let Options { refresh_if, life, single_flight, flight_timeout, stale_if, tags, .. } = options;
+    let Options { refresh_if, life, single_flight, fleet, flight_timeout, stale_if, tags, .. } = options;
     if !function.is_cached(cache) {
         return bypass(stale_if, op);
     }
     let refresh = op == Op::Refresh || refresh_if();
-    let settings = Settings { life: life.life(), refresh, op, stale: false, single_flight, flight_timeout };
+    let settings =
+        Settings { life: life.life(), refresh, op, stale: false, single_flight, fleet, flight_timeout };
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.tags().as_ref());
     Pending { state: begun, stale_if }
 }
@@ -308,6 +313,7 @@ struct Settings {
     /// Whether there is an entry that doesn't serve.
     stale: bool,
     single_flight: bool,
+    fleet: Option<Duration>,
     flight_timeout: Option<Duration>,
 }
 
@@ -317,7 +323,7 @@ struct Settings {
 fn begin<R>(
     engine: &'static Arc<Engine>,
     function: &'static Function,
-    &Settings { life, refresh, op, stale, single_flight, flight_timeout }: &Settings,
+    &Settings { life, refresh, op, stale, single_flight, fleet, flight_timeout }: &Settings,
     policy: &Policy<R>,
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
@@ -335,6 +341,7 @@ fn begin<R>(
         windows: life.windows,
         refresh,
         single_flight,
+        fleet,
         budget: Budget::default(),
     };
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);

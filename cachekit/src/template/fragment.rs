@@ -78,6 +78,7 @@ impl Cache {
             refresh: false,
             single_flight: true,
             life_by_name: false,
+            fleet: None,
             budget: Budget::default(),
         };
         let round = Round::new(call, Place::of_fragment(engine, key, name), engine.flight_timeout);

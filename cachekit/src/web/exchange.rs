@@ -138,6 +138,7 @@ impl Exchange {
             refresh: false,
             single_flight: true,
             life_by_name: false,
+            fleet: None,
             budget: Budget::default(),
         };
         Round::new(call, place, self.engine.flight_timeout)

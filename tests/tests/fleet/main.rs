@@ -6,6 +6,7 @@ mod by_name;
 mod counting;
 mod hot;
 mod mixed;
+mod once;
 mod script;
 mod work;
 
@@ -76,9 +77,14 @@ impl Place {
 
     /// Starts the processes of a test. Each has a number, and these variables.
     fn fleet(&self, test: &str, variables: &[(&str, &str)]) -> Vec<Child> {
+        self.fleet_of(PROCESSES, test, variables)
+    }
+
+    /// The same with so many processes.
+    fn fleet_of(&self, count: usize, test: &str, variables: &[(&str, &str)]) -> Vec<Child> {
         let ours = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
         let all: Vec<(&str, &str)> = ours.chain(variables.iter().copied()).collect();
-        (0..PROCESSES).map(|number| Child::start(test, &number.to_string(), &all)).collect()
+        (0..count).map(|number| Child::start(test, &number.to_string(), &all)).collect()
     }
 }
 
@@ -181,4 +187,59 @@ by_name! {
     a_process_that_has_not_called_a_function_deletes_it_by_name_on_redis: Place::redis();
     a_process_that_has_not_called_a_function_deletes_it_by_name_on_memcached:
         Place::memcached("memcached", vec![memcached::server(&[])]);
+}
+
+macro_rules! once {
+    ($($name:ident: $place:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn callers_of_four_processes_compute_a_cold_key_once() {
+                once::once(|| $place, concat!(
+                    stringify!($name),
+                    "::callers_of_four_processes_compute_a_cold_key_once"
+                ));
+            }
+
+            #[test]
+            fn a_slow_computation_is_not_taken_for_dead() {
+                once::slow(|| $place, concat!(
+                    stringify!($name),
+                    "::a_slow_computation_is_not_taken_for_dead"
+                ));
+            }
+
+            #[test]
+            fn after_the_end_of_the_computing_process_one_other_computes() {
+                once::killed(|| $place, concat!(
+                    stringify!($name),
+                    "::after_the_end_of_the_computing_process_one_other_computes"
+                ));
+            }
+
+            #[test]
+            fn no_call_after_a_deletion_waits_for_a_computation_from_before() {
+                once::deleted(|| $place, concat!(
+                    stringify!($name),
+                    "::no_call_after_a_deletion_waits_for_a_computation_from_before"
+                ));
+            }
+
+            #[test]
+            fn an_error_lets_the_other_processes_compute() {
+                once::failed(|| $place, concat!(
+                    stringify!($name),
+                    "::an_error_lets_the_other_processes_compute"
+                ));
+            }
+        }
+    )*};
+}
+
+once! {
+    once_on_filesystem: Place::filesystem();
+    once_on_redis: Place::redis();
+    once_on_memcached: Place::memcached("memcached", vec![memcached::server(&[])]);
+    once_on_memcached_with_login: Place::sasl();
 }

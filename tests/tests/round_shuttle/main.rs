@@ -104,6 +104,7 @@ impl Memo {
             refresh,
             single_flight: true,
             life_by_name: false,
+            fleet: None,
             budget,
         };
         Round::new(call, self.place(), std::time::Duration::MAX)

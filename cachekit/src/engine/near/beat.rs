@@ -7,7 +7,7 @@ use cachekit_backends::{Result, Token, Version};
 
 use super::change::Known;
 use super::{APPROACH, CLASSES, DISBELIEVE_AFTER, Keys, Near, PROLONG_AFTER, REGISTERED, now};
-use crate::engine::remote::{Add, BlockingIo, Budget, Fetch, Io, Operation, PutIf, Remote, TokenOf, ready};
+use crate::engine::remote::{Add, BlockingIo, Budget, Io, Operation, PutIf, Remote, ready, with_token};
 
 /// The state of the thread.
 struct Beat {
@@ -104,19 +104,9 @@ impl Beat {
 
     /// Reads the mark and the registration.
     fn hear(&self, remote: &Arc<Remote>) -> Result<Heard> {
-        let asked = now();
-        let fetch = Fetch { entry: self.registration_key.clone(), versions: vec![self.mark_key.clone()] };
-        let fetched = run(remote, fetch)?;
-        let mark = fetched.versions.first().copied();
-        if let Some(token) = fetched.token {
-            return Ok(Heard { asked, registration: fetched.entry, token, mark });
-        }
-        // The token must be older than the entry that it stands for.
-        let token = run(remote, TokenOf { key: self.registration_key.clone() })?;
-        let fetch = Fetch { entry: self.registration_key.clone(), versions: vec![self.mark_key.clone()] };
-        let fetched = run(remote, fetch)?;
-        let mark = fetched.versions.first().copied();
-        Ok(Heard { asked, registration: fetched.entry, token, mark })
+        let (asked, own, mark) = (now(), Budget::default(), [self.mark_key.clone()]);
+        let (fetched, token) = ready(with_token(BlockingIo, remote, &own, &self.registration_key, &mark))?;
+        Ok(Heard { asked, registration: fetched.entry, token, mark: fetched.versions.first().copied() })
     }
 
     /// Registers this process, beside others of its class if there are any.

@@ -31,6 +31,11 @@ impl Budget {
         let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
+    /// Adds the time that operations with a budget of their own have taken.
+    pub(crate) fn add(&self, other: &Self) {
+        self.spend(Duration::from_nanos(other.spent.load(Ordering::Relaxed)));
+    }
+
     /// Begins an operation.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod budget;
 mod io;
 mod ops;
 mod pool;
+mod state;
 mod waiting;
 
 use std::borrow::Cow;
@@ -24,7 +25,9 @@ pub(crate) use ops::{
     Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, FetchMany, GetMany, Keys, Operation, PutIf, PutIfMany,
     Set, SetMany, TokenOf,
 };
+pub(crate) use state::with_token;
 
+use crate::engine::fleet::Keeper;
 use crate::engine::near::{Known, Near};
 
 use budget::Spending;
@@ -45,6 +48,7 @@ pub(crate) struct Name {
 pub(crate) struct Remote {
     near: Option<Near>,
     known: Known,
+    keeper: Keeper,
     backend: Arc<dyn Backend>,
     name: Name,
     capabilities: Capabilities,
@@ -78,6 +82,7 @@ impl Remote {
         let remote = Arc::new(Self {
             near,
             known: Known::new(prefix, config.near_deletion == NearDeletion::Final),
+            keeper: Keeper::default(),
             backend,
             name,
             capabilities,
@@ -101,6 +106,11 @@ impl Remote {
     /// The knowledge about the near tiers of all processes.
     pub(crate) fn known(&self) -> &Known {
         &self.known
+    }
+
+    /// The locks of the computations of this process.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {

@@ -206,6 +206,7 @@ impl Settings {
             windows: life.windows,
             refresh: self.refresh,
             single_flight: self.single_flight,
+            fleet: None,
             budget: Budget::default(),
         };
         let limit = self.flight_timeout.unwrap_or(engine.flight_timeout);

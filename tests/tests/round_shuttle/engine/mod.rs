@@ -2,6 +2,7 @@
 
 #[path = "../../../../cachekit/src/engine/checks.rs"]
 mod checks;
+pub(crate) mod fleet;
 pub(crate) mod flight;
 #[path = "../../../../cachekit/src/engine/hold.rs"]
 mod hold;

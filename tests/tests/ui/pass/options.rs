@@ -124,6 +124,16 @@ fn local(id: u8) -> NotSerde {
     NotSerde(id)
 }
 
+#[memoize(single_flight = "fleet", fleet_wait = std::time::Duration::from_secs(id.into()))]
+fn one_of_all(id: u8) -> u8 {
+    id
+}
+
+#[cached(single_flight = "fleet", flight_timeout = "5s")]
+async fn one_task_of_all() -> u8 {
+    1
+}
+
 #[memoize(local = true, single_flight = false)]
 fn local_result(id: u8) -> Result<NotSerde, Box<dyn std::error::Error>> {
     if id == 0 { Err("zero".into()) } else { Ok(NotSerde(id)) }
@@ -156,5 +166,7 @@ fn main() {
     assert_eq!(local(1).0, 1);
     assert_eq!(local_result(1).map(|value| value.0).ok(), Some(1));
     assert_eq!(taken(1), 2);
+    assert_eq!(one_of_all(1), 1);
+    drop(one_task_of_all());
     delete_memoized!(taken_cache, 1).expect("deleted");
 }

@@ -1,0 +1,188 @@
+//! The call that asks for the lock of a value, waits for its owner, or takes it over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cachekit_backends::{Result, version_key};
+
+use super::claim::{Claim, Lock};
+use super::keeper::{Held, Keeper, Locked, lifetime};
+use crate::engine::RemoteState;
+use crate::engine::remote::{Add, Budget, GetMany, Io, PutIf, Remote, TokenOf, with_token};
+
+/// The first pause between two looks at a lock; the next ones are longer.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How it is known that an entry is as a look saw it.
+#[derive(Clone, Copy)]
+pub(crate) enum Check<'a> {
+    /// It has the token that the look brought.
+    Token,
+    /// It has these bytes, or none: the token was asked for after the look.
+    Bytes(Option<&'a [u8]>),
+}
+
+/// A call that asks for a lock.
+pub(crate) struct Contender<'a> {
+    pub(crate) remote: &'a Arc<Remote>,
+    /// The time that the call has for the backend.
+    pub(crate) budget: &'a Budget,
+    /// The key of the value.
+    pub(crate) entry: &'a str,
+    /// The state that the call's look saw.
+    pub(crate) state: RemoteState,
+    pub(crate) check: Check<'a>,
+    /// How long a lock may go without a renewal.
+    pub(crate) wait: Duration,
+    /// How long the call may wait for the owner; zero: not at all.
+    pub(crate) limit: Duration,
+    /// Whether the call has looked again since it saw a lock of another state.
+    pub(crate) looked_again: bool,
+}
+
+/// The next thing that a call does.
+pub(crate) enum Turn {
+    /// It computes, with the lock, or without one where there can be none or the owner had nothing to share.
+    Compute(Option<Held>),
+    /// The value may be there, or was deleted: it looks again.
+    Look,
+    /// The same, because the lock is of another state.
+    LookAnew,
+    /// It has waited as long as it may.
+    GiveUp,
+}
+
+/// Takes the lock, or waits until its owner has ended.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn turn<D: Io>(io: D, contender: Contender<'_>) -> Result<Turn> {
+    let capabilities = contender.remote.capabilities();
+    if !capabilities.shared {
+        // The flight of this process is enough.
+        return Ok(Turn::Compute(None));
+    }
+    if !(capabilities.conditional && capabilities.atomic_add) {
+        contender.remote.keeper().say_unable(contender.remote.name());
+        return Ok(Turn::Compute(None));
+    }
+    Asking {
+        key: version_key(contender.entry, Some("flight")),
+        claim: Claim::new(contender.state),
+        contender,
+        watched: None,
+    }
+    .run(io)
+    .await
+}
+
+/// A lock whose owner is waited for.
+struct Watched {
+    bytes: Vec<u8>,
+    /// When it was first seen so.
+    since: Instant,
+}
+
+struct Asking<'a> {
+    contender: Contender<'a>,
+    key: String,
+    claim: Claim,
+    watched: Option<Watched>,
+}
+
+impl Asking<'_> {
+    async fn run<D: Io>(mut self, io: D) -> Result<Turn> {
+        if self.add(io).await? {
+            return self.confirmed(io).await;
+        }
+        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let Some(bytes) = self.read(io).await? else { return Ok(Turn::Look) };
+            if self.may_take(&bytes) {
+                if self.take_over(io, &bytes).await? {
+                    return self.confirmed(io).await;
+                }
+            } else {
+                match (Lock::read(&bytes), &self.watched) {
+                    // It was waited for, or could be taken.
+                    (Lock::Open, _) => return Ok(Turn::Compute(None)),
+                    (Lock::Held(claim), _) if !claim.is_of_state(&self.claim) => return Ok(Turn::LookAnew),
+                    (_, Some(watched)) if watched.bytes == bytes => {}
+                    _ => self.watched = Some(Watched { bytes, since: Instant::now() }),
+                }
+            }
+            let left = self.contender.limit.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(Turn::GiveUp);
+            }
+            io.pause(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE).min(self.contender.wait / 4);
+        }
+    }
+
+    /// Whether the lock with these bytes is this call's to take.
+    fn may_take(&self, bytes: &[u8]) -> bool {
+        match Lock::read(bytes) {
+            Lock::Held(claim) if claim.is_of_state(&self.claim) => self
+                .watched
+                .as_ref()
+                .is_some_and(|seen| seen.bytes == bytes && seen.since.elapsed() >= self.contender.wait),
+            // The look that this call made after it saw the lock shows a newer state than that of its owner.
+            Lock::Held(_) => self.contender.looked_again,
+            // It ended before this call came, which is no reason to compute beside others.
+            Lock::Open => self.watched.is_none(),
+            Lock::Foreign => true,
+        }
+    }
+
+    async fn add<D: Io>(&self, io: D) -> Result<bool> {
+        let Contender { remote, budget, wait, .. } = self.contender;
+        let (key, value) = (self.key.clone(), self.claim.to_bytes());
+        io.call_within(remote, budget, Add { key, value, life: Some(lifetime(wait)) }).await
+    }
+
+    /// Reads the lock. The time of a wait is its own; only that of a backend in trouble is the call's.
+    async fn read<D: Io>(&self, io: D) -> Result<Option<Vec<u8>>> {
+        let own = Budget::default();
+        let read = GetMany { keys: vec![self.key.clone()] };
+        match io.call_within(self.contender.remote, &own, read).await {
+            Ok(found) => Ok(found.into_iter().next().flatten()),
+            Err(error) => {
+                self.contender.budget.add(&own);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts this call's claim in the place of these bytes; false if they are others now.
+    async fn take_over<D: Io>(&mut self, io: D, bytes: &[u8]) -> Result<bool> {
+        let Contender { remote, budget, wait, .. } = self.contender;
+        self.watched = None;
+        let (fetched, token) = with_token(io, remote, budget, &self.key, &[]).await?;
+        if fetched.entry.as_deref() != Some(bytes) {
+            return Ok(false);
+        }
+        let (key, value) = (self.key.clone(), self.claim.to_bytes());
+        let put =
+            PutIf { key, value, life: Some(lifetime(wait)), token, versions: Vec::new(), replaces: false };
+        io.call_within(remote, budget, put).await
+    }
+
+    /// The owner's turn: it computes, unless the value's key has changed since its look. Another owner may have stored the
+    /// value in between.
+    async fn confirmed<D: Io>(self, io: D) -> Result<Turn> {
+        let Contender { remote, budget, entry, state, check, wait, .. } = self.contender;
+        let held = Keeper::hold(remote, Locked { key: self.key, claim: self.claim, wait });
+        let key = entry.to_owned();
+        let is_as_seen = match check {
+            Check::Token => io.call_within(remote, budget, TokenOf { key }).await? == state.token(),
+            Check::Bytes(seen) => {
+                let found = io.call_within(remote, budget, GetMany { keys: vec![key] }).await?;
+                found.first().is_some_and(|bytes| bytes.as_deref() == seen)
+            }
+        };
+        Ok(if is_as_seen { Turn::Compute(Some(held)) } else { Turn::Look })
+    }
+}
