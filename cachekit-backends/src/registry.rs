@@ -97,7 +97,9 @@ pub fn describe(config: &Config) -> (String, Option<String>) {
 
 fn log(config: &Config) {
     let ((backend, server), prefix) = (describe(config), &*config.key_prefix);
-    tracing::info!(target: "cachekit", %backend, server, prefix, "the cache is open");
+    // The tier: the most values that this process keeps in front of the backend.
+    let near = config.near;
+    tracing::info!(target: "cachekit", %backend, server, prefix, near, "the cache is open");
 }
 
 #[cfg(test)]

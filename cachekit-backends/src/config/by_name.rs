@@ -43,6 +43,8 @@ pub struct FunctionConfig {
     pub jitter: Option<f64>,
     /// How long past its timeout an entry is served while one call computes it anew; zero is not at all.
     pub stale_while_revalidate: Option<Duration>,
+    /// How long past its timeout an entry is served where the computation of a new one ends with an `Err`.
+    pub stale_if_error: Option<Duration>,
     /// The part of its timeout after which one call computes it anew, more than 0 and less than 1.
     pub refresh_ahead: Option<f64>,
     /// The time from a refresh that failed to the next one.
@@ -58,6 +60,7 @@ const OPTIONS: &[(&str, Set)] = &[
     ("stale_while_revalidate", |options, value| {
         Span.read(value).map(|time| options.stale_while_revalidate = Some(time))
     }),
+    ("stale_if_error", |options, value| Span.read(value).map(|time| options.stale_if_error = Some(time))),
     ("refresh_ahead", |options, value| Fraction.read(value).map(|part| options.refresh_ahead = Some(part))),
     ("retry_after", |options, value| Span.read(value).map(|time| options.retry_after = Some(time))),
 ];
@@ -71,6 +74,7 @@ impl FunctionConfig {
             timeout: None,
             jitter: None,
             stale_while_revalidate: None,
+            stale_if_error: None,
             refresh_ahead: None,
             retry_after: None,
         }
@@ -104,6 +108,13 @@ impl FunctionConfig {
         self
     }
 
+    /// Sets the field [`stale_if_error`](field@Self::stale_if_error).
+    #[must_use]
+    pub fn stale_if_error(mut self, time: Duration) -> Self {
+        self.stale_if_error = Some(time);
+        self
+    }
+
     /// Sets the field [`refresh_ahead`](field@Self::refresh_ahead).
     #[must_use]
     pub fn refresh_ahead(mut self, part: f64) -> Self {
@@ -126,6 +137,7 @@ impl FunctionConfig {
             timeout: self.timeout.or(other.timeout),
             jitter: self.jitter.or(other.jitter),
             stale_while_revalidate: self.stale_while_revalidate.or(other.stale_while_revalidate),
+            stale_if_error: self.stale_if_error.or(other.stale_if_error),
             refresh_ahead: self.refresh_ahead.or(other.refresh_ahead),
             retry_after: self.retry_after.or(other.retry_after),
         }

@@ -53,7 +53,7 @@ pub(super) struct Steering {
 ///
 /// With `enabled` false calls compute and neither read nor write; entries stay, and deletions go on. A timeout wins over
 /// `timeout = |value| ..` too, and over neither `none_timeout` nor `err_timeout`. Windows of staleness (`stale_while_revalidate`,
-/// `refresh_ahead`) are not for views. Where the attribute has none of them, a hit in process takes about 200 ns longer from
+/// `stale_if_error`, `refresh_ahead`) are not for views. Where the attribute has none of them, a hit in process takes about 200 ns longer from
 /// then on.
 ///
 /// ```
@@ -174,6 +174,8 @@ impl Steering {
             .or(time(said.while_revalidate))
             .or(policy.stale_while_revalidate)
             .unwrap_or_default();
+        windows.if_error =
+            named.stale_if_error.or(time(said.if_error)).or(policy.stale_if_error).unwrap_or_default();
         windows.refresh_ahead = named.refresh_ahead.or(said.refresh_ahead).or(policy.refresh_ahead);
         windows.retry_after =
             named.retry_after.or(time(said.retry_after)).or(policy.retry_after).unwrap_or(RETRY_AFTER);

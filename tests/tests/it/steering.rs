@@ -192,6 +192,26 @@ mod at_run_time {
     }
 
     #[test]
+    fn the_last_good_value_is_served_where_the_table_says_so() {
+        static FAILS: AtomicBool = AtomicBool::new(false);
+        #[memoize(name = "steer.fallback", timeout = 10)]
+        fn f(id: u64) -> Result<u64, String> {
+            if FAILS.load(Ordering::SeqCst) { Err("down".to_owned()) } else { Ok(id) }
+        }
+        each_keeping(|world| {
+            configure_function("steer.fallback", set().stale_if_error(SECOND * 20)).unwrap();
+            FAILS.store(false, Ordering::SeqCst);
+            assert_eq!(f(1), Ok(1));
+            FAILS.store(true, Ordering::SeqCst);
+            world.advance(SECOND * 29);
+            assert_eq!(f(1), Ok(1));
+            world.advance(SECOND);
+            assert_eq!(f(1), Err("down".to_owned()));
+            configure_function("steer.fallback", set()).unwrap();
+        });
+    }
+
+    #[test]
     fn an_entry_that_a_deletion_removed_stays_away_when_windows_come_and_go() {
         static CALLS: Calls = Calls::new();
         #[memoize(name = "steer.comes_and_goes", timeout = 600)]

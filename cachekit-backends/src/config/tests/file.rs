@@ -132,7 +132,7 @@ fn a_mistake_in_an_option_by_name_says_of_which_name() {
         (
             "[functions.\"shop::price\"]\ntimeot = 5\nenabled = 7",
             "`functions` of `shop::price`: `enabled` must be true or false (also yes, on, 1, no, off, 0); it is `7`; of \
-             `shop::price`: unknown key `timeot`: valid are enabled, timeout, jitter, stale_while_revalidate, refresh_ahead, \
+             `shop::price`: unknown key `timeot`: valid are enabled, timeout, jitter, stale_while_revalidate, stale_if_error, refresh_ahead, \
              retry_after; did you mean `timeout`?",
         ),
         (
