@@ -7,6 +7,7 @@ use cachekit_backends::simple::{SlotTable, Tables};
 use cachekit_backends::{Backend, Clock, Config, NamedOptions, Opened, Result, describe, open};
 
 use super::checks::Checks;
+#[cfg(feature = "metrics")]
 use super::meter::Meter;
 use super::remote::{Name, Remote};
 use super::stats::Counters;
@@ -67,6 +68,7 @@ impl Engine {
             throttle: Throttle::default(),
             functions: SlotTable::new(),
             own: Counters::default(),
+            #[cfg(feature = "metrics")]
             own_meter: Meter::default(),
             own_checks: Checks::default(),
             #[cfg(feature = "testing")]

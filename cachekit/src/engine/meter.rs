@@ -1,11 +1,11 @@
-//! Measurements of computations and of the backend, with the feature `metrics`. Without it these types are empty and their methods
+//! Measurements of computations and of the backend, with the feature `metrics`. Without it a timer is empty and the methods
 //! do nothing.
 
 #[cfg(feature = "metrics")]
 pub(crate) use on::{Meter, Timer, engines, observe, remember};
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) use off::{Meter, Timer};
+pub(crate) use off::Timer;
 
 #[cfg(feature = "metrics")]
 mod on {
@@ -102,9 +102,6 @@ mod on {
 #[cfg(not(feature = "metrics"))]
 mod off {
     use crate::engine::Engine;
-
-    #[derive(Default)]
-    pub(crate) struct Meter;
 
     pub(crate) struct Timer;
 

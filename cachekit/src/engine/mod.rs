@@ -33,6 +33,7 @@ pub(crate) use snapshot::{RemoteState, Snapshot};
 
 use flight::Key;
 use local::LocalTables;
+#[cfg(feature = "metrics")]
 use meter::Meter;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
@@ -82,6 +83,7 @@ pub(crate) struct Engine {
     /// The counters of the cache object.
     pub(crate) own: Counters,
     /// The computations of the cache object and of fragments.
+    #[cfg(feature = "metrics")]
     pub(crate) own_meter: Meter,
     /// Which stores of the cache object are checked.
     pub(crate) own_checks: Checks,
@@ -98,6 +100,7 @@ pub(crate) struct Used {
     tables: LocalTables,
     checks: Checks,
     sharing: Checks,
+    #[cfg(feature = "metrics")]
     meter: Meter,
     name: OnceLock<&'static str>,
 }

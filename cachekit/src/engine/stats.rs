@@ -219,15 +219,19 @@ mod per_thread {
         static MINE: Cell<Option<&'static Block>> = const { Cell::new(None) };
         static LEASE: Lease = const { Lease };
         /// Where the block is while it is taken away.
-        static AWAY: Cell<Option<Option<&'static Block>>> = const { Cell::new(None) };
+        static AWAY: Cell<Option<Away>> = const { Cell::new(None) };
     }
+
+    /// The block of a thread that counts in stripes for a while, if it had one.
+    #[derive(Clone, Copy)]
+    struct Away(Option<&'static Block>);
 
     /// Gives the thread's block back at its end.
     struct Lease;
 
     impl Drop for Lease {
         fn drop(&mut self) {
-            if let Some(block) = MINE.take().or_else(|| AWAY.take().flatten()) {
+            if let Some(block) = MINE.take().or_else(|| AWAY.take().and_then(|Away(block)| block)) {
                 BLOCKS.lock().1.push(block);
             }
         }
@@ -236,9 +240,9 @@ mod per_thread {
     #[cfg(any(feature = "tower", feature = "minijinja"))]
     pub(super) fn suspend(away: bool) {
         match (away, AWAY.take()) {
-            (true, None) => AWAY.set(Some(MINE.take())),
+            (true, None) => AWAY.set(Some(Away(MINE.take()))),
             (true, known) => AWAY.set(known),
-            (false, Some(block)) => MINE.set(block),
+            (false, Some(Away(block))) => MINE.set(block),
             (false, None) => {}
         }
     }

@@ -39,13 +39,13 @@ impl Candidate {
     }
 
     /// The right that comes with the claim of the flight that was [begun](Self::begin).
-    pub(crate) fn lead<'a, K, E: Clone>(
+    pub(crate) fn lead<K, E: Clone>(
         self,
-        table: Table<'a>,
+        table: Table<'_>,
         claim: ClaimId,
         snapshot: E,
         joinable: bool,
-    ) -> Lead<'a, K, E> {
+    ) -> Lead<'_, K, E> {
         let Some(seat) = self.seat else { unreachable!("a claim carries a flight") };
         Lead::claimed(table, claim, snapshot, seat, joinable)
     }
