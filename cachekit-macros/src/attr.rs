@@ -30,6 +30,7 @@ pub(crate) struct Attr {
     pub(crate) view: Option<Span>,
     pub(crate) key: Option<Expr>,
     pub(crate) ignore: Vec<Ident>,
+    pub(crate) per_request: Option<Span>,
     /// The argument of the ids.
     pub(crate) each: Option<Ident>,
     /// The function whose entries are shared.
@@ -221,6 +222,7 @@ impl Attr {
                 self.companion =
                     Some(name.ok_or_else(|| syn::Error::new_spanned(path, format!("write `{usage}`")))?);
             }
+            ("per_request", value) => self.per_request = flag(value, usage)?.then_some(span),
             ("view", value) => self.view = flag(value, usage)?.then_some(span),
             ("in_impl", value) => self.in_impl = flag(value, usage)?.then_some(span),
             ("in_trait", value) => self.in_trait = flag(value, usage)?.then_some(span),

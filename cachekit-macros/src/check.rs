@@ -5,6 +5,7 @@ use syn::visit::{self, Visit};
 use syn::{Expr, Lifetime, Type};
 
 mod each;
+mod per_request;
 
 use crate::attr::TimeoutOption;
 use crate::errors::Errors;
@@ -23,6 +24,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     windows(model, errors);
     each::check(model, errors);
     fleet(model, errors);
+    per_request::check(model, errors);
     key(model, errors);
     tags(model, errors);
     attributes(model, errors);

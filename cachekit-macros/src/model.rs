@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) entry: Type,
     /// The ids of a call for several entries.
     pub(crate) each: Option<Each>,
+    /// Where the option `per_request` stands.
+    pub(crate) per_request: Option<Span>,
     pub(crate) key: KeySource,
     /// Arguments without `CacheKey` and `Hash` enter the key by `Debug`.
     pub(crate) debug: bool,
@@ -204,7 +206,7 @@ impl Model {
         };
         let owned = match &placement {
             // The body may run for a part of the ids, and so takes more than the arguments.
-            _ if each.is_some() => false,
+            _ if each.is_some() || attr.per_request.is_some() => false,
             // There is no room for the function that has the body, or its type is any.
             Placement::Inline | Placement::Default => false,
             // A parameter of the impl block looks the same as a type.
@@ -224,6 +226,7 @@ impl Model {
             returns,
             entry,
             each,
+            per_request: attr.per_request,
             key,
             debug: attr.debug_all,
             conditions: Conditions {
@@ -242,7 +245,7 @@ impl Model {
             jitter: attr.jitter,
             windows: attr.windows,
             policy: attr.policy,
-            local: attr.local,
+            local: attr.local || attr.per_request.is_some(),
             tags: attr.tags,
             single_flight: !attr.no_single_flight,
             fleet: attr.fleet,

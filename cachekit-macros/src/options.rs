@@ -83,6 +83,12 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
         "of = function",
         "it shares the entries of a `#[memoize]` function: use `#[memoize(each = ids, of = function)]`",
     ),
+    only(
+        Flavor::Memoize,
+        "per_request",
+        "per_request",
+        "`#[cached]` without a key is kept by the request's path: use `#[memoize(per_request)]` for values of one request",
+    ),
     both("hash", "hash(argument, self)"),
     both("debug", "debug` or `debug(argument, self)"),
     both("name", "name = \"stable.name\""),

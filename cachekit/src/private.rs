@@ -13,7 +13,8 @@ pub use crate::call::judge::{
     as_said, err_of, if_error, none_of, none_too, of_err, of_none, of_value, timed, timeout_of,
 };
 pub use crate::call::policy::{
-    Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, local, portable, weighed, whole,
+    Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, Shape, local, portable, weighed,
+    whole,
 };
 pub use crate::call::store::Verdict;
 pub use crate::call::tags::{TagList, TagTexts};
@@ -32,6 +33,7 @@ pub use crate::memo::lookup::{
     keep_all, no, plain, predicate, probe, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own};
+pub use crate::memo::per_request::{Kept, KeptHere, RequestKey, per_request};
 pub use crate::memo::prime::prime;
 pub use crate::memo::view::{ViewKey, ViewPath};
 pub use crate::program::Declared;

@@ -11,11 +11,31 @@ use crate::model::{Argument, KeySource, Model, Placement, Receiver, Way, located
 
 /// The policy for the returned value, chosen by its type: which part of it is stored.
 pub(super) fn policy(model: &Model) -> TokenStream {
-    let Model { returns, entry, .. } = model;
+    let returns = &model.returns;
     let span = located(returns.span());
     // Everything has the span of the type, which an error about it is to point at.
     let private = spanned(&model.private, span);
     let reach = syn::Ident::new(if model.local { "local" } else { "portable" }, span);
+    let shape = shape(model);
+    let policy = quote_spanned!(span=> #private::#reach(#shape));
+    if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) }
+}
+
+/// The same tokens at another place.
+fn spanned(tokens: &impl ToTokens, span: Span) -> TokenStream {
+    let at = |mut token: proc_macro2::TokenTree| {
+        token.set_span(span);
+        token
+    };
+    tokens.to_token_stream().into_iter().map(at).collect()
+}
+
+/// The part of the returned value that is stored, chosen by its type.
+pub(super) fn shape(model: &Model) -> TokenStream {
+    let Model { returns, entry, .. } = model;
+    let span = located(returns.span());
+    // As in `policy`.
+    let private = spanned(&model.private, span);
     let choose =
         syn::Ident::new(if model.cache_none { "__cachekit_policy_all" } else { "__cachekit_policy" }, span);
     let shape = if model.err_timeout.is_some() {
@@ -28,22 +48,7 @@ pub(super) fn policy(model: &Model) -> TokenStream {
         model.cache_none && model.none_timeout.is_none() && !matches!(model.key, KeySource::View(..));
     let shape =
         if none_too { quote_spanned!(span=> #private::none_too::<#returns, _>(#shape)) } else { shape };
-    let shape = if model.conditions.weight.is_some() {
-        quote_spanned!(span=> #private::weighed(#shape))
-    } else {
-        shape
-    };
-    let policy = quote_spanned!(span=> #private::#reach(#shape));
-    if model.local { policy } else { quote_spanned!(span=> #policy.__cachekit_compared()) }
-}
-
-/// The same tokens at another place.
-fn spanned(tokens: &impl ToTokens, span: Span) -> TokenStream {
-    let at = |mut token: proc_macro2::TokenTree| {
-        token.set_span(span);
-        token
-    };
-    tokens.to_token_stream().into_iter().map(at).collect()
+    if model.conditions.weight.is_some() { quote_spanned!(span=> #private::weighed(#shape)) } else { shape }
 }
 
 /// The list of an entry's tags, if the function has any.

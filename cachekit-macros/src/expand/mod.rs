@@ -2,6 +2,7 @@
 
 mod each;
 mod key;
+mod per_request;
 mod run;
 mod siblings;
 

@@ -24,6 +24,9 @@ pub(super) fn body(
     if let Some(each) = &model.each {
         return super::each::body(model, each, handle, operation);
     }
+    if model.per_request.is_some() {
+        return super::per_request::body(model, handle, operation);
+    }
     let private = &model.private;
     let [rules, pending, found] = ["policy", "pending", "found"]
         .map(|name| Ident::new(&format!("__cachekit_{name}"), Span::mixed_site()));
@@ -59,6 +62,9 @@ pub(super) fn body(
 
 /// The statements of the function that stores a value in the place of the body's.
 pub(super) fn prime(model: &Model, handle: &TokenStream, value: &Ident) -> TokenStream {
+    if model.per_request.is_some() {
+        return super::per_request::prime(model, handle, value);
+    }
     let Model { private, returns, .. } = model;
     let references = if has_expressions(model) { key::pattern_references(model) } else { TokenStream::new() };
     let (parts, instance, policy) = (key::parts(model), key::instance(model), key::policy(model));
@@ -227,7 +233,7 @@ pub(super) fn bound_body(model: &Model) -> TokenStream {
 }
 
 /// The user's body, as a closure or a future.
-fn compute(model: &Model) -> TokenStream {
+pub(super) fn compute(model: &Model) -> TokenStream {
     let Model { private, returns, .. } = model;
     let body = bound_body(model);
     // The body owns the arguments, unless they may be looked at afterwards.

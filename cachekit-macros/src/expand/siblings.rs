@@ -301,7 +301,14 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
     let mut plain = sig.clone();
     plain.asyncness = None;
     plain.ident = sibling(model, what);
-    plain.output = returning(quote!(#private::Key<#returns, #mode>));
+    let here = model.per_request.is_some();
+    plain.output = if here {
+        returning(
+            quote!(#private::RequestKey<impl #private::Shape<Output = #returns, Stored: #private::KeptHere>, #mode>),
+        )
+    } else {
+        returning(quote!(#private::Key<#returns, #mode>))
+    };
     let signature = signature(model, plain, Bindings::Outer, None);
     let references = match (&model.key, model.tags.as_slice()) {
         (KeySource::Expression(_) | KeySource::View(_, Some(_)), _) | (_, [_, ..]) => {
@@ -316,12 +323,18 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
     };
     let (handle, policy, parts, instance) =
         (path(model, "handle"), key::policy(model), key::parts(model), key::instance(model));
+    let key = if here {
+        let shape = key::shape(model);
+        quote!(#private::RequestKey::new(#handle(), #shape, &#parts, &#instance))
+    } else {
+        quote!(#private::Key::new(#handle(), #policy, &#parts, &#instance, #tags))
+    };
     quote! {
         #hidden
         #[allow(unused_variables, clippy::needless_pass_by_value)]
         #vis #signature {
             #references
-            #private::Key::new(#handle(), #policy, &#parts, &#instance, #tags)
+            #key
         }
     }
 }

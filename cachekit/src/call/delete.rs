@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cachekit_backends::Result;
 
-use super::{Identity, Instance, Place, version_key_of};
+use super::{Identity, Instance, Place, request, version_key_of};
 use crate::engine::Engine;
 use crate::engine::remote::{Delete, DeleteMany, Io, Remote};
 use crate::engine::stats::Event;
@@ -63,6 +63,7 @@ pub(crate) async fn delete_all<D: Io>(
     instance: Option<Instance>,
 ) -> Result<()> {
     engine.count(Event::Deletion);
+    request::forget(function.number, instance.as_ref().map(|instance| instance.digest));
     // The in-process store first, whatever the backend is: it costs nothing and can't fail.
     match &instance {
         Some(instance) => engine.local.delete_instance(function.number, instance.digest),
@@ -92,6 +93,7 @@ pub(crate) async fn delete_named<D: Io>(
 ) -> Result<()> {
     engine.count(Event::Deletion);
     for &number in numbers {
+        request::forget(number, None);
         engine.local.delete_function(number);
     }
     match engine.remote.as_ref().filter(|_| !local) {

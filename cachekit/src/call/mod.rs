@@ -24,6 +24,7 @@ pub(crate) mod faithful;
 pub(crate) mod freshness;
 mod inputs;
 pub(crate) mod judge;
+pub(crate) mod kept;
 mod lacking;
 mod likeness;
 mod look;
@@ -47,7 +48,8 @@ pub(crate) use dependencies::takes_part;
 pub(crate) use inputs::Call;
 pub(crate) use look::{open, peek, peek_many, stored_locally};
 pub(crate) use place::{
-    Identity, Instance, Place, has_instances, object_entry, object_key_in, object_key_of, version_key_of,
+    Identity, Instance, Place, has_instances, instance_digest, object_entry, object_key_in, object_key_of,
+    version_key_of,
 };
 pub(crate) use round::{Outcome, Round, Source};
 pub(crate) use times::Times;

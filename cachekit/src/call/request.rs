@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use super::kept::Kept;
+
 /// The parts of a request that are in keys.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -16,6 +18,15 @@ pub(crate) struct Request {
     /// Whether values computed for it may be kept by its path: it only reads, its URI says everything, and it doesn't show
     /// the sender.
     pub(crate) keeps: bool,
+    /// The values that functions keep for it.
+    pub(crate) kept: Kept,
+}
+
+/// Deletes the values that a function, or one instance of it, has kept for the request that is being handled.
+pub(crate) fn forget(function: u32, instance: Option<u64>) {
+    if let Some(request) = current() {
+        request.kept.delete_all(function, instance);
+    }
 }
 
 #[cfg(feature = "tower")]

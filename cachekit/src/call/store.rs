@@ -61,6 +61,11 @@ impl Verdict {
         Self { of_value: true, ..Self::from(timeout) }
     }
 
+    /// Whether the value is to be stored.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keep
+    }
+
     /// Adds what an entry counts, which is not asked for a value that isn't stored.
     pub(crate) fn weighing(self, weight: impl FnOnce() -> u64) -> Self {
         Self { weight: self.keep.then(weight), ..self }

@@ -10,7 +10,9 @@ use cachekit_backends::{Error, Result};
 use super::each::{Batch, Keys};
 use super::function::Handle;
 use super::handle::{Key, Narrowed};
+use super::per_request::{KeptHere, RequestKey};
 use crate::cache::Cache;
+use crate::call::policy::Shape;
 use crate::call::tags::{TagList, TagTexts, delete_tags};
 use crate::engine::Engine;
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
@@ -102,6 +104,24 @@ deletions! {
     [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance)), this.handle.cache.engine();
     [] TagDeletion: |this, io| delete_tags(io, Arc::clone(&this.engine), this.tags), &this.engine;
     [M: Send] Handle<M>: |this, io| this.delete_over(io, None), this.cache.engine();
+}
+
+impl<S: Shape, M> RequestKey<S, M>
+where
+    S::Stored: KeptHere,
+{
+    /// Deletes the value, which can't fail.
+    #[expect(clippy::missing_errors_doc, reason = "it has none")]
+    pub fn invalidate(self) -> std::result::Result<(), Failure> {
+        self.delete_here();
+        Ok(())
+    }
+
+    /// The same as a task.
+    pub fn invalidate_async(self) -> impl Future<Output = std::result::Result<(), Failure>> + Send {
+        self.delete_here();
+        std::future::ready(Ok(()))
+    }
 }
 
 impl<B: Batch, R, M: Send> Keys<B, R, M> {

@@ -12,6 +12,7 @@ pub(crate) mod invalidates;
 pub(crate) mod lookup;
 mod named;
 pub(crate) mod owned;
+pub(crate) mod per_request;
 pub(crate) mod prime;
 mod steering;
 pub(crate) mod view;

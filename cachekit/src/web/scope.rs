@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use super::credentials::Credentials;
 use super::rfc9111::asks_more;
+use crate::call::kept::Kept;
 use crate::call::request::{self as view, enter};
 
 /// A `tower` layer that tells functions called under it which request is being handled: `#[cached(view)]`, `%s` in a
@@ -121,6 +122,7 @@ where
             query: target.query,
             further: target.further,
             keeps: reads && known && plain,
+            kept: Kept::default(),
         });
         let entered = enter(Arc::clone(&scope));
         let future = self.inner.call(request);

@@ -8,6 +8,7 @@ mod invalidation;
 mod leaks;
 mod options;
 mod parts;
+mod per_request;
 mod races;
 mod scope;
 mod single_flight;

@@ -1,0 +1,29 @@
+//! What a value that is kept for a request can't have.
+
+use crate::errors::Errors;
+use crate::model::Model;
+
+pub(super) fn check(model: &Model, errors: &Errors) {
+    let Some(at) = model.per_request else { return };
+    let said = [
+        (model.timeout.is_some(), "timeout"),
+        (model.none_timeout.is_some(), "none_timeout"),
+        (model.err_timeout.is_some(), "err_timeout"),
+        (model.jitter.is_some(), "jitter"),
+        (model.windows.is_used(), "stale_while_revalidate` and `refresh_ahead"),
+        (model.conditions.weight.is_some(), "weight"),
+        (!model.tags.is_empty(), "tags"),
+        (!model.version.is_empty(), "version` and `source_check"),
+        (!model.single_flight, "single_flight"),
+        (model.flight_timeout.is_some(), "flight_timeout"),
+        (model.cache.is_some(), "cache"),
+        (model.policy.is_some(), "policy"),
+        (model.each.is_some(), "each"),
+    ];
+    for (_, option) in said.iter().filter(|(is_said, _)| *is_said) {
+        errors.at(
+            at,
+            format!("a `per_request` value is kept in the request that is being handled, and in no cache: leave `{option}` out"),
+        );
+    }
+}

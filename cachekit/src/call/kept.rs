@@ -1,0 +1,81 @@
+//! The values that functions keep for the request that is being handled, in a map of the request's own.
+//!
+//! A value need not be `Sync`, and its `Clone` is foreign code, which no lock is held over: a call takes the value out, clones
+//! it, and puts it back unless something was deleted meanwhile. A call on another thread of the same request may miss it then, and
+//! computes.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+
+use parking_lot::Mutex;
+
+/// A function, by its number, and the arguments of a call.
+pub(crate) type CallKey = (u32, Box<[u8]>);
+
+/// The values of one request.
+#[derive(Default)]
+pub(crate) struct Kept(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    values: HashMap<CallKey, Value>,
+    deletions: u64,
+}
+
+/// A value, and the digest of the instance that it is of.
+pub(crate) struct Value {
+    pub(crate) instance: u64,
+    pub(crate) part: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    /// How many deletions there were, for [`put`](Self::put).
+    pub(crate) fn deletions(&self) -> u64 {
+        self.0.lock().deletions
+    }
+
+    /// Takes a value out, with the number of deletions.
+    pub(crate) fn take(&self, key: &CallKey) -> (Option<Value>, u64) {
+        let mut state = self.0.lock();
+        (state.values.remove(key), state.deletions)
+    }
+
+    /// Keeps a value, unless there were deletions since.
+    pub(crate) fn put(&self, key: CallKey, value: Value, since: u64) {
+        // Dropped after the lock.
+        let _other = {
+            let mut state = self.0.lock();
+            if state.deletions == since { state.values.insert(key, value) } else { Some(value) }
+        };
+    }
+
+    /// Deletes the value of one call.
+    pub(crate) fn delete(&self, key: &CallKey) {
+        let _value = {
+            let mut state = self.0.lock();
+            state.deletions += 1;
+            state.values.remove(key)
+        };
+    }
+
+    /// Deletes the values of a function, or of one instance of it.
+    pub(crate) fn delete_all(&self, function: u32, instance: Option<u64>) {
+        let _values: Vec<Value> = {
+            let mut state = self.0.lock();
+            state.deletions += 1;
+            let is_meant = |(key, value): (&CallKey, &Value)| {
+                (key.0 == function && instance.is_none_or(|instance| instance == value.instance))
+                    .then(|| key.clone())
+            };
+            let keys: Vec<CallKey> = state.values.iter().filter_map(is_meant).collect();
+            keys.iter().filter_map(|key| state.values.remove(key)).collect()
+        };
+    }
+}
