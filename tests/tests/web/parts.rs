@@ -227,8 +227,8 @@ fn the_deletion_of_a_function_an_instance_or_a_tag_reaches_the_pages_made_of_it(
                     .enumerate()
             {
                 if warm {
-                    (Shop(1).price(1), Shop(2).price(1), name_of(7), name_of(8));
-                    (later::<u8>().await, later::<u16>().await);
+                    let _ = (Shop(1).price(1), Shop(2).price(1), name_of(7), name_of(8));
+                    let _ = (later::<u8>().await, later::<u16>().await);
                 }
                 let mut before = Vec::new();
                 for uri in uris {

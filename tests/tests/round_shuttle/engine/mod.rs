@@ -104,6 +104,7 @@ impl Engine {
         &self.cell
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the signature that the round calls")]
     pub(crate) fn claims(&self, _: u32, _: &LocalTable) -> Option<&dyn Claims> {
         Some(&*self.cell)
     }
@@ -251,6 +252,7 @@ impl LocalTable {
         self.cell().lock().add(hook, false)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the signature that the round calls")]
     pub(crate) fn claims(&self) -> Arc<dyn Claims> {
         Arc::clone(self.cell()) as _
     }
