@@ -252,7 +252,6 @@ impl LocalTable {
         self.cell().lock().add(hook, false)
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the signature that the round calls")]
     pub(crate) fn claims(&self) -> Arc<dyn Claims> {
         Arc::clone(self.cell()) as _
     }
