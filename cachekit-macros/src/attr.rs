@@ -51,6 +51,7 @@ pub(crate) struct Attr {
     pub(crate) jitter: Option<Expr>,
     pub(crate) windows: Windows,
     pub(crate) policy: Option<LitStr>,
+    pub(crate) detached: Option<Span>,
     pub(crate) version: Option<LitStr>,
     pub(crate) source_check: bool,
     pub(crate) local: bool,
@@ -86,6 +87,11 @@ pub(crate) struct Windows {
     pub(crate) if_error: Option<TimeoutOption>,
     pub(crate) refresh_ahead: Option<Expr>,
     pub(crate) retry_after: Option<TimeoutOption>,
+    /// Where `"background"` stands.
+    pub(crate) background: Option<Span>,
+    pub(crate) soft_timeout: Option<TimeoutOption>,
+    /// Where `soft_timeout` stands.
+    pub(crate) soft: Option<Span>,
     /// Where `revalidate` or `retry_after` stands.
     pub(crate) said: Option<Ident>,
 }
@@ -244,11 +250,14 @@ impl Attr {
             }
             ("revalidate", Value::Is(value)) => {
                 let said = text(value, usage)?;
-                if said.value() != "caller" {
-                    return Err(syn::Error::new_spanned(
-                        said,
-                        format!("expected `\"caller\"`: write `{usage}`"),
-                    ));
+                match said.value().as_str() {
+                    "caller" => {}
+                    "background" => self.windows.background = Some(said.span()),
+                    _ => {
+                        let message =
+                            format!("expected `\"caller\"` or `\"background\"`: write for example `{usage}`");
+                        return Err(syn::Error::new_spanned(said, message));
+                    }
                 }
                 self.windows.said.get_or_insert(key.clone());
             }
@@ -257,6 +266,11 @@ impl Attr {
                 self.windows.said.get_or_insert(key.clone());
             }
             ("policy", Value::Is(value)) => self.policy = Some(text(value, usage)?),
+            ("soft_timeout", Value::Is(value)) => {
+                self.windows.soft_timeout = Some(span_of("soft_timeout", value)?);
+                self.windows.soft = Some(span);
+            }
+            ("detached", value) => self.detached = flag(value, usage)?.then_some(span),
             ("jitter", Value::Is(value)) => self.jitter = Some(fraction(value, usage)?),
             ("source_check", value) => self.source_check = flag(value, usage)?,
             ("local", value) => self.local = flag(value, usage)?,

@@ -11,8 +11,9 @@ use crate::attr::TimeoutOption;
 use crate::errors::Errors;
 use crate::input::is_ours;
 use crate::mentions::{formats, mentions};
-use crate::model::{Argument, KeySource, Model, Way, literal};
+use crate::model::{Argument, KeySource, Model, Placement, Way, literal};
 use crate::options::Flavor;
+use crate::owned::owns;
 
 pub(crate) fn check(model: &Model, errors: &Errors) {
     qualifiers(model, errors);
@@ -25,6 +26,7 @@ pub(crate) fn check(model: &Model, errors: &Errors) {
     each::check(model, errors);
     fleet(model, errors);
     per_request::check(model, errors);
+    outliving(model, errors);
     key(model, errors);
     tags(model, errors);
     attributes(model, errors);
@@ -373,6 +375,74 @@ fn fleet(model: &Model, errors: &Errors) {
              `single_flight = \"fleet\"`",
         ),
         _ => {}
+    }
+}
+
+/// Computations that go on without their callers, with arguments that can't be made owned.
+fn outliving(model: &Model, errors: &Errors) {
+    let windows = &model.windows;
+    if let Some(soft) = windows.soft {
+        if windows.background.is_none() {
+            errors.at(
+                soft,
+                "a computation goes on after `soft_timeout` only in the background: write `revalidate = \"background\"` too",
+            );
+        } else if windows.while_revalidate.is_none() && windows.if_error.is_none() {
+            errors.at(
+                soft,
+                "after `soft_timeout` a stale value is served: write `stale_while_revalidate` or `stale_if_error` too",
+            );
+        }
+    }
+    if let (Some(detached), false) = (model.detached, model.is_async()) {
+        errors.at(
+            detached,
+            "`detached` is for async functions, whose callers can be dropped: remove it, or write `async fn`",
+        );
+    }
+    let Some(option) = model.outlives_callers() else { return };
+    if matches!(model.placement, Placement::Inline) {
+        errors.at(
+            option,
+            "a method of a trait can't compute without its caller, because there is no room for the function that has its body: \
+             cache an associated function of a type, and call it from here",
+        );
+    }
+    if matches!(model.key, KeySource::View(..)) {
+        errors.at(
+            option,
+            "a view is computed for its request, and so not without its caller: remove the option",
+        );
+    }
+    if model.each.is_some() {
+        errors.at(
+            option,
+            "a call for several ids computes those that are missing, and waits for them: leave `each` out, or this option",
+        );
+    }
+    for argument in &model.arguments {
+        if !can_be_owned(&argument.ty) {
+            let name = argument.names().first().map_or_else(|| "it".to_owned(), |name| format!("`{name}`"));
+            errors.over(
+                &argument.ty,
+                format!(
+                    "{name} can't be made owned, and the computation goes on without its caller: take it by value, in an \
+                     `Arc`, or as `&T` of a type that owns its parts (`&str`, `&[T]`, `&T` with `T: Clone`)"
+                ),
+            );
+        }
+    }
+}
+
+/// Whether a type owns its parts, or is a borrow of one that does, as far as the syntax tells.
+fn can_be_owned(ty: &Type) -> bool {
+    match ty {
+        Type::Paren(paren) => can_be_owned(&paren.elem),
+        Type::Group(group) => can_be_owned(&group.elem),
+        Type::Reference(reference) if !matches!(*reference.elem, Type::TraitObject(_)) => {
+            owns(&reference.elem)
+        }
+        _ => owns(ty),
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) jitter: Option<Expr>,
     pub(crate) windows: Windows,
     pub(crate) policy: Option<syn::LitStr>,
+    /// Where `detached` stands.
+    pub(crate) detached: Option<Span>,
     pub(crate) local: bool,
     /// The expressions of the tags.
     pub(crate) tags: Vec<Expr>,
@@ -246,6 +248,7 @@ impl Model {
             windows: attr.windows,
             policy: attr.policy,
             local: attr.local || attr.per_request.is_some(),
+            detached: attr.detached,
             tags: attr.tags,
             single_flight: !attr.no_single_flight,
             fleet: attr.fleet,
@@ -266,6 +269,11 @@ impl Model {
 
     pub(crate) fn is_async(&self) -> bool {
         self.sig.asyncness.is_some()
+    }
+
+    /// Where an option stands by which computations go on without their callers, so that arguments are made owned.
+    pub(crate) fn outlives_callers(&self) -> Option<Span> {
+        self.windows.background.or(self.detached)
     }
 
     /// Whether the key of a view has an argument in its expression, by one of these names.

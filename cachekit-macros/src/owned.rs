@@ -47,11 +47,12 @@ fn is_static_by_clause(sig: &Signature, name: &syn::Ident) -> bool {
     })
 }
 
-fn is_static(lifetime: &Lifetime) -> bool {
+pub(crate) fn is_static(lifetime: &Lifetime) -> bool {
     lifetime.ident == "static"
 }
 
-fn owns(ty: &Type) -> bool {
+/// Whether a type borrows nothing but statics.
+pub(crate) fn owns(ty: &Type) -> bool {
     let mut found = Borrows(false);
     found.visit_type(ty);
     !found.0

@@ -26,6 +26,7 @@
 //! | `redis` | a Redis server; `redis-cluster` and `redis-sentinel` add theirs |
 //! | `memcached` | memcached servers, with SASL and large values |
 //! | `tower` | cached views: `CacheLayer` and `RequestScopeLayer` for axum 0.8 and other tower services |
+//! | `tokio` | computations of async functions in the background are tasks of the runtime; `redis`, `memcached` and `tower` bring it |
 //! | `minijinja` | cached template fragments |
 //! | `metrics` | [`metrics`](mod@metrics): counters and histograms for Prometheus and others, by the facade of that name |
 //! | `testing` | [`testing`]: a clock that tests move, a default cache per test |

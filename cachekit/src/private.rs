@@ -21,6 +21,7 @@ pub use crate::call::tags::{TagList, TagTexts};
 pub use crate::call::trace::{Outcome, traced};
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
+pub use crate::memo::behind::{Behind, Reached, Rest, Task, own_ref, own_value, task};
 pub use crate::memo::each::{
     Again, Batch, BatchOf, EachKey, EntryOf, IdAs, Ids, Keys, Like, PrimesEach, TracesEach, each_blocking,
     each_task, id_as, ids_of,
@@ -32,7 +33,7 @@ pub use crate::memo::lookup::{
     Computed, Fixed, Jittered, Judged, NoTags, Options, Pending, Tags, Windowed, found, future, keep,
     keep_all, no, plain, predicate, probe, result, weighs,
 };
-pub use crate::memo::owned::{Own, OwnAny, Owned, own};
+pub use crate::memo::owned::{Own, OwnAny, Owned, own, owned};
 pub use crate::memo::per_request::{Kept, KeptHere, RequestKey, per_request};
 pub use crate::memo::prime::prime;
 pub use crate::memo::view::{ViewKey, ViewPath};

@@ -35,7 +35,9 @@ pub(super) fn body(
     let instance = key::instance(model);
     let policy = key::policy(model);
     let options = options(model);
-    let finish = if let Some(owned) = owned {
+    let finish = if let (Some(owned), Some(_)) = (owned, model.outlives_callers()) {
+        outliving_finish(model, owned, &pending, &rules)
+    } else if let Some(owned) = owned {
         owned_finish(model, owned, &pending, &rules)
     } else {
         let compute = compute(model);
@@ -110,8 +112,36 @@ fn owned_finish(model: &Model, paths: &OwnedPaths, pending: &Ident, rules: &Iden
     }
 }
 
+/// The rest of a call whose computation may go on without it.
+fn outliving_finish(model: &Model, paths: &OwnedPaths, pending: &Ident, rules: &Ident) -> TokenStream {
+    let OwnedPaths { compute, choose: own, judge } = paths;
+    let private = &model.private;
+    let arguments = arguments(model);
+    let (reach, computed, behind) = if model.is_async() {
+        let detached = model.detached.is_some();
+        (
+            quote!(reach_async(#rules).await),
+            quote!(finish_owned(#rules, #own(#(#arguments),*), #detached).await),
+            quote!(run_async(#rules, #own(#(#arguments),*)).await),
+        )
+    } else {
+        (
+            quote!(reach(#rules)),
+            quote!(finish(#rules, || #compute(#(#arguments),*), #judge)),
+            quote!(run(#rules, #own(#(#arguments),*))),
+        )
+    };
+    quote! {
+        match #pending.#reach {
+            #private::Reached::Value(__cachekit_value) => __cachekit_value,
+            #private::Reached::Compute(__cachekit_rest) => __cachekit_rest.#computed,
+            #private::Reached::Behind(__cachekit_rest) => __cachekit_rest.#behind,
+        }
+    }
+}
+
 /// All arguments by their names, `self` too.
-fn arguments(model: &Model) -> Vec<&Ident> {
+pub(super) fn arguments(model: &Model) -> Vec<&Ident> {
     let receiver = model.receiver.iter().map(|receiver| &receiver.token);
     receiver.chain(model.arguments.iter().map(|argument| &argument.name)).collect()
 }
@@ -129,9 +159,14 @@ pub(super) fn judged(model: &Model) -> (TokenStream, TokenStream) {
     }
     let references = if asks_value(model) { key::pattern_references(model) } else { TokenStream::new() };
     let (compute, policy, question) = (compute(model), key::policy(model), question(model));
+    let value = if model.is_async() {
+        quote!(#private::future::<#returns, _>(#compute).await)
+    } else {
+        quote!(#private::result(#compute))
+    };
     let body = quote! {{
         #references
-        #private::Judged::new(#private::future::<#returns, _>(#compute).await, #policy, #question)
+        #private::Judged::new(#value, #policy, #question)
     }};
     (quote!(#private::Judged<#returns>), body)
 }
@@ -356,6 +391,7 @@ fn windows(model: &Model) -> TokenStream {
     // Zero is what the attribute doesn't say, and leaves to the policy.
     let pause = if model.policy.is_some() { 0 } else { 1_000 };
     let (stale, retry) = (span(&windows.while_revalidate, 0), span(&windows.retry_after, pause));
+    let (background, soft) = (windows.background.is_some(), span(&windows.soft_timeout, 0));
     let if_error = if windows.if_error.is_some() {
         let (time, returns) = (span(&windows.if_error, 0), &model.returns);
         let function = Ident::new("if_error", located(returns.span()));
@@ -374,6 +410,8 @@ fn windows(model: &Model) -> TokenStream {
             if_error: #if_error,
             refresh_ahead: #ahead,
             retry_after: #retry,
+            background: #background,
+            soft_timeout: #soft,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{each, key, run};
 use crate::call::target::sibling_of_method;
 use crate::context::Home;
 use crate::model::{Argument, Each, KeySource, Model, Placement, located};
+use crate::owned::is_static;
 
 /// The name of a sibling. Errors about it point at the function's name.
 fn sibling(model: &Model, what: &str) -> Ident {
@@ -141,7 +142,11 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let of_one = is_of_one(model).then(|| key_sibling(model, "instance"));
     let key = key_sibling(model, "key");
     let run = run_sibling(model);
-    let owned = model.owned.then(|| owned_siblings(model));
+    let owned = if model.outlives_callers().is_some() {
+        Some(outliving_siblings(model))
+    } else {
+        model.owned.then(|| owned_siblings(model))
+    };
     let (traced, prime) = match &model.each {
         Some(each) => (refusing_sibling(model, each, "traced"), refusing_sibling(model, each, "prime")),
         None => (traced_sibling(model), prime_sibling(model)),
@@ -187,16 +192,84 @@ fn is_of_one(model: &Model) -> bool {
         && model.sig.inputs.len() == 1
 }
 
-/// The functions that have the body of a function whose arguments own what they are made of, and that choose who runs it.
-fn owned_siblings(model: &Model) -> TokenStream {
-    let Model { private, sig, returns, .. } = model;
+/// The function that has the body.
+fn compute_sibling(model: &Model) -> TokenStream {
     let hidden = hidden(model);
     let lints = model.attrs.iter().filter(|attr| is_lint(attr)).map(expect_as_allow);
-    let mut inner = sig.clone();
+    let mut inner = model.sig.clone();
     inner.ident = sibling(model, "compute");
     let (value, body) = run::judged(model);
     inner.output = returning(value);
     let compute = signature(model, inner, Bindings::Inner, None);
+    quote! {
+        #hidden
+        #[allow(clippy::unused_async)]
+        #(#lints)*
+        #compute #body
+    }
+}
+
+/// The functions that have the body of a function whose computations may go on without their callers, and that make its
+/// arguments owned.
+fn outliving_siblings(model: &Model) -> TokenStream {
+    let Model { private, sig, returns, .. } = model;
+    let (hidden, compute) = (hidden(model), compute_sibling(model));
+    let OwnedPaths { compute: path, judge, .. } = owned_paths(model);
+    let mut own = sig.clone();
+    own.asyncness = None;
+    own.ident = sibling(model, "choose");
+    let result = if model.is_async() { quote!(Owned) } else { quote!(Task) };
+    own.output = returning(quote!(#private::#result<#returns>));
+    let own = signature(model, own, Bindings::Outer, None);
+    let arguments = run::arguments(model);
+    let names = run::numbered(arguments.len());
+    let (mut values, mut passed) = (Vec::new(), Vec::new());
+    for ((input, argument), name) in sig.inputs.iter().zip(arguments).zip(&names) {
+        let (borrowed, span) = match input {
+            FnArg::Receiver(receiver) => {
+                let borrowed = match &receiver.kind {
+                    syn::ReceiverKind::Typed(_, ty) => is_borrow(ty),
+                    kind => matches!(kind, syn::ReceiverKind::Reference(..)),
+                };
+                (borrowed, receiver.self_token.span)
+            }
+            FnArg::Typed(typed) => (is_borrow(&typed.ty), typed.ty.span()),
+        };
+        let span = located(span);
+        let function = Ident::new(if borrowed { "own_ref" } else { "own_value" }, span);
+        values.push(quote_spanned!(span=> #private::#function(#argument)));
+        passed.push(if borrowed { quote!(::core::borrow::Borrow::borrow(&#name)) } else { quote!(#name) });
+    }
+    let body = if model.is_async() {
+        quote!(#private::owned(async move { #path(#(#passed),*).await }, #judge))
+    } else {
+        quote!(#private::task(move || #path(#(#passed),*), #judge))
+    };
+    quote! {
+        #compute
+        #hidden
+        #[allow(clippy::needless_pass_by_value)]
+        #own {
+            #(let #names = #values;)*
+            #body
+        }
+    }
+}
+
+/// Whether a type is a borrow of something that is no static.
+fn is_borrow(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => !reference.lifetime.as_ref().is_some_and(is_static),
+        Type::Paren(paren) => is_borrow(&paren.elem),
+        Type::Group(group) => is_borrow(&group.elem),
+        _ => false,
+    }
+}
+
+/// The functions that have the body of a function whose arguments own what they are made of, and that choose who runs it.
+fn owned_siblings(model: &Model) -> TokenStream {
+    let Model { private, sig, returns, .. } = model;
+    let (hidden, compute) = (hidden(model), compute_sibling(model));
     let OwnedPaths { compute: path, judge, .. } = owned_paths(model);
     let choose = sibling(model, "choose");
     let (generics, _, clause) = sig.generics.split_for_impl();
@@ -216,10 +289,7 @@ fn owned_siblings(model: &Model) -> TokenStream {
         .collect();
     let names = run::numbered(types.len());
     quote! {
-        #hidden
-        #[allow(clippy::unused_async)]
-        #(#lints)*
-        #compute #body
+        #compute
         #hidden
         #[allow(clippy::result_large_err, clippy::type_complexity)]
         fn #choose #generics (
@@ -349,7 +419,7 @@ fn run_sibling(model: &Model) -> TokenStream {
     inner.ident = sibling(model, "run");
     let signature = signature(model, inner, bindings(model), Some((operation.clone(), quote!(#private::Op))));
     let handle = path(model, "handle");
-    let owned = model.owned.then(|| owned_paths(model));
+    let owned = (model.owned || model.outlives_callers().is_some()).then(|| owned_paths(model));
     let body = run::body(model, &quote!(#handle()), &quote!(#operation), owned.as_ref());
     quote! {
         #hidden

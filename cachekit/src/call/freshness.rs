@@ -17,6 +17,10 @@ pub struct Windows {
     pub refresh_ahead: Option<f64>,
     /// The time from a computation that failed to the next one, while there is a value to be served.
     pub retry_after: Duration,
+    /// Whether no call waits for such a computation.
+    pub background: bool,
+    /// With a value at hand that isn't fresh: how long a call waits for the new one all the same.
+    pub soft_timeout: Duration,
 }
 
 /// The state of an entry at a moment.
@@ -46,6 +50,8 @@ impl Windows {
         if_error: Duration::ZERO,
         refresh_ahead: None,
         retry_after: Duration::ZERO,
+        background: false,
+        soft_timeout: Duration::ZERO,
     };
 
     /// Whether values are served fresh only, and never computed ahead.
@@ -131,6 +137,8 @@ mod tests {
         if_error: Duration::ZERO,
         refresh_ahead: Some(0.8),
         retry_after: Duration::ZERO,
+        background: false,
+        soft_timeout: Duration::ZERO,
     };
 
     #[test]

@@ -10,7 +10,7 @@ use super::freshness::Windows;
 use super::place::Place;
 use super::span;
 use crate::engine::flight::{Candidate, Key, Role, Table, Wait, Waited};
-use crate::engine::remote::{Budget, Io};
+use crate::engine::remote::{Budget, Io, say_given_up};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, Hold, Lead, LocalTable, Snapshot};
 
@@ -154,6 +154,7 @@ impl<'a> Call<'a> {
         let waited = io.wait(wait, limit).instrument(span).await;
         dropped.0 = None;
         if waited.is_none() {
+            say_given_up();
             self.count(Event::GivenUp);
         }
         waited

@@ -19,7 +19,7 @@ use crate::engine::flight::{Role, Wait, Waited};
 use crate::engine::remote::Budget;
 use crate::engine::remote::Io;
 use crate::engine::stats::Event;
-use crate::engine::{Lead, Snapshot};
+use crate::engine::{Engine, Hold, Lead, Snapshot};
 
 /// How often a call looks again because the computation under way began in another state than its own: that computation may
 /// have stored in between. If it has not, something was deleted, and the call computes anew.
@@ -44,6 +44,8 @@ pub(crate) struct Round<'a> {
     falls_back: bool,
     /// Whether this call looks again after another one's computation that failed.
     retries: bool,
+    /// How long this call waits for a new value, with one at hand that isn't fresh.
+    soft_timeout: Duration,
     /// None of a call that waits in its own process only.
     fleet: Option<Box<Fleet<'a>>>,
 }
@@ -79,6 +81,34 @@ pub(crate) enum Step<'a, R> {
     Compute(Lead<'a>),
 }
 
+/// The end of a round that may compute in the background.
+pub(crate) enum Reached<'a, R> {
+    Value(R),
+    Compute(Duty<'a>),
+    /// Compute, without a call that waits for it.
+    Behind(Duty<'a>, AtHand<'a, R>),
+}
+
+/// A value that was found, while the one that follows is computed.
+pub(crate) struct AtHand<'a, R> {
+    value: R,
+    source: Source,
+    trace: Option<Trace>,
+    /// The computation of the new value, and how long it is waited for.
+    wait: Option<(Wait, Duration)>,
+    engine: Hold<'a, Engine>,
+    function: u32,
+}
+
+/// The computation that follows a value.
+enum Renewal<'a> {
+    /// It is this call's, which may wait for it as well.
+    Lead(Lead<'a>, Option<Wait>),
+    /// Another call is at it.
+    Wait(Wait),
+    None,
+}
+
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -106,7 +136,7 @@ impl<R, D> Outcome<R, D> {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
-        let retries = call.windows.fall_back();
+        let (retries, soft_timeout) = (call.windows.fall_back(), call.windows.soft_timeout);
         let fleet = call.fleet.map(|wait| Fleet { wait, lead: None, held: None, looked_again: false });
         let fleet = fleet.map(Box::new);
         Self {
@@ -120,6 +150,7 @@ impl<'a> Round<'a> {
             falls_back: false,
             retries,
             fleet,
+            soft_timeout,
         }
     }
 
@@ -174,6 +205,9 @@ impl<'a> Round<'a> {
                         Some((value, Freshness::Fresh)) => Step::Looked(Some(value)),
                         Some((value, Freshness::Fallback)) if self.is_held_back() => {
                             Step::Due(value, Freshness::Stale)
+                        }
+                        Some((value, Freshness::Fallback)) if !self.soft_timeout.is_zero() => {
+                            Step::Due(value, Freshness::Fallback)
                         }
                         Some((_, Freshness::Fallback)) | None => Step::Looked(None),
                     };
@@ -239,25 +273,33 @@ impl<'a> Round<'a> {
 
     /// Takes the duty on to compute the value anew that was found, unless another call is at it, has just done it, or has failed
     /// a moment ago.
-    pub(crate) async fn refresh<D: Io>(&mut self, io: D) -> Option<Lead<'a>> {
-        let State::Looked(look) = std::mem::replace(&mut self.state, State::Start) else { return None };
+    async fn renew<D: Io>(&mut self, io: D, waits: bool) -> Renewal<'a> {
+        let State::Looked(look) = std::mem::replace(&mut self.state, State::Start) else {
+            return Renewal::None;
+        };
         let (engine, key) = (&*self.call.engine, self.place.key());
-        let is_led = matches!(self.place, Place::Remote { .. }) && engine.flights.is_led(key);
-        if is_led || self.call.holds_back(key) {
-            return None;
+        let is_led = || matches!(self.place, Place::Remote { .. }) && engine.flights.is_led(key);
+        if self.call.holds_back(key) || (!waits && is_led()) {
+            return Renewal::None;
         }
         let snapshot = look.snapshot(io, &self.call, &self.place).await;
         if matches!(snapshot, Snapshot::Remote(None)) {
             // It could not be stored.
-            return None;
+            return Renewal::None;
         }
-        let joined = self.call.join(&self.place, look.content(), snapshot, Some(look.since), false);
-        let Role::Lead(flight) = joined else { return None };
+        let flight = match self.call.join(&self.place, look.content(), snapshot, Some(look.since), false) {
+            Role::Lead(flight) => flight,
+            Role::Wait(wait) if waits => return Renewal::Wait(wait),
+            Role::Recheck | Role::Alone(_) | Role::Wait(_) => return Renewal::None,
+        };
         if !self.is_first_of_fleet(io, (&look, snapshot)).await {
-            return None;
+            return Renewal::None;
         }
         self.call.count(Event::Miss);
-        Some(flight)
+        // The computation is known already, so that this call can join it as any other one.
+        let own = || self.call.join(&self.place, look.content(), snapshot, None, false);
+        let wait = if waits && let Role::Wait(wait) = own() { Some(wait) } else { None };
+        Renewal::Lead(flight, wait)
     }
 
     /// Takes the lock among all processes, or waits for the process that has it, if the option says so. Returns the flight that
@@ -355,6 +397,11 @@ impl<'a> Round<'a> {
         self.led().filter(|lead| *lead.snapshot() == snapshot)
     }
 
+    fn at_hand<R>(&self, value: R, source: Source, trace: Option<Trace>) -> AtHand<'a, R> {
+        let (engine, function) = (self.call.engine.clone(), self.call.function);
+        AtHand { value, source, trace, wait: None, engine, function }
+    }
+
     /// Whether the computation that this call waited for has failed, and there may be a value to be returned in its place. Once,
     /// because each further wait would be for one more failure.
     fn looks_after_failure(&mut self) -> bool {
@@ -395,12 +442,9 @@ impl<'a> Round<'a> {
     }
 
     /// Counts a value that was taken.
+    #[cfg(feature = "tower")]
     pub(crate) fn took(&self, source: Source) {
-        self.call.count(match source {
-            Source::Store => Event::Hit,
-            Source::Stale => Event::Stale,
-            Source::Flight => Event::Coalesced,
-        });
+        self.call.count(source.event());
     }
 
     fn traced_as(&self, source: Source) -> Trace {
@@ -418,32 +462,97 @@ impl<'a> Round<'a> {
 
     /// Goes on until a value `serves`, or to this call's own computation.
     pub(crate) async fn run<R, D: Io>(
-        mut self,
+        self,
         io: D,
         policy: &Policy<R>,
         serves: impl Fn(&R, Source) -> bool,
     ) -> Outcome<R, Duty<'a>> {
+        match self.reach(io, policy, serves).await {
+            Reached::Value(value) => Outcome::Value(value),
+            Reached::Compute(duty) | Reached::Behind(duty, _) => Outcome::Compute(duty),
+        }
+    }
+
+    /// The same of a call that may compute in the background.
+    pub(crate) async fn reach<R, D: Io>(
+        mut self,
+        io: D,
+        policy: &Policy<R>,
+        serves: impl Fn(&R, Source) -> bool,
+    ) -> Reached<'a, R> {
         loop {
-            let (value, source, due) = match self.next(io, policy).await {
+            let (value, source, state) = match self.next(io, policy).await {
                 Step::Looked(None) => continue,
-                Step::Looked(Some(value)) => (value, Source::Store, false),
-                Step::Due(value, Freshness::Stale) => (value, Source::Stale, true),
-                Step::Due(value, _) => (value, Source::Store, true),
-                Step::Shared(value) => (value, Source::Flight, false),
-                Step::Compute(flight) => return Outcome::Compute(self.compute(flight)),
+                Step::Looked(Some(value)) => (value, Source::Store, Freshness::Fresh),
+                Step::Due(value, state @ (Freshness::Stale | Freshness::Fallback)) => {
+                    (value, Source::Stale, state)
+                }
+                Step::Due(value, state) => (value, Source::Store, state),
+                Step::Shared(value) => (value, Source::Flight, Freshness::Fresh),
+                Step::Compute(flight) => return Reached::Compute(self.compute(flight)),
             };
-            if serves(&value, source) || (source != Source::Flight && self.is_held_back()) {
-                let trace = self.traced.then(|| self.traced_as(source));
-                if due && let Some(flight) = self.refresh(io).await {
-                    let traced = self.traced;
-                    return Outcome::Compute(self.compute(flight).with(Former::Served, traced));
-                }
-                self.took(source);
-                if let Some(trace) = trace {
-                    trace::note(trace);
-                }
-                return Outcome::Value(value);
+            if !(serves(&value, source) || (source != Source::Flight && self.is_held_back())) {
+                continue;
             }
+            let trace = self.traced.then(|| self.traced_as(source));
+            let mut at_hand = self.at_hand(value, source, trace);
+            if state != Freshness::Fresh {
+                let waits = source == Source::Stale && !self.soft_timeout.is_zero();
+                match self.renew(io, waits).await {
+                    Renewal::Lead(flight, wait) if self.call.windows.background => {
+                        at_hand.wait = wait.map(|wait| (wait, self.soft_timeout));
+                        // The source is that of the value at hand.
+                        return Reached::Behind(self.compute(flight).with(Former::Behind, false), at_hand);
+                    }
+                    Renewal::Lead(flight, _) => {
+                        let traced = self.traced;
+                        return Reached::Compute(self.compute(flight).with(Former::Served, traced));
+                    }
+                    Renewal::Wait(wait) => at_hand.wait = Some((wait, self.soft_timeout)),
+                    Renewal::None if state == Freshness::Fallback => {
+                        // Nothing is waited for, so it is a miss.
+                        self.soft_timeout = Duration::ZERO;
+                        continue;
+                    }
+                    Renewal::None => {}
+                }
+            }
+            return Reached::Value(at_hand.end(io, policy).await);
+        }
+    }
+}
+
+impl<R> AtHand<'_, R> {
+    /// Returns the new value, if it is computed in time, or else the one at hand.
+    pub(crate) async fn end<D: Io>(self, io: D, policy: &Policy<R>) -> R {
+        let Self { value, source, trace, wait, engine, function } = self;
+        let waited = match wait {
+            Some((wait, limit)) => io.wait(wait, limit).await,
+            None => None,
+        };
+        let new = match waited {
+            Some(Waited::Value(part)) => {
+                policy.take(&*part).or_else(|| sharing::take(&engine, function, policy, &*part))
+            }
+            Some(Waited::Output(output)) => (policy.unbox)(output),
+            Some(Waited::Released | Waited::Again) | None => None,
+        };
+        let (value, source, trace) = match new {
+            Some(new) => (new, Source::Flight, trace.map(|_| Trace::of(How::Waited))),
+            None => (value, source, trace),
+        };
+        engine.count_of(function, source.event());
+        trace.into_iter().for_each(trace::note);
+        value
+    }
+}
+
+impl Source {
+    fn event(self) -> Event {
+        match self {
+            Self::Store => Event::Hit,
+            Self::Stale => Event::Stale,
+            Self::Flight => Event::Coalesced,
         }
     }
 }

@@ -100,6 +100,8 @@ pub(super) enum Former {
     None,
     /// It is served until then.
     Served,
+    /// It is served until then, and no call waits for this one.
+    Behind,
     /// It is returned if the computation fails.
     Kept,
 }
@@ -108,7 +110,7 @@ impl Drop for Duty<'_> {
     /// A refresh that did not come to its end has failed: the value before it is served on.
     fn drop(&mut self) {
         self.call.engine.computation_ends(self.call.function);
-        if self.former == Former::Served
+        if matches!(self.former, Former::Served | Former::Behind)
             && let Some(place) = &self.place
         {
             self.call.hold_back(place.key());
@@ -309,10 +311,14 @@ impl<'a> Duty<'a> {
     /// Notes that the computation has failed, and ends the flight. The calls that wait look again, so in this order.
     #[cold]
     fn fail(&mut self) -> Settled {
-        self.former = Former::None;
+        let former = std::mem::take(&mut self.former);
         self.place.iter().for_each(|place| self.call.hold_back(place.key()));
         self.release_flight();
-        if self.call.windows.fall_back() { Settled::Failed } else { Settled::Stored(None) }
+        if self.call.windows.fall_back() && former != Former::Behind {
+            Settled::Failed
+        } else {
+            Settled::Stored(None)
+        }
     }
 
     /// Stores a value in process, or returns the write to the backend. If the value is not stored, this ends the flight.

@@ -9,11 +9,17 @@ use std::sync::Arc;
 pub(crate) enum Hold<'a, T> {
     Borrowed(&'a T),
     // Constructed by templates and the web, which are features.
-    #[cfg_attr(
-        not(any(feature = "minijinja", feature = "tower")),
-        expect(dead_code, reason = "for features")
-    )]
+    #[cfg_attr(not(any(feature = "minijinja", feature = "tower")), allow(dead_code, reason = "for features"))]
     Shared(Arc<T>),
+}
+
+impl<T> Clone for Hold<'_, T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Borrowed(value) => Self::Borrowed(value),
+            Self::Shared(value) => Self::Shared(Arc::clone(value)),
+        }
+    }
 }
 
 impl<T> Deref for Hold<'_, T> {

@@ -3,6 +3,7 @@
 //! The lowest floor. It knows keys, bytes and numbers; functions, requests and templates are above it.
 
 mod alarm;
+pub(crate) mod background;
 mod bind;
 mod checks;
 pub(crate) mod fleet;

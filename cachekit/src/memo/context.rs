@@ -34,6 +34,17 @@ impl Surroundings {
         }
     }
 
+    /// Those of the running code, without its request: the computation that they are for is for no request.
+    pub(super) fn of_background() -> Self {
+        Self {
+            #[cfg(feature = "tower")]
+            request: None,
+            #[cfg(feature = "tower")]
+            recorder: None,
+            ..Self::current()
+        }
+    }
+
     /// Makes them those of this thread until the guard is dropped. Of its own, because the guard is on the stack while a body
     /// runs.
     #[inline(never)]

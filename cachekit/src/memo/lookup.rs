@@ -10,6 +10,7 @@ use cachekit_backends::Timeout;
 use cachekit_backends::simple::Shape;
 
 use super::Op;
+use super::context::Surroundings;
 use super::function::{Function, Handle};
 use super::hit;
 use super::owned::Owned;
@@ -176,12 +177,12 @@ impl<F: FnOnce() -> TagList> Tagging for Tags<F> {
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
 pub struct Pending<F> {
-    state: State,
-    stale_if: F,
+    pub(super) state: State,
+    pub(super) stale_if: F,
 }
 
 /// The state of a call that missed. On the heap, so that a level of a recursive function takes little of the stack.
-enum State {
+pub(super) enum State {
     /// The call only computes.
     Bypass(Op),
     /// The computation is this call's, as most misses in process are.
@@ -489,7 +490,7 @@ impl<F> Pending<F> {
                     Outcome::Compute(duty) => duty,
                 },
             };
-            owned.lead(duty, policy).await
+            owned.lead(duty, policy, Surroundings::current()).await
         })
     }
 }
@@ -543,7 +544,7 @@ fn wait<R>(
 }
 
 #[inline(never)]
-fn settle<R, V: Into<Verdict>>(
+pub(super) fn settle<R, V: Into<Verdict>>(
     mut duty: Box<Duty<'static>>,
     policy: &Policy<R>,
     output: &mut R,
@@ -593,7 +594,7 @@ fn settle_async<R, V: Into<Verdict>, C: FnOnce(&R) -> V>(
 }
 
 /// Whether a value serves: a stored one unless it is stale, a computed one always.
-fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> bool {
+pub(super) fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> bool {
     move |value, source| source == Source::Flight || !stale_if(value)
 }
 
@@ -603,7 +604,7 @@ fn bypass<F>(stale_if: F, op: Op) -> Pending<F> {
 }
 
 /// Returns a value that was computed with the cache left alone.
-fn bypassed<R>(op: Op, output: R) -> R {
+pub(super) fn bypassed<R>(op: Op, output: R) -> R {
     if op == Op::Traced {
         trace::note(Trace::of(How::Bypassed));
     }

@@ -1,6 +1,7 @@
 //! The runtime under the attributes. A call goes [`lookup`] → hit, or → [`call`](crate::call) → the body;
 //! `docs/src/design.md` has the picture.
 
+pub(crate) mod behind;
 mod context;
 pub(crate) mod each;
 pub(crate) mod explain;

@@ -69,16 +69,24 @@ where
         R: Send + 'static,
     {
         let (arguments, body) = self.0.take();
-        let body = body(arguments);
-        Ok(Owned {
-            body: Box::pin(async move { judge(body.await) }),
-            lead: lead::<R>,
-            unbox: |output| output.downcast::<Boxable<R>>().ok().map(|output| output.0),
-        })
+        Ok(owned(body(arguments), judge))
     }
 }
 
-type LeadWith<R> = fn(Boxed<Judged<R>>, Box<Duty<'static>>, Policy<R>) -> Led<R>;
+/// A body whose value `judge` judges.
+pub fn owned<J, R>(body: impl Future<Output = J> + Send + 'static, judge: fn(J) -> Judged<R>) -> Owned<R>
+where
+    J: Send + 'static,
+    R: Send + 'static,
+{
+    Owned {
+        body: Box::pin(async move { judge(body.await) }),
+        lead: lead::<R>,
+        unbox: |output| output.downcast::<Boxable<R>>().ok().map(|output| output.0),
+    }
+}
+
+type LeadWith<R> = fn(Boxed<Judged<R>>, Box<Duty<'static>>, Policy<R>, Surroundings) -> Led<R>;
 
 /// A body that owns all it needs.
 ///
@@ -101,16 +109,25 @@ impl<R> Owned<R> {
     }
 
     /// Computes and stores, and shares that work with the calls that wait.
-    pub(super) fn lead(self, duty: Box<Duty<'static>>, policy: Policy<R>) -> Led<R> {
-        (self.lead)(self.body, duty, policy)
+    pub(super) fn lead(
+        self,
+        duty: Box<Duty<'static>>,
+        policy: Policy<R>,
+        surroundings: Surroundings,
+    ) -> Led<R> {
+        (self.lead)(self.body, duty, policy, surroundings)
     }
 }
 
 #[inline(never)]
-fn lead<R: Send + 'static>(body: Boxed<Judged<R>>, duty: Box<Duty<'static>>, policy: Policy<R>) -> Led<R> {
+fn lead<R: Send + 'static>(
+    body: Boxed<Judged<R>>,
+    duty: Box<Duty<'static>>,
+    policy: Policy<R>,
+    surroundings: Surroundings,
+) -> Led<R> {
     let berth = duty.berth();
-    let work =
-        Working { surroundings: Surroundings::current(), duty: Some(duty), policy, step: Step::Body(body) };
+    let work = Working { surroundings, duty: Some(duty), policy, step: Step::Body(body) };
     match berth {
         Some(berth) => Led::InFlight(berth.begin(Box::pin(work)), unboxed::<R>),
         None => Led::Alone(Box::pin(work), unboxed::<R>),

@@ -4,6 +4,7 @@
 // Odd values are the point of these tests.
 #![allow(clippy::float_cmp, clippy::option_option, clippy::type_complexity)]
 
+mod background;
 mod bounds;
 mod by_name;
 mod cache_object;

@@ -41,7 +41,7 @@ pub(crate) trait Io: Copy + Send + Sync + 'static {
         async move { self.call_within(remote, &Budget::default(), op).await }
     }
     /// Waits for another call's computation. Returns none if that takes longer than `limit`, or if the task that computes has
-    /// lost its place; it is logged.
+    /// lost its place.
     fn wait(self, wait: Wait, limit: Duration) -> impl Future<Output = Option<Waited>> + Send;
     /// Lets so much time pass.
     fn pause(self, time: Duration) -> impl Future<Output = ()> + Send;
@@ -97,7 +97,7 @@ impl Io for BlockingIo {
     }
 
     async fn wait(self, wait: Wait, limit: Duration) -> Option<Waited> {
-        wait.wait_within(limit).or_else(left)
+        wait.wait_within(limit)
     }
 
     async fn pause(self, time: Duration) {
@@ -135,7 +135,7 @@ impl Io for AsyncIo {
         loop {
             let rest = limit.saturating_sub(began.elapsed());
             if rest.is_zero() || wait.is_lost() {
-                return left();
+                return None;
             }
             let ended = async { Ok((&mut wait).await) };
             if let Ok(waited) = waiting::within(rest.min(STALL), ended).await {
@@ -151,7 +151,7 @@ impl Io for AsyncIo {
 
 /// Logs a wait that was given up, at most one in a second.
 #[cold]
-fn left() -> Option<Waited> {
+pub(crate) fn say_given_up() {
     static LOGS: RateLimit = RateLimit::new();
     if LOGS.admits() {
         tracing::warn!(
@@ -160,7 +160,6 @@ fn left() -> Option<Waited> {
              longer than `flight_timeout`, or its task is not polled",
         );
     }
-    None
 }
 
 /// Returns the result of a future over [`BlockingIo`].

@@ -20,7 +20,7 @@ use cachekit_backends::{
 use parking_lot::Mutex;
 
 pub(crate) use budget::Budget;
-pub(crate) use io::{AsyncIo, BlockingIo, Io, ready};
+pub(crate) use io::{AsyncIo, BlockingIo, Io, ready, say_given_up};
 pub(crate) use ops::{
     Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, FetchMany, GetMany, Keys, Operation, PutIf, PutIfMany,
     Set, SetMany, TokenOf,
@@ -31,7 +31,7 @@ use crate::engine::fleet::Keeper;
 use crate::engine::near::{Known, Near};
 
 use budget::Spending;
-use pool::Pool;
+pub(super) use pool::{Job, Pool};
 
 /// At least as many as there are kinds of errors.
 const KINDS: usize = 16;
@@ -88,7 +88,7 @@ impl Remote {
             capabilities,
             breaker: Breaker::new(config.breaker_threshold, config.probe_interval),
             limit: config.operation_timeout,
-            pool: Pool::new(config.pool_size),
+            pool: Pool::new("cachekit-io", config.pool_size),
             logs: Default::default(),
             last_error: Mutex::new(None),
             #[cfg(feature = "metrics")]

@@ -1,4 +1,4 @@
-//! The threads of one cache, for a backend that blocks.
+//! The threads of one cache, for a backend that blocks, and those of all caches for computations in the background.
 //!
 //! Each cache has threads of its own, at most `pool_size`: a backend that hangs takes these and no other cache's. They are
 //! started when they are needed and end when they are idle.
@@ -17,19 +17,21 @@ const IDLE: Duration = Duration::from_secs(5);
 const LONG_QUEUE: usize = 64;
 
 /// An operation with a place for its result.
-pub(super) trait Job: Send {
+pub(crate) trait Job: Send {
     /// Whether the caller still waits. A caller that was told "timeout" does not: the operation, run now, could overwrite
     /// the effects of later ones.
     fn is_awaited(&self) -> bool;
     fn run(self: Box<Self>);
 }
 
-pub(super) struct Pool {
+pub(crate) struct Pool {
+    name: &'static str,
     most: usize,
     threads: PerProcess<Arc<Threads>>,
 }
 
 struct Threads {
+    name: &'static str,
     most: usize,
     state: Mutex<State>,
     work: Condvar,
@@ -45,21 +47,21 @@ struct State {
 }
 
 impl Pool {
-    /// A pool of at most `most` threads. Starts none.
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, threads: PerProcess::new() })
+    /// A pool of at most `most` threads of a name. Starts none.
+    pub(crate) fn new(name: &'static str, most: usize) -> Arc<Self> {
+        Arc::new(Self { name, most, threads: PerProcess::new() })
     }
 
     fn threads(&self) -> &Arc<Threads> {
-        self.threads
-            .get(|| Arc::new(Threads { most: self.most, state: Mutex::default(), work: Condvar::new() }))
+        let (name, most) = (self.name, self.most);
+        self.threads.get(|| Arc::new(Threads { name, most, state: Mutex::default(), work: Condvar::new() }))
     }
 
     /// Queues a job.
     ///
     /// # Errors
     /// If the pool has no thread and can't start one.
-    pub(super) fn spawn(&self, job: Box<dyn Job>) -> Result<()> {
+    pub(crate) fn spawn(&self, job: Box<dyn Job>) -> Result<()> {
         let threads = self.threads();
         let mut state = threads.lock();
         state.jobs.push_back(job);
@@ -84,15 +86,13 @@ impl Threads {
         }
         if state.threads < self.most {
             let threads = Arc::clone(self);
-            match std::thread::Builder::new().name("cachekit-io".into()).spawn(move || threads.work()) {
+            match std::thread::Builder::new().name(self.name.into()).spawn(move || threads.work()) {
                 Ok(_) => state.threads += 1,
                 Err(error) if state.threads == 0 => {
                     state.jobs.pop_back();
-                    return Err(Error::new(
-                        ErrorKind::Unavailable,
-                        "no thread could be started for the cache's backend",
-                    )
-                    .with_source(error));
+                    return Err(
+                        Error::new(ErrorKind::Unavailable, "no thread could be started").with_source(error)
+                    );
                 }
                 // The job waits for one of the threads that run.
                 Err(_) => {}

@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_hung_job_is_left_behind_and_others_go_on() {
-        let pool = Pool::new(2);
+        let pool = Pool::new("cachekit-io", 2);
         let (release, hang) = mpsc::channel::<()>();
         let error = run_blocking(&pool, SHORT, move || {
             let _ = hang.recv();
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_pool_has_no_more_threads_than_it_may_and_no_more_jobs_than_are_awaited() {
-        let pool = Pool::new(2);
+        let pool = Pool::new("cachekit-io", 2);
         let (release, hang) = mpsc::channel::<()>();
         let hang = Arc::new(Mutex::new(hang));
         let (began, begins) = mpsc::channel();
@@ -314,14 +314,14 @@ mod tests {
             std::thread::sleep(SHORT * 5);
             Ok(7)
         };
-        let pool = Pool::new(1);
+        let pool = Pool::new("cachekit-io", 1);
         assert_eq!(run_blocking(&pool, SHORT, job).unwrap(), 7);
         assert_eq!(block_on(run(&pool, SHORT, job)).unwrap(), 7);
     }
 
     #[test]
     fn a_panic_is_an_error() {
-        let pool = Pool::new(1);
+        let pool = Pool::new("cachekit-io", 1);
         for _ in 0..2 {
             let result = run_blocking::<()>(&pool, AMPLE, || panic!("on purpose"));
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Other);

@@ -43,6 +43,8 @@ impl Remote {
     }
 }
 
+pub(crate) fn say_given_up() {}
+
 #[derive(Default)]
 struct Slot {
     bytes: Option<Vec<u8>>,
