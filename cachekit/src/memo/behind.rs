@@ -158,7 +158,7 @@ impl Rest {
 impl<R: 'static> Behind<R> {
     /// Computes on another thread. Returns the value at hand, or the new one if it is there in time.
     pub fn run(self, policy: &Policy<R>, task: Task<R>) -> R {
-        let Self { duty, at_hand } = self;
+        let Self { mut duty, at_hand } = self;
         let (own, surroundings) = (*policy, Surroundings::of_background());
         background::on_thread(move || {
             let _within = surroundings.enter();
