@@ -36,7 +36,8 @@ impl KeySecret {
     /// A fresh secret.
     pub fn new() -> Self {
         let (first, second) = (RandomState::default(), RandomState::default());
-        let last = [first.hash_one(1), second.hash_one(2) | 1];
+        // Not of `first`: the digest of the key 1 would be 0 under every secret.
+        let last = [second.hash_one(1), second.hash_one(2) | 1];
         Self { first, second, last }
     }
 

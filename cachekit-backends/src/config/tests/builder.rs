@@ -132,7 +132,7 @@ fn no_secret_shows_in_debug() {
          memcached_servers: [\"***@a:1\"], memcached_username: None, memcached_password: Some(***), \
          redis_host: Some(\"***@h\"), redis_port: None, redis_password: Some(***), redis_db: None, \
          redis_url: Some(\"redis://***@host/0?***\"), dir: None, flight_timeout: 30s, near: 0, \
-         near_staleness: 100ms, near_max_age: 30s, near_deletion: Final, allow_flush: false, \
+         near_staleness: 100ms, near_max_age: 30s, near_deletion: Final, functions: {}, policies: {}, allow_flush: false, \
          operation_timeout: 500ms, connect_timeout: 250ms, probe_interval: 1s, breaker_threshold: 5, \
          pool_size: 16, testing: false }"
     );

@@ -6,11 +6,9 @@ mod glob;
 mod layout;
 mod reply;
 
-#[cfg(feature = "redis-cluster")]
-pub(super) use command::Command;
 pub(super) use command::{
-    Batch, Reply, add, delete, delete_if, is_demoted, is_unknown_script, lease, look, prolong, put_if, read,
-    reply, write,
+    Batch, Command, Reply, add, delete, delete_if, is_demoted, is_unknown_script, lease, look, prolong,
+    put_if, read, reply, write,
 };
 pub(super) use framing::{Framing, MOST_LINE, Malformed, shown};
 pub(super) use glob::starting_with;
