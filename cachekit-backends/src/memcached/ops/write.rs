@@ -180,17 +180,10 @@ impl<T: Transport> Ops<'_, T> {
         let mut left = Vec::new();
         let results = self.run_under(&asked).await;
         for ((&Put { key, value, token, .. }, prepared), result) in items.iter().zip(&prepared).zip(results) {
-            let Some(prepared) = prepared else {
+            let result = result.map_err(|error| failure.get_or_insert(error)).ok();
+            let (Some(prepared), Some((mut replies, current))) = (prepared, result) else {
                 stored.push(false);
                 continue;
-            };
-            let (mut replies, current) = match result {
-                Ok(result) => result,
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    stored.push(false);
-                    continue;
-                }
             };
             let reply = replies.pop();
             // Under another generation no read finds it.
