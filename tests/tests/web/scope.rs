@@ -247,8 +247,9 @@ struct Spans {
 }
 
 impl tracing::Subscriber for Spans {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        // Not the span of the computation itself.
+        metadata.target() != "cachekit"
     }
     fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::Id {
         let mut made = self.made.lock().unwrap();
