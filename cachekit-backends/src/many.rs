@@ -52,7 +52,9 @@ impl<'k> Many<'k> {
     }
 
     /// Takes the values under the keys.
-    pub(crate) fn read(&mut self, found: Vec<Option<Vec<u8>>>) {
+    pub(crate) fn read(&mut self, mut found: Vec<Option<Vec<u8>>>) {
+        // A backend may answer with fewer values than it was asked for, by mistake.
+        found.resize(self.distinct.keys.len(), None);
         self.versions = found.iter().map(|bytes| bytes.as_deref().and_then(Version::from_bytes)).collect();
         self.found = found;
     }
