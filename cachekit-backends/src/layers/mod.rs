@@ -1,4 +1,4 @@
-//! What is added to a backend by wrapping it: abilities that it lacks, and the faults of a test.
+//! Wrappers of a backend: they add abilities that it lacks, or the faults of a test.
 
 #[cfg(any(test, feature = "testing"))]
 mod chaos;

@@ -1,4 +1,4 @@
-//! What a call for several ids can't have.
+//! Refuses the options that a call for several ids (`each`) does not support.
 
 use crate::attr::TimeoutOption;
 use crate::errors::Errors;

@@ -1,4 +1,4 @@
-//! What a value that is kept for a request can't have.
+//! Refuses the options that a value kept for one request (`per_request`) does not support.
 
 use crate::errors::Errors;
 use crate::model::Model;

@@ -209,8 +209,8 @@ fn compute_sibling(model: &Model) -> TokenStream {
     }
 }
 
-/// The functions that have the body of a function whose computations may go on without their callers, and that make its
-/// arguments owned.
+/// Emits the hidden functions for `revalidate = "background"` and `detached`: they hold the body, and make its arguments
+/// owned.
 fn outliving_siblings(model: &Model) -> TokenStream {
     let Model { private, sig, returns, .. } = model;
     let (hidden, compute) = (hidden(model), compute_sibling(model));
@@ -266,7 +266,7 @@ fn is_borrow(ty: &Type) -> bool {
     }
 }
 
-/// The functions that have the body of a function whose arguments own what they are made of, and that choose who runs it.
+/// Emits the hidden functions for a body whose arguments are all owned; they choose whether the flight runs it.
 fn owned_siblings(model: &Model) -> TokenStream {
     let Model { private, sig, returns, .. } = model;
     let (hidden, compute) = (hidden(model), compute_sibling(model));

@@ -1,5 +1,5 @@
-//! What the functions depend on that take part in a response or a fragment that is being made, so that a deletion of one of
-//! them, of an instance or of a tag reaches it.
+//! The dependencies of a response or a fragment: the functions, instances and tags that took part in it, so that a deletion of
+//! one of them reaches it.
 //!
 //! A [`DependencyRecorder`] is active on the thread that makes it. Each memoized function that is called meanwhile leaves in it
 //! the state that a deletion would change: in process the store's sequence as it was when the recorder began, on a backend the

@@ -1,4 +1,4 @@
-//! What a type lacks that a backend should store. After the choices of a policy come these, which choose nothing: the one that fits the
+//! The errors for types that a backend can't store. After the choices of a policy come these, which choose nothing: the one that fits the
 //! type has a bound that it doesn't meet, and whose message says which. So there is one error, whatever is missing.
 
 #![expect(clippy::unused_self, reason = "the type of `self` chooses the method")]

@@ -139,7 +139,7 @@ impl Look {
         if let Found::There(bytes) = &self.found { Some(bytes) } else { None }
     }
 
-    /// What it found in process.
+    /// Returns the content that was found in process.
     pub(super) fn content(&self) -> Option<&Content> {
         if let Found::Here(content) = &self.found { Some(content) } else { None }
     }

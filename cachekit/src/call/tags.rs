@@ -92,7 +92,7 @@ impl TagList {
     }
 }
 
-/// What a tag is made of. Equal texts of two kinds are two tags.
+/// The origin of a tag. Equal texts of two kinds are two tags.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The option `tags`.

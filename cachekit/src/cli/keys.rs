@@ -5,7 +5,7 @@ use crate::engine::Engine;
 /// The characters of a digest in a key.
 const DIGEST_LEN: usize = 32;
 
-/// What a key of a cache is the key of.
+/// The kind of item that a key of a cache names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An entry of a function, or a stored page.

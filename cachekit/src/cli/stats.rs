@@ -123,6 +123,7 @@ impl Session<'_, '_> {
             if count.is_some_and(|count| made >= count) {
                 return Ok(());
             }
+            // The pause between two printed tables, as the user asked for.
             std::thread::sleep(pause);
         }
     }
