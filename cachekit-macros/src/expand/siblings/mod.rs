@@ -1,48 +1,23 @@
 //! The hidden functions beside the user's one, through which it and the delete macros work.
 
+mod body;
+mod form;
+mod handle;
+
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, format_ident, quote, quote_spanned};
-use syn::spanned::Spanned as _;
-use syn::{
-    Attribute, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, ReturnType, Signature, Token, Type,
-    Visibility,
+use quote::{ToTokens as _, quote};
+use syn::{FnArg, GenericParam, Ident, Token, Type, Visibility};
+
+use self::body::{outliving_siblings, owned_paths, owned_siblings};
+pub(super) use self::form::cfgs;
+use self::form::{
+    Bindings, bindings, expect_as_allow, hidden, is_lint, mode, path, returning, sibling, signature,
+    turbofish, underscored,
 };
-
-use super::run::OwnedPaths;
+use self::handle::handle;
 use super::{each, key, run};
-use crate::call::target::sibling_of_method;
 use crate::context::Home;
-use crate::model::{Argument, Each, KeySource, Model, Placement, located};
-use crate::owned::is_static;
-
-/// The name of a sibling. Errors about it point at the function's name.
-fn sibling(model: &Model, what: &str) -> Ident {
-    let span = located(model.sig.ident.span());
-    match model.placement {
-        Placement::Free { .. } => format_ident!("__cachekit_{what}", span = span),
-        _ => sibling_of_method(&format_ident!("{}", model.function()), what, span),
-    }
-}
-
-/// `f::name` or `Self::name_f`.
-fn path(model: &Model, what: &str) -> TokenStream {
-    let name = sibling(model, what);
-    if let Placement::Free { companion } = &model.placement {
-        quote!(#companion::#name)
-    } else {
-        quote!(Self::#name)
-    }
-}
-
-fn mode(model: &Model) -> TokenStream {
-    let private = &model.private;
-    if model.is_async() { quote!(#private::Async) } else { quote!(#private::Blocking) }
-}
-
-/// The `#[cfg]`s, which hold for all that is generated.
-pub(super) fn cfgs(model: &Model) -> Vec<&Attribute> {
-    model.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect()
-}
+use crate::model::{Each, KeySource, Model, Placement, located};
 
 /// `struct f { .. }`: a braced struct is in the namespace of types only, so it goes where the function's name goes.
 pub(super) fn companion(model: &Model, name: &Ident) -> TokenStream {
@@ -190,123 +165,6 @@ fn is_of_one(model: &Model) -> bool {
     !matches!(model.placement, Placement::Free { .. })
         && model.keyed_receiver().is_none()
         && model.sig.inputs.len() == 1
-}
-
-/// The function that has the body.
-fn compute_sibling(model: &Model) -> TokenStream {
-    let hidden = hidden(model);
-    let lints = model.attrs.iter().filter(|attr| is_lint(attr)).map(expect_as_allow);
-    let mut inner = model.sig.clone();
-    inner.ident = sibling(model, "compute");
-    let (value, body) = run::judged(model);
-    inner.output = returning(value);
-    let compute = signature(model, inner, Bindings::Inner, None);
-    quote! {
-        #hidden
-        #[allow(clippy::unused_async)]
-        #(#lints)*
-        #compute #body
-    }
-}
-
-/// Emits the hidden functions for `revalidate = "background"` and `detached`: they hold the body, and make its arguments
-/// owned.
-fn outliving_siblings(model: &Model) -> TokenStream {
-    let Model { private, sig, returns, .. } = model;
-    let (hidden, compute) = (hidden(model), compute_sibling(model));
-    let OwnedPaths { compute: path, judge, .. } = owned_paths(model);
-    let mut own = sig.clone();
-    own.asyncness = None;
-    own.ident = sibling(model, "choose");
-    let result = if model.is_async() { quote!(Owned) } else { quote!(Task) };
-    own.output = returning(quote!(#private::#result<#returns>));
-    let own = signature(model, own, Bindings::Outer, None);
-    let arguments = run::arguments(model);
-    let names = run::numbered(arguments.len());
-    let (mut values, mut passed) = (Vec::new(), Vec::new());
-    for ((input, argument), name) in sig.inputs.iter().zip(arguments).zip(&names) {
-        let (borrowed, span) = match input {
-            FnArg::Receiver(receiver) => {
-                let borrowed = match &receiver.kind {
-                    syn::ReceiverKind::Typed(_, ty) => is_borrow(ty),
-                    kind => matches!(kind, syn::ReceiverKind::Reference(..)),
-                };
-                (borrowed, receiver.self_token.span)
-            }
-            FnArg::Typed(typed) => (is_borrow(&typed.ty), typed.ty.span()),
-        };
-        let span = located(span);
-        let function = Ident::new(if borrowed { "own_ref" } else { "own_value" }, span);
-        values.push(quote_spanned!(span=> #private::#function(#argument)));
-        passed.push(if borrowed { quote!(::core::borrow::Borrow::borrow(&#name)) } else { quote!(#name) });
-    }
-    let body = if model.is_async() {
-        quote!(#private::owned(async move { #path(#(#passed),*).await }, #judge))
-    } else {
-        quote!(#private::task(move || #path(#(#passed),*), #judge))
-    };
-    quote! {
-        #compute
-        #hidden
-        #[allow(clippy::needless_pass_by_value)]
-        #own {
-            #(let #names = #values;)*
-            #body
-        }
-    }
-}
-
-/// Whether a type is a borrow of something that is no static.
-fn is_borrow(ty: &Type) -> bool {
-    match ty {
-        Type::Reference(reference) => !reference.lifetime.as_ref().is_some_and(is_static),
-        Type::Paren(paren) => is_borrow(&paren.elem),
-        Type::Group(group) => is_borrow(&group.elem),
-        _ => false,
-    }
-}
-
-/// Emits the hidden functions for a body whose arguments are all owned; they choose whether the flight runs it.
-fn owned_siblings(model: &Model) -> TokenStream {
-    let Model { private, sig, returns, .. } = model;
-    let (hidden, compute) = (hidden(model), compute_sibling(model));
-    let OwnedPaths { compute: path, judge, .. } = owned_paths(model);
-    let choose = sibling(model, "choose");
-    let (generics, _, clause) = sig.generics.split_for_impl();
-    let types: Vec<TokenStream> = sig
-        .inputs
-        .iter()
-        .map(|input| match input {
-            FnArg::Receiver(receiver) => {
-                if let syn::ReceiverKind::Typed(_, ty) = &receiver.kind {
-                    quote!(#ty)
-                } else {
-                    quote!(Self)
-                }
-            }
-            FnArg::Typed(typed) => typed.ty.to_token_stream(),
-        })
-        .collect();
-    let names = run::numbered(types.len());
-    quote! {
-        #compute
-        #hidden
-        #[allow(clippy::result_large_err, clippy::type_complexity)]
-        fn #choose #generics (
-            __cachekit_arguments: (#(#types,)*)
-        ) -> ::core::result::Result<#private::Owned<#returns>, (#(#types,)*)> #clause {
-            #private::own(__cachekit_arguments, |(#(#names,)*)| #path(#(#names),*)).__cachekit_owned(#judge)
-        }
-    }
-}
-
-fn owned_paths(model: &Model) -> OwnedPaths {
-    let generics = turbofish(&model.sig);
-    let [compute, choose] = ["compute", "choose"].map(|what| {
-        let path = path(model, what);
-        quote!(#path #generics)
-    });
-    OwnedPaths { compute, choose, judge: run::judge(model) }
 }
 
 /// A call that is about one entry, of a function whose calls are for several: the bound of its argument makes the one error.
@@ -539,25 +397,6 @@ pub(super) fn stubs(model: &Model) -> TokenStream {
     }
 }
 
-/// The attributes of a sibling.
-fn hidden(model: &Model) -> TokenStream {
-    let cfgs = cfgs(model);
-    let names = underscored(model);
-    // `run` takes one argument more than the user's function.
-    let many = (model.sig.inputs.len() >= 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
-    let in_trait = matches!(model.placement, Placement::Default).then(|| quote!(#[allow(async_fn_in_trait)]));
-    quote!(#(#cfgs)* #[doc(hidden)] #[allow(dead_code)] #in_trait #many #names)
-}
-
-/// An argument whose name says that it isn't used is used by the key.
-fn underscored(model: &Model) -> Option<TokenStream> {
-    let found = model
-        .arguments
-        .iter()
-        .any(|argument| argument.pattern.is_none() && argument.name.to_string().starts_with('_'));
-    found.then(|| quote!(#[allow(clippy::used_underscore_binding)]))
-}
-
 /// The user's clause about `Self`, for a sibling that has none of the method's own parameters.
 fn about_self(model: &Model) -> Option<TokenStream> {
     let (Placement::Default, Some(clause)) = (&model.placement, &model.sig.generics.where_clause) else {
@@ -578,155 +417,4 @@ fn parameter_name(parameter: &GenericParam) -> String {
         GenericParam::Const(parameter) => parameter.ident.to_string(),
         GenericParam::Lifetime(parameter) => parameter.lifetime.ident.to_string(),
     }
-}
-
-/// The statements that make a handle of the function.
-fn handle(model: &Model) -> TokenStream {
-    if let Some(shared) = each::shared_handle(model, &mode(model)) {
-        return shared;
-    }
-    let Model { private, version, local, options, in_body, .. } = model;
-    let stamped = model.is_stamped();
-    let view = matches!(model.key, KeySource::View(..));
-    let in_default = model.cache.is_none();
-    let policy = if let Some(policy) = &model.policy {
-        quote!(::core::option::Option::Some(#policy))
-    } else {
-        quote!(::core::option::Option::None)
-    };
-    let function = model.function();
-    let mode = mode(model);
-    let name = if let Some(name) = &model.name {
-        quote!(::core::option::Option::Some(#name))
-    } else {
-        quote!(::core::option::Option::None)
-    };
-    // A free function is one; a method may be one of many types.
-    let (new, which, companion) = match &model.placement {
-        Placement::Free { companion } => {
-            let path = quote!(::core::option::Option::Some(::core::any::type_name::<#companion>));
-            (quote!(free), None, path)
-        }
-        Placement::Method => (
-            quote!(new),
-            Some(quote!(#private::scope_method::<Self>(),)),
-            quote!(::core::option::Option::None),
-        ),
-        Placement::TraitImpl(_) => (
-            quote!(new),
-            Some(quote!(#private::scope_inline::<Self>(__cachekit_here),)),
-            quote!(::core::option::Option::None),
-        ),
-        Placement::Default | Placement::Inline => (
-            quote!(new),
-            Some(quote!({
-                fn __cachekit_here() {}
-                #private::scope_inline::<Self>(__cachekit_here)
-            },)),
-            quote!(::core::option::Option::None),
-        ),
-    };
-    let cache = if let Some(path) = &model.cache {
-        quote_spanned!(located(path.span())=> #private::as_cache(&#path))
-    } else {
-        quote!(#private::default_cache())
-    };
-    quote! {
-        #private::site! {
-            function: #function,
-            name: #name,
-            version: #version,
-            local: #local,
-            stamped: #stamped,
-            policy: #policy,
-            in_default: #in_default,
-            view: #view,
-            options: #options,
-            in_body: #in_body,
-            companion: #companion,
-        }
-        #private::Handle::<#mode>::#new(&__CACHEKIT_SITE, #which #cache)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Bindings {
-    /// Arguments are passed on.
-    Outer,
-    /// Arguments belong to the body.
-    Inner,
-}
-
-/// The bindings of the function that has the body. A body that may run for a part of the ids has arguments of its own.
-fn bindings(model: &Model) -> Bindings {
-    if model.each.is_some() { Bindings::Outer } else { Bindings::Inner }
-}
-
-/// The signature with the arguments' names in place of their patterns, and one more at its end.
-fn signature(
-    model: &Model,
-    mut signature: Signature,
-    bindings: Bindings,
-    more: Option<(Ident, TokenStream)>,
-) -> Signature {
-    let mut arguments = model.arguments.iter();
-    for input in &mut signature.inputs {
-        match (input, bindings) {
-            (FnArg::Receiver(receiver), Bindings::Outer) => receiver.mutability = None,
-            (FnArg::Receiver(_), _) => {}
-            (FnArg::Typed(typed), _) => {
-                let Some(Argument { name, mutable, attrs, .. }) = arguments.next() else { continue };
-                let mutability = *mutable && matches!(bindings, Bindings::Inner);
-                typed.attrs.clone_from(attrs);
-                *typed.pat = binding(name.clone(), mutability.then(<Token![mut]>::default));
-            }
-        }
-    }
-    signature.inputs.extend(more.map(|(name, ty)| {
-        FnArg::Typed(PatType {
-            attrs: Vec::new(),
-            pat: Box::new(binding(name, None)),
-            colon_token: <Token![:]>::default(),
-            ty: Box::new(Type::Verbatim(ty)),
-        })
-    }));
-    signature
-}
-
-// Put together by hand: to parse them takes a tenth of an expansion's time.
-
-fn binding(ident: Ident, mutability: Option<Token![mut]>) -> Pat {
-    Pat::Ident(PatIdent { attrs: Vec::new(), by_ref: None, mutability, ident, subpat: None })
-}
-
-fn returning(ty: TokenStream) -> ReturnType {
-    ReturnType::Type(<Token![->]>::default(), Box::new(Type::Verbatim(ty)))
-}
-
-/// The generic arguments that can't always be inferred from the others.
-fn turbofish(sig: &Signature) -> Option<TokenStream> {
-    let names: Vec<&Ident> = sig
-        .generics
-        .params
-        .iter()
-        .filter_map(|parameter| match parameter {
-            GenericParam::Type(parameter) => Some(&parameter.ident),
-            GenericParam::Const(parameter) => Some(&parameter.ident),
-            GenericParam::Lifetime(_) => None,
-        })
-        .collect();
-    (!names.is_empty()).then(|| quote!(::<#(#names),*>))
-}
-
-fn is_lint(attr: &Attribute) -> bool {
-    ["allow", "expect", "warn", "deny"].iter().any(|name| attr.path().is_ident(name))
-}
-
-/// Turns `#[expect]` into `#[allow]`: a lint that the user expects may be tripped in only one of the two functions.
-fn expect_as_allow(attr: &Attribute) -> Attribute {
-    let mut attr = attr.clone();
-    if let (true, syn::Meta::List(list)) = (attr.path().is_ident("expect"), &mut attr.meta) {
-        list.path = Ident::new("allow", Span::call_site()).into();
-    }
-    attr
 }
