@@ -80,7 +80,7 @@ pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, explain, invalidates, memoize,
     peek, prime, refresh, stats, traced, uncached,
 };
-pub use call::policy::{Keepable, Storable};
+pub use call::shape::{Keepable, Storable};
 pub use call::trace::{How, Outcome, Tier};
 pub use engine::stats::{CacheStats, FunctionStats};
 pub use memo::explain::{Explanation, Finding};

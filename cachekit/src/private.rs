@@ -13,9 +13,9 @@ pub use crate::call::judge::{
     as_said, err_of, if_error, none_of, none_too, of_err, of_none, of_value, timed, timeout_of,
 };
 pub use crate::call::policy::{
-    Policy, PortableAny, PortableEq, PortableEqText, PortableText, Returns, Shape, local, portable, weighed,
-    whole,
+    Policy, PortableAny, PortableEq, PortableEqText, PortableText, local, portable,
 };
+pub use crate::call::shape::{Returns, Shape, weighed, whole};
 pub use crate::call::store::Verdict;
 pub use crate::call::tags::{TagList, TagTexts};
 pub use crate::call::trace::{Outcome, traced};
@@ -29,9 +29,9 @@ pub use crate::memo::each::{
 pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, TagDeletion, ended};
+pub use crate::memo::life::{Computed, Fixed, Jittered, NoTags, Tags, Windowed};
 pub use crate::memo::lookup::{
-    Computed, Fixed, Jittered, Judged, NoTags, Options, Pending, Tags, Windowed, found, future, keep,
-    keep_all, no, plain, predicate, probe, result, weighs,
+    Judged, Options, Pending, found, future, keep, keep_all, no, plain, predicate, probe, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own, owned};
 pub use crate::memo::per_request::{Kept, KeptHere, RequestKey, per_request};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use cachekit_backends::{Result, Timeout};
 
 use super::stored::ToStored;
-use crate::call::policy::Storable;
+use crate::call::shape::Storable;
 use crate::call::tags::{Kind, delete_tag};
 use crate::engine::Engine;
 use crate::engine::remote::AsyncIo;

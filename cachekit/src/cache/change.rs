@@ -17,7 +17,7 @@ use cachekit_backends::{
 use super::integer::Integer;
 use super::value::Live;
 use crate::call::Place;
-use crate::call::policy::Storable;
+use crate::call::shape::Storable;
 use crate::engine::Engine;
 use crate::engine::remote::{Budget, DeleteIf, Fetch, GetMany, Io, PutIf, Remote, TokenOf};
 use crate::engine::stats::Event;

@@ -9,7 +9,7 @@ use cachekit_backends::{
 
 use super::stored::{Stored, ToStored};
 use super::value::{kept, policy};
-use crate::call::policy::Storable;
+use crate::call::shape::Storable;
 use crate::call::{Place, object_entry};
 use crate::engine::Engine;
 use crate::engine::flight::Key;

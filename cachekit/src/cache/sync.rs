@@ -2,7 +2,7 @@ use cachekit_backends::{Result, Timeout};
 
 use super::Cache;
 use super::stored::ToStored;
-use crate::call::policy::Storable;
+use crate::call::shape::Storable;
 use crate::call::tags::{Kind, delete_tag};
 use crate::engine::remote::{BlockingIo, ready};
 

@@ -9,7 +9,8 @@ use cachekit_backends::{KeyBytes, NO_WORDS};
 
 use super::integer::{Integer, from_integer, to_integer};
 use super::stored::{Stored, borrowed_text};
-use crate::call::policy::{OkOnly, Policy, Shape, Storable, Whole, portable_policy};
+use crate::call::policy::{Policy, portable_policy};
+use crate::call::shape::{OkOnly, Shape, Storable, Whole};
 use crate::call::weight::measured;
 use crate::engine::flight::Shared;
 

@@ -9,7 +9,8 @@ use cachekit_backends::{Error, ErrorKind, Result};
 use super::failure;
 use super::inputs::Call;
 use super::likeness::Comparison;
-use super::policy::{Envelope, Opened, Policy, Storable};
+use super::policy::{Envelope, Opened, Policy};
+use super::shape::Storable;
 use crate::engine::stats::Event;
 
 /// The check of values of type `T`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cachekit_backends::Timeout;
 
-use super::policy::Shape;
+use super::shape::Shape;
 use super::store::Verdict;
 
 /// Asks a value whether it is to be stored, and then the rule for how long.

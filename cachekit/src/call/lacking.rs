@@ -10,7 +10,8 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::policy::{Policy, Shape, Storable};
+use super::policy::Policy;
+use super::shape::{Shape, Storable};
 
 #[cold]
 fn refused() -> ! {

@@ -33,6 +33,7 @@ mod place;
 pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod round;
+pub(crate) mod shape;
 pub(crate) mod sharing;
 mod span;
 pub(crate) mod store;

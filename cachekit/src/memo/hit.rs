@@ -6,7 +6,7 @@ use cachekit_backends::simple::{Entry, MOST_VALUE_WORDS, PlainTable, Shape, Valu
 use cachekit_backends::{Matcher, Words};
 
 use super::function::Function;
-use super::lookup::Lifespan;
+use super::life::Lifespan;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::freshness::Stamped;

@@ -12,7 +12,7 @@ use super::function::Handle;
 use super::handle::{Key, Narrowed};
 use super::per_request::{KeptHere, RequestKey};
 use crate::cache::Cache;
-use crate::call::policy::Shape;
+use crate::call::shape::Shape;
 use crate::call::tags::{TagList, TagTexts, delete_tags};
 use crate::engine::Engine;
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};

@@ -10,6 +10,7 @@ mod functions;
 pub(crate) mod handle;
 mod hit;
 pub(crate) mod invalidates;
+pub(crate) mod life;
 pub(crate) mod lookup;
 mod named;
 pub(crate) mod owned;

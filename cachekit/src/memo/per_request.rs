@@ -14,8 +14,8 @@ use crate::call::arguments::KeyPart;
 use crate::call::has_instances;
 use crate::call::instance_digest;
 use crate::call::kept::{CallKey, Value};
-use crate::call::policy::Shape;
 use crate::call::request::{self, Request};
+use crate::call::shape::Shape;
 use crate::call::store::Verdict;
 use crate::call::trace::{self, How, Trace};
 

@@ -6,7 +6,8 @@ use cachekit_backends::Result;
 
 use super::Op;
 use super::function::Handle;
-use super::lookup::{Lifespan, Options, Pending, Tagging, probe};
+use super::life::{Lifespan, Tagging};
+use super::lookup::{Options, Pending, probe};
 use crate::call::arguments::KeyPart;
 use crate::call::failure;
 use crate::call::policy::Policy;

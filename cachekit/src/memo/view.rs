@@ -6,8 +6,8 @@ use cachekit_backends::{CacheKey, KeyWriter};
 
 use crate::call::arguments::KeyPart;
 use crate::call::path::Path;
-use crate::call::policy::ReturnsOkArc;
 use crate::call::request::{Request, current};
+use crate::call::shape::ReturnsOkArc;
 
 /// How much of the request is in a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::cache::{Cache, policy};
 use crate::call::dependencies::{self, Dependency, Recording};
 use crate::call::freshness::Windows;
-use crate::call::policy::Storable;
+use crate::call::shape::Storable;
 use crate::call::store::Duty;
 use crate::call::{Call, Outcome, Place, Round};
 use crate::engine::remote::{BlockingIo, Budget, ready};

@@ -13,7 +13,7 @@ use super::body::{CacheBody, ReadAhead};
 use super::layer::CacheFor;
 use super::page::{StoredHead, StoredResponse};
 use super::rfc9111::{ResponseControl, is_storable, kept};
-use crate::call::policy::{Returns, Shape, Storable};
+use crate::call::shape::{Returns, Shape, Storable};
 
 /// The most bytes of a response's content that a cached function keeps.
 const MOST: usize = 1_000_000;

@@ -27,7 +27,8 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread::{JoinHandle, spawn, yield_now};
 
 use call::delete::delete_all;
-use call::policy::{Policy, Whole, portable_policy};
+use call::policy::{Policy, portable_policy};
+use call::shape::Whole;
 use call::{Call, Identity, Outcome, Place, Round};
 use engine::remote::{AsyncIo, BlockingIo, Remote, ready};
 use engine::{Engine, Hold};

@@ -13,7 +13,8 @@ pub use shape::{Batch, BatchOf, EntryOf};
 
 use super::Op;
 use super::function::Function;
-use super::lookup::{Lifespan, Options};
+use super::life::Lifespan;
+use super::lookup::Options;
 use crate::cache::Cache;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
@@ -69,7 +70,7 @@ impl<I, R, V> Listed<I, R, V> {
 
 /// How the entries of a call are computed and stored.
 struct Settings {
-    life: super::lookup::Life,
+    life: super::life::Life,
     refresh: bool,
     single_flight: bool,
     flight_timeout: Option<std::time::Duration>,
