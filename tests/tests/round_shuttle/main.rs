@@ -18,13 +18,13 @@
 #[path = "../../../cachekit/src/call/mod.rs"]
 mod call;
 mod engine;
+mod schedules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shuttle::future;
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
-use shuttle::thread::{JoinHandle, spawn, yield_now};
+use shuttle::thread::{spawn, yield_now};
 
 use call::delete::delete_all;
 use call::policy::{Policy, portable_policy};
@@ -32,31 +32,10 @@ use call::shape::Whole;
 use call::{Call, Identity, Outcome, Place, Round};
 use engine::remote::{AsyncIo, BlockingIo, Remote, ready};
 use engine::{Engine, Hold};
+use schedules::{boxed, in_threads};
 
-const ITERATIONS: usize = 300;
-
-/// Runs a program under random schedules and under schedules that preempt at few, badly chosen points.
 fn check(program: impl Fn() + Send + Sync + 'static) {
-    fn run(scheduler: impl Scheduler + 'static, program: Arc<impl Fn() + Send + Sync + 'static>) {
-        let mut config = shuttle::Config::new();
-        config.stack_size = 0x80000;
-        let runs = shuttle::Runner::new(scheduler, config).run(move || program());
-        assert_eq!(runs, ITERATIONS);
-    }
-    let program = Arc::new(program);
-    run(RandomScheduler::new(ITERATIONS), program.clone());
-    run(PctScheduler::new(3, ITERATIONS), program);
-}
-
-fn in_threads(programs: impl IntoIterator<Item = Box<dyn FnOnce() + Send>>) {
-    let threads: Vec<JoinHandle<()>> = programs.into_iter().map(spawn).collect();
-    for thread in threads {
-        thread.join().unwrap();
-    }
-}
-
-fn boxed(program: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
-    Box::new(program)
+    schedules::check(300, 0x80000, program);
 }
 
 const POLICY: Policy<u64> = portable_policy::<Whole<u64>>();
