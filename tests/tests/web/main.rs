@@ -1,7 +1,6 @@
 //! Cached views: the layer for whole responses, functions cached by the request's path, and the public HTTP cache suite.
 
 mod attacks;
-mod cleared;
 mod conditional;
 mod hostile;
 mod invalidation;

@@ -83,32 +83,67 @@ async fn a_deletion_in_another_process_is_final_for_what_is_being_made_here() {
 }
 
 #[test]
-fn a_deletion_while_a_body_is_streamed_is_final() {
+fn a_clear_while_the_handler_runs_keeps_its_response_from_being_stored() {
     each(async |cache, _| {
-        let feeds = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let (began, go, calls) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Calls::new()));
         let handler = {
-            let feeds = feeds.clone();
-            move || {
-                let (sender, feed) = mpsc::unbounded_channel();
-                feeds.lock().push(sender);
-                async move { Body::new(Fed(feed)) }
+            let (began, go) = (began.clone(), go.clone());
+            move || async move {
+                let number = calls.hit();
+                if number == 0 {
+                    began.notify_one();
+                    go.notified().await;
+                }
+                number.to_string()
             }
         };
         let app = Router::new().route("/", get(handler)).layer(CacheLayer::new(&cache).timeout(600));
-        let ask = || app.clone().oneshot(request("GET", "/", &[]));
-        let mut slow = ask().await.unwrap().into_body();
-        feeds.lock()[0].send(data("old")).unwrap();
-        slow.frame().await.unwrap().unwrap();
-        cache.aio().delete_view("/").await.unwrap();
-        feeds.lock().remove(0);
-        assert!(slow.frame().await.is_none(), "it ended");
-        let new = ask().await.unwrap();
-        feeds.lock()[0].send(data("new")).unwrap();
-        feeds.lock().remove(0);
-        assert_eq!(new.into_body().collect().await.unwrap().to_bytes(), "new");
-        assert_eq!(text(&app, "GET", "/").await, "new");
-        assert!(feeds.lock().is_empty(), "from the cache");
+        let slow = tokio::spawn({
+            let app = app.clone();
+            async move { text(&app, "GET", "/").await }
+        });
+        began.notified().await;
+        cache.aio().clear().await.unwrap();
+        go.notify_one();
+        assert_eq!(slow.await.unwrap(), "0");
+        assert_eq!(text(&app, "GET", "/").await, "1");
+        assert_eq!(text(&app, "GET", "/").await, "1", "and this one is stored");
     });
+}
+
+#[test]
+fn a_deletion_or_a_clear_while_a_body_is_streamed_is_final() {
+    each(async |cache, _| {
+        streamed_while(&cache, async || cache.aio().delete_view("/").await.unwrap()).await;
+        streamed_while(&cache, async || cache.aio().clear().await.unwrap()).await;
+    });
+}
+
+/// Ends what is kept while a page is streamed. The page is not stored afterwards, and the next one is.
+async fn streamed_while(cache: &Cache, end: impl AsyncFnOnce()) {
+    let feeds = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let handler = {
+        let feeds = feeds.clone();
+        move || {
+            let (sender, feed) = mpsc::unbounded_channel();
+            feeds.lock().push(sender);
+            async move { Body::new(Fed(feed)) }
+        }
+    };
+    let app = Router::new().route("/", get(handler)).layer(CacheLayer::new(cache).timeout(600));
+    let ask = || app.clone().oneshot(request("GET", "/", &[]));
+    let mut slow = ask().await.unwrap().into_body();
+    feeds.lock()[0].send(data("old")).unwrap();
+    slow.frame().await.unwrap().unwrap();
+    end().await;
+    feeds.lock().remove(0);
+    assert!(slow.frame().await.is_none(), "it ended");
+    let new = ask().await.unwrap();
+    feeds.lock()[0].send(data("new")).unwrap();
+    feeds.lock().remove(0);
+    assert_eq!(new.into_body().collect().await.unwrap().to_bytes(), "new");
+    assert_eq!(text(&app, "GET", "/").await, "new");
+    assert!(feeds.lock().is_empty(), "from the cache");
 }
 
 #[test]
