@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 const ROLE: &str = "CACHEKIT_TEST_ROLE";
 const MARK: &str = "@@";
 
@@ -100,6 +102,26 @@ impl Child {
         let mut line = String::new();
         let read = std::io::stdin().read_line(&mut line).unwrap_or(0);
         (read > 0).then(|| line.trim_end().to_owned())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().try_into().unwrap()).unwrap()
+    }
+
+    /// Stops it (SIGSTOP), as the suspension of its machine would.
+    ///
+    /// # Panics
+    /// If it does not stop.
+    pub fn stop(&self) {
+        crate::server::stop(self.pid());
+    }
+
+    /// Lets it run again after [`stop`](Self::stop).
+    ///
+    /// # Panics
+    /// If there is no such process.
+    pub fn resume(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
     /// Ends it by a signal that it can't handle.

@@ -161,6 +161,19 @@ impl History {
         self.deleted.extend(other.deleted);
     }
 
+    /// Checks each call, where a deletion counts for calls that start at least so long after its end.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub fn check_with_grace(&self, grace: std::time::Duration) -> Result<Summary, Box<Violation>> {
+        let mut later = self.clone();
+        let grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+        for deleted in &mut later.deleted {
+            deleted.span.end = deleted.span.end.saturating_add(grace);
+        }
+        later.check()
+    }
+
     /// Checks each call.
     ///
     /// # Errors
@@ -242,6 +255,13 @@ mod tests {
             let history = history(deletion, (21, 22));
             assert_eq!(history.check(), Err(Violation::Stale(history.called[0], deletion).into()));
         }
+    }
+
+    #[test]
+    fn a_value_may_be_served_for_the_grace_and_no_longer() {
+        let grace = std::time::Duration::from_nanos(5);
+        assert!(history(deleted(Scope::All, (11, 20)), (25, 30)).check_with_grace(grace).is_ok());
+        assert!(history(deleted(Scope::All, (11, 20)), (26, 30)).check_with_grace(grace).is_err());
     }
 
     #[test]

@@ -155,17 +155,7 @@ impl Server {
     /// # Panics
     /// If it does not run.
     pub fn stop(&self) {
-        self.signal(Signal::STOP);
-        // The signal is on its way when the call returns; a server of several threads may answer until it has arrived.
-        let pid = self.running.lock().as_ref().expect("it runs").pid;
-        let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
-        let end = Instant::now() + START;
-        let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'));
-        while !std::fs::read_to_string(&stat).is_ok_and(stopped) {
-            assert!(Instant::now() < end, "{} does not stop", self.program);
-            // There is no event for a process that has stopped: ask again.
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        stop(self.running.lock().as_ref().expect("it runs").pid);
     }
 
     /// Lets it go on after [`stop`](Self::stop).
@@ -196,6 +186,23 @@ impl Server {
             Listening::Socket(path) => path,
             Listening::Port(_) => panic!("it listens on a port"),
         }
+    }
+}
+
+/// Stops a process (SIGSTOP).
+///
+/// # Panics
+/// If it does not stop.
+pub(crate) fn stop(pid: Pid) {
+    kill_process(pid, Signal::STOP).unwrap();
+    // The signal is on its way when the call returns; a process of several threads may go on until it has arrived.
+    let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let end = Instant::now() + START;
+    let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'));
+    while !std::fs::read_to_string(&stat).is_ok_and(stopped) {
+        assert!(Instant::now() < end, "process {} does not stop", pid.as_raw_nonzero());
+        // There is no event for a process that has stopped: ask again.
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

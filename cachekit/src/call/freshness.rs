@@ -89,6 +89,11 @@ impl Times {
         within(windows.if_error).then_some(Freshness::Fallback)
     }
 
+    /// The time until the entry is to be computed anew; none for one that never expires.
+    pub(crate) fn due_in(&self, now: u64, windows: &Windows) -> Ttl {
+        self.fresh.map(|_| Duration::from_millis(self.due(windows).saturating_sub(now).max(1)))
+    }
+
     /// The first moment at which the entry is more than fresh.
     fn due(&self, windows: &Windows) -> u64 {
         let Some(fresh) = self.fresh else { return u64::MAX };

@@ -1,11 +1,12 @@
 //! A look at an entry, and the state that it saw.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cachekit_backends::{Error, Fetched, Result, Version, combine, unseal};
 
 use super::failure;
-use super::freshness::{Freshness, Stamped, Windows};
+use super::freshness::{self, Freshness, Stamped, Windows};
 use super::inputs::Call;
 use super::place::Place;
 use super::policy::{Envelope, Opened, Policy};
@@ -131,7 +132,17 @@ impl Look {
 
     /// The times of the entry that the look found.
     pub(super) fn times(&self, engine: &Engine, place: &Place) -> Times {
-        place.times(engine, self.bytes())
+        if self.is_near() { near_times(engine, place) } else { place.times(engine, self.bytes()) }
+    }
+
+    /// Whether the value was near.
+    fn is_near(&self) -> bool {
+        matches!(self.seen, Seen::Nothing)
+    }
+
+    /// The event of a hit on what it found.
+    pub(super) fn hit(&self) -> Event {
+        if self.is_near() { Event::Near } else { Event::Hit }
     }
 
     /// The bytes that it found on the backend.
@@ -154,7 +165,7 @@ impl Look {
 
     /// Returns the tier that the value was found in.
     pub(super) fn tier(&self, place: &Place) -> Tier {
-        if matches!(self.seen, Seen::Nothing) { Tier::Process } else { place.tier() }
+        if self.is_near() { Tier::Near } else { place.tier() }
     }
 
     /// Returns what the look says about the validity of a value that is computed after it. Asks the backend for the token,
@@ -194,23 +205,35 @@ fn near<'c>(call: &'c Call<'_>) -> Option<(&'c Near, Birth)> {
     if super::dependencies::is_active() {
         return None;
     }
-    // The end of freshness is asked of the backend's entry.
-    if !call.windows.is_none() {
-        return None;
-    }
     let near = call.engine.remote.as_ref()?.near()?;
     Some((near, near.birth()?))
 }
 
 fn stored_near<R>(near: &Near, call: &Call<'_>, policy: &Policy<R>, key: &Key) -> Option<R> {
-    if call.refresh {
-        return None;
-    }
-    let entry = near.get(key)?;
-    policy.take(entry.any()).or_else(|| sharing::take(&call.engine, call.function, policy, entry.any()))
+    if call.refresh { None } else { taken_near(near, &call.engine, call.function, policy, key) }
 }
 
-/// Keeps a value that the backend had, for the calls that follow.
+fn taken_near<R>(near: &Near, engine: &Engine, function: u32, policy: &Policy<R>, key: &Key) -> Option<R> {
+    let entry = near.get(key)?;
+    policy.take(entry.any()).or_else(|| sharing::take(engine, function, policy, entry.any()))
+}
+
+/// Whether the entry of a place is in the near tier, and serves.
+pub(crate) fn is_near<R>(engine: &Engine, function: u32, place: &Place, policy: &Policy<R>) -> bool {
+    let (Place::Remote { key, .. }, Some(remote)) = (place, &engine.remote) else { return false };
+    let near = remote.near().filter(|near| near.serves());
+    near.is_some_and(|near| taken_near(near, engine, function, policy, key).is_some())
+}
+
+/// The times of the entry of a place in the near tier.
+pub(crate) fn near_times(engine: &Engine, place: &Place) -> Times {
+    let (Place::Remote { key, .. }, Some(remote)) = (place, &engine.remote) else { return Times::default() };
+    let expiry = remote.near().and_then(|near| near.expiry(key));
+    let left = expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(engine.clock.monotonic())));
+    Times { age: None, left }
+}
+
+/// Keeps a value that the backend had, for the calls that follow, as long as it need not be computed anew.
 fn keep_near<R>(
     (near, key, birth): (&Near, &Key, Birth),
     call: &Call<'_>,
@@ -220,7 +243,8 @@ fn keep_near<R>(
 ) {
     let Ok((header, _)) = unseal(entry, bytes) else { return };
     if let Some(kept) = sharing::keep(call, policy, None, key.bytes.clone(), value) {
-        near.keep(key, kept, header.life_left(call.engine.clock.now()), birth);
+        let times = freshness::Times { created: header.created, fresh: header.end() };
+        near.keep(key, kept, times.due_in(call.engine.clock.now(), &call.windows), birth);
     }
 }
 

@@ -19,10 +19,11 @@ pub struct Outcome<T> {
     pub how: How,
     /// Where the entry of a hit is; none of a value that was not read from the cache.
     pub tier: Option<Tier>,
-    /// The time since the entry was stored. None of a value that was not read from the cache, and of entries in this process, whose
-    /// expiry is all that is kept.
+    /// The time since the entry was stored. None of a value that was not read from the cache, and of entries in this process and in
+    /// its near tier, whose expiry is all that is kept.
     pub age: Option<Duration>,
-    /// The time until the entry expires. None of a value that was not read from the cache, and of an entry that never expires.
+    /// The time until the entry expires; of one in the near tier, until it leaves the tier at the latest. None of a value that was not
+    /// read from the cache, and of an entry that never expires.
     pub left: Option<Duration>,
 }
 
@@ -49,6 +50,8 @@ pub enum How {
 pub enum Tier {
     /// The memory of this process.
     Process,
+    /// The [near tier](crate::Config::near): the memory of this process, in front of the backend.
+    Near,
     /// The backend: a server, or a directory.
     Backend,
 }

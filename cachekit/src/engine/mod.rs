@@ -210,6 +210,7 @@ impl Engine {
         for counters in std::iter::once(&self.own).chain(functions) {
             let one = counters.function();
             stats.hits += one.hits;
+            stats.near += one.near;
             stats.misses += one.misses;
             stats.stores += one.stores;
             stats.errors += one.errors;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub struct FunctionStats {
     /// Calls answered from the cache.
     pub hits: u64,
+    /// Those of the hits that the near tier answered.
+    pub near: u64,
     /// Calls that found nothing, including those that waited for another call's computation.
     pub misses: u64,
     /// Values stored.
@@ -29,8 +31,9 @@ pub struct FunctionStats {
 impl FunctionStats {
     /// Adds the counts of another cache.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { hits, misses, stores, errors, coalesced, given_up, abandoned, stale } = other;
+        let Self { hits, near, misses, stores, errors, coalesced, given_up, abandoned, stale } = other;
         self.hits += hits;
+        self.near += near;
         self.misses += misses;
         self.stores += stores;
         self.errors += errors;
@@ -52,6 +55,8 @@ impl FunctionStats {
 pub struct CacheStats {
     /// Lookups answered from the cache.
     pub hits: u64,
+    /// Those of the hits that the near tier answered.
+    pub near: u64,
     /// Lookups that found nothing.
     pub misses: u64,
     /// Values stored.
@@ -101,6 +106,8 @@ pub(crate) enum Event {
     Hit,
     Miss,
     Store,
+    /// A hit that the near tier answered.
+    Near,
     Error,
     Coalesced,
     Deletion,
@@ -109,7 +116,7 @@ pub(crate) enum Event {
     Stale,
 }
 
-const EVENTS: usize = 9;
+const EVENTS: usize = 10;
 const STRIPES: usize = 8;
 
 /// A cache line of counters.
@@ -169,8 +176,10 @@ impl Counters {
     }
 
     pub(crate) fn function(&self) -> FunctionStats {
+        let near = self.sum(Event::Near);
         FunctionStats {
-            hits: self.sum(Event::Hit),
+            hits: self.sum(Event::Hit) + near,
+            near,
             misses: self.sum(Event::Miss),
             stores: self.sum(Event::Store),
             errors: self.sum(Event::Error),
@@ -204,10 +213,10 @@ mod per_thread {
 
     use super::Event;
 
-    /// Counters that have a place, 24 bytes for each thread; later ones are counted in stripes.
+    /// Counters that have a place, 32 bytes for each thread; later ones are counted in stripes.
     const PLACES: usize = 1024;
     /// The events that have places: the first ones of [`Event`].
-    const OWN: usize = 3;
+    const OWN: usize = 4;
 
     type Block = [[AtomicU64; PLACES]; OWN];
 

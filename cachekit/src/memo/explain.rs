@@ -9,7 +9,7 @@ use crate::call::freshness::{Stamped, Windows};
 use crate::call::policy::{Opened, Policy};
 use crate::call::sharing::untagged;
 use crate::call::trace::Tier;
-use crate::call::{Identity, Place, Times, open, stored_locally};
+use crate::call::{Identity, Place, Times, is_near, near_times, open, stored_locally};
 use crate::engine::remote::{GetMany, Io, Remote};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine};
@@ -86,6 +86,7 @@ impl fmt::Display for Explanation {
         let Self { function, key, tier, finding, age, left } = self;
         let place = match tier {
             Some(Tier::Process) => ", looked for in this process",
+            Some(Tier::Near) => ", found in the near tier",
             Some(Tier::Backend) => ", looked for on the backend",
             None => "",
         };
@@ -139,7 +140,12 @@ pub(crate) async fn explain<R, D: Io>(
     place: &Place,
     policy: &Policy<R>,
 ) -> Explanation {
+    let is_near = is_near(engine, identity.number, place, policy);
+    let tier = if is_near { Tier::Near } else { place.tier() };
     let (key, (finding, times)) = match (place, &engine.remote) {
+        (Place::Remote { entry, .. }, _) if is_near => {
+            (entry.clone(), (Finding::Hit, near_times(engine, place)))
+        }
         (Place::Local { key, .. }, _) => {
             let text = format!("{}:{:016x}", identity.name, key.digest);
             (text, explain_here(engine, identity.number, place, policy))
@@ -150,7 +156,7 @@ pub(crate) async fn explain<R, D: Io>(
         (Place::Remote { .. }, None) => unreachable!("a place on a backend is one of an engine that has it"),
     };
     let Times { age, left } = times;
-    Explanation { function: identity.name.to_owned(), key, tier: Some(place.tier()), finding, age, left }
+    Explanation { function: identity.name.to_owned(), key, tier: Some(tier), finding, age, left }
 }
 
 fn explain_here<R>(engine: &Engine, function: u32, place: &Place, policy: &Policy<R>) -> (Finding, Times) {

@@ -6,6 +6,7 @@ mod by_name;
 mod counting;
 mod hot;
 mod mixed;
+mod near;
 mod once;
 mod script;
 mod work;
@@ -19,7 +20,7 @@ const PROCESSES: usize = 3;
 /// Where the entries are, as variables for the processes, and what has to live meanwhile.
 struct Place {
     variables: Vec<(&'static str, String)>,
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -33,7 +34,7 @@ impl Place {
             ("CACHE_OPERATION_TIMEOUT", "30s".into()),
             ("CACHE_CONNECT_TIMEOUT", "30s".into()),
         ];
-        Self { variables, _servers: servers, _dir: None }
+        Self { variables, servers, _dir: None }
     }
 
     fn filesystem() -> Self {
@@ -242,4 +243,63 @@ once! {
     once_on_redis: Place::redis();
     once_on_memcached: Place::memcached("memcached", vec![memcached::server(&[])]);
     once_on_memcached_with_login: Place::sasl();
+}
+
+macro_rules! near {
+    ($($name:ident: $place:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn beside_near_tiers_deletions_of_every_process_hold() {
+                near::deletions(|| $place, concat!(
+                    stringify!($name),
+                    "::beside_near_tiers_deletions_of_every_process_hold"
+                ));
+            }
+
+            #[test]
+            fn a_process_that_was_stopped_serves_nothing_deleted_from_its_tier() {
+                near::stopped(|| $place, concat!(
+                    stringify!($name),
+                    "::a_process_that_was_stopped_serves_nothing_deleted_from_its_tier"
+                ));
+            }
+        }
+    )*};
+}
+
+near! {
+    near_on_filesystem: Place::filesystem();
+    near_on_redis: Place::redis();
+    near_on_memcached: Place::memcached("memcached", vec![memcached::server(&[])]);
+}
+
+#[test]
+fn tiers_that_are_cut_off_from_redis_serve_nothing_deleted() {
+    let address = |port| ("CACHE_REDIS_URL", format!("redis://127.0.0.1:{port}/0"));
+    near::cut_off(Place::redis, address, "tiers_that_are_cut_off_from_redis_serve_nothing_deleted");
+}
+
+#[test]
+fn tiers_that_are_cut_off_from_memcached_serve_nothing_deleted() {
+    let place = || Place::memcached("memcached", vec![memcached::server(&[])]);
+    let address = |port| ("CACHE_MEMCACHED_SERVERS", format!("127.0.0.1:{port}"));
+    near::cut_off(place, address, "tiers_that_are_cut_off_from_memcached_serve_nothing_deleted");
+}
+
+#[test]
+fn a_deletion_after_redis_has_lost_the_registrations_is_final() {
+    near::restarted(Place::redis, "a_deletion_after_redis_has_lost_the_registrations_is_final");
+}
+
+#[test]
+fn a_deletion_after_memcached_has_lost_the_registrations_is_final() {
+    let place = || Place::memcached("memcached", vec![memcached::server(&[])]);
+    near::restarted(place, "a_deletion_after_memcached_has_lost_the_registrations_is_final");
+}
+
+#[test]
+fn a_deletion_waits_for_tiers_of_the_longest_staleness() {
+    near::longest(Place::redis, "a_deletion_waits_for_tiers_of_the_longest_staleness");
 }

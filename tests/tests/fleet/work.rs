@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::sync::OnceLock;
 
-use cachekit::{Result, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, refresh};
+use cachekit::{
+    Result, Tier, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, refresh, traced,
+};
 use cachekit_tests::history::{Key, Scope, Value};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,15 @@ pub(crate) fn call(key: Key) -> Value {
         _ => unreachable!("a function of tasks"),
     }
     .whole()
+}
+
+/// Calls, and says where the value came from.
+pub(crate) fn tier_of(key: Key) -> Option<Tier> {
+    match key.function {
+        PLAIN => traced!(plain, key.argument).tier,
+        ROLE => traced!(Person(key.instance).role, key.argument).tier,
+        _ => unreachable!("no call that is traced"),
+    }
 }
 
 /// Computes and stores a call of the function without instances anew.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use cachekit::{Config, ErrorKind, NearDeletion, delete_memoized, memoize, stats};
+use cachekit::{
+    Config, ErrorKind, How, NearDeletion, Tier, delete_memoized, explain, memoize, stats, traced,
+};
 use cachekit_tests::near::{deletions_are_final, prompt_is_bounded};
 use cachekit_tests::{Calls, Fault, Mem, Op, World};
 
@@ -118,4 +120,75 @@ fn a_fleet_without_tiers_pays_a_read_now_and_then() {
     let began = Instant::now();
     (0..20).for_each(|_| _ = world.cache().delete("key").unwrap());
     assert!(began.elapsed() < Duration::from_secs(20), "no deletion waits");
+}
+
+/// A function whose values are served past their timeout uses the tier while they are fresh, and its windows hold.
+#[test]
+fn windows_of_staleness_hold_in_front_of_a_tier() {
+    static CALLS: Calls = Calls::new();
+    #[memoize(timeout = 10, stale_while_revalidate = 20, refresh_ahead = 0.8)]
+    fn f(n: u64) -> u64 {
+        n + CALLS.hit()
+    }
+    let mem = Mem::new();
+    let world = World::full_over(&mem, |config| {
+        config.near(100).near_staleness(Duration::from_secs(2)).near_deletion(NearDeletion::Prompt)
+    });
+    let _entered = world.enter();
+    let near = |value| {
+        until("the value is near", || {
+            let outcome = traced!(f, 100);
+            assert_eq!(outcome.value, value);
+            outcome.tier == Some(Tier::Near)
+        });
+        take_ops(&mem);
+    };
+    until("the tier serves", || serves(&world));
+    let first = f(100);
+    near(first);
+    world.advance(Duration::from_millis(7_999));
+    assert_eq!(traced!(f, 100).tier, Some(Tier::Near), "fresh, and not yet due");
+    world.advance(Duration::from_millis(1));
+    assert_eq!(f(100), first + 1, "due: this call computes it anew");
+    near(first + 1);
+    world.advance(Duration::from_secs(29));
+    let outcome = traced!(f, 100);
+    assert_eq!((outcome.value, outcome.how), (first + 2, How::Computed), "stale: this call computes it anew");
+    near(first + 2);
+    assert_eq!((stats!(f).misses, stats!(f).stale), (3, 0));
+    // Another value than the fresh one is never near.
+    world.advance(Duration::from_secs(31));
+    assert_eq!(f(100), first + 3);
+}
+
+/// `traced!`, `explain!` and `stats!` tell a hit in the tier from one on the backend.
+#[test]
+fn a_hit_in_the_tier_is_named_so() {
+    #[memoize(timeout = 60)]
+    fn f(n: u64) -> u64 {
+        n
+    }
+    let mem = Mem::new();
+    let world = World::full_over(&mem, |config| {
+        config.near(100).near_max_age(Duration::from_secs(20)).near_deletion(NearDeletion::Prompt)
+    });
+    let _entered = world.enter();
+    assert_eq!(f(1), 1);
+    let outcome = traced!(f, 1);
+    assert_eq!((outcome.how, outcome.tier), (How::Hit, Some(Tier::Backend)), "the tier does not serve yet");
+    assert_eq!(explain!(f, 1).tier, Some(Tier::Backend));
+    until("the value is near", || traced!(f, 1).tier == Some(Tier::Near));
+    let before = stats!(f);
+    let outcome = traced!(f, 1);
+    assert_eq!((outcome.how, outcome.age, outcome.left), (How::Hit, None, Some(Duration::from_secs(20))));
+    let after = stats!(f);
+    assert_eq!((after.hits - before.hits, after.near - before.near, after.misses), (1, 1, 1));
+    assert_eq!(world.cache().stats().near, after.near);
+    take_ops(&mem);
+    let explained = explain!(f, 1);
+    assert!(explained.is_hit() && explained.tier == Some(Tier::Near), "{explained}");
+    assert!(explained.to_string().contains("found in the near tier: hit, 20s left"), "{explained}");
+    assert_eq!(take_ops(&mem), [], "it looked where the call would");
+    world.advance(Duration::from_secs(20));
+    assert_eq!(traced!(f, 1).tier, Some(Tier::Backend), "it has been near for `near_max_age`");
 }

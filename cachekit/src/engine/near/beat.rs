@@ -3,16 +3,15 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use cachekit_backends::{Result, Token, Version};
+use cachekit_backends::{Result, Token, Ttl, Version};
 
 use super::change::Known;
-use super::{APPROACH, CLASSES, DISBELIEVE_AFTER, Keys, Near, PROLONG_AFTER, REGISTERED, now};
+use super::{APPROACH, CLASSES, DISBELIEVE_AFTER, Near, PROLONG_AFTER, REGISTERED, now};
 use crate::engine::remote::{Add, BlockingIo, Budget, Io, Operation, PutIf, Remote, ready, with_token};
 
 /// The state of the thread.
 struct Beat {
-    mark_key: String,
-    registration_key: String,
+    class: usize,
     registration: Option<Registration>,
     /// The mark that the tier is in step with.
     mark: Option<Version>,
@@ -37,17 +36,11 @@ struct Heard {
 
 impl Near {
     /// Starts the thread of a cache's tier. It ends with the cache.
-    pub(crate) fn start(remote: &Arc<Remote>, prefix: &str) {
+    pub(crate) fn start(remote: &Arc<Remote>) {
         let Some(near) = remote.near() else { return };
         Known::note_tier();
         let class = CLASSES.iter().position(|class| near.staleness <= *class).unwrap_or(CLASSES.len() - 1);
-        let Keys { mark, registrations } = Keys::new(prefix);
-        let mut beat = Beat {
-            mark_key: mark,
-            registration_key: registrations[class].clone(),
-            registration: None,
-            mark: None,
-        };
+        let mut beat = Beat { class, registration: None, mark: None };
         let (pause, remote) = (near.staleness / 4, Arc::downgrade(remote));
         let run = move || {
             while let Some(alive) = Weak::upgrade(&remote) {
@@ -95,24 +88,28 @@ impl Beat {
         }
         if heard.asked >= known.prolonged + PROLONG_AFTER {
             let (began, text) = (now(), known.text.clone());
-            if prolong(remote, &self.registration_key, text, heard.token)? {
+            let key = &remote.known().keys.registrations[self.class];
+            if prolong(remote, key, text, heard.token)? {
                 known.prolonged = began;
             }
+            record(remote, self.class, false)?;
         }
         Ok(())
     }
 
     /// Reads the mark and the registration.
     fn hear(&self, remote: &Arc<Remote>) -> Result<Heard> {
-        let (asked, own, mark) = (now(), Budget::default(), [self.mark_key.clone()]);
-        let (fetched, token) = ready(with_token(BlockingIo, remote, &own, &self.registration_key, &mark))?;
+        let keys = &remote.known().keys;
+        let (asked, own, mark) = (now(), Budget::default(), [keys.mark.clone()]);
+        let key = &keys.registrations[self.class];
+        let (fetched, token) = ready(with_token(BlockingIo, remote, &own, key, &mark))?;
         Ok(Heard { asked, registration: fetched.entry, token, mark: fetched.versions.first().copied() })
     }
 
     /// Registers this process, beside others of its class if there are any.
     fn register(&self, remote: &Arc<Remote>, heard: Heard) -> Result<Option<Registration>> {
-        let prolonged = now();
-        let key = &self.registration_key;
+        let (prolonged, is_new) = (now(), heard.registration.is_none());
+        let key = &remote.known().keys.registrations[self.class];
         let (text, done) = if let Some(text) = heard.registration {
             (text.clone(), prolong(remote, key, text, heard.token)?)
         } else {
@@ -120,20 +117,25 @@ impl Beat {
             let add = Add { key: key.clone(), value: text.clone(), life: Some(REGISTERED) };
             (text, run(remote, add)?)
         };
+        // After the registration, which counts where this fails.
+        let done = done && record(remote, self.class, is_new)?;
         Ok(done.then(|| Registration { text, prolonged, serves_from: now() + APPROACH }))
     }
 }
 
+/// Has the registry say that a class is registered; false if another process wrote it meanwhile.
+fn record(remote: &Arc<Remote>, class: usize, is_new: bool) -> Result<bool> {
+    let known = remote.known();
+    let key = &known.keys.registry;
+    let (found, token) = ready(with_token(BlockingIo, remote, &Budget::default(), key, &[]))?;
+    let Some(value) = known.registered(found.entry.as_deref(), class, is_new) else { return Ok(true) };
+    run(remote, put(key, value, None, token))
+}
+
 fn prolong(remote: &Arc<Remote>, key: &str, text: Vec<u8>, token: Token) -> Result<bool> {
-    run(
-        remote,
-        PutIf {
-            key: key.to_owned(),
-            value: text,
-            life: Some(REGISTERED),
-            token,
-            replaces: false,
-            versions: Vec::new(),
-        },
-    )
+    run(remote, put(key, text, Some(REGISTERED), token))
+}
+
+fn put(key: &str, value: Vec<u8>, life: Ttl, token: Token) -> PutIf {
+    PutIf { key: key.to_owned(), value, life, token, replaces: false, versions: Vec::new() }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cachekit_backends::{Result, Version};
+use cachekit_backends::{Clock, Config, NearDeletion, Result, Version};
 use parking_lot::Mutex;
 
-use super::{CLASSES, Keys, TRUSTED, now};
-use crate::engine::remote::{Budget, GetMany, Io, Remote, Set};
+use super::registry::{Answer, Registry, Tiers, Wait};
+use super::{CLASSES, Classes, Keys, now};
+use crate::engine::remote::{Add, Budget, GetMany, Io, PutIf, Remote, Set, with_token};
 
 /// Whether a cache of this process has a tier over a backend that no other process shares.
 static TIER_HERE: AtomicBool = AtomicBool::new(false);
@@ -26,28 +27,37 @@ pub(crate) enum Change {
 
 /// The knowledge about the tiers of the fleet.
 pub(crate) struct Known {
-    keys: Keys,
+    pub(super) keys: Keys,
+    clock: Clock,
     /// Whether deletions wait.
     is_final: bool,
     tiers: Mutex<Tiers>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Tiers {
-    /// When the registrations were asked for.
-    asked: Option<Duration>,
-    /// The longest staleness among them; none without a registration.
-    longest: Option<Duration>,
-}
-
 impl Known {
-    pub(crate) fn new(prefix: &str, is_final: bool) -> Self {
-        Self { keys: Keys::new(prefix), is_final, tiers: Mutex::default() }
+    pub(crate) fn new(prefix: &str, config: &Config, clock: &Clock) -> Self {
+        let is_configured = config.near > 0 || config.near_staleness != Config::default().near_staleness;
+        let unknown = if is_configured { config.near_staleness } else { Duration::ZERO };
+        Self {
+            keys: Keys::new(prefix),
+            clock: clock.clone(),
+            is_final: config.near_deletion == NearDeletion::Final,
+            tiers: Mutex::new(Tiers::new(unknown)),
+        }
     }
 
     /// Notes that a tier is about to be registered from this process.
     pub(super) fn note_tier() {
         TIER_HERE.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns what the registry says after the registration of a class, if it doesn't say so.
+    pub(super) fn registered(&self, found: Option<&[u8]>, class: usize, is_new: bool) -> Option<Vec<u8>> {
+        let registry = found.and_then(Registry::from_bytes);
+        if !is_new && registry.is_some_and(|registry| registry.has(class)) {
+            return None;
+        }
+        Some(registry.unwrap_or_else(|| Registry::new(self.clock.now())).with(class).to_bytes())
     }
 }
 
@@ -56,7 +66,27 @@ impl Known {
 /// # Errors
 /// The backend's.
 pub(crate) async fn learn<D: Io>(io: D, remote: &Arc<Remote>, budget: &Budget) -> Result<()> {
-    if is_watched(remote) { longest(io, remote, budget, remote.known()).await.map(drop) } else { Ok(()) }
+    if is_watched(remote) { ask(io, remote, budget, remote.known()).await.map(drop) } else { Ok(()) }
+}
+
+/// Tells other processes of the tiers whose registrations were removed.
+///
+/// # Errors
+/// The backend's.
+pub(crate) async fn restore<D: Io>(io: D, remote: &Arc<Remote>, budget: &Budget) -> Result<()> {
+    let known = remote.known();
+    let Some(registry) = known.tiers.lock().restored(known.clock.now()) else { return Ok(()) };
+    make(io, remote, budget, registry).await
+}
+
+/// Makes the registry, unless another process has.
+async fn make<D: Io>(io: D, remote: &Arc<Remote>, budget: &Budget, registry: Registry) -> Result<()> {
+    let known = remote.known();
+    let add = Add { key: known.keys.registry.clone(), value: registry.to_bytes(), life: None };
+    if io.carry_out(remote, budget, add).await? {
+        known.tiers.lock().made(registry);
+    }
+    Ok(())
 }
 
 /// Whether there may be a tier in another cache.
@@ -87,37 +117,60 @@ pub(crate) async fn announce<D: Io>(
         return Ok(());
     }
     let known = remote.known();
-    let Some(longest) = longest(io, remote, budget, known).await? else { return Ok(()) };
+    let Some(wait) = ask(io, remote, budget, known).await? else { return Ok(()) };
     let mark = Set { key: known.keys.mark.clone(), value: Version::fresh().to_bytes().to_vec(), life: None };
     io.carry_out(remote, budget, mark).await?;
     if known.is_final && change == Change::Deletion {
-        // A percent for clocks that run apart, and a tick.
-        io.pause(longest + longest / 100 + Duration::from_millis(2)).await;
+        io.pause(wait.from(now())).await;
     }
     Ok(())
 }
 
-/// Returns the longest staleness of the registered tiers.
-async fn longest<D: Io>(
+/// Returns what a deletion has to wait for.
+async fn ask<D: Io>(io: D, remote: &Arc<Remote>, budget: &Budget, known: &Known) -> Result<Option<Wait>> {
+    let asked = now();
+    let before = *known.tiers.lock();
+    if before.is_trusted(asked) {
+        return Ok(before.wait(asked));
+    }
+    let keys = known.keys.registrations.iter().chain([&known.keys.registry]).cloned().collect();
+    let mut found = io.carry_out(remote, budget, GetMany { keys }).await?.into_iter();
+    let mut registered = Classes::default();
+    registered.iter_mut().zip(found.by_ref()).for_each(|(is, found)| *is = found.is_some());
+    let registry = found.next().flatten().as_deref().and_then(Registry::from_bytes);
+    let answer = Answer { registered, registry, asked, answered: now(), wall: known.clock.now() };
+    let tiers = {
+        let mut tiers = known.tiers.lock();
+        tiers.learn(answer);
+        *tiers
+    };
+    // Later processes wait less if it succeeds; no deletion depends on it.
+    let _ = tend(io, remote, budget, known, &tiers).await;
+    Ok(tiers.wait(now()))
+}
+
+/// Makes the registry where it is missing, and takes those out of it that serve no more.
+async fn tend<D: Io>(
     io: D,
     remote: &Arc<Remote>,
     budget: &Budget,
     known: &Known,
-) -> Result<Option<Duration>> {
-    let before = *known.tiers.lock();
-    let asks = now();
-    if before.asked.is_some_and(|asked| asks < asked + TRUSTED) {
-        return Ok(before.longest);
+    tiers: &Tiers,
+) -> Result<()> {
+    if tiers.makes_registry() {
+        make(io, remote, budget, Registry::new(known.clock.now())).await?;
     }
+    let Some((old, new)) = tiers.outdated(now()) else { return Ok(()) };
+    // A tier registers first and then writes the registry: one that is registered after the second read makes the token void.
+    let (found, token) = with_token(io, remote, budget, &known.keys.registry, &[]).await?;
     let keys = known.keys.registrations.to_vec();
-    let found = io.carry_out(remote, budget, GetMany { keys }).await?;
-    let classes = CLASSES.into_iter().zip(found);
-    let longest = classes.filter_map(|(class, found)| found.map(|_| class)).max();
-    let mut tiers = known.tiers.lock();
-    if tiers.asked.is_none_or(|asked| asked < asks) {
-        *tiers = Tiers { asked: Some(asks), longest };
+    let registered = io.carry_out(remote, budget, GetMany { keys }).await?;
+    let is_needed = |class: usize| registered[class].is_some() && !new.has(class);
+    let is_same = found.entry.as_deref().and_then(Registry::from_bytes) == Some(old);
+    if is_same && registered.len() == CLASSES.len() && !(0..CLASSES.len()).any(is_needed) {
+        let (key, value) = (known.keys.registry.clone(), new.to_bytes());
+        let put = PutIf { key, value, life: None, token, replaces: false, versions: Vec::new() };
+        io.carry_out(remote, budget, put).await?;
     }
-    drop(tiers);
-    // A registration that is gone may have been lost, and its tier not know it yet: it is waited for once.
-    Ok(longest.max(before.longest))
+    Ok(())
 }

@@ -7,19 +7,25 @@
 //!   `near_staleness` ago.
 //! - A **registration** is an entry with a random text and a TTL, one for each class of `near_staleness`. It is made by `add` and
 //!   prolonged by `put_if`, so that the same text says: it was there all the time.
+//! - The **registry** has no TTL. It says which classes were registered, and when it was made. A process that deletes sees by it that
+//!   a registration was lost, and waits until the tiers know.
 //!
 //! A process that deletes knows for [`TRUSTED`] that no tier was registered, and a tier serves nothing before it has been
 //! registered for longer than that. So a fleet without tiers pays one more read in that time, and no wait.
+//!
+//! A backend that has lost everything looks like a new one. Then only the configuration can tell that there are tiers: a process that
+//! has one, or another `near_staleness` than the default, waits for that time where the registry is missing or young.
 //!
 //! Durations are measured by a clock that counts the time while a process or the machine is stopped.
 
 mod beat;
 mod change;
+mod registry;
 mod tier;
 
 use std::time::Duration;
 
-pub(crate) use change::{Change, Known, announce, learn};
+pub(crate) use change::{Change, Known, announce, learn, restore};
 pub(crate) use tier::{Birth, Near};
 
 /// How long the knowledge of the registrations counts.
@@ -32,7 +38,7 @@ const REGISTERED: Duration = Duration::from_secs(60);
 const PROLONG_AFTER: Duration = Duration::from_secs(15);
 const DISBELIEVE_AFTER: Duration = Duration::from_secs(45);
 /// The classes of `near_staleness`: a tier is registered in the first that is not less than its own.
-const CLASSES: [Duration; 7] = [
+const CLASSES: Classes<Duration> = [
     Duration::from_millis(100),
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -42,18 +48,22 @@ const CLASSES: [Duration; 7] = [
     Duration::from_secs(10),
 ];
 
+/// Something for each class.
+type Classes<T> = [T; 7];
+
 /// The keys on the backend of one cache.
-#[derive(Clone)]
 struct Keys {
     mark: String,
-    registrations: [String; CLASSES.len()],
+    registrations: Classes<String>,
+    registry: String,
 }
 
 impl Keys {
     /// The keys below a prefix. They have the form of versions, which no store counts as entries.
     fn new(prefix: &str) -> Self {
         let key = |what: &str| cachekit_backends::version_key(&format!("{prefix}cachekit::near"), Some(what));
-        Self { mark: key("mark"), registrations: CLASSES.map(|class| key(&class.as_millis().to_string())) }
+        let registrations = CLASSES.map(|class| key(&class.as_millis().to_string()));
+        Self { mark: key("mark"), registrations, registry: key("registry") }
     }
 }
 

@@ -67,6 +67,11 @@ impl Near {
         self.values.put(&call, entry, self.tables.expiry(Some(life)), admit);
     }
 
+    /// When a kept entry leaves the tier at the latest, by the monotonic clock.
+    pub(crate) fn expiry(&self, key: &Key) -> Option<u64> {
+        self.values.expiry(&ValueCall { digest: key.digest, bytes: key.bytes.clone(), instance: 0 })
+    }
+
     /// Removes all values, also those of looks under way.
     pub(crate) fn empty(&self) {
         self.tables.clear();

@@ -11,7 +11,7 @@ use cachekit_backends::{Backend, Result, deadline};
 
 use super::{Budget, Operation, RateLimit, Remote, waiting};
 use crate::engine::flight::{STALL, Wait, Waited};
-use crate::engine::near::{Change, Near, announce, learn};
+use crate::engine::near::{Change, Near, announce, learn, restore};
 
 pub(crate) trait Io: Copy + Send + Sync + 'static {
     /// Runs an operation, through the breaker and within the time that its call has left. Tells no near tier of it.
@@ -67,6 +67,9 @@ async fn announced<D: Io, O: Operation>(
     // A deletion that took its time, as that of a large directory, has been made: its tiers are told all the same.
     let own = Budget::default();
     let budget = if change == Change::Deletion { &own } else { budget };
+    if O::FORGETS {
+        restore(io, remote, budget).await.map_err(|error| error.in_operation(O::NAME))?;
+    }
     announce(io, remote, budget, change).await.map_err(|error| error.in_operation(O::NAME))?;
     result
 }

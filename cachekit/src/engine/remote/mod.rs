@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use cachekit_backends::layers::ProcessConditional;
 use cachekit_backends::{
-    Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, NearDeletion, Result, Usage, deadline,
+    Backend, Breaker, Capabilities, Clock, Config, Error, ErrorKind, Result, Usage, deadline,
 };
 use parking_lot::Mutex;
 
@@ -81,7 +81,7 @@ impl Remote {
         let near = if capabilities.discards { None } else { Near::new(config, clock) };
         let remote = Arc::new(Self {
             near,
-            known: Known::new(prefix, config.near_deletion == NearDeletion::Final),
+            known: Known::new(prefix, config, clock),
             keeper: Keeper::default(),
             backend,
             name,
@@ -94,7 +94,7 @@ impl Remote {
             #[cfg(feature = "metrics")]
             label: crate::engine::label(prefix).to_owned(),
         });
-        Near::start(&remote, prefix);
+        Near::start(&remote);
         remote
     }
 

@@ -18,10 +18,10 @@ pub(crate) async fn with_token<D: Io>(
     versions: &[String],
 ) -> Result<(Fetched, Token)> {
     let fetch = || Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
-    let fetched = io.call_within(remote, budget, fetch()).await?;
+    let fetched = io.carry_out(remote, budget, fetch()).await?;
     if let Some(token) = fetched.token {
         return Ok((fetched, token));
     }
-    let token = io.call_within(remote, budget, TokenOf { key: entry.to_owned() }).await?;
-    Ok((io.call_within(remote, budget, fetch()).await?, token))
+    let token = io.carry_out(remote, budget, TokenOf { key: entry.to_owned() }).await?;
+    Ok((io.carry_out(remote, budget, fetch()).await?, token))
 }

@@ -41,6 +41,7 @@ pub(crate) mod stats {
         Hit,
         Miss,
         Store,
+        Near,
         Error,
         Coalesced,
         Deletion,

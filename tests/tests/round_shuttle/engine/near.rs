@@ -30,6 +30,14 @@ impl Near {
         match self.0 {}
     }
 
+    pub(crate) fn serves(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn expiry(&self, _: &Key) -> Option<u64> {
+        match self.0 {}
+    }
+
     pub(crate) fn keep(&self, _: &Key, _: Arc<Entry>, _: Ttl, birth: Birth) {
         match birth.0 {}
     }
