@@ -44,6 +44,7 @@ mod call;
 mod engine;
 mod memo;
 mod program;
+mod surroundings;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -70,7 +71,9 @@ pub mod cli;
 #[cfg(feature = "conformance")]
 pub use cachekit_backends::conformance;
 
-pub use cache::{AsyncCache, BreakerState, Cache, Health, KeyStream, Keys, LastError, NearTier, ToStored};
+pub use cache::{
+    AsyncCache, BreakerState, Cache, Freshness, Health, KeyStream, Keys, LastError, NearTier, ToStored,
+};
 pub use cachekit_backends::{
     AsyncBackend, Backend, BoxFuture, CacheKey, CacheType, Capabilities, Clock, Config, Cursor, Error,
     ErrorKind, Fetched, FunctionConfig, KeyPage, KeyWriter, NearDeletion, Result, Secret, Timeout, Token,

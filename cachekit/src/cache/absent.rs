@@ -8,23 +8,31 @@ use std::fmt;
 
 use serde::ser::{Impossible, Serialize, Serializer};
 
-/// Whether a value is the `None` of an `Option` or the `Err` of a `Result`. A type of the user's that is written like one of
-/// them isn't.
-pub(super) fn is_absent<T: Serialize>(value: &T) -> bool {
-    let name = type_name::<T>();
-    let has_shape = name.starts_with("core::option::Option<") || name.starts_with("core::result::Result<");
-    has_shape && value.serialize(Variant) == Ok(true)
+/// A value that isn't stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    None,
+    Err,
 }
 
-/// Looks at the outermost variant only: true if it is `None` or `Err`.
+/// Returns whether a value is the `None` of an `Option` or the `Err` of a `Result`. A type of the user's that is written like one
+/// of them is neither.
+pub(super) fn absence<T: Serialize>(value: &T) -> Option<Absent> {
+    let name = type_name::<T>();
+    let has_shape = name.starts_with("core::option::Option<") || name.starts_with("core::result::Result<");
+    if has_shape { value.serialize(Variant).unwrap_or(None) } else { None }
+}
+
+/// Looks at the outermost variant only.
 struct Variant;
 
-type Other = Impossible<bool, fmt::Error>;
+type Found = Option<Absent>;
+type Other = Impossible<Found, fmt::Error>;
 
 macro_rules! values {
     ($($name:ident($t:ty))*) => {$(
-        fn $name(self, _: $t) -> Result<bool, fmt::Error> {
-            Ok(false)
+        fn $name(self, _: $t) -> Result<Found, fmt::Error> {
+            Ok(None)
         }
     )*};
 }
@@ -40,7 +48,7 @@ macro_rules! compounds {
 type Name = &'static str;
 
 impl Serializer for Variant {
-    type Ok = bool;
+    type Ok = Found;
     type Error = fmt::Error;
     type SerializeSeq = Other;
     type SerializeTuple = Other;
@@ -50,12 +58,12 @@ impl Serializer for Variant {
     type SerializeStruct = Other;
     type SerializeStructVariant = Other;
 
-    fn serialize_none(self) -> Result<bool, fmt::Error> {
-        Ok(true)
+    fn serialize_none(self) -> Result<Found, fmt::Error> {
+        Ok(Some(Absent::None))
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<bool, fmt::Error> {
-        Ok(false)
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<Found, fmt::Error> {
+        Ok(None)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -64,20 +72,20 @@ impl Serializer for Variant {
         _: u32,
         variant: Name,
         _: &T,
-    ) -> Result<bool, fmt::Error> {
-        Ok(variant == "Err")
+    ) -> Result<Found, fmt::Error> {
+        Ok((variant == "Err").then_some(Absent::Err))
     }
 
-    fn serialize_unit(self) -> Result<bool, fmt::Error> {
-        Ok(false)
+    fn serialize_unit(self) -> Result<Found, fmt::Error> {
+        Ok(None)
     }
 
-    fn serialize_unit_variant(self, _: Name, _: u32, _: Name) -> Result<bool, fmt::Error> {
-        Ok(false)
+    fn serialize_unit_variant(self, _: Name, _: u32, _: Name) -> Result<Found, fmt::Error> {
+        Ok(None)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: Name, _: &T) -> Result<bool, fmt::Error> {
-        Ok(false)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: Name, _: &T) -> Result<Found, fmt::Error> {
+        Ok(None)
     }
 
     values! {
@@ -116,14 +124,15 @@ mod tests {
 
     #[test]
     fn only_none_and_err_of_the_standard_library_are_absent() {
-        assert!(
-            is_absent(&None::<u8>)
-                && is_absent(&None::<Option<u8>>)
-                && is_absent(&Alias::<u8>::Err("e".into()))
-        );
-        assert!(!is_absent(&Some(1u8)) && !is_absent(&Some(None::<u8>)) && !is_absent(&Alias::Ok(1u8)));
-        assert!(!is_absent(&Alias::Ok(None::<u8>)) && !is_absent(&Some(Alias::<u8>::Err("e".into()))));
-        assert!(!is_absent(&Transparent(None)) && !is_absent(&Written::Err(1)) && !is_absent(&vec![1u8]));
-        assert!(!is_absent(&()) && !is_absent(&"Err") && !is_absent(&(1u8, 2u8)));
+        assert_eq!(absence(&None::<u8>), Some(Absent::None));
+        assert_eq!(absence(&None::<Option<u8>>), Some(Absent::None));
+        assert_eq!(absence(&Alias::<u8>::Err("e".into())), Some(Absent::Err));
+        let is_stored = |absent: Option<Absent>| absent.is_none();
+        assert!(is_stored(absence(&Some(1u8))) && is_stored(absence(&Some(None::<u8>))));
+        assert!(is_stored(absence(&Alias::Ok(1u8))) && is_stored(absence(&Alias::Ok(None::<u8>))));
+        assert!(is_stored(absence(&Some(Alias::<u8>::Err("e".into())))));
+        assert!(is_stored(absence(&Transparent(None))) && is_stored(absence(&Written::Err(1))));
+        assert!(is_stored(absence(&vec![1u8])) && is_stored(absence(&())) && is_stored(absence(&"Err")));
+        assert!(is_stored(absence(&(1u8, 2u8))));
     }
 }

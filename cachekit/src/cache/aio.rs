@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use cachekit_backends::{Result, Timeout};
 
+use super::freshness::Freshness;
 use super::stored::ToStored;
 use crate::call::shape::Storable;
 use crate::call::tags::{Kind, delete_tag};
@@ -197,14 +198,14 @@ impl AsyncCache {
     pub async fn get_or_insert_with<T, F>(
         &self,
         key: &str,
-        timeout: impl Into<Timeout>,
+        freshness: impl Into<Freshness>,
         compute: impl FnOnce() -> F,
     ) -> T
     where
         T: Storable,
         F: Future<Output = T>,
     {
-        self.inner.get_or_insert_over(AsyncIo, key, timeout.into(), compute).await
+        self.inner.get_or_insert_over(AsyncIo, key, freshness.into(), compute).await
     }
 
     /// The value under a key, or that of the future, which is stored; an `Err` is returned and not stored. `E` needs no bounds.
@@ -215,13 +216,13 @@ impl AsyncCache {
     pub async fn try_get_or_insert_with<T, E, F>(
         &self,
         key: &str,
-        timeout: impl Into<Timeout>,
+        freshness: impl Into<Freshness>,
         compute: impl FnOnce() -> F,
     ) -> Result<T, E>
     where
         T: Storable,
         F: Future<Output = Result<T, E>>,
     {
-        self.inner.try_get_or_insert_over(AsyncIo, key, timeout.into(), compute).await
+        self.inner.try_get_or_insert_over(AsyncIo, key, freshness.into(), compute).await
     }
 }

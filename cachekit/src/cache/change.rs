@@ -130,14 +130,17 @@ impl Engine {
             let local = Place::object_key(self, key);
             let expiry = self.local.expiry(self.life(Timeout::Default));
             let mut result = Ok(0);
-            self.objects().update(&local.to_call(0), |old| match raised(key, old, by, expiry) {
-                Ok((value, expiry)) => {
-                    result = Ok(value);
-                    Some((Integer(value.into()).entry(local.bytes.clone()), expiry))
-                }
-                Err(error) => {
-                    result = Err(error);
-                    None
+            self.objects().update(&local.to_call(0), |old| {
+                let old = old.and_then(|old| self.as_fresh(old));
+                match raised(key, old, by, expiry) {
+                    Ok((value, expiry)) => {
+                        result = Ok(value);
+                        Some((Integer(value.into()).entry(local.bytes.clone()), expiry))
+                    }
+                    Err(error) => {
+                        result = Err(error);
+                        None
+                    }
                 }
             });
             return result.map_err(|error| self.named(INCR, error));
@@ -226,6 +229,7 @@ impl Engine {
             };
             let mut replaced = false;
             self.objects().update(&local.to_call(0), |now| {
+                let now = now.and_then(|now| self.as_fresh(now));
                 replaced = match (now.and_then(|(entry, _)| Live::of(entry)), &before) {
                     (None, None) => true,
                     (Some(now), Some(before)) => now.is(before),
@@ -252,7 +256,7 @@ impl Engine {
             let local = Place::object_key(self, key);
             let (expiry, mut was) = (self.local.expiry(life), false);
             self.objects().update(&local.to_call(0), |old| {
-                let value = old.and_then(|(entry, _)| Live::of(entry));
+                let value = old.and_then(|old| self.as_fresh(old)).and_then(|(entry, _)| Live::of(entry));
                 was = value.is_some();
                 value.map(|value| (value.entry(local.bytes.clone()), expiry))
             });
@@ -268,7 +272,7 @@ impl Engine {
                 out.extend_from_slice(payload);
                 Ok(())
             };
-            let value = seal(&key, &Header { expiry, ..before }, append)?;
+            let value = seal(&key, &Header { expiry, fresh: None, ..before }, append)?;
             Ok((Change::Put { value, life }, true))
         };
         self.change(io, remote, TOUCH, &key, extend).await
@@ -276,8 +280,7 @@ impl Engine {
 
     pub(super) async fn ttl<D: Io>(&self, io: D, key: &str) -> Result<Option<Timeout>> {
         let Some(remote) = &self.remote else {
-            let found = self.objects().expiry(&Place::object_key(self, key).to_call(0));
-            let Some(expiry) = found else { return Ok(None) };
+            let Some(expiry) = self.local_expiry(key) else { return Ok(None) };
             let left = || Duration::from_millis(expiry.saturating_sub(self.clock.monotonic()).max(1));
             return Ok(Some(if expiry == u64::MAX { Timeout::Never } else { Timeout::After(left()) }));
         };

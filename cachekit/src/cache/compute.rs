@@ -2,13 +2,12 @@
 
 use std::future::Future;
 
-use cachekit_backends::Timeout;
-
-use super::absent::is_absent;
+use super::absent::{Absent, absence};
+use super::freshness::Freshness;
 use super::value::{ok_policy, policy};
-use crate::call::freshness::Windows;
 use crate::call::policy::Policy;
 use crate::call::shape::Storable;
+use crate::call::store::Verdict;
 use crate::call::{Call, Outcome, Place, Round};
 use crate::engine::remote::{Budget, Io};
 use crate::engine::{Engine, Hold, OBJECT};
@@ -18,7 +17,7 @@ impl Engine {
         &self,
         io: D,
         key: &str,
-        timeout: Timeout,
+        freshness: Freshness,
         compute: impl FnOnce() -> F,
     ) -> T
     where
@@ -26,14 +25,19 @@ impl Engine {
         D: Io,
         F: Future<Output = T>,
     {
-        self.compute(io, key, timeout, policy(), compute, |value| !is_absent(value)).await
+        let judge = |value: &T| match absence(value) {
+            None => Verdict::from(true),
+            Some(Absent::None) => Verdict::from(false),
+            Some(Absent::Err) => Verdict::failed(),
+        };
+        self.compute(io, key, freshness, policy(), compute, judge).await
     }
 
     pub(super) async fn try_get_or_insert_over<T, E, D, F>(
         &self,
         io: D,
         key: &str,
-        timeout: Timeout,
+        freshness: Freshness,
         compute: impl FnOnce() -> F,
     ) -> Result<T, E>
     where
@@ -41,17 +45,17 @@ impl Engine {
         D: Io,
         F: Future<Output = Result<T, E>>,
     {
-        self.compute(io, key, timeout, ok_policy(), compute, |_| true).await
+        self.compute(io, key, freshness, ok_policy(), compute, |_| Verdict::from(true)).await
     }
 
     async fn compute<R, D, F>(
         &self,
         io: D,
         key: &str,
-        timeout: Timeout,
+        Freshness { timeout, windows }: Freshness,
         policy: &Policy<R>,
         compute: impl FnOnce() -> F,
-        keep: impl FnOnce(&R) -> bool,
+        judge: impl FnOnce(&R) -> Verdict,
     ) -> R
     where
         D: Io,
@@ -62,7 +66,7 @@ impl Engine {
             function: OBJECT,
             life: self.life(timeout),
             jitter: self.jitter,
-            windows: Windows::NONE,
+            windows,
             refresh: false,
             single_flight: true,
             life_by_name: false,
@@ -74,7 +78,7 @@ impl Engine {
             Outcome::Value(value) => value,
             Outcome::Compute(duty) => {
                 let value = duty.run_async(compute()).await;
-                duty.settle(io, policy, value, keep).await.0
+                duty.settle(io, policy, value, judge).await.0
             }
         }
     }

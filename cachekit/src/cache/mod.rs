@@ -5,6 +5,7 @@ mod aio;
 mod change;
 mod compute;
 mod fragments;
+mod freshness;
 mod health;
 mod integer;
 mod keys;
@@ -20,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use cachekit_backends::{Backend, Clock, Config, Error, ErrorKind, Result};
 
 pub use aio::AsyncCache;
+pub use freshness::Freshness;
 pub use health::{BreakerState, Health, LastError, NearTier};
 pub use keys::{KeyStream, Keys};
 pub use stored::ToStored;

@@ -9,6 +9,7 @@ use cachekit_backends::{
 
 use super::stored::{Stored, ToStored};
 use super::value::{kept, policy};
+use crate::call::freshness::Stamped;
 use crate::call::shape::Storable;
 use crate::call::{Place, object_entry};
 use crate::engine::Engine;
@@ -32,10 +33,37 @@ impl Engine {
         (kept(key.bytes.clone(), value.clone()), self.local.expiry(life))
     }
 
-    /// Returns the live entry of a key in process.
+    /// Returns the fresh entry of a key in process.
     pub(super) fn local_entry(&self, key: &str) -> Option<Arc<Entry>> {
         let Key { digest, bytes, .. } = Place::object_key(self, key);
-        self.objects().get(digest, bytes.as_slice())
+        let entry = self.objects().get(digest, bytes.as_slice())?;
+        match entry.value::<Stamped>() {
+            Some(stamped) => self.fresh(stamped).map(|(entry, _)| Arc::clone(entry)),
+            None => Some(entry),
+        }
+    }
+
+    /// Returns the moment at which a key's entry in process is fresh no more; none if there is no fresh one.
+    pub(super) fn local_expiry(&self, key: &str) -> Option<u64> {
+        let key = Place::object_key(self, key);
+        let entry = self.objects().get(key.digest, key.bytes.as_slice())?;
+        match entry.value::<Stamped>() {
+            Some(stamped) => self.fresh(stamped).map(|(_, end)| end),
+            None => self.objects().expiry(&key.to_call(0)),
+        }
+    }
+
+    /// Returns an entry that carries its times without them, and the end of its freshness; none past that.
+    fn fresh<'s>(&self, stamped: &'s Stamped) -> Option<(&'s Arc<Entry>, u64)> {
+        stamped.fresh_at(self.clock.monotonic())
+    }
+
+    /// Returns an entry of the in-process store and its expiry, as one that is served fresh only.
+    pub(super) fn as_fresh<'e>(&self, (entry, expiry): (&'e Entry, u64)) -> Option<(&'e Entry, u64)> {
+        match entry.value::<Stamped>() {
+            Some(stamped) => self.fresh(stamped).map(|(entry, end)| (&**entry, end)),
+            None => Some((entry, expiry)),
+        }
     }
 
     /// Returns the header of the live entry in these bytes.
@@ -84,7 +112,16 @@ impl Engine {
     }
 
     fn look<T: Storable>(&self, key: &str) -> Option<T> {
-        policy().take(self.local_entry(key)?.any())
+        let Key { digest, bytes, .. } = Place::object_key(self, key);
+        let entry = self.objects().get(digest, bytes.as_slice())?;
+        policy().take(entry.any()).or_else(|| self.stamped(&entry))
+    }
+
+    /// Returns the value of an entry that carries its times, if it is fresh.
+    #[cold]
+    fn stamped<T: Storable>(&self, entry: &Entry) -> Option<T> {
+        let (entry, _) = self.fresh(entry.value()?)?;
+        policy().take(entry.any())
     }
 
     fn put<T: Stored>(&self, key: &str, value: &T, life: Ttl) {
@@ -171,7 +208,7 @@ impl Engine {
                 let (entry, expiry) = self.entry(&key, value, life);
                 let mut added = false;
                 self.objects().update(&key.to_call(0), |old| {
-                    added = old.is_none();
+                    added = old.and_then(|old| self.as_fresh(old)).is_none();
                     // A refused entry is dropped after the lock: its destructor may run user code.
                     added.then(|| (Arc::clone(&entry), expiry))
                 });

@@ -1,6 +1,7 @@
 use cachekit_backends::{Result, Timeout};
 
 use super::Cache;
+use super::freshness::Freshness;
 use super::stored::ToStored;
 use crate::call::shape::Storable;
 use crate::call::tags::{Kind, delete_tag};
@@ -173,17 +174,18 @@ impl Cache {
 
     /// The value under a key, or the output of `compute`, which is stored; but a `None` or an `Err` is returned and not stored.
     /// One computation at a time per key: other threads and tasks of this process wait for it. If the backend fails, the value is
-    /// computed and returned all the same.
+    /// computed and returned all the same. A [`Freshness`] says for how long a stale value is served while one call computes, or where
+    /// that fails.
     ///
     /// A stored `Some` or `Ok` is a value of the whole type, for [`get`](Self::get) as well. Where the error can't be stored, or the value
     /// is to be read without its `Ok`, use [`try_get_or_insert_with`](Self::try_get_or_insert_with).
     pub fn get_or_insert_with<T: Storable>(
         &self,
         key: &str,
-        timeout: impl Into<Timeout>,
+        freshness: impl Into<Freshness>,
         compute: impl FnOnce() -> T,
     ) -> T {
-        ready(self.engine().get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
+        ready(self.engine().get_or_insert_over(BlockingIo, key, freshness.into(), || async { compute() }))
     }
 
     /// The value under a key, or that of `compute`, which is stored; an `Err` is returned and not stored. `E` needs no bounds.
@@ -204,9 +206,9 @@ impl Cache {
     pub fn try_get_or_insert_with<T: Storable, E>(
         &self,
         key: &str,
-        timeout: impl Into<Timeout>,
+        freshness: impl Into<Freshness>,
         compute: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        ready(self.engine().try_get_or_insert_over(BlockingIo, key, timeout.into(), || async { compute() }))
+        ready(self.engine().try_get_or_insert_over(BlockingIo, key, freshness.into(), || async { compute() }))
     }
 }

@@ -220,19 +220,78 @@ pub(crate) fn inherit(engine: &Engine, all: &[Dependency]) {
     }
 }
 
-/// Whether nothing was deleted since these were recorded. Asks the backend once, if a dependency is there; while it does not
-/// answer, the result is false.
-pub(crate) async fn hold<D: Io>(io: D, engine: &Engine, budget: &Budget, all: &[Dependency]) -> bool {
+/// The versions that an entry depended on when it was last seen. A look reads them together with the entry.
+pub(crate) struct Known {
+    keys: Arc<[String]>,
+    found: Mutex<Vec<Version>>,
+}
+
+impl Known {
+    /// Those that are remembered of an entry; none if none are.
+    pub(crate) fn of(engine: &Engine, place: &Place) -> Option<Arc<Self>> {
+        engine.remote.as_ref()?;
+        let keys = engine.remembered.get(place.key().digest)?;
+        Some(Arc::new(Self { keys, found: Mutex::default() }))
+    }
+
+    /// Their keys.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// Notes the versions that a look found, in the order of their keys; none if it found none.
+    pub(super) fn found(&self, versions: Vec<Version>) {
+        *self.found.lock() = versions;
+    }
+
+    /// Returns a version that the last look found.
+    fn get(&self, key: &str) -> Option<[u8; 16]> {
+        let at = self.keys.iter().position(|known| known == key)?;
+        self.found.lock().get(at).map(|version| version.to_bytes())
+    }
+}
+
+/// Remembers what an entry depends on, for the looks that follow. `known` is what was remembered.
+pub(crate) fn remember<'d>(
+    engine: &Engine,
+    digest: u64,
+    known: Option<&Known>,
+    all: impl Iterator<Item = &'d Dependency>,
+) {
+    if engine.remote.is_none() {
+        return;
+    }
+    let mut keys: Vec<String> = version_keys(all).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if known.map_or(&[][..], Known::keys) != keys {
+        engine.remembered.put(digest, keys);
+    }
+}
+
+/// Whether nothing was deleted since these were recorded. Asks the backend once for the versions that the look has not brought, if
+/// there are any; while it does not answer, the result is false.
+pub(crate) async fn hold<D: Io>(
+    io: D,
+    engine: &Engine,
+    budget: &Budget,
+    known: Option<&Known>,
+    all: &[Dependency],
+) -> bool {
     let (mut keys, mut versions) = (Vec::new(), Vec::new());
     for one in all {
         match one {
             Dependency::Local { function, instance, tags, at }
                 if engine.local.is_current(*function, *instance, *at) && engine.local.admits(tags, *at) => {}
             Dependency::Local { .. } => return false,
-            Dependency::Shared { key, version } => {
-                keys.push(key.clone());
-                versions.push(version);
-            }
+            Dependency::Shared { key, version } => match known.and_then(|known| known.get(key)) {
+                Some(found) if found == *version => {}
+                Some(_) => return false,
+                None => {
+                    keys.push(key.clone());
+                    versions.push(version);
+                }
+            },
         }
     }
     let Some(remote) = engine.remote.as_ref().filter(|_| !keys.is_empty()) else { return true };
@@ -246,8 +305,8 @@ pub(crate) async fn hold<D: Io>(io: D, engine: &Engine, budget: &Budget, all: &[
 }
 
 /// The keys of the versions among some dependencies.
-pub(crate) fn version_keys(all: &[Dependency]) -> impl Iterator<Item = String> {
-    all.iter().filter_map(|one| match one {
+pub(crate) fn version_keys<'d>(all: impl Iterator<Item = &'d Dependency>) -> impl Iterator<Item = String> {
+    all.filter_map(|one| match one {
         Dependency::Shared { key, .. } => Some(key.clone()),
         Dependency::Local { .. } => None,
     })

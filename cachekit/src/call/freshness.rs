@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachekit_backends::simple::{Entry, Weight};
-use cachekit_backends::{KeyBytes, Ttl, ttl_millis};
+use cachekit_backends::{KeyBytes, Timeout, Ttl, ttl_millis};
+
+/// The pause after a computation that failed, where no option says another.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The options of a call about values that are served while they are computed anew.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +78,14 @@ impl Windows {
     }
 }
 
+/// Returns the length of a window. One that never ends, or is the default, is none.
+pub(crate) fn window(time: Timeout) -> Duration {
+    match time {
+        Timeout::After(time) => time,
+        Timeout::Never | Timeout::Default => Duration::ZERO,
+    }
+}
+
 impl Times {
     /// The state at a moment; none if the entry serves no more.
     pub(crate) fn at(&self, now: u64, windows: &Windows) -> Option<Freshness> {
@@ -125,6 +136,12 @@ impl Stamped {
     /// When the entry was stored, and the end of its freshness if it has one.
     pub(crate) fn moments(&self) -> (u64, Option<u64>) {
         (self.times.created, self.times.fresh)
+    }
+
+    /// The entry and the end of its freshness; none past it.
+    pub(crate) fn fresh_at(&self, now: u64) -> Option<(&Arc<Entry>, u64)> {
+        let end = self.times.fresh.unwrap_or(u64::MAX);
+        (now < end).then_some((&self.entry, end))
     }
 
     /// The state at a moment; none if the entry serves no more.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cachekit_backends::{Error, Fetched, Result, Version, combine, unseal};
 
+use super::Known;
 use super::failure;
 use super::freshness::{self, Freshness, Stamped, Windows};
 use super::inputs::Call;
@@ -55,7 +56,11 @@ impl Look {
         call: &Call<'_>,
         place: &Place,
         policy: &Policy<R>,
+        beside: Option<&Known>,
     ) -> (Option<(R, Freshness)>, Self) {
+        if let Some(beside) = beside {
+            beside.found(Vec::new());
+        }
         match place {
             Place::Local { .. } => Self::here(call, place, policy),
             Place::Remote { key, entry, versions } => {
@@ -68,7 +73,8 @@ impl Look {
                     return (Some((value, Freshness::Fresh)), look);
                 }
                 let near = near.map(|(near, birth)| (near, key, birth));
-                let (value, seen, bytes) = look_remotely(io, call, policy, entry, versions, near).await;
+                let wanted = (&**entry, &**versions, beside);
+                let (value, seen, bytes) = look_remotely(io, call, policy, wanted, near).await;
                 (value, Self { since, seen, found: bytes.map_or(Found::Nothing, Found::There) })
             }
         }
@@ -181,7 +187,7 @@ impl Look {
             Seen::All(snapshot) => return snapshot,
             Seen::Generation(generation) => generation,
             Seen::Nothing => {
-                match fetch(io, call, remote, entry, versions).await.map(|fetched| seen(&fetched)) {
+                match fetch(io, call, remote, (entry, versions, None)).await.map(|fetched| seen(&fetched)) {
                     Some(Seen::Generation(generation)) => generation,
                     Some(Seen::All(snapshot)) => return snapshot,
                     Some(Seen::Nothing) | None => return Snapshot::Remote(None),
@@ -248,16 +254,24 @@ fn keep_near<R>(
     }
 }
 
+/// The key of an entry, those of its versions, and the versions that are looked at beside these.
+type Wanted<'w> = (&'w str, &'w [String], Option<&'w Known>);
+
 /// Asks the backend. Counts and logs an error.
 async fn fetch<D: Io>(
     io: D,
     call: &Call<'_>,
     remote: &Arc<Remote>,
-    entry: &str,
-    versions: &[String],
+    (entry, versions, beside): Wanted<'_>,
 ) -> Option<Fetched> {
-    let fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
-    let fetched = io.call_within(remote, &call.budget, fetch).await;
+    let mut fetch = Fetch { entry: entry.to_owned(), versions: versions.to_vec() };
+    if let Some(beside) = beside {
+        fetch.versions.extend_from_slice(beside.keys());
+    }
+    let mut fetched = io.call_within(remote, &call.budget, fetch).await;
+    if let (Some(beside), Ok(fetched)) = (beside, &mut fetched) {
+        beside.found(fetched.versions.split_off(versions.len().min(fetched.versions.len())));
+    }
     #[cfg(any(feature = "tower", feature = "minijinja"))]
     super::dependencies::saw(&call.engine, versions, fetched.as_ref().ok().map(|fetched| &*fetched.versions));
     fetched.map_err(|error| survived(call, remote, &error)).ok()
@@ -298,14 +312,13 @@ async fn look_remotely<R, D: Io>(
     io: D,
     call: &Call<'_>,
     policy: &Policy<R>,
-    entry: &str,
-    versions: &[String],
+    wanted: Wanted<'_>,
     near: Option<(&Near, &Key, Birth)>,
 ) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
     let down = Seen::All(Snapshot::Remote(None));
     let Some(remote) = &call.engine.remote else { return (None, down, None) };
-    let Some(fetched) = fetch(io, call, remote, entry, versions).await else { return (None, down, None) };
-    taken(call, policy, entry, fetched, near)
+    let Some(fetched) = fetch(io, call, remote, wanted).await else { return (None, down, None) };
+    taken(call, policy, wanted.0, fetched, near)
 }
 
 /// The value and the state that an answer shows.

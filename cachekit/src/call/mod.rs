@@ -45,7 +45,7 @@ pub(crate) mod weight;
 mod words;
 
 #[cfg(any(feature = "tower", feature = "minijinja"))]
-pub(crate) use dependencies::takes_part;
+pub(crate) use dependencies::{Known, takes_part};
 pub(crate) use inputs::Call;
 pub(crate) use look::{is_near, near_times, open, peek, peek_many, stored_locally};
 pub(crate) use place::{
@@ -54,6 +54,21 @@ pub(crate) use place::{
 };
 pub(crate) use round::{Outcome, Round, Source};
 pub(crate) use times::Times;
+
+/// There are none, because nothing is made of calls.
+#[cfg(not(any(feature = "tower", feature = "minijinja")))]
+pub(crate) enum Known {}
+
+#[cfg(not(any(feature = "tower", feature = "minijinja")))]
+impl Known {
+    fn keys(&self) -> &[String] {
+        match *self {}
+    }
+
+    fn found(&self, _: Vec<cachekit_backends::Version>) {
+        match *self {}
+    }
+}
 
 /// Nothing is made of calls.
 #[cfg(not(any(feature = "tower", feature = "minijinja")))]

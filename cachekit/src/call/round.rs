@@ -2,8 +2,10 @@
 //! every surface, over [`Io`].
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Known;
 use super::freshness::Freshness;
 use super::inputs::{Call, Dropped};
 use super::look::{Look, survived};
@@ -42,12 +44,14 @@ pub(crate) struct Round<'a> {
     traced: bool,
     /// Whether the last look found a value to be returned where the computation fails.
     falls_back: bool,
-    /// Whether this call looks again after another one's computation that failed.
+    /// Whether this call may still look again after another one's computation that failed.
     retries: bool,
     /// How long this call waits for a new value, with one at hand that isn't fresh.
     soft_timeout: Duration,
     /// None of a call that waits in its own process only.
     fleet: Option<Box<Fleet<'a>>>,
+    /// Versions that each look brings too.
+    beside: Option<Arc<Known>>,
 }
 
 /// The state of a call in the single flight of all processes.
@@ -137,7 +141,7 @@ impl<R, D> Outcome<R, D> {
 
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
-        let (retries, soft_timeout) = (call.windows.fall_back(), call.windows.soft_timeout);
+        let soft_timeout = call.windows.soft_timeout;
         let fleet = call.fleet.map(|wait| Fleet { wait, lead: None, held: None, looked_again: false });
         let fleet = fleet.map(Box::new);
         Self {
@@ -149,9 +153,10 @@ impl<'a> Round<'a> {
             waits: None,
             traced: false,
             falls_back: false,
-            retries,
+            retries: true,
             fleet,
             soft_timeout,
+            beside: None,
         }
     }
 
@@ -171,10 +176,40 @@ impl<'a> Round<'a> {
         &self.call.budget
     }
 
+    /// Has each look bring versions that the entry has depended on.
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    pub(crate) fn look_beside(&mut self, versions: Option<Arc<Known>>) {
+        self.beside = versions;
+    }
+
     /// Makes this call compute without waiting for another one.
     #[cfg(feature = "tower")]
     pub(crate) fn go_alone(&mut self) {
         self.call.single_flight = false;
+    }
+
+    /// Says whether the value of the last look is to be returned where the computation fails, for a surface whose values know
+    /// their own windows.
+    #[cfg(feature = "tower")]
+    pub(crate) fn fall_back(&mut self, yes: bool) {
+        self.falls_back = yes;
+    }
+
+    /// Takes the duty on to compute the value anew that the last look found, while this call serves it. None if another call is at
+    /// it, has just done it, or has failed a moment ago.
+    #[cfg(feature = "tower")]
+    pub(crate) async fn renew_behind<D: Io>(mut self, io: D) -> Option<Duty<'a>> {
+        match self.renew(io, false).await {
+            Renewal::Lead(flight, _) => Some(self.compute(flight).with(Former::Behind, false)),
+            Renewal::Wait(_) | Renewal::None => None,
+        }
+    }
+
+    /// Notes that the value could not be computed elsewhere. The next step is another look.
+    #[cfg(feature = "tower")]
+    pub(crate) fn failed(&mut self) {
+        self.call.hold_back(self.place.key());
+        self.state = State::Start;
     }
 
     /// The duty that comes with [`Step::Compute`].
@@ -184,7 +219,7 @@ impl<'a> Round<'a> {
     }
 
     /// Whether there is a value to be returned in place of a computation that is not to be tried now.
-    fn is_held_back(&self) -> bool {
+    pub(crate) fn is_held_back(&self) -> bool {
         self.falls_back && self.call.holds_back(self.place.key())
     }
 
@@ -193,7 +228,8 @@ impl<'a> Round<'a> {
         loop {
             let look = match std::mem::replace(&mut self.state, State::Start) {
                 State::Start => {
-                    let (value, look) = Look::new(io, &self.call, &self.place, policy).await;
+                    let beside = self.beside.as_deref();
+                    let (value, look) = Look::new(io, &self.call, &self.place, policy, beside).await;
                     self.state = State::Looked(look);
                     self.falls_back = value.is_some() && self.call.windows.fall_back();
                     let waited = self.end_flight(policy, value.as_ref());
@@ -406,7 +442,9 @@ impl<'a> Round<'a> {
     /// Whether the computation that this call waited for has failed, and there may be a value to be returned in its place. Once,
     /// because each further wait would be for one more failure.
     fn looks_after_failure(&mut self) -> bool {
-        self.call.holds_back(self.place.key()) && std::mem::take(&mut self.retries)
+        (self.falls_back || self.call.windows.fall_back())
+            && self.call.holds_back(self.place.key())
+            && std::mem::take(&mut self.retries)
     }
 
     /// Waits for another call's computation. Returns none if this call gives up.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use cachekit_backends::simple::{Ended, Entry, Right, Tagged};
 use cachekit_backends::{Timeout, jittered, ttl_millis};
 
+#[cfg(any(feature = "tower", feature = "minijinja"))]
+use super::dependencies::{self, Dependency};
 use super::faithful::comes_back;
 use super::freshness::{Freshness, Stamped, Times, Windows};
 use super::inputs::Call;
@@ -54,6 +56,11 @@ impl Verdict {
     /// The decision about an `Err` that is to be stored.
     pub(super) fn of_err(timeout: Timeout) -> Self {
         Self { is_err: true, ..Self::from(timeout) }
+    }
+
+    /// The decision about a failure, which isn't stored and takes no value's place.
+    pub(crate) fn failed() -> Self {
+        Self { is_err: true, ..Self::from(false) }
     }
 
     /// The answer of `timeout = |value| ..`.
@@ -165,17 +172,30 @@ impl<'a> Duty<'a> {
         &self.call
     }
 
+    /// Whether there is a value that stays if the computation fails.
+    #[cfg(feature = "tower")]
+    pub(crate) fn follows(&self) -> bool {
+        self.former != Former::None
+    }
+
+    /// Whether no call waits for the computation.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.former == Former::Behind
+    }
+
     /// Sets the time to live of the new entry.
     #[cfg(feature = "tower")]
     pub(crate) fn set_life(&mut self, life: cachekit_backends::Ttl) {
         self.call.life = life;
     }
 
-    /// Adds versions that must be there as long as the new entry.
+    /// Adds the dependencies of the new entry: their versions must be there as long as it is, and the looks that follow bring them.
     #[cfg(any(feature = "tower", feature = "minijinja"))]
-    pub(crate) fn needs(&mut self, keys: impl Iterator<Item = String>) {
-        if let Some(Place::Remote { versions, .. }) = &mut self.place {
-            for key in keys {
+    pub(crate) fn depends_on<'d>(&mut self, all: impl Iterator<Item = &'d Dependency> + Clone) {
+        if let Some(Place::Remote { key, versions, .. }) = &mut self.place {
+            dependencies::remember(&self.call.engine, key.digest, None, all.clone());
+            for key in dependencies::version_keys(all) {
                 if !versions.contains(&key) {
                     versions.push(key);
                 }
@@ -222,6 +242,23 @@ impl<'a> Duty<'a> {
     #[cfg(feature = "tower")]
     pub(crate) fn release(mut self) {
         self.release_flight();
+    }
+
+    /// The same, of a value that takes the place of the one before: that is removed.
+    #[cfg(feature = "tower")]
+    pub(crate) async fn discard<D: Io>(mut self, io: D) {
+        if let Some(write) = self.store_nothing() {
+            write.run(io, &self.call).await;
+        }
+    }
+
+    /// Ends a computation that has failed, so that none begins for a while. Returns the value to be taken in its place, if there
+    /// still is one.
+    #[cfg(feature = "tower")]
+    pub(crate) async fn failed<R, D: Io>(&mut self, io: D, policy: &Policy<R>) -> Option<R> {
+        let looks = self.former != Former::Behind;
+        self.fail();
+        if looks { self.fall_back(io, policy).await.map(|(value, _)| value) } else { None }
     }
 
     /// Lets the calls that wait go on by themselves. The computation goes on, and a deletion still keeps it from storing.
@@ -295,7 +332,7 @@ impl<'a> Duty<'a> {
     async fn fall_back<R, D: Io>(&mut self, io: D, policy: &Policy<R>) -> Option<(R, Option<Trace>)> {
         let place = self.place.take()?;
         self.call.windows.while_revalidate = Duration::ZERO;
-        let (value, look) = Look::new(io, &self.call, &place, policy).await;
+        let (value, look) = Look::new(io, &self.call, &place, policy, None).await;
         let (value, state) = value?;
         let how = match state {
             Freshness::Fresh | Freshness::Due => How::Hit,

@@ -9,6 +9,8 @@ use cachekit_backends::{Backend, Clock, Config, NamedOptions, Opened, Result, de
 use super::checks::Checks;
 #[cfg(feature = "metrics")]
 use super::meter::Meter;
+#[cfg(any(feature = "tower", feature = "minijinja"))]
+use super::remembered::Remembered;
 use super::remote::{Name, Remote};
 use super::stats::Counters;
 use super::throttle::Throttle;
@@ -66,6 +68,8 @@ impl Engine {
             remote,
             flights: Arc::new(Flights::new()),
             throttle: Throttle::default(),
+            #[cfg(any(feature = "tower", feature = "minijinja"))]
+            remembered: Remembered::default(),
             functions: SlotTable::new(),
             own: Counters::default(),
             #[cfg(feature = "metrics")]

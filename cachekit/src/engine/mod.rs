@@ -12,6 +12,8 @@ mod hold;
 mod local;
 pub(crate) mod meter;
 pub(crate) mod near;
+#[cfg(any(feature = "tower", feature = "minijinja"))]
+mod remembered;
 pub(crate) mod remote;
 mod snapshot;
 pub(crate) mod stats;
@@ -36,6 +38,8 @@ use flight::Key;
 use local::LocalTables;
 #[cfg(feature = "metrics")]
 use meter::Meter;
+#[cfg(any(feature = "tower", feature = "minijinja"))]
+use remembered::Remembered;
 use remote::Remote;
 use stats::{CacheStats, Counters, Event};
 use throttle::Throttle;
@@ -79,6 +83,9 @@ pub(crate) struct Engine {
     pub(crate) flights: Arc<Flights>,
     /// The refreshes that failed.
     pub(crate) throttle: Throttle,
+    /// The versions that responses and fragments depended on.
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    pub(crate) remembered: Remembered,
     /// The counters of each function, by its number.
     pub(crate) functions: SlotTable<Used>,
     /// The counters of the cache object.

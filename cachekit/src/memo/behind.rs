@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Op;
-use super::context::Surroundings;
 use super::lookup::{Judged, Pending, State, bypassed, settle, unless_stale};
 use super::owned::{Led, Owned};
 use crate::call::policy::Policy;
@@ -16,6 +15,7 @@ use crate::call::round::{self, AtHand};
 use crate::call::store::Duty;
 use crate::engine::background;
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
+use crate::surroundings::Surroundings;
 
 /// An argument by reference that a computation in the background can own.
 #[diagnostic::on_unimplemented(

@@ -10,7 +10,6 @@ use cachekit_backends::Timeout;
 use cachekit_backends::simple::Shape;
 
 use super::Op;
-use super::context::Surroundings;
 use super::function::{Function, Handle};
 use super::hit;
 use super::life::{Fixed, Life, Lifespan, NoTags, Tagging};
@@ -24,6 +23,7 @@ use crate::call::trace::{self, How, Trace};
 use crate::call::{Call, Outcome, Place, Round, Source, has_instances, takes_part};
 use crate::engine::remote::{AsyncIo, BlockingIo, Budget, ready};
 use crate::engine::{Engine, Hold, Needs};
+use crate::surroundings::Surroundings;
 
 /// The options of a call, as the attribute's expressions.
 pub struct Options<U, Q, F, T, G> {

@@ -2,7 +2,6 @@
 //! `docs/src/design.md` has the picture.
 
 pub(crate) mod behind;
-mod context;
 pub(crate) mod each;
 pub(crate) mod explain;
 pub(crate) mod function;

@@ -14,13 +14,13 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::context::Surroundings;
 use super::lookup::Judged;
 use crate::call::policy::Policy;
 use crate::call::store::Duty;
 use crate::call::trace::{self, Trace};
 use crate::engine::flight::{Leading, Output};
 use crate::engine::remote::AsyncIo;
+use crate::surroundings::Surroundings;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

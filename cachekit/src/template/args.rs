@@ -20,6 +20,18 @@ pub(super) fn split(
     Ok(split.parts)
 }
 
+/// The option of a tag, beside its arguments.
+pub(super) const STALE: &str = "stale";
+
+/// Splits an argument with a name, such as `stale=600`, into that and its value; none if it has no name.
+pub(super) fn named(argument: &str) -> Option<(&str, &str)> {
+    let (name, value) = argument.split_once('=')?;
+    let name = name.trim();
+    let is_name = name.starts_with(|c: char| c == '_' || c.is_alphabetic())
+        && name.chars().all(|c| c == '_' || c.is_alphanumeric());
+    (is_name && !value.starts_with('=')).then_some((name, value))
+}
+
 struct Split<'a> {
     source: &'a str,
     tokens: &'a [(Token, Range<usize>)],

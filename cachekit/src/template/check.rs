@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::args::split;
+use super::args::{STALE, named, split};
 use super::refuse::Refusal;
 use super::scan::{Kind, Scanned, Tag, Token};
 
@@ -27,8 +27,11 @@ struct Opened<'s> {
 
 impl Opened<'_> {
     /// Whether its key is made of the place of the block.
-    fn unnamed(&self) -> bool {
-        self.block.as_ref().is_some_and(|(_, args)| args.len() < 2)
+    fn unnamed(&self, source: &str) -> bool {
+        let parts = |args: &Vec<Range<usize>>| {
+            args.iter().filter(|arg| named(&source[(*arg).clone()]).is_none()).count()
+        };
+        self.block.as_ref().is_some_and(|(_, args)| parts(args) < 2)
     }
 }
 
@@ -82,6 +85,11 @@ impl<'s> Check<'s> {
             "cache" => {
                 let args = split(self.source, &tag.tokens[1..])
                     .map_err(|what| Refusal::new(at, format!("`cache`: {what}")))?;
+                let mut names = args.iter().filter_map(|arg| named(&self.source[arg.clone()]));
+                if let Some((name, _)) = names.find(|(name, _)| *name != STALE) {
+                    let what = format!("`cache` has no option `{name}`; it has `{STALE}=seconds`");
+                    return Err(Refusal::new(at, what));
+                }
                 self.push("cache", at, Some((number, args)));
             }
             "endcache" => self.end_cache(number, tag)?,
@@ -95,7 +103,7 @@ impl<'s> Check<'s> {
             }
             "for" | "if" | "with" | "autoescape" | "filter" | "macro" | "call" => self.push(word, at, None),
             "block" => {
-                if self.open.iter().any(Opened::unnamed) {
+                if self.open.iter().any(|opened| opened.unnamed(self.source)) {
                     return Err(Refusal::new(
                         at,
                         "`block` inside of a `cache` without a key: templates that extend this one would get each other's \
@@ -193,7 +201,7 @@ impl<'s> Check<'s> {
 
     /// `self.title()` is a block by another name.
     fn expressions(&self, tag: &Tag) -> Result<(), Refusal> {
-        if !self.open.iter().any(Opened::unnamed) {
+        if !self.open.iter().any(|opened| opened.unnamed(self.source)) {
             return Ok(());
         }
         let text = |at: usize| tag.tokens.get(at).map(|(_, range)| &self.source[range.clone()]);

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use cachekit_backends::Timeout;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use crate::cache::{Cache, policy};
+use crate::cache::{Cache, Freshness, policy};
 use crate::call::dependencies::{self, Dependency, Recording};
-use crate::call::freshness::Windows;
 use crate::call::shape::Storable;
-use crate::call::store::Duty;
-use crate::call::{Call, Outcome, Place, Round};
+use crate::call::store::{Duty, Verdict};
+use crate::call::{Call, Known, Outcome, Place, Round, Source};
 use crate::engine::remote::{BlockingIo, Budget, ready};
 use crate::engine::{Hold, OBJECT};
 
@@ -62,7 +60,7 @@ impl Cache {
         &self,
         key: &str,
         name: Option<&str>,
-        timeout: Timeout,
+        Freshness { timeout, windows }: Freshness,
         serves: impl Fn(&T) -> bool,
     ) -> FragmentFound<T> {
         let engine = self.engine();
@@ -74,21 +72,28 @@ impl Cache {
             function: OBJECT,
             life: timeout.resolve(engine.default_timeout),
             jitter: engine.jitter,
-            windows: Windows::NONE,
+            windows,
             refresh: false,
             single_flight: true,
             life_by_name: false,
             fleet: None,
             budget: Budget::default(),
         };
-        let round = Round::new(call, Place::of_fragment(engine, key, name), engine.flight_timeout);
-        let holds = |all: &[Dependency]| {
-            all.is_empty() || ready(dependencies::hold(BlockingIo, engine, &Budget::default(), all))
+        let place = Place::of_fragment(engine, key, name);
+        let (known, digest) = (Known::of(engine, &place), place.key().digest);
+        let mut round = Round::new(call, place, engine.flight_timeout);
+        round.look_beside(known.clone());
+        let holds = |made: &Made<T>, source| {
+            // A value of another call's computation is newer than the look.
+            let known = known.as_deref().filter(|_| source != Source::Flight);
+            let all = &made.depends;
+            serves(&made.value)
+                && (all.is_empty()
+                    || ready(dependencies::hold(BlockingIo, engine, &Budget::default(), known, all)))
         };
-        match ready(
-            round.run(BlockingIo, policy(), |made: &Made<T>, _| serves(&made.value) && holds(&made.depends)),
-        ) {
+        match ready(round.run(BlockingIo, policy(), holds)) {
             Outcome::Value(made) => {
+                dependencies::remember(engine, digest, known.as_deref(), made.depends.iter());
                 dependencies::inherit(engine, &made.depends);
                 FragmentFound::Value(made.value)
             }
@@ -109,10 +114,11 @@ impl FragmentClaim {
             duty.step_out();
             let depends = recording.dependencies();
             drop(recording);
-            let known = depends.is_some();
+            // Without them it would outlive what it is made of.
+            let verdict = if depends.is_some() { Verdict::from(true) } else { Verdict::failed() };
             let made = Made { value: value.clone(), depends: depends.unwrap_or_default() };
-            duty.needs(dependencies::version_keys(&made.depends));
-            let _none_before = duty.settle_blocking(policy(), &made, |_| known);
+            duty.depends_on(made.depends.iter());
+            let _served_already = duty.settle_blocking(policy(), &made, |_| verdict);
         }
     }
 }
@@ -127,12 +133,14 @@ impl Drop for FragmentClaim {
 
 #[cfg(test)]
 mod tests {
+    use cachekit_backends::Timeout;
+
     use super::*;
     use crate::Config;
     use crate::engine::flight::is_inside;
 
     fn claim(cache: &Cache, key: &str) -> FragmentClaim {
-        match cache.find_fragment::<String>(key, None, Timeout::Default, |_| true) {
+        match cache.find_fragment::<String>(key, None, Timeout::Default.into(), |_| true) {
             FragmentFound::Nothing(Some(claim)) => claim,
             _ => panic!("{key} is there, or is computed elsewhere"),
         }
@@ -161,8 +169,9 @@ mod tests {
     fn what_does_not_serve_is_computed_and_replaced() {
         let cache = Cache::open(Config::simple()).unwrap();
         claim(&cache, "key").store(&"text".to_string());
-        let found =
-            |wanted: &str| cache.find_fragment("key", None, Timeout::Default, |text: &String| text == wanted);
+        let found = |wanted: &str| {
+            cache.find_fragment("key", None, Timeout::Default.into(), |text: &String| text == wanted)
+        };
         assert!(matches!(found("text"), FragmentFound::Value(text) if text == "text"));
         let FragmentFound::Nothing(Some(claim)) = found("other") else { panic!("it does not serve") };
         claim.store(&"other".to_string());

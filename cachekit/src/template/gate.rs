@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachekit_backends::Timeout;
-use minijinja::value::{Object, ObjectRepr, Rest, ValueKind};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 use parking_lot::Mutex;
 
+use super::args::STALE;
 use super::fragment::{FragmentClaim as Claim, FragmentFound as Found};
 use super::key;
 use super::rewrite::{BEGIN, END};
 use super::text::Text;
-use crate::cache::Cache;
+use crate::cache::{Cache, Freshness};
 
 /// Gives an environment the function and the filter that rewritten blocks call.
 pub(super) fn install(env: &mut Environment<'_>, cache: &Cache) {
     let cache = cache.clone();
-    env.add_function(BEGIN, move |state: &State<'_, '_>, place: &str, args: Rest<Value>| {
-        begin(&cache, state, place, &args).map(Value::from_object)
-    });
+    let gate = move |state: &State<'_, '_>, place: &str, args: Rest<Value>, options: Kwargs| {
+        begin(&cache, state, place, &args, &options).map(Value::from_object)
+    };
+    env.add_function(BEGIN, gate);
     env.add_filter(END, |text: Value, gate: Value| end(text, &gate));
 }
 
@@ -67,7 +69,14 @@ impl Object for Gate {
     }
 }
 
-fn begin(cache: &Cache, state: &State<'_, '_>, place: &str, args: &[Value]) -> Result<Gate, Error> {
+fn begin(
+    cache: &Cache,
+    state: &State<'_, '_>,
+    place: &str,
+    args: &[Value],
+    options: &Kwargs,
+) -> Result<Gate, Error> {
+    let stale = stale_of(options)?;
     let (timeout, parts) = match args.split_first() {
         Some((timeout, parts)) => (timeout_of(timeout)?, parts),
         None => (Some(Timeout::Default), args),
@@ -77,7 +86,8 @@ fn begin(cache: &Cache, state: &State<'_, '_>, place: &str, args: &[Value]) -> R
     let found = match timeout {
         Some(timeout) => {
             let name = parts.first().and_then(key::name_of);
-            cache.find_fragment(&key, name.as_deref(), timeout, |text: &Text| text.is_of(&escape))
+            let freshness = Freshness::new(timeout).stale_while_revalidate(stale);
+            cache.find_fragment(&key, name.as_deref(), freshness, |text: &Text| text.is_of(&escape))
         }
         // Deletion errors propagate; otherwise the stale text would still be served.
         None => cache.delete(&key).map(|_| Found::Nothing(None)).map_err(|error| {
@@ -136,6 +146,22 @@ fn timeout_of(value: &Value) -> Result<Option<Timeout>, Error> {
         }
     };
     Ok(Some(timeout))
+}
+
+/// Returns how long past its timeout the text is served while one render makes it anew: the option `stale`.
+fn stale_of(options: &Kwargs) -> Result<Duration, Error> {
+    let value: Value = if options.has(STALE) { options.get(STALE)? } else { ().into() };
+    if value.is_none() {
+        return Ok(Duration::ZERO);
+    }
+    if value.is_undefined() {
+        return Err(Error::new(ErrorKind::UndefinedError, "`stale` of `cache` is undefined"));
+    }
+    let time = (value.kind() == ValueKind::Number).then(|| seconds(&value)).flatten();
+    time.ok_or_else(|| {
+        let what = format!("`stale` of `cache` is {value:?}: write seconds, which must not be negative");
+        Error::new(ErrorKind::InvalidOperation, what)
+    })
 }
 
 fn seconds(number: &Value) -> Option<Duration> {

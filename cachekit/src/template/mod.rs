@@ -31,6 +31,7 @@
 //!
 //! - The timeout is an expression: seconds, also fractions of one. `none` and `0` mean no timeout. `'default'` is the cache's
 //!   default timeout, and so is a tag without arguments. `'del'` deletes the stored text, renders, and stores nothing.
+//! - `stale=600` after the key says for how many seconds past its timeout the text is served while one render makes it anew.
 //! - The parts of the key are texts, numbers, booleans, `none`, bytes, and lists and maps of these; equal values make equal
 //!   keys. A text that is marked as safe is another part than one that isn't. Other values are an error at the line: an
 //!   undefined one, an iterator, `loop`, an object of the program. [`make_template_fragment_key`] makes the same key of texts

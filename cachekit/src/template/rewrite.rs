@@ -20,6 +20,7 @@ use cachekit_backends::StableWriter;
 use minijinja::Error;
 use minijinja::syntax::SyntaxConfig;
 
+use super::args::named;
 use super::check::blocks;
 use super::refuse::Refusal;
 use super::scan::{Kind, Scanned, Space, Tag, Token, scan};
@@ -156,7 +157,11 @@ fn begin(syntax: &SyntaxConfig, source: &str, tag: &Tag, place: &str, args: &[Ra
     let mut call = format!("{BEGIN}(\"{place}\"");
     let mut at = tag.all.start;
     for arg in args {
-        call = call + ", " + &breaks(at..arg.start) + "(" + &source[arg.clone()] + ")";
+        let (name, value) = match named(&source[arg.clone()]) {
+            Some((name, value)) => (format!("{name}="), value),
+            None => (String::new(), &source[arg.clone()]),
+        };
+        call = call + ", " + &breaks(at..arg.start) + &name + "(" + value + ")";
         at = arg.end;
     }
     let rest = breaks(at..tag.all.end);

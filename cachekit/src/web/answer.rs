@@ -1,14 +1,14 @@
 //! Stored responses as answers.
 
 use bytes::Bytes;
-use http::header::{AGE, CONTENT_LENGTH, DATE, HeaderValue};
+use http::header::{AGE, CONTENT_LENGTH, CONTENT_RANGE, DATE, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 
 use super::body::CacheBody;
 use super::cache_status::CacheStatus;
 use super::page::{LAST, Variant};
-use super::rfc9111::{is_not_modified, not_modified};
+use super::rfc9111::{Range, asked_range, is_not_modified, not_modified};
 
 /// The parts of a request that decide how a stored response answers it.
 pub(super) struct Asked<'a> {
@@ -18,8 +18,8 @@ pub(super) struct Asked<'a> {
     pub(super) status: Option<CacheStatus>,
 }
 
-/// Returns a stored response as the answer to a request: with its age, without its content for a `HEAD`, and as a 304 for a
-/// client that has it already. `age` is in milliseconds, `None` for a response that was just made.
+/// Returns a stored response as the answer to a request: with its age, without its content for a `HEAD`, as a 304 for a client
+/// that has it already, and as a 206 for one that asks for a part. `age` is in milliseconds, `None` for a response that was just made.
 pub(super) fn answer<B: Body<Data = Bytes>>(
     variant: &Variant,
     asked: &Asked<'_>,
@@ -37,10 +37,16 @@ pub(super) fn answer<B: Body<Data = Bytes>>(
         }
     }
     let (mut status, mut body) = (stored.status, stored.body.clone());
-    if status == StatusCode::OK && is_not_modified(asked.headers, &headers) {
+    let is_ok = status == StatusCode::OK;
+    if is_ok && is_not_modified(asked.headers, &headers) {
         status = StatusCode::NOT_MODIFIED;
         headers = not_modified(&headers);
         body = Bytes::new();
+    } else if is_ok
+        && *asked.method == Method::GET
+        && let Some(range) = asked_range(asked.headers, &headers, body.len() as u64)
+    {
+        (status, body) = part(range, &mut headers, &body);
     } else if *asked.method == Method::HEAD {
         headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(body.len()));
         body = Bytes::new();
@@ -52,6 +58,26 @@ pub(super) fn answer<B: Body<Data = Bytes>>(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// Makes the answer to a range of the content, by the fields of the whole. Returns its status and its content.
+fn part(range: Range, headers: &mut HeaderMap, whole: &Bytes) -> (StatusCode, Bytes) {
+    let (status, body, told) = match range {
+        Range::Part { first, last } => {
+            let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+            let body = whole.slice(within(first)..within(last.saturating_add(1)));
+            (StatusCode::PARTIAL_CONTENT, body, format!("bytes {first}-{last}/{}", whole.len()))
+        }
+        Range::Unsatisfiable => {
+            *headers = not_modified(headers);
+            (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), format!("bytes */{}", whole.len()))
+        }
+    };
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if let Ok(told) = HeaderValue::try_from(told) {
+        headers.insert(CONTENT_RANGE, told);
+    }
+    (status, body)
 }
 
 /// Returns the answer to `only-if-cached` when nothing is stored (RFC 9111, 5.2.1.7).

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -160,6 +160,22 @@ impl<B: Body<Data = Bytes>> CacheBody<B> {
         let mut frames = ahead.into_frames();
         frames.extend(trailers);
         ReadAhead::Partly(Self::stream(inner, frames, failed))
+    }
+
+    /// Reads the rest. None of a body that is longer than `limit` bytes, has trailers, fails, or is not of the `expected` length.
+    pub(super) async fn rest(mut self, limit: usize, expected: Option<u64>) -> Option<Bytes> {
+        let mut all = Vec::new();
+        let is_whole = |all: &Vec<u8>| expected == Some(all.len() as u64);
+        while !is_whole(&all)
+            && let Some(frame) = poll_fn(|context| Pin::new(&mut self).poll_frame(context)).await
+        {
+            let data = frame.ok()?.into_data().ok()?;
+            if all.len() + data.len() > limit {
+                return None;
+            }
+            all.extend_from_slice(&data);
+        }
+        (expected.is_none() || is_whole(&all)).then(|| exact(all))
     }
 
     /// Copies the frames that pass, and hands the copy to `finish` once it is complete. A body that is longer than `limit`

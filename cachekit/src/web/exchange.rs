@@ -10,20 +10,20 @@ use tower_service::Service;
 
 use super::answer::{Asked, answer, gateway_timeout};
 use super::body::CacheBody;
-use super::cache_status::CacheStatus;
+use super::cache_status::{CacheStatus, STALE_IF_ERROR, STALE_WHILE_REVALIDATE};
 use super::layer::CacheLayer;
 use super::making::Making;
 use super::page::{Page, Variant};
 use super::place::{place, policy};
 use super::rfc9111::{
-    RequestControl, ResponseControl, Served, Vary, asks_more, invalidated, is_safe, served,
+    RequestControl, ResponseControl, Served, Vary, asks_more, invalidated, is_safe, served, windows,
 };
 use super::scope::Target;
 use crate::call::dependencies;
 use crate::call::freshness::Windows;
 use crate::call::path::delete_path;
 use crate::call::round::Step;
-use crate::call::{Call, Round, Source};
+use crate::call::{Call, Known, Round, Source};
 use crate::engine::remote::{AsyncIo, Budget};
 use crate::engine::{Engine, Hold, PAGES};
 
@@ -43,11 +43,11 @@ pub(super) struct Exchange {
 }
 
 /// The result of the search in a page that was found.
-struct Selected {
+pub(super) struct Selected {
     /// The variant for this request, if its dependencies hold.
-    variant: Option<Variant>,
+    pub(super) variant: Option<Variant>,
     /// Why the request is forwarded, if the variant doesn't serve.
-    why: &'static str,
+    pub(super) why: &'static str,
 }
 
 impl Exchange {
@@ -74,8 +74,9 @@ impl Exchange {
         request: Request<A>,
     ) -> Result<Response<CacheBody<B>>, S::Error>
     where
-        S: Service<Request<A>, Response = Response<B>>,
-        B: Body<Data = Bytes> + Send + 'static,
+        S: Service<Request<A>, Response = Response<B>, Future: Send, Error: Send> + Send + 'static,
+        A: Send + 'static,
+        B: Body<Data = Bytes, Error: Send> + Send + 'static,
     {
         if !is_safe(&self.method) {
             return self.change(inner, request).await;
@@ -85,27 +86,45 @@ impl Exchange {
         }
         let mut round = self.round();
         let digest = round.place().key().digest;
+        let known = Known::of(&self.engine, round.place());
+        round.look_beside(known.clone());
         let (mut previous, mut selected) = (None, Selected::none("uri-miss"));
         loop {
             let (page, source) = match round.next(AsyncIo, &policy()).await {
                 Step::Looked(page) => {
                     (page.filter(|page| !page.is_of_the_future(self.engine.clock.now())), Source::Store)
                 }
-                // Pages are looked up without windows.
+                // Pages are looked up without windows: their responses have them.
                 Step::Due(..) => continue,
                 Step::Shared(page) => (Some(page), Source::Flight),
                 Step::Compute(flight) => {
-                    let making =
-                        Making::new(round.compute(flight), digest, previous, selected.variant, selected.why);
+                    let duty = round.compute(flight);
+                    let making = Making::new(duty, digest, previous, selected.variant, selected.why);
                     return self.make(inner, request, making).await;
                 }
             };
             let now = self.engine.clock.now();
-            let search = self.search(round.budget(), page.as_deref(), now).await;
-            if let Some(variant) = search.variant.as_ref().filter(|variant| self.serves(variant, now)) {
-                dependencies::inherit(&self.engine, &variant.depends);
+            // The page of another request's handler is newer than the look.
+            let looked = known.as_deref().filter(|_| source == Source::Store);
+            let search = self.search(round.budget(), looked, page.as_deref(), now).await;
+            if let (Some(page), Some(_), Source::Store) = (&page, &search.variant, source) {
+                dependencies::remember(&self.engine, digest, known.as_deref(), page.depends());
+            }
+            let served =
+                search.variant.as_ref().map_or(Served::Validated, |variant| self.serves(variant, now));
+            if source == Source::Store {
+                round.fall_back(served == Served::Fallback);
+            }
+            let answer = search.variant.as_ref().and_then(|variant| {
+                let (source, status) = self.taken_as(served, source, round.is_held_back(), variant, now)?;
+                Some((source, self.found(variant, now, status)))
+            });
+            if let Some((source, response)) = answer {
                 round.took(source);
-                return Ok(self.found(variant, now, source));
+                if served == Served::Stale && source == Source::Stale {
+                    self.renew_behind(round, inner, request, (page, search)).await;
+                }
+                return Ok(response);
             }
             if source == Source::Flight {
                 continue;
@@ -116,7 +135,11 @@ impl Exchange {
             }
             // The response has no content, or a part of it.
             if self.method == Method::HEAD || self.headers.contains_key(RANGE) {
-                return self.pass(inner, request, CacheStatus::forwarded(selected.why)).await;
+                let status = CacheStatus::forwarded(selected.why);
+                if served == Served::Fallback {
+                    return self.pass_or_fall_back(round, inner, request, status).await;
+                }
+                return self.pass(inner, request, status).await;
             }
             if self.layer.uncacheable.holds(digest, now) {
                 round.go_alone();
@@ -134,7 +157,7 @@ impl Exchange {
             life: None,
             // The response says until when it is fresh.
             jitter: 0.0,
-            windows: Windows::NONE,
+            windows: Windows { retry_after: self.layer.settings.windows.retry_after, ..Windows::NONE },
             refresh: false,
             single_flight: true,
             life_by_name: false,
@@ -145,10 +168,18 @@ impl Exchange {
     }
 
     /// Searches a page for the response to this request.
-    async fn search(&self, budget: &Budget, page: Option<&Page>, now: u64) -> Selected {
-        let Some(page) = page else { return Selected::none("uri-miss") };
+    pub(super) async fn search(
+        &self,
+        budget: &Budget,
+        known: Option<&Known>,
+        page: Option<&Page>,
+        now: u64,
+    ) -> Selected {
+        let Some(page) = page.filter(|page| !page.is_of_the_future(now)) else {
+            return Selected::none("uri-miss");
+        };
         let Some(variant) = self.select(page, now) else { return Selected::none("vary-miss") };
-        if !dependencies::hold(AsyncIo, &self.engine, budget, &variant.depends).await {
+        if !dependencies::hold(AsyncIo, &self.engine, budget, known, &variant.depends).await {
             return Selected::none("miss");
         }
         let why = if variant.age(now) < variant.lifetime { "request" } else { "stale" };
@@ -186,27 +217,48 @@ impl Exchange {
         })
     }
 
-    fn serves(&self, variant: &Variant, now: u64) -> bool {
+    pub(super) fn serves(&self, variant: &Variant, now: u64) -> Served {
         let control = ResponseControl::new(&variant.response.headers);
-        served(&self.control, &control, variant.age(now), variant.lifetime) == Served::Yes
+        let windows = windows(&control, self.layer.settings.windows);
+        served(&self.control, &control, variant.age(now), variant.lifetime, &windows)
+    }
+
+    /// How a response that was found answers, if it does, and the source that is counted. `held_back` says that the handler
+    /// failed a moment ago.
+    fn taken_as(
+        &self,
+        served: Served,
+        source: Source,
+        held_back: bool,
+        variant: &Variant,
+        now: u64,
+    ) -> Option<(Source, CacheStatus)> {
+        let stale = |why| Some((Source::Stale, CacheStatus::Stale { ttl: self.ttl(variant, now), why }));
+        match (served, source) {
+            // Stale or not, it was made for a request that this one waited for.
+            (Served::Yes | Served::Stale, Source::Flight) => Some((source, CacheStatus::Collapsed)),
+            (Served::Yes, _) => Some((source, CacheStatus::Hit { ttl: self.ttl(variant, now) })),
+            (Served::Stale, _) => stale(STALE_WHILE_REVALIDATE),
+            (Served::Fallback, Source::Store) if held_back => stale(STALE_IF_ERROR),
+            (Served::Fallback | Served::Validated, _) => None,
+        }
+    }
+
+    /// For how many seconds a response stays fresh.
+    fn ttl(&self, variant: &Variant, now: u64) -> i64 {
+        let left = (i128::from(variant.lifetime) - i128::from(variant.age(now))) / 1000;
+        i64::try_from(left).unwrap_or(i64::MAX)
     }
 
     /// The answer to a request whose response was found.
-    fn found<B: Body<Data = Bytes>>(
+    pub(super) fn found<B: Body<Data = Bytes>>(
         &self,
         variant: &Variant,
         now: u64,
-        source: Source,
+        status: CacheStatus,
     ) -> Response<CacheBody<B>> {
-        let age = variant.age(now);
-        let left = (i128::from(variant.lifetime) - i128::from(age)) / 1000;
-        let status = match source {
-            Source::Store | Source::Stale => {
-                CacheStatus::Hit { ttl: i64::try_from(left).unwrap_or(i64::MAX) }
-            }
-            Source::Flight => CacheStatus::Collapsed,
-        };
-        answer(variant, &self.asked(status), Some(age))
+        dependencies::inherit(&self.engine, &variant.depends);
+        answer(variant, &self.asked(status), Some(variant.age(now)))
     }
 
     /// Hands a request on and its response back.

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::{IntoResponseParts, ResponseParts};
 use http::header::HeaderName;
@@ -12,6 +13,7 @@ use tower_layer::Layer;
 use super::credentials::Credentials;
 use super::service::CacheService;
 use super::uncacheable::Uncacheable;
+use crate::call::freshness::{RETRY_AFTER, Windows, window};
 use crate::{Cache, Timeout};
 
 /// A condition on a request or a response.
@@ -66,6 +68,8 @@ pub(super) struct Settings {
     pub(super) cache_status: bool,
     pub(super) with_credentials: bool,
     pub(super) credentials: Credentials,
+    /// For responses that don't say it themselves.
+    pub(super) windows: Windows,
 }
 
 impl CacheLayer {
@@ -86,6 +90,7 @@ impl CacheLayer {
                 cache_status: false,
                 with_credentials: false,
                 credentials: Credentials::new(),
+                windows: Windows { retry_after: RETRY_AFTER, ..Windows::NONE },
             },
             uncacheable: Arc::default(),
         }
@@ -96,6 +101,47 @@ impl CacheLayer {
     #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.settings.timeout = Some(timeout.into());
+        self
+    }
+
+    /// Sets how long past its freshness a response is served while it is made anew, where its `Cache-Control` has no
+    /// `stale-while-revalidate` (RFC 5861). An integer is seconds; `0` is none, the default.
+    ///
+    /// No request waits for the new response: the one that finds the old one stale begins a task that runs the handler, on the
+    /// runtime that it is in, one task at a time for each page in the process. A program that ends doesn't wait for these tasks.
+    /// A deleted response is never served, and neither is one whose `Cache-Control` forbids it, by `must-revalidate`,
+    /// `proxy-revalidate` or `s-maxage`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cachekit::{CacheLayer, Cache, Config};
+    /// # let cache = Cache::open(Config::simple()).unwrap();
+    /// let layer = CacheLayer::new(&cache).timeout(50).stale_while_revalidate(600).stale_if_error(Duration::from_secs(86_400));
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn stale_while_revalidate(mut self, time: impl Into<Timeout>) -> Self {
+        self.settings.windows.while_revalidate = window(time.into());
+        self
+    }
+
+    /// Sets how long past its freshness a response is served where the handler fails, if its `Cache-Control` has no
+    /// `stale-if-error` (RFC 5861). An integer is seconds; `0` is none, the default.
+    ///
+    /// A handler fails with a status of 5xx, with an error of the service, and with a panic. Without a stored response its client
+    /// gets that. What is said of [`stale_while_revalidate`](Self::stale_while_revalidate) about deletions and `Cache-Control` holds
+    /// here too.
+    #[must_use]
+    pub fn stale_if_error(mut self, time: impl Into<Timeout>) -> Self {
+        self.settings.windows.if_error = window(time.into());
+        self
+    }
+
+    /// Sets for how long the handler isn't run again for a page after it failed, while there is a stale response to be served.
+    /// The default is a second.
+    #[must_use]
+    pub fn retry_after(mut self, time: Duration) -> Self {
+        self.settings.windows.retry_after = time;
         self
     }
 

@@ -18,16 +18,17 @@ use super::answer::answer;
 use super::body::{CacheBody, ReadAhead};
 use super::cache_status::CacheStatus;
 use super::exchange::Exchange;
+use super::failure::{Failure, attempt};
 use super::layer::CacheFor;
 use super::page::{Excess, LAST, Page, StoredResponse, Variant};
 use super::place::policy;
 use super::rfc9111::{
-    Freshness, Rules, Selecting, Unstorable, Validators, Vary, freshen, initial_age, kept, lifetime,
-    revalidates, storable,
+    Freshness, ResponseControl, Rules, Selecting, Unstorable, Validators, Vary, freshen, initial_age, kept,
+    lifetime, revalidates, storable, windows,
 };
 use crate::call::dependencies::{self, Dependency, DependencyRecorder};
 use crate::call::store::Duty;
-use crate::engine::remote::AsyncIo;
+use crate::engine::remote::{AsyncIo, Budget};
 
 /// How long a response that can be validated is kept at least after it went stale, in milliseconds.
 const STALE_LEAST: u64 = 60_000;
@@ -41,8 +42,11 @@ pub(super) struct Making {
     /// The response that may be validated.
     stale: Option<Variant>,
     /// Why the request is forwarded.
-    why: &'static str,
+    pub(super) why: &'static str,
 }
+
+/// A computation whose handler failed.
+type Failed<B, E> = (Making, Failure<B, E>);
 
 impl Making {
     pub(super) fn new(
@@ -55,8 +59,32 @@ impl Making {
         Self { duty, digest, previous, stale, why }
     }
 
-    fn status(&self, status: StatusCode, stored: bool) -> CacheStatus {
+    pub(super) fn status(&self, status: StatusCode, stored: bool) -> CacheStatus {
         CacheStatus::Forwarded { why: self.why, status: Some(status), stored }
+    }
+
+    /// Whether there is a page that stays if the handler fails.
+    pub(super) fn follows(&self) -> bool {
+        self.duty.follows()
+    }
+
+    /// The time that the request has for the backend.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.duty.call().budget
+    }
+
+    /// Notes that the handler failed. Returns the page that is kept, unless nothing waits for it.
+    pub(super) async fn failed(&mut self) -> Option<Arc<Page>> {
+        self.duty.failed(AsyncIo, &policy()).await
+    }
+
+    /// Ends it without a response to be stored. The page before it goes, unless that is the `request`'s fault.
+    async fn store_nothing(self, of_request: bool) {
+        if of_request {
+            self.duty.release();
+        } else {
+            self.duty.discard(AsyncIo).await;
+        }
     }
 
     /// Stores the response with those that are stored already, and hands it to the requests that wait.
@@ -67,20 +95,22 @@ impl Making {
         self.duty
             .set_life((until != u64::MAX).then(|| Duration::from_millis(until.saturating_sub(now).max(1))));
         // A page must not end with the shorter life of what it is made of.
-        self.duty
-            .needs(page.variants.iter().flat_map(|variant| dependencies::version_keys(&variant.depends)));
+        self.duty.depends_on(page.depends());
         self.duty.settle(AsyncIo, &policy(), page, |_| true).await;
     }
 }
 
 impl Exchange {
     /// Lets the handler make the response, and stores it if it may be stored.
-    pub(super) async fn make<S, A, B>(
-        self,
+    ///
+    /// # Errors
+    /// The handler's failure, with the duty: an error of the service; where there is a page that stays, any.
+    pub(super) async fn respond<S, A, B>(
+        &self,
         mut inner: S,
         mut request: Request<A>,
         mut making: Making,
-    ) -> Result<Response<CacheBody<B>>, S::Error>
+    ) -> Result<Response<CacheBody<B>>, Failed<B, S::Error>>
     where
         S: Service<Request<A>, Response = Response<B>>,
         B: Body<Data = Bytes> + Send + 'static,
@@ -92,12 +122,14 @@ impl Exchange {
         }
         let requested = self.engine.clock.now();
         let recorder = DependencyRecorder::new(&self.engine);
-        let called = {
-            let _entered = recorder.enter();
-            inner.call(request)
+        let called = async { inner.call(request).await };
+        let called = making.duty.run_async(Recorded { future: called, recorder: Arc::clone(&recorder) });
+        let made =
+            if making.follows() { attempt(called).await } else { called.await.map_err(Failure::Error) };
+        let response = match made {
+            Ok(response) => response,
+            Err(failure) => return Err((making, failure)),
         };
-        let called = Recorded { future: called, recorder: Arc::clone(&recorder) };
-        let response = making.duty.run_async(called).await?;
         let received = self.engine.clock.now();
         let (parts, body) = response.into_parts();
         if let (Some(stale), Some(_), StatusCode::NOT_MODIFIED) = (stale, validators, parts.status) {
@@ -111,13 +143,14 @@ impl Exchange {
             Ok(variant) => variant,
             Err(why) => {
                 // The fault of this request is not one of the page.
-                if !matches!(why, Unstorable::Credentials | Unstorable::Selecting | Unstorable::Unknown)
-                    && parts.status != StatusCode::NOT_MODIFIED
-                {
+                let of_request =
+                    matches!(why, Unstorable::Credentials | Unstorable::Selecting | Unstorable::Unknown)
+                        || parts.status == StatusCode::NOT_MODIFIED;
+                if !of_request {
                     self.layer.uncacheable.add(making.digest, received);
                 }
                 let status = making.status(parts.status, false);
-                making.duty.release();
+                making.store_nothing(of_request).await;
                 return Ok(self.through(parts, CacheBody::through(body), status));
             }
         };
@@ -140,8 +173,17 @@ impl Exchange {
             }
             Some(ReadAhead::Complete(bytes)) => {
                 let status = making.status(parts.status, false);
-                making.duty.release();
+                // A body that was cut off is no new page.
+                making.store_nothing(bytes.len() <= room).await;
                 Ok(self.through(parts, CacheBody::whole(bytes), status))
+            }
+            Some(ReadAhead::Partly(body)) if making.duty.is_behind() => {
+                // No client reads it. The next request must not begin another one meanwhile.
+                if let Some(bytes) = body.rest(room, expected).await {
+                    variant.fill(bytes);
+                    making.store(variant, room).await;
+                }
+                Ok(self.through(parts, CacheBody::default(), status))
             }
             Some(ReadAhead::Partly(mut body)) => {
                 // No request waits for a client that may be slow.
@@ -219,7 +261,9 @@ impl Exchange {
         let initial_age = initial_age(&parts.headers, requested, received);
         let lifetime = freshness.millis();
         let validators = Validators::new(&parts.headers);
-        if initial_age >= lifetime && validators.is_none() {
+        let windows = windows(&ResponseControl::new(&parts.headers), settings.windows);
+        let stale = u64::try_from(windows.past().as_millis()).unwrap_or(u64::MAX);
+        if initial_age >= lifetime.saturating_add(stale) && validators.is_none() {
             return Err(Unstorable::NotFresh);
         }
         let selecting: Selecting =
@@ -228,7 +272,7 @@ impl Exchange {
             return Err(Unstorable::Status);
         }
         let fresh_until = received.saturating_add(lifetime.saturating_sub(initial_age));
-        let beyond = validators.map_or(0, |_| lifetime.max(STALE_LEAST));
+        let beyond = validators.map_or(0, |_| lifetime.max(STALE_LEAST)).max(stale);
         let kept_until = fresh_until.saturating_add(beyond);
         let variant = Variant {
             response: StoredResponse {

@@ -10,6 +10,7 @@ mod body;
 mod cache_status;
 mod credentials;
 mod exchange;
+mod failure;
 mod layer;
 mod making;
 mod page;
@@ -18,6 +19,7 @@ mod query;
 mod rfc9111;
 mod scope;
 mod service;
+mod stale;
 mod uncacheable;
 mod view;
 

@@ -235,6 +235,11 @@ impl Page {
         Self { variants }
     }
 
+    /// Returns the dependencies of its variants.
+    pub(super) fn depends(&self) -> impl Iterator<Item = &Dependency> + Clone {
+        self.variants.iter().flat_map(|variant| &variant.depends)
+    }
+
     /// Returns until when any of it is kept, in milliseconds since the Unix epoch.
     pub(super) fn kept_until(&self) -> u64 {
         self.variants.iter().map(|variant| variant.kept_until).max().unwrap_or(0)

@@ -41,6 +41,7 @@ impl<S, A, B> Service<Request<A>> for CacheService<S>
 where
     S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
+    S::Error: Send,
     A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Send,

@@ -21,6 +21,7 @@ mod invalidates;
 mod keys;
 mod methods;
 mod object_changes;
+mod object_stale;
 mod object_state;
 mod options;
 mod outage;

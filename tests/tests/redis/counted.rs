@@ -211,3 +211,129 @@ fn a_server_that_forgot_the_scripts_is_told_them_again() {
     assert_eq!(RAN.get(), calls + 2, "each was computed once, and stored");
     assert_eq!(count.of(|| assert_eq!((twice(7), twice(8)), (14, 16))).writes, 0, "stored");
 }
+
+static OTHER: LazyLock<Cache> = LazyLock::new(|| {
+    let long = Duration::from_secs(20);
+    Cache::open(Config::redis(url(&SERVER)).operation_timeout(long).connect_timeout(long)).unwrap()
+});
+
+/// Two reads: the entry, and the versions of what it was made from.
+const TWO: Asked = Asked { reads: 2, ..HIT };
+
+#[memoize(cache = CACHE, name = "parts.first")]
+fn first_part(n: u64) -> u64 {
+    n + RAN.hit()
+}
+
+#[memoize(cache = CACHE, name = "parts.second")]
+fn second_part(n: u64) -> u64 {
+    n + RAN.hit()
+}
+
+/// Checks the looks for something made of functions that this process and another one share. `make` gets it here, made of the
+/// second function too if that is said, and `there` in the other process; `delete` deletes it.
+fn one_look_for_what_is_known(
+    count: &mut Count,
+    make: impl Fn(bool) -> String,
+    there: impl Fn() -> String,
+    delete: impl Fn(),
+) {
+    let made = make(false);
+    hit_often(|| assert_eq!(make(false), made));
+    assert_eq!(count.of(|| assert_eq!(make(false), made)), HIT, "this process has made it");
+    assert_eq!(count.of(|| assert_eq!(there(), made)), TWO, "the other one knows nothing of it");
+    hit_often(|| assert_eq!(there(), made));
+    assert_eq!(count.of(|| assert_eq!(there(), made)), HIT, "and now it does");
+    // Made of more, in this process: the other one looks twice, once.
+    delete();
+    let made = make(true);
+    assert_eq!(count.of(|| assert_eq!(there(), made)), TWO);
+    assert_eq!(count.of(|| assert_eq!(there(), made)), HIT);
+    hit_often(|| assert_eq!(make(true), made));
+    assert_eq!(count.of(|| assert_eq!(make(true), made)), HIT);
+    // Made of less.
+    delete();
+    let made = make(false);
+    assert_eq!(count.of(|| assert_eq!(there(), made)), HIT);
+    // One look is enough to see a deletion, by whichever process.
+    OTHER.delete_memoized_named("parts.first").unwrap();
+    let made_anew = make(false);
+    assert_ne!(made_anew, made);
+    assert_eq!(there(), made_anew);
+    delete_memoized!(first_part).unwrap();
+    assert_ne!(there(), made_anew);
+}
+
+#[test]
+fn a_page_whose_parts_are_known_is_one_round_trip() {
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tower::ServiceExt as _;
+
+    static MORE: AtomicBool = AtomicBool::new(false);
+    let (mut count, _turn) = Count::new();
+    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let app = |cache: &Cache| {
+        let handler = async || {
+            let more = MORE.load(Ordering::SeqCst).then(|| second_part(1));
+            format!("{} {more:?}", first_part(1))
+        };
+        let layer = cachekit::CacheLayer::new(cache).timeout(600);
+        axum::Router::new().fallback(axum::routing::get(handler)).layer(layer)
+    };
+    let (here, other) = (app(&CACHE), app(&OTHER));
+    let get = |app: &axum::Router| {
+        rt.block_on(async {
+            let answer = app.clone().oneshot(Request::new(Body::empty())).await.unwrap();
+            String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+        })
+    };
+    let make = |more| {
+        MORE.store(more, Ordering::SeqCst);
+        get(&here)
+    };
+    // The server knows the scripts of deletions.
+    CACHE.delete_view("/none").unwrap();
+    one_look_for_what_is_known(&mut count, make, || get(&other), || CACHE.delete_view("/").unwrap());
+    let plain = |app: &axum::Router| {
+        rt.block_on(async {
+            let request = Request::builder().uri("/plain").body(Body::empty()).unwrap();
+            app.clone().oneshot(request).await.unwrap().status()
+        })
+    };
+    let simple = axum::Router::new()
+        .fallback(axum::routing::get(async || "made of nothing"))
+        .layer(cachekit::CacheLayer::new(&*CACHE).timeout(600));
+    hit_often(|| assert_eq!(plain(&simple), 200));
+    assert_eq!(count.of(|| assert_eq!(plain(&simple), 200)), HIT);
+}
+
+#[test]
+fn a_fragment_whose_parts_are_known_is_one_round_trip() {
+    use cachekit::template;
+    use minijinja::{Environment, Value, context};
+
+    let (mut count, _turn) = Count::new();
+    let env = |cache: &Cache| {
+        let mut env = Environment::new();
+        template::install(&mut env, cache);
+        let page = "{% cache 600, 'counted' %}{{ first(1) }} {{ second(1) if more }}{% endcache %}";
+        template::add_template(&mut env, "page", page).unwrap();
+        env.add_function("first", first_part);
+        env.add_function("second", second_part);
+        env
+    };
+    let (here, other) = (env(&CACHE), env(&OTHER));
+    let render = |env: &Environment<'_>, more: bool| {
+        env.get_template("page").unwrap().render(context! { more => Value::from(more) }).unwrap()
+    };
+    CACHE.delete_fragments("none").unwrap();
+    one_look_for_what_is_known(
+        &mut count,
+        |more| render(&here, more),
+        || render(&other, false),
+        || CACHE.delete_fragments("counted").unwrap(),
+    );
+}

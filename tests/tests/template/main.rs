@@ -10,6 +10,7 @@ mod random;
 mod refused;
 mod reload;
 mod scanner;
+mod stale;
 
 use std::sync::Arc;
 

@@ -71,7 +71,8 @@ fn the_engines_own_errors_keep_their_lines() {
         (2, "unexpected end of comment", "{% cache %}\n{# x"),
         (2, "unknown statement nonsense", "{% cache %}\n{% nonsense %}{% endcache %}"),
         (3, "unexpected", "\n{% cache 60,\n'k' * %}{% endcache %}"),
-        (1, "unexpected", "{% cache key='x' %}{% endcache %}"),
+        (1, "no option `key`", "{% cache key='x' %}{% endcache %}"),
+        (2, "no option `sale`", "\n{% cache 60, 'k', sale=60 %}{% endcache %}"),
         (2, "unexpected end of input", "{% cache %}{% endcache %}\n{% if x"),
     ] {
         let error = add_template(&mut Environment::new(), "page.html", source).expect_err(source);

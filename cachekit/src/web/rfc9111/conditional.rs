@@ -24,15 +24,20 @@ impl Validators {
 
     /// Makes a request ask whether the response is still right, whatever its client asked.
     pub(in crate::web) fn ask(&self, headers: &mut HeaderMap) {
-        for name in [IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE] {
-            headers.remove(name);
-        }
+        unconditional(headers);
         if let Some(etag) = &self.etag {
             headers.insert(IF_NONE_MATCH, etag.clone());
         }
         if let Some(modified) = &self.modified {
             headers.insert(IF_MODIFIED_SINCE, modified.clone());
         }
+    }
+}
+
+/// Makes a request ask for the whole response, whatever its client has of it.
+pub(in crate::web) fn unconditional(headers: &mut HeaderMap) {
+    for name in [IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_RANGE, RANGE] {
+        headers.remove(name);
     }
 }
 

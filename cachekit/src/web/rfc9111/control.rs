@@ -24,6 +24,9 @@ pub(in crate::web) struct ResponseControl {
     /// In seconds; what can't be read is 0.
     pub(in crate::web) max_age: Option<u64>,
     pub(in crate::web) s_maxage: Option<u64>,
+    /// In seconds, as those of RFC 5861.
+    pub(in crate::web) stale_while_revalidate: Option<u64>,
+    pub(in crate::web) stale_if_error: Option<u64>,
 }
 
 /// The directives of a request.
@@ -112,6 +115,10 @@ impl ResponseControl {
                 // Of several, the first counts (RFC 9111, 4.2.1).
                 "max-age" => _ = control.max_age.get_or_insert(delta(value)),
                 "s-maxage" => _ = control.s_maxage.get_or_insert(delta(value)),
+                "stale-while-revalidate" => {
+                    _ = control.stale_while_revalidate.get_or_insert(delta(value));
+                }
+                "stale-if-error" => _ = control.stale_if_error.get_or_insert(delta(value)),
                 _ => {}
             }
         }

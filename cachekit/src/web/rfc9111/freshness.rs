@@ -1,10 +1,13 @@
 //! How long a response is fresh, and how old it is (RFC 9111, 4.2).
 
+use std::time::Duration;
+
 use http::header::{AGE, DATE, EXPIRES, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
 use super::control::{RequestControl, ResponseControl};
 use super::fields::{date, seconds_to_millis};
+use crate::call::freshness::{Freshness as State, Times, Windows};
 
 /// Of a response's age since its last change, the part for which it is taken to be fresh: a tenth (RFC 9111, 4.2.2).
 const HEURISTIC_PART: u64 = 10;
@@ -95,16 +98,40 @@ fn is_number(text: &[u8]) -> bool {
 pub(in crate::web) enum Served {
     /// As it is.
     Yes,
+    /// As it is, while it is computed anew.
+    Stale,
+    /// Where a new one can't be had.
+    Fallback,
     /// Only after it was validated: it is stale, or the request asks for it.
     Validated,
 }
 
-/// Whether a response of this age and lifetime, in milliseconds, may answer a request (RFC 9111, 4.2 and 5.2.1).
+/// How long past its freshness a response may be served (RFC 5861): as it says itself, and else as is `given`. What forbids stale
+/// responses forbids these; of `s-maxage`, which does so without a word of it, the response's own directives are the exception.
+pub(in crate::web) fn windows(response: &ResponseControl, given: Windows) -> Windows {
+    let none = Windows { while_revalidate: Duration::ZERO, if_error: Duration::ZERO, ..given };
+    if response.must_revalidate || response.no_cache {
+        return none;
+    }
+    let given = if response.s_maxage.is_some() { none } else { given };
+    let said = |seconds: Option<u64>, given: Duration| {
+        seconds.map_or(given, |seconds| Duration::from_millis(seconds_to_millis(seconds)))
+    };
+    Windows {
+        while_revalidate: said(response.stale_while_revalidate, given.while_revalidate),
+        if_error: said(response.stale_if_error, given.if_error),
+        ..given
+    }
+}
+
+/// Whether a response of this age and lifetime, in milliseconds, may answer a request (RFC 9111, 4.2 and 5.2.1), with the
+/// [`windows`] of the response.
 pub(in crate::web) fn served(
     request: &RequestControl,
     response: &ResponseControl,
     age: u64,
     lifetime: u64,
+    windows: &Windows,
 ) -> Served {
     let within = |limit: Option<u64>| limit.is_none_or(|seconds| age <= seconds_to_millis(seconds));
     let left = lifetime.saturating_sub(age);
@@ -114,5 +141,14 @@ pub(in crate::web) fn served(
         && response.s_maxage.is_none()
         && request.max_stale.is_some_and(|seconds| stale_by <= seconds_to_millis(seconds));
     let asked = !request.no_cache && within(request.max_age) && enough;
-    if asked && (age < lifetime || tolerated) { Served::Yes } else { Served::Validated }
+    if !asked {
+        return Served::Validated;
+    }
+    match (Times { created: 0, fresh: Some(lifetime) }).at(age, windows) {
+        Some(State::Fresh | State::Due) => Served::Yes,
+        Some(State::Stale | State::Fallback) | None if tolerated => Served::Yes,
+        Some(State::Stale) => Served::Stale,
+        Some(State::Fallback) => Served::Fallback,
+        None => Served::Validated,
+    }
 }

@@ -5,8 +5,9 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::Body;
 
 use super::control::{RequestControl, ResponseControl};
-use super::freshness::Freshness;
+use super::freshness::{Freshness, windows};
 use super::vary::Vary;
+use crate::call::freshness::Windows;
 
 /// A request's credentials, and the layer's rule for them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +62,9 @@ pub(in crate::web) fn storable(
     freshness: Freshness,
 ) -> Result<(), Unstorable> {
     let control = ResponseControl::new(response);
+    // One that says that it is stale at once may say that it is served stale.
+    let served_stale =
+        matches!(freshness, Freshness::Explicit(_)) && !windows(&control, Windows::NONE).past().is_zero();
     let refused = [
         (*method != Method::GET, Unstorable::Method),
         (!is_storable(status), Unstorable::Status),
@@ -71,7 +75,7 @@ pub(in crate::web) fn storable(
         (Vary::new(response) == Vary::Star, Unstorable::VaryStar),
         (response.contains_key(SET_COOKIE), Unstorable::SetCookie),
         (rules.credentials && !(rules.allowed && control.says_shared()), Unstorable::Credentials),
-        (freshness.millis() == 0, Unstorable::NotFresh),
+        (freshness.millis() == 0 && !served_stale, Unstorable::NotFresh),
     ];
     refused.into_iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(why))
 }

@@ -1,8 +1,14 @@
 //! The surroundings of a computation that another call may go on with: the request that it is for, the response that it
 //! is recorded for, the `tracing` span, and a test's default cache. Task-locals of other crates are not among them.
 
+#[cfg(feature = "tower")]
+use std::future::Future;
+#[cfg(feature = "tower")]
+use std::pin::Pin;
 #[cfg(any(feature = "tower", feature = "minijinja"))]
 use std::sync::Arc;
+#[cfg(feature = "tower")]
+use std::task::{Context, Poll};
 
 #[cfg(any(feature = "tower", feature = "minijinja"))]
 use crate::call::dependencies::{self, DependencyRecorder};
@@ -10,7 +16,7 @@ use crate::call::dependencies::{self, DependencyRecorder};
 use crate::call::request::{self, Request};
 
 /// The surroundings of one call.
-pub(super) struct Surroundings {
+pub(crate) struct Surroundings {
     #[cfg(feature = "tower")]
     request: Option<Arc<Request>>,
     #[cfg(any(feature = "tower", feature = "minijinja"))]
@@ -22,7 +28,7 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// Those of the running code.
-    pub(super) fn current() -> Self {
+    pub(crate) fn current() -> Self {
         Self {
             #[cfg(feature = "tower")]
             request: request::current(),
@@ -35,7 +41,7 @@ impl Surroundings {
     }
 
     /// Those of the running code, without its request: the computation that they are for is for no request.
-    pub(super) fn of_background() -> Self {
+    pub(crate) fn of_background() -> Self {
         Self {
             #[cfg(feature = "tower")]
             request: None,
@@ -45,10 +51,23 @@ impl Surroundings {
         }
     }
 
+    /// Those of the running code, without the response that is being made: the computation that they are for is a response of its
+    /// own.
+    #[cfg(feature = "tower")]
+    pub(crate) fn of_request() -> Self {
+        Self { recorder: None, ..Self::current() }
+    }
+
+    /// Polls a future in them.
+    #[cfg(feature = "tower")]
+    pub(crate) fn around<F: Future>(self, future: F) -> Around<F> {
+        Around { surroundings: self, future: Box::pin(future) }
+    }
+
     /// Makes them those of this thread until the guard is dropped. Of its own, because the guard is on the stack while a body
     /// runs.
     #[inline(never)]
-    pub(super) fn enter(&self) -> Entered<'_> {
+    pub(crate) fn enter(&self) -> Entered<'_> {
         // The leader is in its span already.
         let same = self.span.id() == tracing::Span::current().id();
         Entered {
@@ -64,7 +83,7 @@ impl Surroundings {
 }
 
 /// While it lives, a thread runs in the surroundings of a call.
-pub(super) struct Entered<'a> {
+pub(crate) struct Entered<'a> {
     #[cfg(feature = "tower")]
     _request: request::Entered,
     #[cfg(any(feature = "tower", feature = "minijinja"))]
@@ -72,4 +91,22 @@ pub(super) struct Entered<'a> {
     #[cfg(feature = "testing")]
     _cache: crate::testing::Entered,
     _span: Option<tracing::span::Entered<'a>>,
+}
+
+/// A future that is polled in the surroundings of a call.
+#[cfg(feature = "tower")]
+pub(crate) struct Around<F> {
+    surroundings: Surroundings,
+    future: Pin<Box<F>>,
+}
+
+#[cfg(feature = "tower")]
+impl<F: Future> Future for Around<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let _within = this.surroundings.enter();
+        this.future.as_mut().poll(context)
+    }
 }
