@@ -1,16 +1,13 @@
-//! `quickstart` on real servers, chosen by environment variables alone.
+//! The program on real servers, chosen by environment variables alone.
 
 use std::path::Path;
 use std::process::Command;
 
 use cachekit_tests::{memcached, redis};
 
-/// Runs the example; how many queries it made with the cache.
+/// Runs it; how many queries it made with the cache.
 fn queries(dir: &Path, variables: &[(&str, &str)]) -> u32 {
-    // Cargo builds examples beside of the folder that tests are in.
-    let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/quickstart");
-    assert!(program.is_file(), "no {}: run `cargo build --examples` first", program.display());
-    let mut command = Command::new(program);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CACHE_") || name == "TESTING") {
             command.env_remove(name);
@@ -23,7 +20,7 @@ fn queries(dir: &Path, variables: &[(&str, &str)]) -> u32 {
     let row =
         text.lines().find_map(|line| line.strip_prefix(variables[0].1)).unwrap_or_else(|| panic!("{text}"));
     let queries = row.split_whitespace().nth(1).unwrap_or_else(|| panic!("{row}"));
-    queries.replace(',', "").parse().unwrap()
+    queries.parse().unwrap()
 }
 
 /// The second run, another process, finds what the first one has stored.

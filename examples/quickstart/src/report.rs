@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::print::thousands;
-
 /// The numbers of one pass.
 pub(crate) struct Pass {
     /// A digest of all answers, to compare passes by.
@@ -26,9 +24,9 @@ impl Pass {
     pub(crate) fn print(&self, name: &str) {
         let hits = self.hit_rate.map_or_else(|| "-".into(), |rate| format!("{:.1} %", rate * 100.0));
         let millis = self.time.as_secs_f64() * 1e3;
-        let calls = u32::try_from(self.calls).unwrap_or(u32::MAX).max(1);
-        let each = (self.time / calls).as_secs_f64() * 1e6;
-        let (calls, queries) = (thousands(self.calls), thousands(self.queries));
+        let count = u32::try_from(self.calls).unwrap_or(u32::MAX).max(1);
+        let each = (self.time / count).as_secs_f64() * 1e6;
+        let Self { calls, queries, .. } = self;
         println!("{name:<24}{calls:>9}{queries:>10}{hits:>10}{millis:>9.0} ms{each:>11.1} µs");
     }
 

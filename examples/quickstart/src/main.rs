@@ -21,10 +21,6 @@
 //! The database is made on the first run, in the system's folder for temporary files, or in the folder that is given as
 //! the argument.
 
-// Two packages have this program: one with all examples, and one with nothing else, which is built sooner.
-#[allow(unreachable_pub, reason = "a library has it too")]
-#[path = "../../src/print.rs"]
-mod print;
 mod report;
 mod store;
 
@@ -34,8 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use cachekit::{CacheKey, CacheType, Config, delete_memoized, memoize, stats, uncached};
-use print::{rule, thousands};
+use cachekit::{CacheKey, CacheType, Config, delete_memoized, explain, memoize, stats, uncached};
 use report::Pass;
 use store::{ROLES, Store, USERS, traffic};
 
@@ -81,12 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let keeps = config.cache_type != CacheType::Null && !config.testing;
     cachekit::init(config)?;
 
-    let users = thousands(USERS.into());
-    println!("{users} users and {} roles, direct and by nested groups, in {}", ROLES.len(), path.display());
-    println!(
-        "{} questions `person.has_membership(role)`, few users asking most of them\n",
-        thousands(CALLS as u64)
-    );
+    println!("{USERS} users and {} roles, direct and by nested groups, in {}", ROLES.len(), path.display());
+    println!("{CALLS} questions `person.has_membership(role)`, few users asking most of them\n");
     report::heading();
     let plain = plain_pass(&store, &questions)?;
     plain.print("without a cache");
@@ -154,7 +145,7 @@ fn a_role_is_given(store: &Store) -> Result<(), Box<dyn Error>> {
     let missing = |role: &&&str| uncached!(Person::has_membership, &person, role).is_ok_and(|has| !has);
     let role = ROLES.iter().rev().find(missing).ok_or("user 17 has every role")?;
 
-    rule(&format!("User 17 gets the role `{role}`"));
+    println!("\nUser 17 gets the role `{role}`\n");
     ask_all(&person)?;
     ask_all(&neighbour)?;
     store.grant(17, role)?;
@@ -164,6 +155,8 @@ fn a_role_is_given(store: &Store) -> Result<(), Box<dyn Error>> {
     println!("after it              has it: {now:5}");
     assert!(now, "user 17 has the role, but an answer from before came back");
 
+    delete_memoized!(person.has_membership, role)?;
+    println!("{}", explain!(person.has_membership, role));
     delete_memoized!(person.has_membership)?;
     let (mine, others) = (ask_all(&person)?, ask_all(&neighbour)?);
     println!(
