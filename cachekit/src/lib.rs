@@ -86,6 +86,7 @@ pub use cachekit_macros::{
 pub use call::shape::{Keepable, Storable};
 pub use call::trace::{How, Outcome, Tier};
 pub use engine::stats::{CacheStats, FunctionStats};
+pub use call::nearest::{Difference, Nearest};
 pub use memo::explain::{Explanation, Finding};
 pub use memo::{FunctionInfo, Functions, configure_function, delete_memoized_named, functions};
 #[cfg(feature = "tower")]

@@ -27,7 +27,7 @@ pub use record::{Matcher, Recorder};
 pub use scout::Scout;
 pub use stable::{StableWriter, base32};
 pub use type_name::{is_of_std, names_closure};
-pub use words::{NO_WORDS, Words};
+pub use words::{NO_WORDS, Words, text_of_words};
 
 use type_name::holds_address;
 use unordered::Unordered;

@@ -13,6 +13,12 @@ pub const NO_WORDS: usize = usize::MAX;
 pub(super) const TEXT_WORDS: usize = 4;
 const LONGEST_TEXT: usize = 8 * TEXT_WORDS - 1;
 
+/// How many words of the front of a key are a text, and the text. None if they are too few, or no text.
+pub fn text_of_words(words: &[u64]) -> Option<(usize, String)> {
+    let text = unpack(words.first_chunk()?)?;
+    Some((TEXT_WORDS, String::from_utf8(text).ok()?))
+}
+
 /// Puts a key into `K` words. Two keys of one type have the same words if and only if they feed the same bytes, provided that
 /// the type's [`CacheKey::WORDS`](super::CacheKey::WORDS) are at most `K`.
 pub struct Words<const K: usize> {
@@ -28,6 +34,13 @@ impl<const K: usize> Words<K> {
         let mut words = Self { filled: [0; K], len: 0, fits: true };
         feed(&mut words);
         words.fits.then_some(words.filled)
+    }
+
+    /// Returns the words of what is fed, without those that it did not fill; none as above.
+    pub fn list_of(feed: impl FnOnce(&mut Self)) -> Option<Vec<u64>> {
+        let mut words = Self { filled: [0; K], len: 0, fits: true };
+        feed(&mut words);
+        words.fits.then(|| words.filled[..words.len].to_vec())
     }
 
     #[inline(always)]
@@ -66,6 +79,42 @@ fn pack(text: &[u8]) -> [u64; TEXT_WORDS] {
         _ => [word(0), word(8), word(16), word(len - 8) >> 8],
     };
     [a, b, c, d | (len as u64) << 56]
+}
+
+/// Returns the bytes of a text from what [`pack`] made of it.
+fn unpack([a, b, c, d]: &[u64; TEXT_WORDS]) -> Option<Vec<u8>> {
+    let len = usize::try_from(d >> 56).ok().filter(|len| *len <= LONGEST_TEXT)?;
+    let mut text = vec![0; len];
+    let mut put = |at: usize, bytes: &[u8]| text[at..at + bytes.len()].copy_from_slice(bytes);
+    let [first, second, third, last] = [a, b, c, d].map(|word| word.to_le_bytes());
+    match len {
+        0 => {}
+        1..=3 => {
+            for (at, byte) in [0, len / 2, len - 1].into_iter().zip(first) {
+                put(at, &[byte]);
+            }
+        }
+        4..=8 => {
+            put(0, &first[..4]);
+            put(len - 4, &first[4..]);
+        }
+        9..=16 => {
+            put(0, &first);
+            put(len - 8, &second);
+        }
+        17..=24 => {
+            put(0, &first);
+            put(8, &second);
+            put(len - 8, &third);
+        }
+        _ => {
+            put(0, &first);
+            put(8, &second);
+            put(16, &third);
+            put(len - 7, &last[..7]);
+        }
+    }
+    Some(text)
 }
 
 impl<const K: usize> Hasher for Words<K> {
@@ -160,6 +209,9 @@ mod tests {
         for len in 0..40 {
             let text = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"[..len].to_owned();
             assert_eq!(words(&text).is_some(), len <= LONGEST_TEXT);
+            if let Some(words) = words(&text) {
+                assert_eq!(text_of_words(&words), Some((TEXT_WORDS, text.clone())));
+            }
             for at in 0..len {
                 let mut other = text.clone();
                 other.replace_range(at..=at, "#");

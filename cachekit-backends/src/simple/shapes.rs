@@ -161,6 +161,14 @@ macro_rules! shapes {
                 }
             }
 
+            /// Calls `visit` with the words of the key of each live entry in a part of the table, filled up with zeros; under the
+            /// lock, so it must not run code of the user's. Returns the next part; the first is 0.
+            pub fn visit(&self, part: u64, mut visit: impl FnMut(&[u64])) -> Option<u64> {
+                match self {
+                    $(Self::$name(table) => table.visit(part, |words| visit(words)),)*
+                }
+            }
+
             /// Removes a key. Returns whether a live entry was there.
             pub fn remove(&self, key: &PlainKey) -> bool {
                 match self {

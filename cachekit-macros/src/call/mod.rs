@@ -137,7 +137,8 @@ fn generate(
         }
         Operation::Delete if arguments.is_empty() => whole(operation, target, &method),
         Operation::Delete | Operation::Peek | Operation::Explain => {
-            let key = target.call("key", arguments, None);
+            let what = if operation == Operation::Explain { "explain" } else { "key" };
+            let key = target.call(what, arguments, None);
             Ok(quote_spanned!(located(target.span())=> #key.#method()))
         }
         Operation::Traced | Operation::Prime | Operation::Refresh | Operation::Uncached => {

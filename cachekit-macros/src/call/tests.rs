@@ -44,7 +44,7 @@ fn every_operation_goes_through_a_sibling() {
         (Operation::DeleteVersion, "x.m", "x.__memoized_m_instance().delete()"),
         (Operation::Refresh, "f, 1", "<f>::__cachekit_refresh(1)"),
         (Operation::Uncached, "f", "<f>::__cachekit_uncached()"),
-        (Operation::Explain, "f, 1", "<f>::__cachekit_key(1).explain()"),
+        (Operation::Explain, "f, 1", "<f>::__cachekit_explain(1).explain()"),
         (Operation::Traced, "x.m, 1", "x.__memoized_m_traced(1)"),
         (Operation::Prime, "f => 5", "<f>::__cachekit_prime(5)"),
         (Operation::Prime, "f, 1, &b, => 5,", "<f>::__cachekit_prime(1,&b,5)"),

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
@@ -61,48 +62,82 @@ pub(super) fn tags(model: &Model) -> Option<TokenStream> {
     (!model.tags.is_empty()).then(|| quote!(#private::TagList::of(&[#(#tags),*])))
 }
 
+/// A part of the key, with the name that a person knows it by.
+struct NamedPart {
+    name: String,
+    part: TokenStream,
+}
+
+impl NamedPart {
+    fn new(name: impl ToString, part: TokenStream) -> Self {
+        Self { name: name.to_string(), part }
+    }
+}
+
 /// All parts of the key.
 pub(super) fn parts(model: &Model) -> TokenStream {
+    list(&named_parts(model).into_iter().map(|named| named.part).collect::<Vec<_>>())
+}
+
+/// The names of all parts of the key.
+pub(super) fn part_names(model: &Model) -> Vec<String> {
+    named_parts(model).into_iter().map(|named| named.name).collect()
+}
+
+fn named_parts(model: &Model) -> Vec<NamedPart> {
     let private = &model.private;
-    let mut parts: Vec<_> = of_self(model).into_iter().collect();
+    let mut parts: Vec<_> = of_self(model).map(|part| NamedPart::new("Self", part)).into_iter().collect();
     parts.extend(of_parameters(model));
     // `impl Trait` is a type parameter without a name, whatever becomes of the argument.
     for Argument { name, .. } in model.arguments.iter().filter(|argument| mentions_impl_trait(&argument.ty)) {
-        parts.push(quote!(#private::of_val(&#name).__cachekit_type()));
+        let part = quote!(#private::of_val(&#name).__cachekit_type());
+        parts.push(NamedPart::new(format_args!("type of {name}"), part));
     }
     match &model.key {
         KeySource::Arguments => {
-            parts.extend(model.keyed_receiver().map(|receiver| receiver_part(model, receiver)));
+            let receiver = model.keyed_receiver().map(|receiver| receiver_part(model, receiver));
+            parts.extend(receiver.map(|part| NamedPart::new("self", part)));
             for (index, argument) in model.arguments.iter().enumerate() {
                 let Argument { name, ty, way, .. } = argument;
                 if *way != Way::Ignored {
                     let value = super::each::id(model, index).unwrap_or_else(|| quote!(&#name));
-                    parts.push(part(model, *way, &value, located(ty.span())));
+                    parts.push(NamedPart::new(name_of(argument), part(model, *way, &value, located(ty.span()))));
                 }
             }
         }
         KeySource::Expression(expression) => {
             let reference = reference_to(expression);
-            parts.push(part(model, Way::ByType, &reference, located(expression.span())));
+            parts.push(NamedPart::new("key", part(model, Way::ByType, &reference, located(expression.span()))));
         }
         KeySource::View(text, more) => {
             let span = located(model.sig.ident.span());
-            parts.push(part(model, Way::ByType, &quote!(&#private::view_key(#text)), span));
+            let request = part(model, Way::ByType, &quote!(&#private::view_key(#text)), span);
+            parts.push(NamedPart::new("request", request));
             if let Some(expression) = more {
-                parts.push(part(model, Way::ByType, &reference_to(expression), located(expression.span())));
+                let key = part(model, Way::ByType, &reference_to(expression), located(expression.span()));
+                parts.push(NamedPart::new("key", key));
             }
             for argument in &model.arguments {
                 if argument.way != Way::Ignored && !model.key_mentions(&argument.names()) {
-                    parts.push(view_part(model, argument));
+                    parts.push(NamedPart::new(name_of(argument), view_part(model, argument)));
                 }
             }
         }
         KeySource::Constant => {
             let span = located(model.sig.ident.span());
-            parts.push(part(model, Way::ByType, &quote!(&#private::request_key()), span));
+            let request = part(model, Way::ByType, &quote!(&#private::request_key()), span);
+            parts.push(NamedPart::new("request", request));
         }
     }
-    list(&parts)
+    parts
+}
+
+/// An argument as the user wrote it.
+fn name_of(argument: &Argument) -> String {
+    match &argument.pattern {
+        Some(pattern) => pattern.to_token_stream().to_string(),
+        None => argument.name.unraw().to_string(),
+    }
 }
 
 /// The part that tells instances apart, for deletion by instance; of a view, the path, for deletion by path.
@@ -129,7 +164,7 @@ pub(super) fn is_generic(model: &Model) -> bool {
 pub(super) fn instantiation(model: &Model) -> TokenStream {
     let private = &model.private;
     let mut parts: Vec<_> = of_self(model).into_iter().collect();
-    parts.extend(of_parameters(model));
+    parts.extend(of_parameters(model).into_iter().map(|named| named.part));
     // Types alone would be nothing, as there is where no entry belongs to an instance.
     let span = located(model.sig.ident.span());
     parts.push(quote_spanned!(span=> #private::arg(&true).__cachekit_part()));
@@ -137,17 +172,18 @@ pub(super) fn instantiation(model: &Model) -> TokenStream {
 }
 
 /// The type and const parameters of the function itself.
-fn of_parameters(model: &Model) -> Vec<TokenStream> {
+fn of_parameters(model: &Model) -> Vec<NamedPart> {
     let private = &model.private;
     let parameters = model.sig.generics.params.iter();
     let parts = parameters.filter_map(|parameter| match parameter {
         GenericParam::Type(parameter) => {
             let name = &parameter.ident;
-            Some(quote!(#private::of_type::<#name>().__cachekit_type()))
+            Some(NamedPart::new(name, quote!(#private::of_type::<#name>().__cachekit_type())))
         }
         GenericParam::Const(parameter) => {
             let name = &parameter.ident;
-            Some(part(model, Way::ByType, &quote!(&#name), located(parameter.ty.span())))
+            let part = part(model, Way::ByType, &quote!(&#name), located(parameter.ty.span()));
+            Some(NamedPart::new(name, part))
         }
         GenericParam::Lifetime(_) => None,
     });

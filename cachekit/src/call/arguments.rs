@@ -20,6 +20,8 @@ use cachekit_backends::{
 };
 use serde::Serialize;
 
+use super::nearest::{Kind, Splitter};
+
 /// Something that is part of a key.
 pub trait KeyPart {
     /// How many words tell all values apart: see [`CacheKey::WORDS`].
@@ -32,6 +34,10 @@ pub trait KeyPart {
     }
     /// Feeds it.
     fn feed<W: KeyWriter>(&self, writer: &mut W);
+    /// Hands out the parts that it has.
+    fn split(&self, parts: &mut Splitter) {
+        parts.add(self, Kind::Opaque);
+    }
 }
 
 /// The parts of a key, one after another. The attribute nests tuples where there are more.
@@ -51,6 +57,12 @@ macro_rules! tuples {
                 $first.feed(writer);
                 $($part.feed(writer);)*
             }
+            fn split(&self, parts: &mut Splitter) {
+                #[expect(non_snake_case, reason = "a binding is named like its type")]
+                let ($first, $($part,)*) = self;
+                $first.split(parts);
+                $($part.split(parts);)*
+            }
         }
     )*};
 }
@@ -60,6 +72,7 @@ impl KeyPart for () {
     const WORDS: usize = 0;
     #[inline]
     fn feed<W: KeyWriter>(&self, _: &mut W) {}
+    fn split(&self, _: &mut Splitter) {}
 }
 
 /// An argument that goes in by `CacheKey`.
@@ -79,6 +92,9 @@ impl<T: CacheKey + ?Sized> KeyPart for ByKey<'_, T> {
     #[inline]
     fn feed<W: KeyWriter>(&self, writer: &mut W) {
         self.0.cache_key(writer);
+    }
+    fn split(&self, parts: &mut Splitter) {
+        parts.add(self, Kind::of::<T>());
     }
 }
 
@@ -481,6 +497,9 @@ impl<T: ?Sized, N: Naming> KeyPart for OfType<T, N> {
         } else {
             typeid::of::<T>().hash(writer);
         }
+    }
+    fn split(&self, parts: &mut Splitter) {
+        parts.add(self, Kind::Type(type_name::<T>()));
     }
 }
 

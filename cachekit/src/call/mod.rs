@@ -28,6 +28,7 @@ pub(crate) mod kept;
 mod lacking;
 mod likeness;
 mod look;
+pub(crate) mod nearest;
 pub(crate) mod path;
 mod place;
 pub(crate) mod policy;

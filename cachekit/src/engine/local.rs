@@ -225,6 +225,25 @@ impl LocalTable {
         }
     }
 
+    /// Calls `each` with the words of the key of each live entry, if they are words; under a lock, so it must not run code of the
+    /// user's.
+    pub(crate) fn each_words(&self, mut each: impl FnMut(&[u64])) {
+        let Self::Plain(table, _) = self else { return };
+        let mut part = Some(0);
+        while let Some(at) = part {
+            part = table.visit(at, &mut each);
+        }
+    }
+
+    /// The same with the bytes of each key, if they are no words.
+    pub(crate) fn each_bytes(&self, mut each: impl FnMut(&[u8])) {
+        let Self::Values(table) = self else { return };
+        let mut part = Some(0);
+        while let Some(at) = part {
+            part = table.visit(at, &mut each);
+        }
+    }
+
     /// Removes the entry of a key; whether a live one was there.
     pub(crate) fn remove(&self, key: &Key, instance: u64) -> bool {
         match self {

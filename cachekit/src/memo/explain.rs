@@ -6,6 +6,7 @@ use std::time::Duration;
 use cachekit_backends::{Error, ErrorKind, Fetched, Version, combine, unseal};
 
 use crate::call::freshness::{Stamped, Windows};
+use crate::call::nearest::{Nearest, Parts};
 use crate::call::policy::{Opened, Policy};
 use crate::call::sharing::untagged;
 use crate::call::trace::Tier;
@@ -26,6 +27,8 @@ pub struct Explanation {
     pub tier: Option<Tier>,
     /// The result of the look.
     pub finding: Finding,
+    /// In process, where there is no entry and no trace of one: the entry of the function that differs in the fewest arguments.
+    pub nearest: Option<Nearest>,
     /// The time since the entry was stored, of a hit on a backend.
     pub age: Option<Duration>,
     /// The time until the entry expires, of a hit; none if it never does.
@@ -75,6 +78,7 @@ impl Explanation {
             key: function.to_owned(),
             tier: None,
             finding,
+            nearest: None,
             age: None,
             left: None,
         }
@@ -83,7 +87,7 @@ impl Explanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { function, key, tier, finding, age, left } = self;
+        let Self { function, key, tier, finding, nearest, age, left } = self;
         let place = match tier {
             Some(Tier::Process) => ", looked for in this process",
             Some(Tier::Near) => ", found in the near tier",
@@ -91,6 +95,9 @@ impl fmt::Display for Explanation {
             None => "",
         };
         write!(f, "`{function}`, key `{key}`{place}: {finding}")?;
+        if let Some(nearest) = nearest {
+            write!(f, "; {nearest}")?;
+        }
         if !self.is_hit() {
             return Ok(());
         }
@@ -137,7 +144,7 @@ pub(crate) async fn explain<R, D: Io>(
     io: D,
     engine: &Engine,
     identity: Identity<'_>,
-    place: &Place,
+    (place, parts): (&Place, Option<&Parts>),
     policy: &Policy<R>,
 ) -> Explanation {
     let is_near = is_near(engine, identity.number, place, policy);
@@ -155,8 +162,13 @@ pub(crate) async fn explain<R, D: Io>(
         }
         (Place::Remote { .. }, None) => unreachable!("a place on a backend is one of an engine that has it"),
     };
+    let nearest = match (place, &finding) {
+        (Place::Local { table, .. }, Finding::Absent { .. }) => parts.and_then(|parts| parts.nearest(table)),
+        _ => None,
+    };
     let Times { age, left } = times;
-    Explanation { function: identity.name.to_owned(), key, tier: Some(tier), finding, age, left }
+    let function = identity.name.to_owned();
+    Explanation { function, key, tier: Some(tier), finding, nearest, age, left }
 }
 
 fn explain_here<R>(engine: &Engine, function: u32, place: &Place, policy: &Policy<R>) -> (Finding, Times) {

@@ -20,6 +20,7 @@ mod instantiation;
 mod invalidates;
 mod keys;
 mod methods;
+mod nearest;
 mod object_changes;
 mod object_stale;
 mod object_state;

@@ -4,13 +4,13 @@ use super::{Contents, Spot, Table};
 const PART: u32 = 64;
 
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
-    /// Calls `visit` with the value of each live entry in a part of the table, under the lock, and removes those that it returns
-    /// true for. Returns the next part; the first is 0. All parts together have every entry that is there all the time at least once: a table that has grown in between is
-    /// visited anew.
+    /// Calls `visit` with the key and the value of each live entry in a part of the table, under the lock, and removes those that
+    /// it returns true for. Returns the next part; the first is 0. All parts together have every entry that is there all the time
+    /// at least once: a table that has grown in between is visited anew.
     pub(in crate::simple) fn visit(
         &self,
         part: u64,
-        mut visit: impl FnMut(&[u64; V]) -> bool,
+        mut visit: impl FnMut(&[u64; K], &[u64; V]) -> bool,
         left: &mut C::Left,
     ) -> Option<u64> {
         let mut writer = self.writer.0.lock();
@@ -23,7 +23,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             let place = self.pages.at(index);
             self.tend(&mut writer, place, left);
             for way in place.bucket.taken() {
-                if visit(&place.bucket.value(way)) {
+                if visit(&place.bucket.key(way), &place.bucket.value(way)) {
                     self.erase(&mut writer, Spot { place, way }, left);
                 }
             }

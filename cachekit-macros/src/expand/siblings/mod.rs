@@ -115,7 +115,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
     });
     let instantiation = key::is_generic(model).then(|| instantiation(model));
     let of_one = is_of_one(model).then(|| key_sibling(model, "instance"));
-    let key = key_sibling(model, "key");
+    let keys = ["key", "explain"].map(|what| key_sibling(model, what));
     let run = run_sibling(model);
     let owned = if model.outlives_callers().is_some() {
         Some(outliving_siblings(model))
@@ -136,7 +136,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
         #instance
         #instantiation
         #of_one
-        #key
+        #(#keys)*
         #run
         #owned
         #traced
@@ -254,11 +254,21 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
     let key = if here {
         let shape = key::shape(model);
         quote!(#private::RequestKey::new(#handle(), #shape, &#parts, &#instance))
+    } else if what == "explain" {
+        let names = key::part_names(model);
+        // A `match`, so that what the parts borrow lives as long.
+        quote!(match &#parts {
+            __cachekit_parts => #private::Key::new(#handle(), #policy, __cachekit_parts, &#instance, #tags)
+                .with_parts(__cachekit_parts, &[#(#names),*]),
+        })
     } else {
         quote!(#private::Key::new(#handle(), #policy, &#parts, &#instance, #tags))
     };
+    // The one with names is compiled only where it is used.
+    let inline = (what == "explain").then(|| quote!(#[inline]));
     quote! {
         #hidden
+        #inline
         #[allow(unused_variables, clippy::needless_pass_by_value)]
         #vis #signature {
             #references
@@ -383,17 +393,21 @@ pub(super) fn stubs(model: &Model) -> TokenStream {
     plain.asyncness = None;
     plain.safety = syn::Safety::Default;
     plain.abi = None;
-    plain.ident = sibling(model, "key");
     plain.output = returning(quote!(#private::Key<#returns, #mode>));
-    let key = signature(model, plain, Bindings::Outer, None);
+    let keys = ["key", "explain"].map(|what| {
+        plain.ident = sibling(model, what);
+        signature(model, plain.clone(), Bindings::Outer, None)
+    });
     quote! {
         #[doc(hidden)]
         #[allow(dead_code)]
         #vis fn #handle() -> #private::Handle<#mode> { loop {} }
         #instance
-        #[doc(hidden)]
-        #[allow(dead_code, unused_variables)]
-        #vis #key { loop {} }
+        #(
+            #[doc(hidden)]
+            #[allow(dead_code, unused_variables)]
+            #vis #keys { loop {} }
+        )*
     }
 }
 
