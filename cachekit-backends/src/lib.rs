@@ -64,13 +64,15 @@ pub use config::{CacheType, Config, FunctionConfig, NearDeletion, Secret, Server
 #[doc(hidden)]
 pub use config::{NamedOptions, hint, is_pattern, name_matches};
 pub use entry::{
-    Content, Header, Reject, Unsealed, combine, fingerprint, read_payload, seal, seal_integer, seal_value,
+    Content, Header, Reject, Unsealed, combine, dependencies, dependency, fingerprint, read_payload, seal, seal_integer, seal_value,
     seal_with, unseal, unseal_if, unseal_value,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};
 #[doc(hidden)]
-pub use key::{NO_WORDS, Scout, Words, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure};
+pub use key::{
+    NO_WORDS, Scout, Words, feed_debug, feed_hash, feed_serialize, is_of_std, names_closure, text_of_words,
+};
 #[doc(hidden)]
 pub use process::{PerProcess, process_number};
 pub use registry::{Opened, describe, open, register_backend};

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | 2 | magic `c1 6b`; no `MessagePack` begins so |
 //! | 2 | 1 | format, 2 |
-//! | 3 | 1 | flags: bit 0, the value is an integer; bit 1, the value is an `Err`; the others are written as 0 |
+//! | 3 | 1 | flags: bit 0, the value is an integer; bit 1, the value is an `Err`; bit 2, there are dependencies; the others are written as 0 |
 //! | 4 | 4 | length of the payload |
 //! | 8 | 8 | created, in milliseconds since the Unix epoch |
 //! | 16 | 8 | expiry, in milliseconds since the Unix epoch; 0 is never |
@@ -14,11 +14,13 @@
 //! | 32 | 16 | generation |
 //! | 48 | 8 | fingerprint of the value's type; 0 for an integer |
 //! | 56 | n | payload |
-//! | 56 + n | 8 | checksum: XXH3 of all bytes before, seeded with XXH3 of the key |
+//! | 56 + n | 8 d | with bit 2: XXH3 of the keys of the versions that the generation is made of, in their order |
+//! | 56 + n + 8 d | 8 | checksum: XXH3 of all bytes before, seeded with XXH3 of the key |
 //!
 //! A reader refuses a format or a flag that it doesn't know, so that compression, signatures or encryption can be
 //! added without an older build misreading the entry of a newer one. For a reader that serves nothing stale, an entry with an end of
-//! freshness expires then. An instant after the year 9999 is refused, so that no reader computes with it. The checksum finds
+//! freshness expires then. A call knows the versions that its entry depends on. The dependencies are for programs that don't, and
+//! entries of at most two versions have none: those are found by trying. An instant after the year 9999 is refused, so that no reader computes with it. The checksum finds
 //! damage, not forgery.
 
 #[cfg(test)]
@@ -41,6 +43,9 @@ const MAGIC: [u8; 2] = [0xc1, b'k'];
 const FORMAT: u8 = 2;
 const FLAG_INTEGER: u8 = 1;
 const FLAG_ERR: u8 = 2;
+const FLAG_DEPENDENCIES: u8 = 4;
+/// A dependency.
+const DEPENDENCY_LEN: usize = 8;
 const HEADER_LEN: usize = 56;
 const CHECKSUM_LEN: usize = 8;
 /// The last millisecond of the year 9999.
@@ -162,12 +167,31 @@ impl Header {
 ///
 /// Fails when `payload` does, and with [`ErrorKind::Codec`] when it is longer than a `u32` can say.
 pub fn seal(key: &str, header: &Header, payload: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Vec<u8>> {
+    seal_under(key, header, &[], payload)
+}
+
+/// Makes an entry that says under which versions it was stored, by their keys.
+///
+/// Fails as [`seal`].
+pub(crate) fn seal_under(
+    key: &str,
+    header: &Header,
+    versions: &[String],
+    payload: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(HEADER_LEN + CHECKSUM_LEN + 128);
     bytes.resize(HEADER_LEN, 0);
     payload(&mut bytes)?;
     let payload_len = bytes.len().checked_sub(HEADER_LEN).and_then(|len| u32::try_from(len).ok());
     let payload_len = payload_len.ok_or_else(too_long)?;
     bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes(payload_len));
+    if !versions.is_empty() {
+        bytes[3] |= FLAG_DEPENDENCIES;
+        bytes.reserve_exact(versions.len() * DEPENDENCY_LEN + CHECKSUM_LEN);
+        for version in versions {
+            bytes.extend_from_slice(&dependency(version).to_le_bytes());
+        }
+    }
     let checksum = checksum(key, &bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     Ok(bytes)
@@ -183,12 +207,15 @@ pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reje
     if head[2] != FORMAT {
         return Err(Reject::OtherFormat);
     }
-    let (payload, stored) = rest.split_last_chunk::<CHECKSUM_LEN>().ok_or(Reject::Corrupt)?;
-    let whole = usize::try_from(u32::from_le_bytes(field(head, 4))) == Ok(payload.len());
+    let (content_of, stored) = rest.split_last_chunk::<CHECKSUM_LEN>().ok_or(Reject::Corrupt)?;
+    let len = usize::try_from(u32::from_le_bytes(field(head, 4))).map_err(|_| Reject::Corrupt)?;
+    let (payload, beyond) = content_of.split_at_checked(len).ok_or(Reject::Corrupt)?;
+    let has_dependencies = head[3] & FLAG_DEPENDENCIES != 0;
+    let whole = has_dependencies != beyond.is_empty() && beyond.len() % DEPENDENCY_LEN == 0;
     if !whole || u64::from_le_bytes(*stored) != checksum(key, &bytes[..bytes.len() - CHECKSUM_LEN]) {
         return Err(Reject::Corrupt);
     }
-    let content = match head[3] & !FLAG_ERR {
+    let content = match head[3] & !(FLAG_ERR | FLAG_DEPENDENCIES) {
         0 => Content::Value(u64::from_le_bytes(field(head, 48))),
         FLAG_INTEGER => Content::Integer,
         _ => return Err(Reject::OtherFormat),
@@ -206,6 +233,19 @@ pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Reje
         is_err: head[3] & FLAG_ERR != 0,
     };
     Ok((header, payload))
+}
+
+/// The number that stands in entries for the key of a version.
+pub fn dependency(version_key: &str) -> u64 {
+    xxh3_64(version_key.as_bytes())
+}
+
+/// The [`dependency`] numbers of the versions that an entry was stored under, in the order in which they are [combined](combine).
+/// None at all for an entry that doesn't say, and for bytes that [`unseal`] refuses.
+pub fn dependencies(key: &str, bytes: &[u8]) -> Vec<u64> {
+    let Ok((_, payload)) = unseal(key, bytes) else { return Vec::new() };
+    let all = bytes.get(HEADER_LEN + payload.len()..bytes.len() - CHECKSUM_LEN).unwrap_or_default();
+    all.as_chunks::<DEPENDENCY_LEN>().0.iter().map(|number| u64::from_le_bytes(*number)).collect()
 }
 
 /// One number for several versions; it depends on their order. No versions are 0.

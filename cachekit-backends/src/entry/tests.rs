@@ -162,6 +162,26 @@ fn every_flipped_bit_is_refused() {
 }
 
 #[test]
+fn an_entry_names_the_versions_that_it_is_given() {
+    let header = Header::new(NOW, None, 7, Content::Integer);
+    let versions = ["a#version".to_owned(), "tag#version:b".to_owned()];
+    let bytes = seal_with(KEY, header, &versions, &user()).unwrap();
+    assert_eq!(dependencies(KEY, &bytes), versions.each_ref().map(|key| dependency(key)));
+    assert_eq!(unseal_value(KEY, &bytes, NOW, 7), Unsealed::Value(user()));
+    assert_eq!(dependencies(KEY, &sealed(&user())), [0; 0], "others name none");
+    assert_eq!(dependencies("another", &bytes), [0; 0]);
+    for len in 0..bytes.len() {
+        assert!(unseal(KEY, &bytes[..len]).is_err(), "{len} bytes");
+    }
+    let mut without = bytes.clone();
+    without[3] = 0;
+    assert_eq!(unseal(KEY, &resealed(without)), Err(Reject::Corrupt), "dependencies that no flag tells of");
+    let mut none = sealed(&user());
+    none[3] |= FLAG_DEPENDENCIES;
+    assert_eq!(unseal(KEY, &resealed(none)), Err(Reject::Corrupt));
+}
+
+#[test]
 fn every_cut_and_every_addition_is_refused() {
     let bytes = sealed(&user());
     for len in 0..bytes.len() {
@@ -176,7 +196,7 @@ fn every_cut_and_every_addition_is_refused() {
 
 #[test]
 fn a_later_format_or_flag_is_refused_as_such() {
-    for (at, with) in [(2, 0), (2, 1), (2, 3), (2, 255), (3, 4), (3, 5), (3, 128)] {
+    for (at, with) in [(2, 0), (2, 1), (2, 3), (2, 255), (3, 8), (3, 9), (3, 128)] {
         let mut bytes = sealed(&user());
         bytes[at] = with;
         assert_eq!(unseal(KEY, &resealed(bytes)), Err(Reject::OtherFormat), "{with} at {at}");
@@ -207,7 +227,7 @@ fn an_entry_that_is_kept_stale_has_its_end_of_freshness() {
     let header = Header::new(NOW, Some(Duration::from_secs(10)), 7, Content::Integer);
     let kept = header.kept_stale(Duration::from_secs(5));
     assert_eq!((kept.fresh, kept.expiry), (Some(NOW + 10_000), Some(NOW + 15_000)));
-    let bytes = seal_with(KEY, kept, &user()).unwrap();
+    let bytes = seal_with(KEY, kept, &[], &user()).unwrap();
     assert_eq!(bytes[24..32], (NOW + 10_000).to_le_bytes());
     assert_eq!(unseal_value::<User>(KEY, &bytes, NOW + 10_000, 7), Unsealed::Expired);
     let serves = |header: &Header| header.fresh == Some(NOW + 10_000) && header.expiry == Some(NOW + 15_000);

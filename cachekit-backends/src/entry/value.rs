@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Content, Header, Reject, seal, unseal};
+use super::{Content, Header, Reject, seal, seal_under, unseal};
 use crate::{Result, Ttl, codec};
 
 /// The result of reading the bytes under a key.
@@ -36,14 +36,21 @@ pub fn seal_value<T: Serialize + ?Sized + 'static>(
     generation: u128,
     value: &T,
 ) -> Result<Vec<u8>> {
-    seal_with(key, Header::new(created, life, generation, Content::Integer), value)
+    seal_with(key, Header::new(created, life, generation, Content::Integer), &[], value)
 }
 
-/// Makes an entry of a value with the properties of this header, whose kind of content becomes that of the value's type.
+/// Makes an entry of a value with the properties of this header, whose kind of content becomes that of the value's type. The
+/// entry says under which versions it was stored if these are their keys.
 ///
 /// Fails as [`seal_value`].
-pub fn seal_with<T: Serialize + ?Sized + 'static>(key: &str, header: Header, value: &T) -> Result<Vec<u8>> {
-    seal(key, &Header { content: content::<T>(), ..header }, |out| codec::encode(value, out))
+pub fn seal_with<T: Serialize + ?Sized + 'static>(
+    key: &str,
+    header: Header,
+    versions: &[String],
+    value: &T,
+) -> Result<Vec<u8>> {
+    let header = Header { content: content::<T>(), ..header };
+    seal_under(key, &header, versions, |out| codec::encode(value, out))
 }
 
 /// Makes an entry of an integer that keeps the times and the generation of the one before, for an increment.

@@ -359,7 +359,7 @@ pub(crate) fn open<R>(
 ) -> Option<Opened<R>> {
     let generation = combine(&fetched.versions);
     let envelope =
-        Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false, windows };
+        Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false, windows, versions: &[] };
     fetched.entry.as_deref().map(|bytes| (policy.open)(&envelope, bytes))
 }
 

@@ -48,6 +48,15 @@ pub(crate) struct Envelope<'a> {
     pub(crate) is_err: bool,
     /// When a value is served while it is computed anew.
     pub(crate) windows: Windows,
+    /// The keys of the versions that a new entry names; none where they are found by trying.
+    pub(crate) versions: &'a [String],
+}
+
+impl<'a> Envelope<'a> {
+    /// The versions that a new entry names: those of an entry that depends on more than a function and one thing beside it.
+    pub(crate) fn named(versions: &'a [String]) -> &'a [String] {
+        if versions.len() > 2 { versions } else { &[] }
+    }
 }
 
 /// See [`Policy::encode`]. It names no type of value, so that it can be run on any thread.
@@ -172,15 +181,14 @@ where
     S::Stored: Storable,
 {
     const POLICY: Policy<S::Output> = Policy {
-        seal: |envelope, output| S::stored(output).map(|value| envelope.seal(&value)).transpose(),
+        seal: |envelope, output| S::read_stored(output, |value| envelope.seal(value)).transpose(),
         encode: |part| sharing::ENVELOPE.seal(part.downcast_ref::<S::Stored>()?).ok(),
-        check: |envelope, bytes, output| match S::stored(output) {
-            Some(value) => Check::<S::Stored, C>::run(envelope, bytes, &value),
-            None => Ok(()),
+        check: |envelope, bytes, output| {
+            S::read_stored(output, |value| Check::<S::Stored, C>::run(envelope, bytes, value)).unwrap_or(Ok(()))
         },
         open: |envelope, bytes| envelope.open(bytes).map(S::output),
         keep: |key, said, output| keep::<S>(key, said, output, weight::measured),
-        weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored, weight::measured)),
+        weight: |output| S::read_stored(output, |stored| weigh::<S>(stored, weight::measured)),
         clone_may_share: S::CLONE_MAY_SHARE,
         ..Local::<S>::POLICY
     };
@@ -194,7 +202,7 @@ where
         stores: S::stores,
         fails: S::fails,
         keep: |key, said, output| keep::<S>(key, said, output, weight::by_type),
-        weight: |output| S::stored(output).map(|stored| weigh::<S>(&stored, weight::by_type)),
+        weight: |output| S::read_stored(output, |stored| weigh::<S>(stored, weight::by_type)),
         words: || if S::AS_WORDS { words::of_type::<S::Stored>() } else { NO_WORDS },
         to_words: |output| S::stored(output).and_then(|stored| words::of_value(&stored)),
         take_words: take_words::<S>,
@@ -217,7 +225,7 @@ impl Envelope<'_> {
         // The kind of the content is set with the value.
         let header = Header::new(self.now, self.life, self.generation, Content::Integer);
         let header = header.kept_stale(self.windows.past());
-        seal_with(self.key, Header { is_err: self.is_err, ..header }, value)
+        seal_with(self.key, Header { is_err: self.is_err, ..header }, self.versions, value)
     }
 
     /// Returns the value of bytes.

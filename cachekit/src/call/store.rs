@@ -489,7 +489,9 @@ fn sealed<R>(
         return None;
     };
     let (now, life, generation) = (call.engine.clock.now(), call.life, state.generation());
-    let envelope = Envelope { key: &entry, now, life, generation, is_err, windows: call.windows };
+    let windows = call.windows;
+    let named = Envelope::named(&versions);
+    let envelope = Envelope { key: &entry, now, life, generation, is_err, windows, versions: named };
     let sealed = (policy.seal)(&envelope, output);
     if call.refresh {
         flight.supersede();

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use cachekit_backends::{Cursor, Error, ErrorKind, Header, Reject, Version, combine, unseal, version_key};
+use cachekit_backends::{
+    Cursor, Error, ErrorKind, Header, Reject, Version, combine, dependencies, dependency, unseal, version_key,
+};
 
 use super::keys::{Kind, full, short};
 use super::outcome::{Failure, Outcome};
@@ -11,8 +13,6 @@ use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::engine::remote::{BlockingIo, Delete, DeleteMany, GetMany, Io as _, Keys, Remote, Set, ready};
 
-/// The most combinations with two tags that are tried for an entry.
-const MOST_TRIED: usize = 100_000;
 /// How many values are read at a time.
 const BATCH: usize = 100;
 
@@ -106,7 +106,7 @@ impl Store {
             "",
             |found| !found.kind.is_value() && found.kind != Kind::Other,
             |found, value| {
-                versions.add(found.kind, value.as_deref());
+                versions.add(full(&self.engine, &found.key), found.kind, value.as_deref());
                 Ok(())
             },
         )?;
@@ -176,6 +176,8 @@ fn listing_failed(error: Error) -> Failure {
 /// The versions that entries may depend on.
 #[derive(Default)]
 pub(super) struct Versions {
+    /// All of them, by the numbers that entries name them by.
+    all: HashMap<u64, Version>,
     functions: HashMap<String, Version>,
     instances: HashMap<String, Vec<Version>>,
     views: Vec<Version>,
@@ -193,7 +195,7 @@ pub(super) enum State {
     Orphaned,
     /// The bytes are damaged, or of another format.
     Corrupt,
-    /// It was stored while the versions were read, or there are too many tags to try them.
+    /// It was stored while the versions were read.
     Unproven,
 }
 
@@ -218,8 +220,9 @@ impl State {
 }
 
 impl Versions {
-    fn add(&mut self, kind: Kind, bytes: Option<&[u8]>) {
+    fn add(&mut self, key: String, kind: Kind, bytes: Option<&[u8]>) {
         let Some(version) = bytes.and_then(Version::from_bytes) else { return };
+        self.all.insert(dependency(&key), version);
         match kind {
             Kind::Function(name) => _ = self.functions.insert(name, version),
             Kind::Instance { function, .. } => self.instances.entry(function).or_default().push(version),
@@ -241,37 +244,43 @@ impl Versions {
 
     /// The state of an entry.
     pub(super) fn judge(&self, engine: &Engine, key: &str, kind: &Kind, bytes: &[u8]) -> State {
-        match unseal(&full(engine, key), bytes) {
+        let whole = full(engine, key);
+        match unseal(&whole, bytes) {
             Err(Reject::NotAnEntry | Reject::OtherFormat | Reject::Corrupt) => State::Corrupt,
             Err(_) => State::Unproven,
             // A stale one may still be served.
             Ok((header, _)) if header.expiry.is_some_and(|expiry| expiry <= engine.clock.now()) => {
                 State::Expired
             }
-            Ok((header, _)) => self.of_generation(kind, &header),
+            Ok((header, _)) => match &*dependencies(&whole, bytes) {
+                [] => self.of_generation(kind, &header),
+                named => self.of_named(named, &header),
+            },
         }
     }
 
+    /// The state of an entry that names the versions that it depends on.
+    fn of_named(&self, named: &[u64], header: &Header) -> State {
+        let versions: Option<Vec<Version>> = named.iter().map(|number| self.all.get(number).copied()).collect();
+        match versions {
+            Some(versions) if combine(&versions) == header.generation => State::Sound,
+            _ => State::Orphaned,
+        }
+    }
+
+    /// The state of an entry that doesn't: it depends on its function's version and at most one other.
     fn of_generation(&self, kind: &Kind, header: &Header) -> State {
         let Kind::Entry { function, .. } = kind else { return State::Sound };
         // Every entry of a function depends on the function's version, which lives as long as the entry.
         let Some(&of_function) = self.functions.get(function) else { return State::Orphaned };
         let instances = self.instances.get(function).into_iter().flatten();
-        let count = 1 + self.instances.get(function).map_or(0, Vec::len) + self.views.len();
-        let paired = self.tags.len().saturating_pow(2).saturating_mul(count) <= MOST_TRIED;
-        let bases = std::iter::once(vec![of_function])
-            .chain(instances.chain(&self.views).map(|&version| vec![of_function, version]));
-        let matches = |versions: &[Version]| combine(versions) == header.generation;
-        let with = |base: &[Version], more: &[Version]| matches(&[base, more].concat());
-        for base in bases {
-            let one = |tag: &Version| with(&base, &[*tag]);
-            let two =
-                |tag: &Version| self.tags.iter().any(|other| other != tag && with(&base, &[*tag, *other]));
-            if matches(&base) || self.tags.iter().any(one) || paired && self.tags.iter().any(two) {
-                return State::Sound;
-            }
+        let mut others = instances.chain(&self.views).chain(&self.tags);
+        let is = |versions: &[Version]| combine(versions) == header.generation;
+        if is(&[of_function]) || others.any(|other| is(&[of_function, *other])) {
+            State::Sound
+        } else {
+            State::Orphaned
         }
-        if paired { State::Orphaned } else { State::Unproven }
     }
 }
 

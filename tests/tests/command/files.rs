@@ -2,7 +2,9 @@
 
 use cachekit::Config;
 
-use super::{Shop, command, deletes_what_is_not_there, works_on_a_store_that_lists};
+use super::{
+    Shop, command, deletes_what_is_not_there, verifies_entries_with_many_tags, works_on_a_store_that_lists,
+};
 
 fn in_dir(dir: &tempfile::TempDir) -> Shop {
     Shop::open(Config::filesystem(dir.path()), &["--dir", dir.path().to_str().unwrap()])
@@ -14,6 +16,12 @@ fn files_are_listed_shown_deleted_and_verified() {
     let shop = in_dir(&dir);
     deletes_what_is_not_there(&shop);
     works_on_a_store_that_lists(&shop);
+}
+
+#[test]
+fn entries_with_many_tags_are_verified_on_files() {
+    let dir = tempfile::tempdir().unwrap();
+    verifies_entries_with_many_tags(&in_dir(&dir));
 }
 
 #[test]

@@ -178,6 +178,40 @@ fn works_on_a_store_that_lists(shop: &Shop) {
     delete_memoized!(price).unwrap();
 }
 
+#[memoize(name = "shop::offer", timeout = "1h", tags(format!("item:{id}"), "offers", "prices", "spring"))]
+fn offer(id: u64) -> u64 {
+    id
+}
+
+impl Customer {
+    #[memoize(name = "shop::Customer::orders", timeout = "1h", tags("orders", format!("customer:{}", self.0)))]
+    fn orders(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Entries with many tags are sound until one of their tags is deleted, whatever else is in the store.
+fn verifies_entries_with_many_tags(shop: &Shop) {
+    use cachekit::peek;
+
+    assert_eq!((offer(1), offer(2)), (1, 2));
+    assert_eq!((Customer(1).orders(), Customer(2).orders()), (1, 2));
+    let states = |removed: u64| {
+        let found = shop.json(&["verify", "--repair"]);
+        assert_eq!(found["removed"], removed, "{found}");
+        let count = |state: &str| found["entries"][state].as_u64().unwrap();
+        (count("sound"), count("orphaned"), count("unproven"))
+    };
+    assert_eq!(states(0), (12, 0, 0), "the eight of the shop and these four");
+    assert!(peek!(offer, 1).unwrap().is_some() && peek!(Customer::orders, &Customer(2)).unwrap().is_some());
+    shop.ok(&["delete-tag", "customer:2"]);
+    assert_eq!(states(1), (11, 1, 0));
+    shop.ok(&["delete-tag", "spring"]);
+    assert_eq!(states(2), (9, 2, 0));
+    let shown = shop.json(&["show", &shop.key("shop::Customer::orders:")]);
+    assert_eq!(shown["state"], "sound", "{shown}");
+}
+
 /// What holds on every backend.
 fn deletes_what_is_not_there(shop: &Shop) {
     for arguments in [

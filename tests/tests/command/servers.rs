@@ -3,7 +3,9 @@
 use cachekit::{Config, peek};
 use cachekit_tests::{memcached, redis};
 
-use super::{Shop, deletes_what_is_not_there, price, stock, works_on_a_store_that_lists};
+use super::{
+    Shop, deletes_what_is_not_there, price, stock, verifies_entries_with_many_tags, works_on_a_store_that_lists,
+};
 
 #[test]
 fn redis_is_listed_shown_deleted_and_verified() {
@@ -13,6 +15,13 @@ fn redis_is_listed_shown_deleted_and_verified() {
     deletes_what_is_not_there(&shop);
     assert!(shop.ok(&["bench", "--count", "5"]).contains("bare socket"));
     works_on_a_store_that_lists(&shop);
+}
+
+#[test]
+fn entries_with_many_tags_are_verified_on_redis() {
+    let server = redis::plain();
+    let url = redis::url(&server);
+    verifies_entries_with_many_tags(&Shop::open(Config::redis(&url), &["--redis-url", &url]));
 }
 
 #[test]
