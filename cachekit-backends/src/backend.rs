@@ -201,6 +201,8 @@ pub struct Usage {
     pub entries: Option<u64>,
     /// The live entries that this process has evicted to make room for others.
     pub evictions: Option<u64>,
+    /// The entries that this process has removed after their time.
+    pub expirations: Option<u64>,
     /// The bytes that its entries count against a bound of bytes, of all processes.
     pub bytes: Option<u64>,
 }
@@ -208,7 +210,14 @@ pub struct Usage {
 impl Usage {
     /// These numbers.
     pub fn new(entries: Option<u64>, evictions: Option<u64>) -> Self {
-        Self { entries, evictions, bytes: None }
+        Self { entries, evictions, expirations: None, bytes: None }
+    }
+
+    /// Sets the entries that were removed after their time.
+    #[must_use]
+    pub fn expirations(mut self, expirations: Option<u64>) -> Self {
+        self.expirations = expirations;
+        self
     }
 
     /// Sets the bytes.

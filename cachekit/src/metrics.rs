@@ -18,7 +18,7 @@
 //! | `cache.saved.duration` | gauge, seconds | `cache`, `function` | time that bodies would have taken: calls that had a value, times the mean of those that computed |
 //! | `cache.deletions` | counter | `cache` | deletions, of one entry or of many at once |
 //! | `cache.size`, `cache.bytes` | gauge | `cache` | entries and their bytes, where they are known: not on a server |
-//! | `cache.evictions` | counter | `cache`, `cause` | entries that made room for others (`size`), where it is known |
+//! | `cache.evictions` | counter | `cache`, `cause` | entries that made room for others (`size`) and that were reclaimed after their time (`expired`), where it is known |
 //! | `cache.near.size` | gauge | `cache` | values of the near tier |
 //! | `cache.near.serving` | gauge | `cache` | near tiers that serve: 0 or 1 for one cache |
 //! | `cache.breaker.open` | gauge | `cache`, `backend` | circuit breakers that are open: 0 or 1 for one cache |
@@ -118,6 +118,7 @@ struct CacheTotals {
     /// None where they aren't known.
     entries: Option<u64>,
     evictions: Option<u64>,
+    expirations: Option<u64>,
     /// By backend, how many circuit breakers are open.
     open: BTreeMap<String, u32>,
     /// The values of near tiers, and how many tiers serve.
@@ -133,6 +134,7 @@ impl CacheTotals {
             |total: Option<u64>, one: Option<u64>| one.map_or(total, |one| Some(total.unwrap_or(0) + one));
         self.entries = sum(self.entries, stats.entries);
         self.evictions = sum(self.evictions, stats.evictions);
+        self.expirations = sum(self.expirations, stats.expirations);
         let Some(remote) = &engine.remote else { return };
         *self.open.entry(remote.name().to_string()).or_default() += u32::from(remote.is_open());
         if let Some(near) = remote.near() {
@@ -150,8 +152,10 @@ impl CacheTotals {
             gauge!("cache.size", "cache" => label()).set(entries as f64);
             gauge!("cache.bytes", "cache" => label()).set(self.bytes as f64);
         }
-        if let Some(evictions) = self.evictions {
-            counter!("cache.evictions", "cache" => label(), "cause" => "size").absolute(evictions);
+        for (cause, count) in [("size", self.evictions), ("expired", self.expirations)] {
+            if let Some(count) = count {
+                counter!("cache.evictions", "cache" => label(), "cause" => cause).absolute(count);
+            }
         }
         for (backend, open) in self.open {
             gauge!("cache.breaker.open", "cache" => label(), "backend" => backend).set(f64::from(open));
@@ -170,7 +174,7 @@ fn describe() {
         ("cache.errors", "Errors that calls went on without"),
         ("cache.waits", "Waits for the computation of another call, by their end"),
         ("cache.deletions", "Deletions, of one entry or of many at once"),
-        ("cache.evictions", "Entries that were removed to make room"),
+        ("cache.evictions", "Entries that were removed, to make room or after their time"),
         ("cache.operation.errors", "Failed operations of the backend, by their kind"),
     ] {
         describe_counter!(name, text);

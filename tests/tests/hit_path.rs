@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use cachekit::{Config, cached, memoize, testing};
+use cachekit::{Config, cached, memoize, stats, testing};
 use cachekit_tests::block_on;
 
 /// How often this thread allocates in a call, after some that warm it up.
@@ -141,5 +141,84 @@ fn block_ready<F: Future>(future: F) -> Option<F::Output> {
     match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(output) => Some(output),
         std::task::Poll::Pending => None,
+    }
+}
+
+/// A store of a large value takes little memory beside the value and its bytes.
+mod large_values {
+    use std::sync::LazyLock;
+
+    use cachekit::{Backend, Cache, Capabilities, Token, Ttl};
+    use cachekit_backends::filesystem::{FileSystem, Options};
+
+    use super::*;
+
+    const SIZE: usize = 32 << 20;
+
+    /// A store that takes values and keeps none, on the thread of its caller.
+    struct Sink;
+
+    impl Backend for Sink {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::none().bounded(true).conditional(true).atomic_add(true)
+        }
+        fn get(&self, _: &str) -> cachekit::Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+        fn set(&self, _: &str, _: &[u8], _: Ttl) -> cachekit::Result<()> {
+            Ok(())
+        }
+        fn delete(&self, _: &str) -> cachekit::Result<bool> {
+            Ok(false)
+        }
+        fn clear(&self, _: &str) -> cachekit::Result<()> {
+            Ok(())
+        }
+        fn token(&self, _: &str) -> cachekit::Result<Token> {
+            Ok(Token(1))
+        }
+        fn put_if(&self, _: &str, value: &[u8], _: Ttl, _: Token) -> cachekit::Result<bool> {
+            assert!(value.len() > SIZE);
+            Ok(true)
+        }
+    }
+
+    static SINK: LazyLock<Cache> = LazyLock::new(|| Cache::with_backend(Sink));
+
+    #[memoize(cache = SINK, timeout = 60)]
+    fn text(n: u64) -> String {
+        let mut text = String::with_capacity(SIZE + 20);
+        (0..SIZE).for_each(|_| text.push('x'));
+        text.push_str(&n.to_string());
+        text
+    }
+
+    #[memoize(cache = SINK, timeout = 60)]
+    fn bytes(n: u8) -> Result<(u64, Vec<u8>), String> {
+        Ok((n.into(), vec![n; SIZE]))
+    }
+
+    /// The most memory that this thread held during a call, by the size of a value.
+    fn peak<R>(call: impl FnOnce() -> R) -> f64 {
+        let most = measure(|| drop(call())).bytes_max;
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        let ratio = most as f64 / SIZE as f64;
+        ratio
+    }
+
+    #[test]
+    fn the_value_and_its_bytes_are_all_that_a_store_takes() {
+        let peaks = [peak(|| text(1)), peak(|| bytes(1))];
+        assert!(peaks.iter().all(|peak| (1.9..2.1).contains(peak)), "{peaks:?}");
+        assert_eq!((stats!(text).stores, stats!(bytes).stores), (1, 1));
+    }
+
+    #[test]
+    fn a_file_is_written_from_the_bytes_that_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileSystem::open(dir.path(), Options::default()).unwrap();
+        let value = vec![7; SIZE];
+        assert!(peak(|| store.set("key", &value, None).unwrap()) < 0.01);
+        assert_eq!(store.get("key").unwrap().as_deref(), Some(&*value));
     }
 }

@@ -35,12 +35,24 @@ impl<'o> Serializer<'o> {
         Ok(())
     }
 
+    /// Makes room for large content, once and hardly more than it needs: a buffer that doubles would take three times the value. What
+    /// little follows has room too.
+    #[inline]
+    fn make_room(&mut self, len: usize) {
+        if len >= LARGE {
+            self.out.reserve_exact(len + len / 32 + 64);
+        }
+    }
+
     fn ext(&mut self, kind: i8, data: &[u8]) -> Result {
         encode::write_ext_meta(self.out, len32(data.len())?, kind)?;
         self.out.extend_from_slice(data);
         Ok(())
     }
 }
+
+/// Content of so many bytes gets room of its own.
+const LARGE: usize = 64 * 1024;
 
 /// A length as `MessagePack` writes it.
 fn len32(len: usize) -> Result<u32> {
@@ -108,12 +120,14 @@ impl<'a, 'o> ser::Serializer for &'a mut Serializer<'o> {
 
     #[inline]
     fn serialize_str(self, v: &str) -> Result {
+        self.make_room(v.len());
         encode::write_str_len(self.out, len32(v.len())?)?;
         self.out.extend_from_slice(v.as_bytes());
         Ok(())
     }
 
     fn serialize_bytes(self, v: &[u8]) -> Result {
+        self.make_room(v.len());
         encode::write_bin_len(self.out, len32(v.len())?)?;
         self.out.extend_from_slice(v);
         Ok(())
@@ -276,6 +290,7 @@ impl<'a, 'o> Compound<'a, 'o> {
         if matches!(self.form, Form::Undecided) {
             self.form = Form::Bytes;
             self.head()?;
+            self.ser.make_room(self.announced as usize);
         }
         self.ser.out.push(byte);
         Ok(())

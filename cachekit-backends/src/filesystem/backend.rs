@@ -114,6 +114,7 @@ impl Backend for FileSystem {
     fn usage(&self) -> Usage {
         let total = self.entries.total().ok();
         Usage::new(total.map(|total| total.entries), Some(self.evictions()))
+            .expirations(Some(self.entries.expirations.load(Ordering::Relaxed)))
             .bytes(total.map(|total| total.blocks * BLOCK))
     }
 

@@ -96,7 +96,11 @@ impl Folder {
                 self.evictions.fetch_add(1, Ordering::Relaxed);
                 stripe.recycle(id)
             }
-            Some(Peek::Entry { .. } | Peek::Broken) => stripe.recycle(id),
+            Some(Peek::Entry { .. }) => {
+                self.expirations.fetch_add(1, Ordering::Relaxed);
+                stripe.recycle(id)
+            }
+            Some(Peek::Broken) => stripe.recycle(id),
             Some(Peek::Foreign) | None => {
                 self.index.lock().forget(id);
                 Ok(None)
@@ -212,7 +216,11 @@ impl Folder {
                 self.note(id, &head);
                 Ok(true)
             }
-            Some(Peek::Entry { .. } | Peek::Broken) => stripe.unlink(id).map(|()| false),
+            Some(Peek::Entry { .. }) => {
+                self.expirations.fetch_add(1, Ordering::Relaxed);
+                stripe.unlink(id).map(|()| false)
+            }
+            Some(Peek::Broken) => stripe.unlink(id).map(|()| false),
             Some(Peek::Foreign) | None => Ok(false),
         }
     }

@@ -42,6 +42,7 @@ pub(crate) struct Folder {
     pub(super) open_files: OpenFiles,
     /// Entries that made room for others.
     pub(super) evictions: AtomicU64,
+    pub(super) expirations: AtomicU64,
     #[cfg(test)]
     pub(super) hooks: super::tests::Hooks,
 }
@@ -68,6 +69,7 @@ impl Folder {
             pace: Mutex::default(),
             open_files: OpenFiles::new(),
             evictions: AtomicU64::new(0),
+            expirations: AtomicU64::new(0),
             #[cfg(test)]
             hooks: super::tests::Hooks::default(),
         };

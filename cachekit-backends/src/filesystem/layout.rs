@@ -110,19 +110,26 @@ pub(super) fn file_len(key: &str, value: &[u8], roomy: bool) -> u64 {
 /// The file's content for an entry, followed by room for another value if it is `roomy`; `None` if it would be longer than
 /// [`LONGEST`].
 pub(super) fn encode(key: &str, value: &[u8], head: &Head, roomy: bool) -> Option<Vec<u8>> {
-    let at = HEAD_LEN + key.len();
-    let file_len = file_len(key, value, roomy);
-    if file_len > LONGEST {
-        return None;
-    }
-    let place = Place { at: at as u64, len: value.len() as u64, file_len };
-    let file_len = usize::try_from(file_len).ok()?;
+    let place = first_place(key, value, roomy)?;
+    let file_len = usize::try_from(place.file_len).ok()?;
     let mut file = Vec::with_capacity(file_len);
     file.extend_from_slice(&encode_head(key, value, head, place)?);
     file.extend_from_slice(key.as_bytes());
     file.extend_from_slice(value);
     file.resize(file_len, 0);
     Some(file)
+}
+
+/// The head of such a file without further room; the key and the value follow it.
+pub(super) fn encode_start(key: &str, value: &[u8], head: &Head) -> Option<[u8; HEAD_LEN]> {
+    encode_head(key, value, head, first_place(key, value, false)?)
+}
+
+/// The place of the value in a new file.
+fn first_place(key: &str, value: &[u8], roomy: bool) -> Option<Place> {
+    let file_len = file_len(key, value, roomy);
+    let at = (HEAD_LEN + key.len()) as u64;
+    (file_len <= LONGEST).then_some(Place { at, len: value.len() as u64, file_len })
 }
 
 /// The head alone of a file in which the value has that place.

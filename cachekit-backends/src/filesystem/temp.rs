@@ -25,8 +25,8 @@ pub(super) struct Temp {
 }
 
 impl Folder {
-    /// Makes a file that has no entry's name yet and that no reader can know.
-    pub(super) fn create_temp(&self, stripe: u8, stamp: u128, bytes: &[u8]) -> Result<Temp> {
+    /// Makes a file of these parts that has no entry's name yet and that no reader can know.
+    pub(super) fn create_temp(&self, stripe: u8, stamp: u128, parts: &[&[u8]]) -> Result<Temp> {
         let path = self.paths.temp(stripe, stamp);
         let create = || private().write(true).create_new(true).open(&path);
         let file = match create() {
@@ -38,7 +38,8 @@ impl Folder {
         };
         let mut file = file.map_err(|e| failed("create", &path, e))?;
         let temp = Temp { path };
-        file.write_all(bytes).map_err(|e| failed("write", &temp.path, e))?;
+        let written = parts.iter().try_for_each(|part| file.write_all(part));
+        written.map_err(|e| failed("write", &temp.path, e))?;
         Ok(temp)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Folder;
 use super::bounds::{Amount, blocks};
 use super::disk::{Id, failed, id_of, look, stripe_of};
-use super::layout::{Head, encode, file_len};
+use super::layout::{Head, encode, encode_start, file_len};
 use super::rewrite::{is_worth_room, rewrite};
 use super::stripe::Stripe;
 use super::temp::{LARGEST, Temp};
@@ -39,13 +39,16 @@ struct Write<'a> {
 
 impl Write<'_> {
     fn encode(&self, roomy: bool) -> Result<Vec<u8>> {
-        encode(self.key, self.value, &self.head, roomy)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, "an entry of more than 4 GiB can't be stored"))
+        encode(self.key, self.value, &self.head, roomy).ok_or_else(too_long)
     }
 
     fn stripe(&self) -> u8 {
         stripe_of(self.id)
     }
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::Unsupported, "an entry of more than 4 GiB can't be stored")
 }
 
 impl Folder {
@@ -131,7 +134,10 @@ impl Folder {
         if write.value.len() as u64 <= LARGEST {
             return Ok(None);
         }
-        self.create_temp(write.stripe(), write.head.stamp, &write.encode(false)?).map(Some)
+        // In parts: put together, a value would take its memory twice.
+        let head = encode_start(write.key, write.value, &write.head).ok_or_else(too_long)?;
+        let parts = [&head, write.key.as_bytes(), write.value];
+        self.create_temp(write.stripe(), write.head.stamp, &parts).map(Some)
     }
 
     /// Whether the file of a small value gets room for another one. An entry that is overwritten once will be again. A version is
@@ -157,7 +163,7 @@ impl Folder {
         {
             return Ok(temp);
         }
-        self.create_temp(write.stripe(), write.head.stamp, &bytes)
+        self.create_temp(write.stripe(), write.head.stamp, &[&bytes])
     }
 
     /// Gives a written file its entry's name; `None` if the file was lost.

@@ -57,7 +57,7 @@ impl Backend for Null {
     }
 
     fn usage(&self) -> Usage {
-        Usage::new(Some(0), Some(0))
+        Usage::new(Some(0), Some(0)).expirations(Some(0))
     }
 
     /// Always false: with no memory of deletions, true could be wrong.

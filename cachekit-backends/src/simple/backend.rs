@@ -169,6 +169,7 @@ impl Backend for SimpleBackend {
 
     fn usage(&self) -> Usage {
         Usage::new(Some(self.tables.len() as u64), Some(self.tables.evictions()))
+            .expirations(Some(self.tables.expirations()))
     }
 
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {

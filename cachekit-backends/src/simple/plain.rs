@@ -121,6 +121,16 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         found
     }
 
+    /// Calls `visit` with the words of the key of each live entry in a part of the table, under the lock, so it must not run code of
+    /// the user's. Returns the next part; the first is 0.
+    pub(super) fn visit(&self, part: u64, mut visit: impl FnMut(&[u64; K])) -> Option<u64> {
+        let look = |key: &[u64; K], _: &[u64; V]| {
+            visit(key);
+            false
+        };
+        self.0.visit(part, look, &mut ())
+    }
+
     /// Ends a computation and stores its value, unless it was deleted since the claim or `admit`, which is asked under the lock,
     /// refuses it.
     pub fn fill(
@@ -205,6 +215,10 @@ impl<const K: usize, const V: usize> Kind for Plain<K, V> {
 
     fn evictions(&self) -> u64 {
         self.0.evictions()
+    }
+
+    fn expirations(&self) -> u64 {
+        self.0.expirations()
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) trait Kind: Tenant + Any {
     fn next_expiry(&self) -> u64;
     /// How many entries made room for others.
     fn evictions(&self) -> u64;
+    /// How many entries were taken out after their time.
+    fn expirations(&self) -> u64;
 }
 
 /// A life so long that some milliseconds less don't matter, so that a store needn't read the system's clock.
@@ -220,6 +222,13 @@ impl Tables {
     pub fn evictions(&self) -> u64 {
         let mut all = 0;
         self.each(|table| all += table.evictions());
+        all
+    }
+
+    /// How many entries were reclaimed after their time.
+    pub fn expirations(&self) -> u64 {
+        let mut all = 0;
+        self.each(|table| all += table.expirations());
         all
     }
 

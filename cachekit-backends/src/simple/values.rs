@@ -318,7 +318,7 @@ impl Values {
     /// Calls `visit` with the key's bytes of each live entry in a part of the table, under the lock, so it must not run code of the
     /// user's. Returns the next part; the first is 0. All parts together have every entry that is there all the time at least once.
     pub fn visit(&self, part: u64, mut visit: impl FnMut(&[u8])) -> Option<u64> {
-        let look = |&[number]: &[u64; 1]| {
+        let look = |_: &[u64; 1], &[number]: &[u64; 1]| {
             self.slab().peek(number, |entry| visit(entry.bytes.as_slice()));
             false
         };
@@ -371,7 +371,7 @@ impl Kind for Values {
     }
 
     fn sweep_tags(&self, tags: &TagHorizons) {
-        let is_doomed = |&[number]: &[u64; 1]| {
+        let is_doomed = |_: &[u64; 1], &[number]: &[u64; 1]| {
             self.slab().peek(number, |entry| entry.tagged().is_some_and(|tagged| tags.dooms(tagged)))
                 == Some(true)
         };
@@ -391,6 +391,10 @@ impl Kind for Values {
 
     fn evictions(&self) -> u64 {
         self.table.evictions()
+    }
+
+    fn expirations(&self) -> u64 {
+        self.table.expirations()
     }
 }
 

@@ -57,6 +57,13 @@ pub trait Shape: Copy {
     fn stored(output: &Self::Output) -> Option<Self::Stored>
     where
         Self::Stored: Clone;
+    /// Reads the stored part, if this value is stored. Copies nothing where the value has it as it is stored.
+    fn read_stored<T>(output: &Self::Output, read: impl FnOnce(&Self::Stored) -> T) -> Option<T>
+    where
+        Self::Stored: Clone,
+    {
+        Self::stored(output).map(|stored| read(&stored))
+    }
     /// Returns the return value for a stored one.
     fn output(stored: Self::Stored) -> Self::Output;
 }
@@ -91,6 +98,13 @@ macro_rules! shapes {
                 $stored: Clone,
             {
                 $view.cloned()
+            }
+            #[inline]
+            fn read_stored<Read>($o: &$out, read: impl FnOnce(&$stored) -> Read) -> Option<Read>
+            where
+                $stored: Clone,
+            {
+                $view.map(read)
             }
             #[inline]
             fn output($s: $stored) -> $out {
@@ -150,6 +164,14 @@ impl<S: Shape> Shape for Weighed<S> {
         S::Stored: Clone,
     {
         S::stored(output)
+    }
+
+    #[inline]
+    fn read_stored<T>(output: &S::Output, read: impl FnOnce(&S::Stored) -> T) -> Option<T>
+    where
+        S::Stored: Clone,
+    {
+        S::read_stored(output, read)
     }
 
     #[inline]

@@ -83,6 +83,9 @@ pub struct CacheStats {
     /// Live entries that this process has evicted because of the threshold or of `max_bytes`, here or in the directory. None where they
     /// aren't known: what a server evicts.
     pub evictions: Option<u64>,
+    /// Entries that this process has reclaimed after their time, here or in the directory. None where they aren't known: what a server
+    /// reclaims.
+    pub expirations: Option<u64>,
 }
 
 impl CacheStats {

@@ -49,6 +49,11 @@ pub trait View: Sized {
     /// Returns the stored form of the value, or `None` if the value isn't stored.
     fn stored(&self) -> Option<Self::Stored>;
 
+    /// Reads the stored form, if the value is stored. A type that has it as a part of itself reads it there, so that nothing is copied.
+    fn read_stored<T>(&self, read: impl FnOnce(&Self::Stored) -> T) -> Option<T> {
+        self.stored().map(|stored| read(&stored))
+    }
+
     /// Whether the value is the failure of a function, which takes no stored value's place.
     fn fails(&self) -> bool {
         false
@@ -65,6 +70,9 @@ macro_rules! plain {
             fn stored(&self) -> Option<Self> {
                 Some(self.clone())
             }
+            fn read_stored<T>(&self, read: impl FnOnce(&Self) -> T) -> Option<T> {
+                Some(read(self))
+            }
             fn from_stored(stored: Self) -> Self {
                 stored
             }
@@ -80,6 +88,10 @@ impl<T: Storable> View for Html<T> {
         Some(self.0.clone())
     }
 
+    fn read_stored<R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        Some(read(&self.0))
+    }
+
     fn from_stored(stored: T) -> Self {
         Self(stored)
     }
@@ -90,6 +102,10 @@ impl<T: Storable> View for Json<T> {
 
     fn stored(&self) -> Option<T> {
         Some(self.0.clone())
+    }
+
+    fn read_stored<R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        Some(read(&self.0))
     }
 
     fn from_stored(stored: T) -> Self {
@@ -248,7 +264,7 @@ impl<V: View> Shape for ViewShape<V> {
     type Stored = V::Stored;
 
     fn stores(output: &V) -> bool {
-        output.stored().is_some()
+        output.read_stored(|_| ()).is_some()
     }
 
     fn fails(output: &V) -> bool {
@@ -257,6 +273,10 @@ impl<V: View> Shape for ViewShape<V> {
 
     fn stored(output: &V) -> Option<V::Stored> {
         output.stored()
+    }
+
+    fn read_stored<T>(output: &V, read: impl FnOnce(&V::Stored) -> T) -> Option<T> {
+        output.read_stored(read)
     }
 
     fn output(stored: V::Stored) -> V {

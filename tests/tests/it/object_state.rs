@@ -168,6 +168,21 @@ fn the_entries_and_evictions_of_a_directory_are_told() {
 }
 
 #[test]
+fn entries_that_are_reclaimed_after_their_time_are_told() {
+    for world in [World::simple(), World::filesystem()] {
+        let cache = world.cache();
+        (0..50).for_each(|n| cache.set(&n.to_string(), &n, 5).unwrap());
+        assert_eq!(cache.stats().expirations, Some(0), "{}", world.name);
+        world.advance(Duration::from_secs(6));
+        (50..500).for_each(|n| cache.set(&n.to_string(), &n, 0).unwrap());
+        let CacheStats { entries, expirations, evictions, .. } = cache.stats();
+        // Those that are not reclaimed yet are still among the entries.
+        assert!(expirations > Some(0) && entries.zip(expirations).is_some_and(|(left, gone)| left + gone == 500));
+        assert_eq!(evictions, Some(0), "{}", world.name);
+    }
+}
+
+#[test]
 fn what_a_store_does_not_tell_is_none() {
     each(|world| {
         world.cache().set("k", &1u8, 0).unwrap();
@@ -178,6 +193,7 @@ fn what_a_store_does_not_tell_is_none() {
             _ => (None, None),
         };
         assert_eq!((stats.entries, stats.evictions), known, "{}", world.name);
+        assert_eq!(stats.expirations.is_some(), stats.evictions.is_some(), "{}", world.name);
     });
     for world in World::on_servers() {
         world.cache().set("k", &1u8, 0).unwrap();

@@ -31,6 +31,8 @@ pub(super) struct Eviction {
     hand: Hand,
     ghosts: Ghosts,
     pub(super) evictions: u64,
+    /// How many entries were taken out after their time.
+    pub(super) expirations: u64,
     since_glance: u8,
 }
 

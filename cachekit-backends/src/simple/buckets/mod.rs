@@ -147,6 +147,11 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.writer.0.lock().eviction.evictions
     }
 
+    /// How many entries were taken out after their time.
+    pub(super) fn expirations(&self) -> u64 {
+        self.writer.0.lock().eviction.expirations
+    }
+
     /// The memory of the table itself, in bytes.
     pub(super) fn memory(&self) -> usize {
         let writer = self.writer.0.lock();

@@ -104,6 +104,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             for way in bucket.taken() {
                 let expiry = rest.expiry(way);
                 if self.is_over(expiry) {
+                    writer.eviction.expirations += 1;
                     self.erase(writer, Spot { place, way }, left);
                 } else {
                     least = least.min(expiry);
