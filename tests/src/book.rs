@@ -43,6 +43,8 @@ pages! {
     http_caching: "docs/src/http-caching.md",
     peers: "docs/src/peers.md",
     performance: "docs/src/performance.md",
+    performance_table: "docs/src/performance-table.md",
+    performance_profile: "docs/src/performance-profile.md",
     performance_remote: "docs/src/performance-remote.md",
 }
 

@@ -19,7 +19,7 @@ pub mod server;
 mod world;
 
 pub use child::{Child, Forked, forked, role, say};
-pub use log::{logged, spans, waits};
+pub use log::{events, logged, spans, waits};
 pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};
 pub use scratch::Scratch;

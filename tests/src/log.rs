@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 thread_local! {
     static MESSAGES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
     static SPANS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static EVENTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 /// How many spans of waits there were in this process.
@@ -43,6 +44,19 @@ pub fn spans(work: impl FnOnce()) -> Vec<String> {
     SPANS.set(Some(Vec::new()));
     work();
     SPANS.take().unwrap_or_default()
+}
+
+/// Returns the events of operations that cachekit told of on this thread during `work`, below the level of messages, as `message
+/// function`.
+///
+/// # Panics
+///
+/// If the process has a subscriber of its own.
+pub fn events(work: impl FnOnce()) -> Vec<String> {
+    subscribe();
+    EVENTS.set(Some(Vec::new()));
+    work();
+    EVENTS.take().unwrap_or_default()
 }
 
 /// Returns how many calls of this process have begun to wait for another one's computation, since there is a log.
@@ -74,7 +88,7 @@ struct Function(String);
 
 impl Visit for Function {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "function" {
+        if matches!(field.name(), "function" | "of") {
             format!("{value:?}").trim_matches('"').clone_into(&mut self.0);
         }
     }
@@ -108,6 +122,16 @@ impl Subscriber for Log {
         note_span(|| format!("follows {}", follows.into_u64()));
     }
     fn event(&self, event: &Event<'_>) {
+        if *event.metadata().level() >= Level::DEBUG {
+            EVENTS.with_borrow_mut(|events| {
+                let Some(events) = events else { return };
+                let (mut message, mut function) = (Message(String::new()), Function(String::new()));
+                event.record(&mut message);
+                event.record(&mut function);
+                events.push(format!("{} {}", message.0, function.0));
+            });
+            return;
+        }
         MESSAGES.with_borrow_mut(|messages| {
             if let Some(messages) = messages {
                 let mut message = Message(String::new());

@@ -204,7 +204,7 @@ impl Engine {
     fn count_update(&self, was: bool, is: bool) {
         match (was, is) {
             (_, true) => self.count(Event::Store),
-            (true, false) => self.count(Event::Deletion),
+            (true, false) => self.count_deletion("key"),
             (false, false) => {}
         }
     }

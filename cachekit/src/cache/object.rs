@@ -255,7 +255,7 @@ impl Engine {
     }
 
     pub(super) async fn delete<D: Io>(&self, io: D, key: &str) -> Result<bool> {
-        self.count(Event::Deletion);
+        self.count_deletion("key");
         self.answer(Place::of_object(self, key).delete(io, self).await)
     }
 
@@ -294,7 +294,7 @@ impl Engine {
             );
             return Err(self.failed(self.named("clear", error)));
         }
-        self.count(Event::Deletion);
+        self.count_deletion("everything");
         self.flights.invalidate_all();
         self.local.clear();
         match &self.remote {

@@ -7,7 +7,6 @@ use cachekit_backends::Result;
 use super::{Identity, Instance, Place, request, version_key_of};
 use crate::engine::Engine;
 use crate::engine::remote::{Delete, DeleteMany, Io, Remote};
-use crate::engine::stats::Event;
 
 impl Place {
     /// Deletes the entry; whether one was there. Not counted.
@@ -62,7 +61,7 @@ pub(crate) async fn delete_all<D: Io>(
     engine: Arc<Engine>,
     instance: Option<Instance>,
 ) -> Result<()> {
-    engine.count(Event::Deletion);
+    engine.count_deletion(function.name);
     request::forget(function.number, instance.as_ref().map(|instance| instance.digest));
     // The in-process store first, whatever the backend is: it costs nothing and can't fail.
     match &instance {
@@ -91,7 +90,7 @@ pub(crate) async fn delete_named<D: Io>(
     numbers: &[u32],
     local: bool,
 ) -> Result<()> {
-    engine.count(Event::Deletion);
+    engine.count_deletion(name);
     for &number in numbers {
         request::forget(number, None);
         engine.local.delete_function(number);

@@ -49,7 +49,7 @@ pub(crate) fn version_key_of(engine: &Engine, path: &str) -> String {
 
 /// Deletes the entries of functions and the responses that belong to a path. A query in `path` is ignored.
 pub(crate) async fn delete_path<D: Io>(io: D, engine: Arc<Engine>, path: String) -> Result<()> {
-    engine.count(Event::Deletion);
+    engine.count_deletion("path");
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let functions = BY_PATH.read().clone();
     for function in functions {

@@ -12,22 +12,30 @@ use tracing::{Span, debug_span};
 use super::inputs::Call;
 use crate::engine::flight::Key;
 
-/// The spans of computations under way, by the digests of their keys. Only what subscribers ask for is in it.
-static UNDER_WAY: Mutex<Option<HashMap<u64, Id>>> = Mutex::new(None);
+/// A computation: the address of its cache's engine, which is no other one's while the computation is under way, the function and the
+/// digest of the key.
+type Subject = (usize, u32, u64);
+
+/// The spans of computations under way. Only what subscribers ask for is in it.
+static UNDER_WAY: Mutex<Option<HashMap<Subject, Id>>> = Mutex::new(None);
+
+fn subject(call: &Call<'_>, key: &Key) -> Subject {
+    (std::ptr::from_ref(&*call.engine).addr(), key.function, key.digest)
+}
 
 /// The span of a computation.
 pub(super) struct Computation {
     span: Span,
-    digest: u64,
+    subject: Subject,
 }
 
 impl Computation {
     pub(super) fn new(call: &Call<'_>, key: &Key) -> Self {
         let span =
             debug_span!(target: "cachekit", "computation", function = call.engine.name_of(call.function));
-        let computation = Self { span, digest: key.digest };
+        let computation = Self { span, subject: subject(call, key) };
         if let Some(id) = computation.span.id() {
-            UNDER_WAY.lock().get_or_insert_default().insert(computation.digest, id);
+            UNDER_WAY.lock().get_or_insert_default().insert(computation.subject, id);
         }
         computation
     }
@@ -49,9 +57,9 @@ impl Drop for Computation {
         let mut under_way = UNDER_WAY.lock();
         // Another one of the same key may have begun since.
         if let Some(known) = under_way.as_mut()
-            && known.get(&self.digest) == Some(&id)
+            && known.get(&self.subject) == Some(&id)
         {
-            known.remove(&self.digest);
+            known.remove(&self.subject);
         }
     }
 }
@@ -60,7 +68,7 @@ impl Drop for Computation {
 pub(super) fn wait(call: &Call<'_>, key: &Key) -> Span {
     let span = debug_span!(target: "cachekit", "wait", function = call.engine.name_of(call.function));
     if !span.is_disabled() {
-        let leader = UNDER_WAY.lock().as_ref().and_then(|known| known.get(&key.digest).cloned());
+        let leader = UNDER_WAY.lock().as_ref().and_then(|known| known.get(&subject(call, key)).cloned());
         if let Some(leader) = leader {
             span.follows_from(leader);
         }

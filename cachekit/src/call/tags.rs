@@ -125,7 +125,10 @@ pub(crate) fn version_key_of(engine: &Engine, kind: Kind, tag: &str) -> String {
 /// # Errors
 /// The backend's.
 pub(crate) async fn delete_tag<D: Io>(io: D, engine: &Engine, kind: Kind, tag: &str) -> Result<()> {
-    engine.count(Event::Deletion);
+    engine.count_deletion(match kind {
+        Kind::Tag => "tag",
+        Kind::Fragment => "fragment",
+    });
     engine.local.delete_tag(digest(engine, kind, tag));
     let Some(remote) = &engine.remote else { return Ok(()) };
     let removed = remove_version(io, remote, version_key_of(engine, kind, tag)).await;

@@ -6,6 +6,7 @@ mod alarm;
 pub(crate) mod background;
 mod bind;
 mod checks;
+mod events;
 pub(crate) mod fleet;
 pub(crate) mod flight;
 mod hold;
@@ -138,6 +139,7 @@ impl Engine {
     /// Counts an event of the cache object.
     pub(crate) fn count(&self, event: Event) {
         self.own.count(event);
+        self.tell(OBJECT, event);
     }
 
     /// Counts an event of a function, or of the cache object.
@@ -146,6 +148,7 @@ impl Engine {
             OBJECT => self.own.count(event),
             function => self.functions.get(function).counters.count(event),
         }
+        self.tell(function, event);
     }
 
     /// The name of a function, for people.
@@ -205,12 +208,14 @@ impl Engine {
     /// The sums of all counters.
     pub(crate) fn stats(&self) -> CacheStats {
         let (entries, evictions) = (self.local.len() as u64, self.local.evictions());
-        let usage = self.remote.as_ref().map_or(Usage::new(Some(0), Some(0)), |remote| remote.usage());
+        let nothing = Usage::new(Some(0), Some(0)).expirations(Some(0));
+        let usage = self.remote.as_ref().map_or(nothing, |remote| remote.usage());
         let mut stats = CacheStats {
             deletions: self.own.sum(Event::Deletion),
             bytes: self.local.bytes() + usage.bytes.unwrap_or(0),
             entries: usage.entries.map(|more| entries + more),
             evictions: usage.evictions.map(|more| evictions + more),
+            expirations: usage.expirations.map(|more| self.local.expirations() + more),
             ..CacheStats::default()
         };
         let functions = self.functions.iter().map(|(_, used)| &used.counters);

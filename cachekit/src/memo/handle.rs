@@ -11,11 +11,12 @@ use super::steering::steering;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::delete::delete_all;
+use crate::call::nearest::Parts;
 use crate::call::policy::Policy;
 use crate::call::tags::TagList;
 use crate::call::{Identity, Instance, Place, peek};
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
-use crate::engine::stats::{Event, FunctionStats};
+use crate::engine::stats::FunctionStats;
 
 impl Function {
     /// The identity of the function, as it is in keys.
@@ -37,6 +38,8 @@ pub struct Key<R, M> {
     pub(super) cache: Cache,
     pub(super) place: Place,
     pub(super) policy: Policy<R>,
+    /// Of a key that is to be explained.
+    parts: Option<Parts>,
     mode: PhantomData<M>,
 }
 
@@ -57,14 +60,22 @@ impl<R, M> Key<R, M> {
             cache: handle.cache.clone(),
             place,
             policy: *policy,
+            parts: None,
             mode: PhantomData,
         }
+    }
+
+    /// The same with the parts of the key, by which the nearest other one is found.
+    #[must_use]
+    pub fn with_parts(mut self, arguments: &impl KeyPart, names: &'static [&'static str]) -> Self {
+        self.parts = matches!(self.place, Place::Local { .. }).then(|| Parts::of(arguments, names));
+        self
     }
 
     pub(super) async fn delete_over<D: Io>(self, io: D) -> Result<()> {
         self.function.check()?;
         let engine = self.cache.engine();
-        engine.count(Event::Deletion);
+        engine.count_deletion(&self.function.name);
         self.place.delete(io, engine).await.map(drop)
     }
 
@@ -74,7 +85,7 @@ impl<R, M> Key<R, M> {
     }
 
     async fn explain_over<D: Io>(self, io: D) -> Explanation {
-        let Self { function, cache, place, policy, .. } = self;
+        let Self { function, cache, place, policy, parts, .. } = self;
         let engine = cache.engine();
         if let Err(error) = function.check() {
             return Explanation::not_cached(&function.name, error.to_string());
@@ -86,7 +97,7 @@ impl<R, M> Key<R, M> {
             let reason = "it is switched off, by its name or its policy".to_owned();
             return Explanation::not_cached(&function.name, reason);
         }
-        explain(io, engine, function.identity(), &place, &policy).await
+        explain(io, engine, function.identity(), (&place, parts.as_ref()), &policy).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cachekit::testing::{Chaos, ManualClock, Scoped, SimpleBackend, assert_computed};
 use cachekit::{Cache, Config, delete_memoized, memoize, refresh, stats, uncached};
-use cachekit_tests::{World, block_on, each_keeping, spans, waits};
+use cachekit_tests::{World, block_on, each_keeping, events, spans, waits};
 
 mod computed {
     use super::*;
@@ -162,6 +162,30 @@ mod tracing_spans {
                 assert_eq!(spans(|| assert!(slow(true))), [""; 0], "a hit has none");
             });
             delete_memoized!(slow).unwrap();
+        });
+    }
+
+    #[test]
+    fn operations_of_a_backend_are_events() {
+        #[memoize(timeout = 60, name = "events.f", tags("t"))]
+        fn f(id: u64) -> u64 {
+            id
+        }
+        each_keeping(|world| {
+            let found = events(|| {
+                f(1);
+                f(1);
+                delete_memoized!(f, 1).unwrap();
+                delete_memoized!(f).unwrap();
+                world.cache().delete_tag("t").unwrap();
+                world.cache().set("key", &1, 60).unwrap();
+                world.cache().get::<u64>("key").unwrap();
+            });
+            let told = [
+                "miss events.f", "store events.f", "hit events.f", "deletion events.f", "deletion events.f", "deletion tag",
+                "store cache-object", "hit cache-object",
+            ];
+            assert_eq!(found, if world.name == "simple" { &[][..] } else { &told }, "{}", world.name);
         });
     }
 }

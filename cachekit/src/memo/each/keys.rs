@@ -13,7 +13,6 @@ use crate::call::delete::delete_each;
 use crate::call::policy::Policy;
 use crate::call::{Place, peek_many};
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
-use crate::engine::stats::Event;
 
 /// The key of one id, whose entries hold values of `V` as a function that returns `R` stores them.
 pub struct EachKey<R, V> {
@@ -104,7 +103,7 @@ impl<B: Batch, R, M> Keys<B, R, M> {
         let engine = first.cache.engine();
         let places: Vec<Place> = std::iter::once(first.place).chain(keys.map(|key| key.place)).collect();
         for _ in &places {
-            engine.count(Event::Deletion);
+            engine.count_deletion(&first.function.name);
         }
         delete_each(io, engine, places).await
     }

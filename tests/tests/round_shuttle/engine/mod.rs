@@ -126,6 +126,10 @@ impl Engine {
         self.count_of(OBJECT, event);
     }
 
+    pub(crate) fn count_deletion(&self, _: &str) {
+        self.count(Event::Deletion);
+    }
+
     pub(crate) fn name_of(&self, _: u32) -> &'static str {
         "f"
     }
@@ -221,6 +225,10 @@ impl LocalTable {
     pub(crate) fn is_plain(&self) -> bool {
         false
     }
+
+    pub(crate) fn each_words(&self, _: impl FnMut(&[u64])) {}
+
+    pub(crate) fn each_bytes(&self, _: impl FnMut(&[u8])) {}
 
     pub(crate) fn get(&self, _: &Key) -> Option<Content> {
         self.cell().lock().entry.clone().map(Content::Entry)
