@@ -9,24 +9,40 @@ const LABELS: f64 = 330.0;
 const BAR: f64 = 15.0;
 const HEADING: f64 = 30.0;
 
+/// A bar: its name, its length and its colour.
+type Bar<'a> = (&'a str, f64, &'a str);
+
 /// An SVG of the rows in nanoseconds. Bars have one scale within a row; one that is longer than the page is cut, and ends
 /// in a point.
 pub fn svg(rows: &[Row]) -> String {
+    chart(rows.iter().filter(|row| row.unit == "ns").map(|row| (row.title.replace('`', ""), bars(row))))
+}
+
+/// The same of one row, with the best known peers only: caches that have a bound, and a timeout where they know one.
+pub fn first_screen(row: &Row) -> String {
+    let mut bars = bars(row);
+    bars.retain(|(name, ..)| {
+        ["cachekit", "quick_cache", "cached, max_size + ttl_secs", "moka get_with"].contains(name)
+    });
+    chart([(row.title.replace('`', ""), bars)])
+}
+
+fn bars(row: &Row) -> Vec<Bar<'_>> {
+    let mut bars: Vec<Bar<'_>> = vec![("cachekit", row.ours, "#c2410c")];
+    bars.extend(row.peers.iter().map(|(name, value)| (name.as_str(), *value, "#64748b")));
+    bars.extend(row.references.iter().map(|(name, value)| (name.as_str(), *value, "#cbd5e1")));
+    bars[1..].sort_by(|a, b| a.1.total_cmp(&b.1));
+    bars
+}
+
+fn chart<'a>(groups: impl IntoIterator<Item = (String, Vec<Bar<'a>>)>) -> String {
     let mut body = String::new();
     let mut y = 12.0;
-    for row in rows.iter().filter(|row| row.unit == "ns") {
-        let mut bars: Vec<(&str, f64, &str)> = vec![("cachekit", row.ours, "#c2410c")];
-        bars.extend(row.peers.iter().map(|(name, value)| (name.as_str(), *value, "#64748b")));
-        bars.extend(row.references.iter().map(|(name, value)| (name.as_str(), *value, "#cbd5e1")));
-        bars[1..].sort_by(|a, b| a.1.total_cmp(&b.1));
+    for (title, bars) in groups {
         // The longest bars may be cut so that the shortest can be seen.
-        let longest = bars.iter().map(|bar| bar.1).fold(0.0, f64::max).min(row.ours * 8.0);
-        let _ = writeln!(
-            body,
-            r#"<text x="12" y="{:.0}" class="h">{}</text>"#,
-            y + 17.0,
-            escape(&row.title.replace('`', ""))
-        );
+        let ours = bars.first().map_or(1.0, |bar| bar.1);
+        let longest = bars.iter().map(|bar| bar.1).fold(0.0, f64::max).min(ours * 8.0);
+        let _ = writeln!(body, r#"<text x="12" y="{:.0}" class="h">{}</text>"#, y + 17.0, escape(&title));
         y += HEADING;
         for (name, value, colour) in bars {
             let room = WIDTH - LABELS - 80.0;

@@ -76,6 +76,9 @@ fn main() {
         let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
         write(&book.join("performance-table.md"), &report::markdown(&all, &machine));
         write(&book.join("performance.svg"), &chart::svg(&all));
+        if let Some(row) = all.iter().find(|row| row.title.starts_with("hit, `fn(u64) -> u64`, 1,024 keys")) {
+            write(&book.join("performance-first.svg"), &chart::first_screen(row));
+        }
     }
     if !failed.is_empty() {
         eprintln!("no rows of: {}", failed.join(", "));
