@@ -64,8 +64,8 @@ pub use config::{CacheType, Config, FunctionConfig, NearDeletion, Secret, Server
 #[doc(hidden)]
 pub use config::{NamedOptions, hint, is_pattern, name_matches};
 pub use entry::{
-    Content, Header, Reject, Unsealed, combine, dependencies, dependency, fingerprint, read_payload, seal, seal_integer, seal_value,
-    seal_with, unseal, unseal_if, unseal_value,
+    Content, Header, Reject, Unsealed, combine, dependencies, dependency, fingerprint, read_payload, seal,
+    seal_integer, seal_value, seal_with, unseal, unseal_if, unseal_value,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use key::{CacheKey, KeyBytes, KeyHasher, KeySecret, KeyWriter, Matcher, Recorder, StableWriter, base32};

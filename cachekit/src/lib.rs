@@ -83,10 +83,10 @@ pub use cachekit_macros::{
     CacheKey, cached, delete_cached, delete_memoized, delete_memoized_verhash, explain, invalidates, memoize,
     peek, prime, refresh, stats, traced, uncached,
 };
+pub use call::nearest::{Difference, Nearest};
 pub use call::shape::{Keepable, Storable};
 pub use call::trace::{How, Outcome, Tier};
 pub use engine::stats::{CacheStats, FunctionStats};
-pub use call::nearest::{Difference, Nearest};
 pub use memo::explain::{Explanation, Finding};
 pub use memo::{FunctionInfo, Functions, configure_function, delete_memoized_named, functions};
 #[cfg(feature = "tower")]

@@ -101,13 +101,19 @@ fn named_parts(model: &Model) -> Vec<NamedPart> {
                 let Argument { name, ty, way, .. } = argument;
                 if *way != Way::Ignored {
                     let value = super::each::id(model, index).unwrap_or_else(|| quote!(&#name));
-                    parts.push(NamedPart::new(name_of(argument), part(model, *way, &value, located(ty.span()))));
+                    parts.push(NamedPart::new(
+                        name_of(argument),
+                        part(model, *way, &value, located(ty.span())),
+                    ));
                 }
             }
         }
         KeySource::Expression(expression) => {
             let reference = reference_to(expression);
-            parts.push(NamedPart::new("key", part(model, Way::ByType, &reference, located(expression.span()))));
+            parts.push(NamedPart::new(
+                "key",
+                part(model, Way::ByType, &reference, located(expression.span())),
+            ));
         }
         KeySource::View(text, more) => {
             let span = located(model.sig.ident.span());

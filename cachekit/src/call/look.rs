@@ -358,8 +358,15 @@ pub(crate) fn open<R>(
     windows: Windows,
 ) -> Option<Opened<R>> {
     let generation = combine(&fetched.versions);
-    let envelope =
-        Envelope { key: entry, now: engine.clock.now(), life: None, generation, is_err: false, windows, versions: &[] };
+    let envelope = Envelope {
+        key: entry,
+        now: engine.clock.now(),
+        life: None,
+        generation,
+        is_err: false,
+        windows,
+        versions: &[],
+    };
     fetched.entry.as_deref().map(|bytes| (policy.open)(&envelope, bytes))
 }
 

@@ -285,9 +285,8 @@ mod tests {
         let own = bytes(&one);
         let own: Vec<&[u8]> = own.iter().map(Vec::as_slice).collect();
         let by_bytes = plain(one.differing(&own, &bytes(&other).concat()));
-        let words = |parts: &Parts| {
-            parts.0.iter().map(|part| part.words.clone()).collect::<Option<Vec<Vec<u64>>>>()
-        };
+        let words =
+            |parts: &Parts| parts.0.iter().map(|part| part.words.clone()).collect::<Option<Vec<Vec<u64>>>>();
         let few = |words: &Vec<Vec<u64>>| words.concat().len() <= MOST_KEY_WORDS;
         if let (Some(own), Some(others)) = (words(&one).filter(few), words(&other).filter(few)) {
             let own: Vec<&[u64]> = own.iter().map(Vec::as_slice).collect();

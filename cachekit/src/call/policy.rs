@@ -184,7 +184,8 @@ where
         seal: |envelope, output| S::read_stored(output, |value| envelope.seal(value)).transpose(),
         encode: |part| sharing::ENVELOPE.seal(part.downcast_ref::<S::Stored>()?).ok(),
         check: |envelope, bytes, output| {
-            S::read_stored(output, |value| Check::<S::Stored, C>::run(envelope, bytes, value)).unwrap_or(Ok(()))
+            S::read_stored(output, |value| Check::<S::Stored, C>::run(envelope, bytes, value))
+                .unwrap_or(Ok(()))
         },
         open: |envelope, bytes| envelope.open(bytes).map(S::output),
         keep: |key, said, output| keep::<S>(key, said, output, weight::measured),

@@ -26,8 +26,15 @@ use crate::engine::flight::Shared;
 const FIRST: u8 = 8;
 
 /// The envelope of values that stay in the process.
-pub(super) const ENVELOPE: Envelope<'_> =
-    Envelope { key: "", now: 0, life: None, generation: 0, is_err: false, windows: Windows::NONE, versions: &[] };
+pub(super) const ENVELOPE: Envelope<'_> = Envelope {
+    key: "",
+    now: 0,
+    life: None,
+    generation: 0,
+    is_err: false,
+    windows: Windows::NONE,
+    versions: &[],
+};
 
 /// A stored part that is not kept as it is.
 enum Kept {

@@ -261,7 +261,8 @@ impl Versions {
 
     /// The state of an entry that names the versions that it depends on.
     fn of_named(&self, named: &[u64], header: &Header) -> State {
-        let versions: Option<Vec<Version>> = named.iter().map(|number| self.all.get(number).copied()).collect();
+        let versions: Option<Vec<Version>> =
+            named.iter().map(|number| self.all.get(number).copied()).collect();
         match versions {
             Some(versions) if combine(&versions) == header.generation => State::Sound,
             _ => State::Orphaned,

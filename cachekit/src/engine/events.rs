@@ -25,7 +25,12 @@ impl Engine {
             Event::Miss => trace!(target: "cachekit", cache, function, "miss"),
             Event::Store => trace!(target: "cachekit", cache, function, "store"),
             // Hits of the near tier are in process. The others have warnings, spans, or an event with more to say.
-            Event::Near | Event::Error | Event::Coalesced | Event::Deletion | Event::GivenUp | Event::Abandoned => {}
+            Event::Near
+            | Event::Error
+            | Event::Coalesced
+            | Event::Deletion
+            | Event::GivenUp
+            | Event::Abandoned => {}
         }
     }
 

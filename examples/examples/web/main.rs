@@ -14,7 +14,7 @@
 
 mod client;
 #[allow(dead_code, reason = "the quickstart uses all of it")]
-#[path = "../quickstart/store.rs"]
+#[path = "../../quickstart/src/store.rs"]
 mod store;
 
 use std::error::Error;

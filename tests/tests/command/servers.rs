@@ -4,7 +4,8 @@ use cachekit::{Config, peek};
 use cachekit_tests::{memcached, redis};
 
 use super::{
-    Shop, deletes_what_is_not_there, price, stock, verifies_entries_with_many_tags, works_on_a_store_that_lists,
+    Shop, deletes_what_is_not_there, price, stock, verifies_entries_with_many_tags,
+    works_on_a_store_that_lists,
 };
 
 #[test]

@@ -72,7 +72,10 @@ fn jumps_hovers_completion_and_renames() {
     let mut hover = |at: &str, word: &str| editor.ask("textDocument/hover", at, word, |_| {}).to_string();
     assert!(hover("article * 2", "article").contains("article: u64"));
     let shown = hover("price(4)", "price");
-    assert!(shown.contains("pub fn price(article: u64) -> u64") && shown.contains("The price of an article"), "{shown}");
+    assert!(
+        shown.contains("pub fn price(article: u64) -> u64") && shown.contains("The price of an article"),
+        "{shown}"
+    );
     assert!(hover("role.len()", "role").contains("role: &str"));
 
     let mut completed = |at: &str, word: &str| -> Vec<String> {
@@ -88,7 +91,8 @@ fn jumps_hovers_completion_and_renames() {
     assert!(hidden <= 8, "{labels:?}");
 
     // A rename changes the function and its calls, and leaves the macros, as the book says.
-    let renamed = editor.ask("textDocument/rename", "price(article", "price", |params| params["newName"] = "cost".into());
+    let renamed = editor
+        .ask("textDocument/rename", "price(article", "price", |params| params["newName"] = "cost".into());
     let lines: Vec<u64> = renamed["documentChanges"][0]["edits"]
         .as_array()
         .unwrap()

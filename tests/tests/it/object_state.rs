@@ -177,7 +177,9 @@ fn entries_that_are_reclaimed_after_their_time_are_told() {
         (50..500).for_each(|n| cache.set(&n.to_string(), &n, 0).unwrap());
         let CacheStats { entries, expirations, evictions, .. } = cache.stats();
         // Those that are not reclaimed yet are still among the entries.
-        assert!(expirations > Some(0) && entries.zip(expirations).is_some_and(|(left, gone)| left + gone == 500));
+        assert!(
+            expirations > Some(0) && entries.zip(expirations).is_some_and(|(left, gone)| left + gone == 500)
+        );
         assert_eq!(evictions, Some(0), "{}", world.name);
     }
 }

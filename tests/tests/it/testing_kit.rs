@@ -182,8 +182,14 @@ mod tracing_spans {
                 world.cache().get::<u64>("key").unwrap();
             });
             let told = [
-                "miss events.f", "store events.f", "hit events.f", "deletion events.f", "deletion events.f", "deletion tag",
-                "store cache-object", "hit cache-object",
+                "miss events.f",
+                "store events.f",
+                "hit events.f",
+                "deletion events.f",
+                "deletion events.f",
+                "deletion tag",
+                "store cache-object",
+                "hit cache-object",
             ];
             assert_eq!(found, if world.name == "simple" { &[][..] } else { &told }, "{}", world.name);
         });
