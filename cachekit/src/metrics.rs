@@ -9,7 +9,7 @@
 //!
 //! | metric | kind | labels | meaning |
 //! |---|---|---|---|
-//! | `cache.gets` | counter | `cache`, `function`, `result` | lookups: `hit`, `near` (a hit in the near tier), `stale` (served past the timeout), `miss` |
+//! | `cache.gets` | counter | `cache`, `function`, `result` | lookups: `hit`, `stale` (served past the timeout), `miss` |
 //! | `cache.puts` | counter | `cache`, `function` | values stored |
 //! | `cache.errors` | counter | `cache`, `function` | errors that calls went on without |
 //! | `cache.waits` | counter | `cache`, `function`, `result` | ends of waits for another call's computation: `shared` (its value), `given_up`, `dropped` (the caller was) |
@@ -83,18 +83,14 @@ impl Measured {
 
     #[expect(clippy::cast_precision_loss, reason = "a mean needs no more digits")]
     fn publish(self, cache: &str, function: &str) {
-        let FunctionStats {
-            hits, near, misses, stores, errors, coalesced, given_up, abandoned, stale, ..
-        } = self.counted;
+        let FunctionStats { hits, misses, stores, errors, coalesced, given_up, abandoned, stale, .. } =
+            self.counted;
         let labels = || [("cache", cache.to_owned()), ("function", function.to_owned())];
         let with = |name: &'static str, result: &'static str, count: u64| {
             let [cache, function] = labels();
             counter!(name, &[cache, function, ("result", result.to_owned())]).absolute(count);
         };
-        with("cache.gets", "hit", hits - near);
-        if near > 0 {
-            with("cache.gets", "near", near);
-        }
+        with("cache.gets", "hit", hits);
         with("cache.gets", "stale", stale);
         with("cache.gets", "miss", misses);
         with("cache.waits", "shared", coalesced);

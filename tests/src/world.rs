@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, LazyLock, Once};
 use std::thread::{JoinHandle, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cachekit::testing::{Entered, Scoped, Wrapped};
-use cachekit::{Backend, Cache, Config, Error, ErrorKind, register_backend};
+use cachekit::{Backend, Cache, Config, Error, ErrorKind, NearDeletion, register_backend};
 use parking_lot::Mutex;
 
 use crate::mem::{Full, Mem, Plain};
@@ -26,6 +26,26 @@ pub struct World {
     pub mem: Option<Arc<Mem>>,
     /// The directory of `filesystem`.
     pub dir: Option<Arc<tempfile::TempDir>>,
+}
+
+/// Whether the caches of the matrix have near tiers: in the program `tiered`, which has the tests of others once more.
+fn is_tiered() -> bool {
+    static TIERED: LazyLock<bool> = LazyLock::new(|| {
+        let program = std::env::current_exe().unwrap();
+        program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tiered-"))
+    });
+    *TIERED
+}
+
+/// With a near tier, if the matrix has them. The process that deletes sees it at once.
+fn tiered(config: Config) -> Config {
+    if is_tiered() {
+        // The pace of the beats, not to keep the machine busy.
+        let staleness = Duration::from_secs(4);
+        config.near(10_000).near_staleness(staleness).near_deletion(NearDeletion::Prompt)
+    } else {
+        config
+    }
 }
 
 static SHELF: Mutex<Option<HashMap<i64, Arc<Mem>>>> = Mutex::new(None);
@@ -120,9 +140,9 @@ impl World {
     pub fn keeping_with(change: impl Fn(Config) -> Config) -> Vec<Self> {
         vec![
             Self::simple_with(&change),
-            Self::filesystem_with(&change),
-            Self::plain_over(&Mem::new(), &change),
-            Self::full_over(&Mem::new(), &change),
+            Self::filesystem_with(|config| tiered(change(config))),
+            Self::plain_over(&Mem::new(), |config| tiered(change(config))),
+            Self::full_over(&Mem::new(), |config| tiered(change(config))),
         ]
     }
 
@@ -134,7 +154,7 @@ impl World {
         static NEXT: AtomicI64 = AtomicI64::new(0);
         let prefix = format!("world{}:", NEXT.fetch_add(1, Ordering::Relaxed));
         let patient = |config: Config| {
-            config
+            tiered(config)
                 .key_prefix(&*prefix)
                 .operation_timeout(Duration::from_secs(20))
                 .connect_timeout(Duration::from_secs(20))
@@ -203,8 +223,19 @@ impl Drop for Where {
     }
 }
 
+/// Waits until the tier of a cache serves, if it has one.
+fn wait_for_tier(cache: &Cache) {
+    let begin = Instant::now();
+    while cache.health().near.is_some_and(|near| !near.serves) {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the tier does not serve");
+        // A tier says nothing when it begins to serve.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn run(worlds: Vec<World>, test: impl Fn(&World)) {
     for world in worlds {
+        wait_for_tier(world.cache());
         let _where = Where(world.name);
         let _entered = world.enter();
         test(&world);

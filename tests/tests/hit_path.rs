@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use cachekit::{Config, cached, memoize, stats, testing};
@@ -118,6 +119,23 @@ fn local_functions_hit_without_allocating_on_any_backend() {
     let dir = tempfile::tempdir().unwrap();
     testing::scoped(Config::filesystem(dir.path()), |_| {
         assert_eq!(allocations(|| handle("name")), 0);
+    });
+}
+
+/// Nor is the key's text made, by which the backend knows the entry.
+#[test]
+fn a_hit_in_the_near_tier_allocates_only_what_the_clone_of_the_value_does() {
+    let dir = tempfile::tempdir().unwrap();
+    testing::scoped(Config::filesystem(dir.path()).near(100).near_staleness(Duration::from_secs(5)), |_| {
+        let person = Person { name: "n".repeat(100) };
+        let (user, role) = ("u".repeat(1000), "r".repeat(1000));
+        let call = || (number(5), membership(&user, &role), text(5), fallible(5), all(), person.has_role(7));
+        let begin = Instant::now();
+        while cachekit::cache().health().near.is_none_or(|near| near.entries < 6) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "the tier keeps all of them");
+            let _ = call();
+        }
+        assert_eq!(allocations(call), 1, "the text");
     });
 }
 

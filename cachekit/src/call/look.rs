@@ -16,7 +16,7 @@ use super::times::Times;
 use super::trace::Tier;
 use crate::engine::fleet::Check;
 use crate::engine::flight::Key;
-use crate::engine::near::{Birth, Near};
+use crate::engine::near::{Birth, Near, NearPlace};
 use crate::engine::remote::{Fetch, FetchMany, GetMany, Io, Remote, TokenOf};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Engine, LocalTable, RemoteState, Snapshot};
@@ -63,16 +63,15 @@ impl Look {
         }
         match place {
             Place::Local { .. } => Self::here(call, place, policy),
-            Place::Remote { key, entry, versions } => {
+            Place::Remote { key, entry, versions, near: kept } => {
                 // Before the look: an end in between must not be missed.
                 let since = call.engine.flights.completions(key);
                 let near = near(call);
-                if let Some(value) = near.as_ref().and_then(|(near, _)| stored_near(near, call, policy, key))
-                {
+                if let Some(value) = near.and_then(|_| stored_near(call, policy, kept.as_deref())) {
                     let look = Self { since, seen: Seen::Nothing, found: Found::Nothing };
                     return (Some((value, Freshness::Fresh)), look);
                 }
-                let near = near.map(|(near, birth)| (near, key, birth));
+                let near = Kept::new(near, kept.as_deref());
                 let wanted = (&**entry, &**versions, beside);
                 let (value, seen, bytes) = look_remotely(io, call, policy, wanted, near).await;
                 (value, Self { since, seen, found: bytes.map_or(Found::Nothing, Found::There) })
@@ -91,13 +90,13 @@ impl Look {
         let mut looks: Vec<Option<Looked<R>>> = Vec::with_capacity(places.len());
         let (mut asked, mut entries) = (Vec::new(), Vec::new());
         for (at, place) in places.iter().enumerate() {
-            let Place::Remote { key, entry, versions } = place else {
+            let Place::Remote { key, entry, versions, near: kept } = place else {
                 super::takes_part(&call.engine, place);
                 looks.push(Some(Self::here(call, place, policy)));
                 continue;
             };
             let since = call.engine.flights.completions(key);
-            if let Some(value) = near.as_ref().and_then(|(near, _)| stored_near(near, call, policy, key)) {
+            if let Some(value) = near.and_then(|_| stored_near(call, policy, kept.as_deref())) {
                 let look = Self { since, seen: Seen::Nothing, found: Found::Nothing };
                 looks.push(Some((Some((value, Freshness::Fresh)), look)));
                 continue;
@@ -108,12 +107,11 @@ impl Look {
         }
         let mut answers = fetch_many(io, call, entries).await.unwrap_or_default().into_iter();
         for (at, since) in asked {
-            let (Place::Remote { key, entry, .. }, fetched) = (places[at], answers.next()) else { continue };
+            let (Place::Remote { entry, near: kept, .. }, fetched) = (places[at], answers.next()) else {
+                continue;
+            };
             let (value, seen, bytes) = match fetched {
-                Some(fetched) => {
-                    let near = near.map(|(near, birth)| (near, key, birth));
-                    taken(call, policy, entry, fetched, near)
-                }
+                Some(fetched) => taken(call, policy, entry, fetched, Kept::new(near, kept.as_deref())),
                 None => (None, Seen::All(Snapshot::Remote(None)), None),
             };
             let found = bytes.map_or(Found::Nothing, Found::There);
@@ -144,11 +142,6 @@ impl Look {
     /// Whether the value was near.
     fn is_near(&self) -> bool {
         matches!(self.seen, Seen::Nothing)
-    }
-
-    /// The event of a hit on what it found.
-    pub(super) fn hit(&self) -> Event {
-        if self.is_near() { Event::Near } else { Event::Hit }
     }
 
     /// The bytes that it found on the backend.
@@ -204,53 +197,84 @@ impl Look {
     }
 }
 
-/// The near tier, if its values may be taken and kept, and its state before the look.
-fn near<'c>(call: &'c Call<'_>) -> Option<(&'c Near, Birth)> {
-    // A response that is being made records the versions that the backend tells.
+/// Whether values may be taken from the near tier and kept there: a response that is being made records the versions that the
+/// backend tells.
+#[inline]
+pub(crate) fn may_take_near() -> bool {
     #[cfg(any(feature = "tower", feature = "minijinja"))]
     if super::dependencies::is_active() {
-        return None;
+        return false;
     }
-    let near = call.engine.remote.as_ref()?.near()?;
+    true
+}
+
+/// The near tier, if its values may be taken and kept, and its state before the look.
+fn near<'c>(call: &'c Call<'_>) -> Option<(&'c Near, Birth)> {
+    let near = call.engine.near().filter(|_| may_take_near())?;
     Some((near, near.birth()?))
 }
 
-fn stored_near<R>(near: &Near, call: &Call<'_>, policy: &Policy<R>, key: &Key) -> Option<R> {
-    if call.refresh { None } else { taken_near(near, &call.engine, call.function, policy, key) }
+/// Where a value is kept for the calls that follow, and the state of the tier before the look for it.
+#[derive(Clone, Copy)]
+struct Kept<'a> {
+    near: &'a Near,
+    at: &'a NearPlace,
+    birth: Birth,
 }
 
-fn taken_near<R>(near: &Near, engine: &Engine, function: u32, policy: &Policy<R>, key: &Key) -> Option<R> {
-    let entry = near.get(key)?;
-    policy.take(entry.any()).or_else(|| sharing::take(engine, function, policy, entry.any()))
+impl<'a> Kept<'a> {
+    fn new(near: Option<(&'a Near, Birth)>, at: Option<&'a NearPlace>) -> Option<Self> {
+        let ((near, birth), at) = (near?, at?);
+        Some(Self { near, at, birth })
+    }
+}
+
+fn stored_near<R>(call: &Call<'_>, policy: &Policy<R>, at: Option<&NearPlace>) -> Option<R> {
+    let value = if call.refresh { None } else { taken_near(&call.engine, call.function, policy, at) };
+    if value.is_some() {
+        call.count(Event::Near);
+    }
+    value
+}
+
+fn taken_near<R>(engine: &Engine, function: u32, policy: &Policy<R>, at: Option<&NearPlace>) -> Option<R> {
+    let NearPlace { key, table } = at?;
+    let (value, _) = value_of(engine, function, policy, &table.get(key)?, &Windows::NONE)?;
+    Some(value)
 }
 
 /// Whether the entry of a place is in the near tier, and serves.
 pub(crate) fn is_near<R>(engine: &Engine, function: u32, place: &Place, policy: &Policy<R>) -> bool {
-    let (Place::Remote { key, .. }, Some(remote)) = (place, &engine.remote) else { return false };
-    let near = remote.near().filter(|near| near.serves());
-    near.is_some_and(|near| taken_near(near, engine, function, policy, key).is_some())
+    let Place::Remote { near: at, .. } = place else { return false };
+    let serves = engine.near().is_some_and(Near::serves);
+    serves && taken_near(engine, function, policy, at.as_deref()).is_some()
 }
 
 /// The times of the entry of a place in the near tier.
 pub(crate) fn near_times(engine: &Engine, place: &Place) -> Times {
-    let (Place::Remote { key, .. }, Some(remote)) = (place, &engine.remote) else { return Times::default() };
-    let expiry = remote.near().and_then(|near| near.expiry(key));
+    let Place::Remote { near: Some(at), .. } = place else { return Times::default() };
+    let expiry = at.table.expiry(&at.key, 0);
     let left = expiry.map(|expiry| Duration::from_millis(expiry.saturating_sub(engine.clock.monotonic())));
     Times { age: None, left }
 }
 
 /// Keeps a value that the backend had, for the calls that follow, as long as it need not be computed anew.
 fn keep_near<R>(
-    (near, key, birth): (&Near, &Key, Birth),
+    Kept { near, at, birth }: Kept<'_>,
     call: &Call<'_>,
     policy: &Policy<R>,
     (entry, bytes): (&str, &[u8]),
     value: &R,
 ) {
     let Ok((header, _)) = unseal(entry, bytes) else { return };
-    if let Some(kept) = sharing::keep(call, policy, None, key.bytes.clone(), value) {
+    let content = if at.table.is_plain() {
+        (policy.to_words)(value).map(Content::Words)
+    } else {
+        sharing::keep(call, policy, None, at.key.bytes.clone(), value).map(Content::Entry)
+    };
+    if let Some(content) = content {
         let times = freshness::Times { created: header.created, fresh: header.end() };
-        near.keep(key, kept, times.due_in(call.engine.clock.now(), &call.windows), birth);
+        near.keep(at, content, times.due_in(call.engine.clock.now(), &call.windows), birth);
     }
 }
 
@@ -313,7 +337,7 @@ async fn look_remotely<R, D: Io>(
     call: &Call<'_>,
     policy: &Policy<R>,
     wanted: Wanted<'_>,
-    near: Option<(&Near, &Key, Birth)>,
+    near: Option<Kept<'_>>,
 ) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
     let down = Seen::All(Snapshot::Remote(None));
     let Some(remote) = &call.engine.remote else { return (None, down, None) };
@@ -327,7 +351,7 @@ fn taken<R>(
     policy: &Policy<R>,
     entry: &str,
     fetched: Fetched,
-    near: Option<(&Near, &Key, Birth)>,
+    near: Option<Kept<'_>>,
 ) -> (Option<(R, Freshness)>, Seen, Option<Vec<u8>>) {
     let seen = seen(&fetched);
     if call.refresh {

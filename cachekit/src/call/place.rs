@@ -15,7 +15,8 @@ use super::tags::TagList;
 #[cfg(feature = "minijinja")]
 use super::tags::{self, Kind};
 use crate::engine::flight::Key;
-use crate::engine::{Engine, LocalTable, OBJECT};
+use crate::engine::near::NearPlace;
+use crate::engine::{Engine, InProcess, LocalTable, OBJECT};
 
 /// Where an entry is.
 pub(crate) enum Place {
@@ -36,6 +37,8 @@ pub(crate) enum Place {
         entry: String,
         /// The keys of the versions of the function, then of the instance, if there is one, then of the tags.
         versions: Vec<String>,
+        /// Where it is in the near tier; none without a tier.
+        near: Option<Box<NearPlace>>,
     },
 }
 
@@ -126,7 +129,11 @@ impl Place {
     /// The place of an entry of the cache object.
     pub(crate) fn of_object(engine: &Engine, key: &str) -> Self {
         if engine.remote.is_some() {
-            return Self::remote(engine, object_entry(engine, key), Vec::new());
+            let near = engine.near().map(|near| {
+                let table = LocalTable::Values(Arc::clone(near.values(OBJECT, false)));
+                Box::new(NearPlace { key: Self::object_key(near, key), table })
+            });
+            return Self::remote(engine, object_entry(engine, key), Vec::new(), near);
         }
         let table = LocalTable::Values(Arc::clone(engine.objects()));
         Self::Local { key: Self::object_key(engine, key), instance: 0, tags: Box::default(), table }
@@ -147,16 +154,16 @@ impl Place {
     }
 
     /// The key of an entry of the cache object in the in-process store.
-    pub(crate) fn object_key(engine: &Engine, key: &str) -> Key {
+    pub(crate) fn object_key(store: &impl InProcess, key: &str) -> Key {
         Key {
-            digest: engine.local.digest(|w| key.cache_key(w)),
+            digest: store.digest(|w| key.cache_key(w)),
             bytes: recorded(|w| key.cache_key(w)),
             function: OBJECT,
         }
     }
 
-    fn remote(engine: &Engine, entry: String, versions: Vec<String>) -> Self {
-        Self::Remote { key: engine.flight_key(&entry), entry, versions }
+    fn remote(engine: &Engine, entry: String, versions: Vec<String>, near: Option<Box<NearPlace>>) -> Self {
+        Self::Remote { key: engine.flight_key(&entry), entry, versions, near }
     }
 
     /// The key of the flights.
@@ -201,7 +208,25 @@ impl Identity<'_> {
         }
         versions.extend(tags.into_iter().flat_map(|tags| tags.version_keys(engine)));
         let entry = format!("{}:{}", self.stem(engine), self.stable("call", self.version, arguments));
-        Place::remote(engine, entry, versions)
+        let near = engine.near().map(|near| {
+            // A tier keeps values for as long as they need no look at their times.
+            let untimed = Self { stamped: false, ..*self };
+            let table = untimed.table::<_, I>(near, value_words, arguments);
+            let key = untimed.key_in(near, &table, arguments);
+            Box::new(NearPlace { key, table })
+        });
+        Place::remote(engine, entry, versions, near)
+    }
+
+    /// The key of a call in a store in process.
+    fn key_in(&self, store: &impl InProcess, table: &LocalTable, arguments: &impl KeyPart) -> Key {
+        let digest = store.digest(|w| arguments.feed(w));
+        // A plain table compares the words.
+        let bytes = match table {
+            LocalTable::Plain(..) => KeyBytes::new(&[]),
+            LocalTable::Values(_) => recorded(|recorder| arguments.feed(recorder)),
+        };
+        Key { digest, bytes, function: self.number }
     }
 
     fn local_place<I: KeyPart>(
@@ -215,26 +240,20 @@ impl Identity<'_> {
         if I::VIEW {
             path::note(self.number);
         }
-        let digest = engine.local.digest(|w| arguments.feed(w));
         let table = match tags {
             None => self.table::<_, I>(engine, value_words, arguments),
             Some(_) => LocalTable::Values(Arc::clone(engine.values(self.number, has_instances::<I>()))),
         };
-        // A plain table compares the words.
-        let bytes = match table {
-            LocalTable::Plain(..) => KeyBytes::new(&[]),
-            LocalTable::Values(_) => recorded(|recorder| arguments.feed(recorder)),
-        };
+        let key = self.key_in(engine, &table, arguments);
         let tags = tags.map_or_else(Box::default, |tags| tags.digests(engine));
         let instance = instance_digest(engine, self.number, instance);
-        let key = Key { digest, bytes, function: self.number };
         Place::Local { key, instance, tags, table }
     }
 
-    /// The table of a call's entry in process.
+    /// The table of a call's entry in a store in process.
     fn table<K: KeyPart, I: KeyPart>(
         &self,
-        engine: &Engine,
+        store: &impl InProcess,
         value_words: usize,
         arguments: &K,
     ) -> LocalTable {
@@ -243,11 +262,11 @@ impl Identity<'_> {
             && const { K::WORDS <= MOST_KEY_WORDS }
             && let Some(shape) = Shape::for_words(K::WORDS, value_words)
             && let Some(words) = Words::<MOST_KEY_WORDS>::of(|words| arguments.feed(words))
-            && let Some(table) = engine.plain_table(self.number, shape, methods)
+            && let Some(table) = store.plain_table(self.number, shape, methods)
         {
             return LocalTable::Plain(table, words);
         }
-        LocalTable::Values(Arc::clone(engine.values(self.number, methods)))
+        LocalTable::Values(Arc::clone(store.values(self.number, methods)))
     }
 
     /// Returns the text that represents some arguments in keys of a backend.

@@ -96,8 +96,7 @@ pub(crate) enum Reached<'a, R> {
 /// A value that was found, while the one that follows is computed.
 pub(crate) struct AtHand<'a, R> {
     value: R,
-    /// The event that is counted if it is taken.
-    event: Event,
+    source: Source,
     trace: Option<Trace>,
     /// The computation of the new value, and how long it is waited for.
     wait: Option<(Wait, Duration)>,
@@ -436,7 +435,7 @@ impl<'a> Round<'a> {
 
     fn at_hand<R>(&self, value: R, source: Source, trace: Option<Trace>) -> AtHand<'a, R> {
         let (engine, function) = (self.call.engine.clone(), self.call.function);
-        AtHand { value, event: self.event(source), trace, wait: None, engine, function }
+        AtHand { value, source, trace, wait: None, engine, function }
     }
 
     /// Whether the computation that this call waited for has failed, and there may be a value to be returned in its place. Once,
@@ -483,17 +482,7 @@ impl<'a> Round<'a> {
     /// Counts a value that was taken.
     #[cfg(feature = "tower")]
     pub(crate) fn took(&self, source: Source) {
-        self.call.count(self.event(source));
-    }
-
-    /// The event of a value that is taken.
-    fn event(&self, source: Source) -> Event {
-        match (source, &self.state) {
-            (Source::Store, State::Looked(look)) => look.hit(),
-            (Source::Store, _) => Event::Hit,
-            (Source::Stale, _) => Event::Stale,
-            (Source::Flight, _) => Event::Coalesced,
-        }
+        self.call.count(source.event());
     }
 
     fn traced_as(&self, source: Source) -> Trace {
@@ -574,7 +563,7 @@ impl<'a> Round<'a> {
 impl<R> AtHand<'_, R> {
     /// Returns the new value, if it is computed in time, or else the one at hand.
     pub(crate) async fn end<D: Io>(self, io: D, policy: &Policy<R>) -> R {
-        let Self { value, event, trace, wait, engine, function } = self;
+        let Self { value, source, trace, wait, engine, function } = self;
         let waited = match wait {
             Some((wait, limit)) => io.wait(wait, limit).await,
             None => None,
@@ -586,12 +575,22 @@ impl<R> AtHand<'_, R> {
             Some(Waited::Output(output)) => (policy.unbox)(output),
             Some(Waited::Released | Waited::Again) | None => None,
         };
-        let (value, event, trace) = match new {
-            Some(new) => (new, Event::Coalesced, trace.map(|_| Trace::of(How::Waited))),
-            None => (value, event, trace),
+        let (value, source, trace) = match new {
+            Some(new) => (new, Source::Flight, trace.map(|_| Trace::of(How::Waited))),
+            None => (value, source, trace),
         };
-        engine.count_of(function, event);
+        engine.count_of(function, source.event());
         trace.into_iter().for_each(trace::note);
         value
+    }
+}
+
+impl Source {
+    fn event(self) -> Event {
+        match self {
+            Self::Store => Event::Hit,
+            Self::Stale => Event::Stale,
+            Self::Flight => Event::Coalesced,
+        }
     }
 }

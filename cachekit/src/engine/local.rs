@@ -3,20 +3,34 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use cachekit_backends::KeyHasher;
 use cachekit_backends::simple::{
     ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueCall,
     ValueWords, Values,
 };
 
 use super::flight::Key;
+use super::near::Near;
 use super::stats::{Counters, Event};
-use super::{Engine, OBJECT};
+use super::{Engine, LocalStore, OBJECT};
 
-/// The tables of a function in one engine, once they are in use.
+/// A store of entries in process: that of a cache, or its near tier.
+pub(crate) trait InProcess {
+    /// The keyed digest of what is fed.
+    fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64;
+    /// The plain table of a function, if there are tables of this shape; of methods where `methods`.
+    fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<PlainTable>;
+    /// The table of a function's entries of any type; of methods where `methods`.
+    fn values(&self, function: u32, methods: bool) -> &Arc<Values>;
+}
+
+/// The tables of a function in one store, once they are in use.
 #[derive(Default)]
-pub(super) struct LocalTables {
-    plain: OnceLock<PlainTable>,
-    values: OnceLock<Arc<Values>>,
+pub(crate) struct LocalTables {
+    /// The table of entries that are words.
+    pub(crate) plain: OnceLock<PlainTable>,
+    /// The table of all others.
+    pub(crate) values: OnceLock<Arc<Values>>,
     bound: OnceLock<Bound>,
     /// Entries carry their times though the attribute does not say so. It is never taken back: entries of the plain table are not
     /// looked up again, and a deletion need not look for them.
@@ -49,6 +63,11 @@ impl Bound {
     pub(crate) fn count_hit<'e>(&self, function: u32, engine: impl FnOnce() -> &'e Engine) -> bool {
         Counters::count_as(self.counter, Event::Hit, || &engine().functions.get(function).counters)
     }
+
+    /// Counts a value that the near tier had.
+    pub(crate) fn count_near(&self, function: u32, engine: &Engine) {
+        Counters::count_as(self.counter, Event::Near, || &engine.functions.get(function).counters);
+    }
 }
 
 /// The table of an entry.
@@ -74,6 +93,62 @@ impl Content {
     }
 }
 
+impl LocalTables {
+    /// See [`InProcess::plain_table`].
+    fn plain_table(
+        &self,
+        store: &LocalStore,
+        function: u32,
+        shape: Shape,
+        methods: bool,
+    ) -> Option<PlainTable> {
+        if self.timed.load(Ordering::SeqCst) {
+            return None;
+        }
+        if let Some(table) = self.plain.get().filter(|table| table.shape() == shape) {
+            return Some(table.clone());
+        }
+        // A function that is one for several types may have a table for each.
+        let table = store.plain(function, shape, methods)?;
+        Some(self.plain.get_or_init(|| table.clone()).clone())
+            .filter(|first| first.shape() == shape)
+            .or(Some(table))
+    }
+
+    /// See [`InProcess::values`].
+    fn values(&self, store: &LocalStore, function: u32, methods: bool) -> &Arc<Values> {
+        self.values.get_or_init(|| store.values(function, methods))
+    }
+}
+
+impl InProcess for Engine {
+    fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
+        self.local.digest(feed)
+    }
+
+    fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<PlainTable> {
+        self.functions.get(function).tables.plain_table(&self.local, function, shape, methods)
+    }
+
+    fn values(&self, function: u32, methods: bool) -> &Arc<Values> {
+        self.functions.get(function).tables.values(&self.local, function, methods)
+    }
+}
+
+impl InProcess for Near {
+    fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
+        self.tables.digest(feed)
+    }
+
+    fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<PlainTable> {
+        self.tables_of(function).plain_table(&self.tables, function, shape, methods)
+    }
+
+    fn values(&self, function: u32, methods: bool) -> &Arc<Values> {
+        self.tables_of(function).values(&self.tables, function, methods)
+    }
+}
+
 impl Engine {
     /// Returns the record that a hit needs of a function whose entries are in process, if they are `here`.
     pub(crate) fn bound(&self, function: u32, here: bool, needs: &Needs) -> &Bound {
@@ -89,32 +164,9 @@ impl Engine {
         })
     }
 
-    /// The plain table of a function, if there are tables of this shape; of methods where `methods`.
-    pub(crate) fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<PlainTable> {
-        let tables = &self.functions.get(function).tables;
-        if tables.timed.load(Ordering::SeqCst) {
-            return None;
-        }
-        let known = &tables.plain;
-        if let Some(table) = known.get().filter(|table| table.shape() == shape) {
-            return Some(table.clone());
-        }
-        // A function that is one for several types may have a table for each.
-        let table = self.local.plain(function, shape, methods)?;
-        Some(known.get_or_init(|| table.clone()).clone())
-            .filter(|first| first.shape() == shape)
-            .or(Some(table))
-    }
-
     /// Makes the entries of a function carry their times from now on, so that they are no words.
     pub(crate) fn carry_times(&self, function: u32) {
         self.functions.get(function).tables.timed.store(true, Ordering::SeqCst);
-    }
-
-    /// The table of a function's entries of any type; of methods where `methods`.
-    pub(crate) fn values(&self, function: u32, methods: bool) -> &Arc<Values> {
-        let known = &self.functions.get(function).tables.values;
-        known.get_or_init(|| self.local.values(function, methods))
     }
 
     /// A function's table as the engine keeps it.

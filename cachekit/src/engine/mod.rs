@@ -32,13 +32,13 @@ use cachekit_backends::{Clock, FunctionConfig, KeyBytes, NamedOptions, Timeout, 
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
-pub(crate) use local::{Bound, Content, LocalTable, Needs};
+pub(crate) use local::{Bound, Content, InProcess, LocalTable, LocalTables, Needs};
 pub(crate) use snapshot::{RemoteState, Snapshot};
 
 use flight::Key;
-use local::LocalTables;
 #[cfg(feature = "metrics")]
 use meter::Meter;
+use near::Near;
 #[cfg(any(feature = "tower", feature = "minijinja"))]
 use remembered::Remembered;
 use remote::Remote;
@@ -130,6 +130,11 @@ impl Used {
 }
 
 impl Engine {
+    /// The values that this process keeps in front of its backend, if it does.
+    pub(crate) fn near(&self) -> Option<&Near> {
+        self.remote.as_ref()?.near()
+    }
+
     /// The key of the flights of an entry on the backend.
     pub(crate) fn flight_key(&self, entry: &str) -> Key {
         let digest = self.local.digest(|w| std::hash::Hasher::write(w, entry.as_bytes()));

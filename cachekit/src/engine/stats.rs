@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub struct FunctionStats {
     /// Calls answered from the cache.
     pub hits: u64,
-    /// Those of the hits that the near tier answered.
+    /// Looks that found the value in the near tier, and asked the backend nothing.
     pub near: u64,
     /// Calls that found nothing, including those that waited for another call's computation.
     pub misses: u64,
@@ -55,7 +55,7 @@ impl FunctionStats {
 pub struct CacheStats {
     /// Lookups answered from the cache.
     pub hits: u64,
-    /// Those of the hits that the near tier answered.
+    /// Looks that found the value in the near tier, and asked the backend nothing.
     pub near: u64,
     /// Lookups that found nothing.
     pub misses: u64,
@@ -109,7 +109,7 @@ pub(crate) enum Event {
     Hit,
     Miss,
     Store,
-    /// A hit that the near tier answered.
+    /// A look that found the value in the near tier.
     Near,
     Error,
     Coalesced,
@@ -179,10 +179,9 @@ impl Counters {
     }
 
     pub(crate) fn function(&self) -> FunctionStats {
-        let near = self.sum(Event::Near);
         FunctionStats {
-            hits: self.sum(Event::Hit) + near,
-            near,
+            hits: self.sum(Event::Hit),
+            near: self.sum(Event::Near),
             misses: self.sum(Event::Miss),
             stores: self.sum(Event::Store),
             errors: self.sum(Event::Error),

@@ -11,8 +11,8 @@ use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::freshness::Stamped;
 use crate::call::policy::Policy;
-use crate::call::{has_instances, sharing};
-use crate::engine::Bound;
+use crate::call::{has_instances, may_take_near, sharing};
+use crate::engine::{Bound, InProcess as _};
 
 /// Looks a call up among the entries in process, and puts the value into the slot. Returns whether there is one.
 #[inline(always)]
@@ -26,7 +26,9 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
     slot: &mut Option<R>,
 ) -> bool {
     if const { T::STAMPED } {
-        let Some(values) = &bound.values else { return false };
+        let Some(values) = &bound.values else {
+            return look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot);
+        };
         // Of values that carry their times, those that are not due.
         return look_values(values, function, cache, policy, arguments, slot, |entry| {
             // One without times was stored without windows, as those of a policy may be, and serves until it expires.
@@ -119,7 +121,7 @@ fn take_kept<R>(
     slot.is_some()
 }
 
-/// Looks up a key that is too long for words, or one that means nothing outside of the process, of a function whose other
+/// Looks up a key that is too long for words, one that is in the near tier, or one that means nothing outside of the process, of a function whose other
 /// entries are on a backend.
 #[cold]
 #[inline(never)]
@@ -133,9 +135,39 @@ fn look_apart<R, K: KeyPart, I: KeyPart>(
 ) -> bool {
     let engine = cache.engine();
     if !function.identity().keeps_here(engine, arguments) {
-        return false;
+        return look_near(bound, function, cache, policy, arguments, slot);
     }
     let values =
         bound.values.as_ref().unwrap_or_else(|| engine.values(function.number, has_instances::<I>()));
     look_values(values, function, cache, policy, arguments, slot, whole)
+}
+
+/// Looks a call up in the near tier.
+fn look_near<R, K: KeyPart>(
+    bound: &'static Bound,
+    function: &'static Function,
+    cache: &'static Cache,
+    policy: &Policy<R>,
+    arguments: &K,
+    slot: &mut Option<R>,
+) -> bool {
+    let engine = cache.engine();
+    // The clock is read here, after the call began.
+    let Some(near) = engine.near().filter(|near| may_take_near() && near.serves()) else { return false };
+    let tables = near.tables_of(function.number);
+    let mut found = None;
+    if const { Shape::key_for_words(K::WORDS).is_some() }
+        && (policy.words)() <= MOST_VALUE_WORDS
+        && let Some(table) = tables.plain.get()
+    {
+        found = look_plain(table, policy, arguments, slot);
+    }
+    let found = found.unwrap_or_else(|| {
+        let values = tables.values.get();
+        values.is_some_and(|values| look_values(values, function, cache, policy, arguments, slot, whole))
+    });
+    if found {
+        bound.count_near(function.number, engine);
+    }
+    found
 }

@@ -4,6 +4,7 @@
 
 mod by_name;
 mod counting;
+mod heir;
 mod hot;
 mod mixed;
 mod near;

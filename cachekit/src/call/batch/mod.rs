@@ -98,17 +98,17 @@ impl<'a, R> Batch<'a, R> {
             // A value for the case that the computation fails is none here: the call as a whole fails.
             let serves = |(value, state): &(R, Freshness)| *state != Freshness::Fallback && serves(value);
             let state = match found.filter(serves) {
-                Some((value, Freshness::Fresh)) => self.found(value, look.hit()),
-                Some((value, state)) if self.is_held(at) => self.found(value, taken_as(state)),
+                Some((value, Freshness::Fresh)) => self.found(value, Freshness::Fresh),
+                Some((value, state)) if self.is_held(at) => self.found(value, state),
                 due => State::Missed { look, due },
             };
             self.slots[at].state = state;
         }
     }
 
-    /// A value that is taken from the store, and the event that it counts as.
-    fn found(&self, value: R, event: Event) -> State<'a, R> {
-        self.call.count(event);
+    /// A value that is taken from the store.
+    fn found(&self, value: R, state: Freshness) -> State<'a, R> {
+        self.call.count(if state == Freshness::Stale { Event::Stale } else { Event::Hit });
         State::Done(Some(value))
     }
 
@@ -186,7 +186,7 @@ impl<'a, R> Batch<'a, R> {
                 self.call.count(Event::Miss);
                 self.claimed(at, |call, place| Duty::new(call, place, flight).with(Former::Served, false))
             }
-            _ => self.found(value, taken_as(state)),
+            _ => self.found(value, state),
         }
     }
 
@@ -333,9 +333,4 @@ impl Call<'_> {
         };
         Self { engine, budget: Budget::default(), ..*self }
     }
-}
-
-/// The event of a stored value that is taken although another call computes it anew.
-fn taken_as(state: Freshness) -> Event {
-    if state == Freshness::Stale { Event::Stale } else { Event::Hit }
 }

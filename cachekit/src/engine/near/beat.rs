@@ -10,7 +10,7 @@ use super::{APPROACH, CLASSES, DISBELIEVE_AFTER, Near, PROLONG_AFTER, REGISTERED
 use crate::engine::remote::{Add, BlockingIo, Budget, Io, Operation, PutIf, Remote, ready, with_token};
 
 /// The state of the thread.
-struct Beat {
+pub(super) struct Beat {
     class: usize,
     registration: Option<Registration>,
     /// The mark that the tier is in step with.
@@ -39,8 +39,7 @@ impl Near {
     pub(crate) fn start(remote: &Arc<Remote>) {
         let Some(near) = remote.near() else { return };
         Known::note_tier();
-        let class = CLASSES.iter().position(|class| near.staleness <= *class).unwrap_or(CLASSES.len() - 1);
-        let mut beat = Beat { class, registration: None, mark: None };
+        let mut beat = Beat::new(near);
         let (pause, remote) = (near.staleness / 4, Arc::downgrade(remote));
         let run = move || {
             while let Some(alive) = Weak::upgrade(&remote) {
@@ -65,7 +64,16 @@ fn run<O: Operation>(remote: &Arc<Remote>, op: O) -> Result<O::Out> {
 }
 
 impl Beat {
-    fn beat(&mut self, remote: &Arc<Remote>, near: &Near) -> Result<()> {
+    pub(super) fn new(near: &Near) -> Self {
+        let class = CLASSES.iter().position(|class| near.staleness <= *class).unwrap_or(CLASSES.len() - 1);
+        Self { class, registration: None, mark: None }
+    }
+
+    /// Reads the mark and the registration once, and brings the tier in step.
+    ///
+    /// # Errors
+    /// The backend's. The tier goes on until its time is over.
+    pub(super) fn beat(&mut self, remote: &Arc<Remote>, near: &Near) -> Result<()> {
         let heard = self.hear(remote)?;
         let known = self.registration.as_ref();
         let holds = known.is_some_and(|known| {

@@ -20,52 +20,15 @@
 
 mod beat;
 mod change;
+mod protocol;
 mod registry;
 mod tier;
 
 use std::time::Duration;
 
 pub(crate) use change::{Change, Known, announce, learn, restore};
-pub(crate) use tier::{Birth, Near};
-
-/// How long the knowledge of the registrations counts.
-const TRUSTED: Duration = Duration::from_secs(1);
-/// How long a tier is registered before it serves.
-const APPROACH: Duration = Duration::from_millis(1050);
-/// The TTL of a registration.
-const REGISTERED: Duration = Duration::from_secs(60);
-/// A registration is prolonged after this time, and no longer believed after the next one.
-const PROLONG_AFTER: Duration = Duration::from_secs(15);
-const DISBELIEVE_AFTER: Duration = Duration::from_secs(45);
-/// The classes of `near_staleness`: a tier is registered in the first that is not less than its own.
-const CLASSES: Classes<Duration> = [
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
-
-/// Something for each class.
-type Classes<T> = [T; 7];
-
-/// The keys on the backend of one cache.
-struct Keys {
-    mark: String,
-    registrations: Classes<String>,
-    registry: String,
-}
-
-impl Keys {
-    /// The keys below a prefix. They have the form of versions, which no store counts as entries.
-    fn new(prefix: &str) -> Self {
-        let key = |what: &str| cachekit_backends::version_key(&format!("{prefix}cachekit::near"), Some(what));
-        let registrations = CLASSES.map(|class| key(&class.as_millis().to_string()));
-        Self { mark: key("mark"), registrations, registry: key("registry") }
-    }
-}
+use protocol::{APPROACH, CLASSES, Classes, DISBELIEVE_AFTER, Keys, PROLONG_AFTER, REGISTERED, TRUSTED};
+pub(crate) use tier::{Birth, Near, NearPlace};
 
 /// The time since some moment, with that in which the process or the machine was stopped.
 fn now() -> Duration {

@@ -4,21 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cachekit_backends::simple::{Entry, Tables, ValueCall, Values};
+use cachekit_backends::simple::{Right, SlotTable, Tables};
 use cachekit_backends::{Clock, Config, Ttl};
 
 use super::now;
-use crate::engine::OBJECT;
 use crate::engine::flight::Key;
+use crate::engine::{Content, LocalTable, LocalTables, OBJECT};
 
 /// The values that this process keeps in front of its backend.
 pub(crate) struct Near {
-    tables: Arc<Tables>,
-    values: Arc<Values>,
+    pub(in crate::engine) tables: Arc<Tables>,
+    /// The tables of each function, by its number.
+    functions: SlotTable<LocalTables>,
     pub(super) staleness: Duration,
     max_age: Duration,
     /// The tier serves before this moment, in nanoseconds of [`now`].
     serves_until: AtomicU64,
+}
+
+/// Where an entry is in a tier. All entries of a tier go together, so that none has an instance.
+pub(crate) struct NearPlace {
+    pub(crate) key: Key,
+    pub(crate) table: LocalTable,
 }
 
 /// The state of a tier before a look at the backend, of which a value may be kept.
@@ -28,15 +35,12 @@ pub(crate) struct Birth(u64);
 impl Near {
     /// The tier of a cache that has one.
     pub(crate) fn new(config: &Config, clock: &Clock) -> Option<Self> {
-        (config.near > 0).then(|| {
-            let tables = Tables::new(config.near, config.memory(), clock.clone());
-            Self {
-                values: tables.values(OBJECT, false),
-                tables,
-                staleness: config.near_staleness,
-                max_age: config.near_max_age,
-                serves_until: AtomicU64::new(0),
-            }
+        (config.near > 0).then(|| Self {
+            tables: Tables::new(config.near, config.memory(), clock.clone()),
+            functions: SlotTable::new(),
+            staleness: config.near_staleness,
+            max_age: config.near_max_age,
+            serves_until: AtomicU64::new(0),
         })
     }
 
@@ -54,22 +58,16 @@ impl Near {
         self.serves().then_some(birth)
     }
 
-    /// The kept entry of a key.
-    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
-        self.values.get(key.digest, key.bytes.as_slice())
+    /// The tables of a function.
+    pub(crate) fn tables_of(&self, function: u32) -> &LocalTables {
+        self.functions.get(function)
     }
 
-    /// Keeps an entry that a look found, unless the tier was emptied since the look began.
-    pub(crate) fn keep(&self, key: &Key, entry: Arc<Entry>, life: Ttl, Birth(birth): Birth) {
+    /// Keeps a value that a look found, unless the tier was emptied since the look began.
+    pub(crate) fn keep(&self, at: &NearPlace, content: Content, life: Ttl, Birth(birth): Birth) {
         let life = life.map_or(self.max_age, |life| life.min(self.max_age));
-        let call = ValueCall { digest: key.digest, bytes: key.bytes.clone(), instance: 0 };
         let admit = || self.tables.is_current(OBJECT, 0, birth);
-        self.values.put(&call, entry, self.tables.expiry(Some(life)), admit);
-    }
-
-    /// When a kept entry leaves the tier at the latest, by the monotonic clock.
-    pub(crate) fn expiry(&self, key: &Key) -> Option<u64> {
-        self.values.expiry(&ValueCall { digest: key.digest, bytes: key.bytes.clone(), instance: 0 })
+        at.table.fill(&at.key, 0, Right::Always, (content, self.tables.expiry(Some(life))), admit);
     }
 
     /// Removes all values, also those of looks under way.

@@ -97,12 +97,8 @@ impl Engine {
         flight::under_way(&self.flights) + self.cell.lock().claims.len()
     }
 
-    pub(crate) fn plain_table(&self, _: u32, _: Shape, _: bool) -> Option<Infallible> {
+    pub(crate) fn near(&self) -> Option<&near::Near> {
         None
-    }
-
-    pub(crate) fn values(&self, _: u32, _: bool) -> &Arc<Cell> {
-        &self.cell
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the signature that the round calls")]
@@ -146,6 +142,26 @@ impl Engine {
         if event == Event::Error {
             self.errors.fetch_add(1, Ordering::SeqCst);
         }
+    }
+}
+
+pub(crate) trait InProcess {
+    fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64;
+    fn plain_table(&self, function: u32, shape: Shape, methods: bool) -> Option<Infallible>;
+    fn values(&self, function: u32, methods: bool) -> &Arc<Cell>;
+}
+
+impl InProcess for Engine {
+    fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
+        self.local.digest(feed)
+    }
+
+    fn plain_table(&self, _: u32, _: Shape, _: bool) -> Option<Infallible> {
+        None
+    }
+
+    fn values(&self, _: u32, _: bool) -> &Arc<Cell> {
+        &self.cell
     }
 }
 

@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use cachekit_backends::Ttl;
-use cachekit_backends::simple::Entry;
+use cachekit_backends::simple::Shape;
+use cachekit_backends::{KeyHasher, Ttl};
 
 use super::flight::Key;
+use super::{Cell, Content, InProcess, LocalTable};
 
 /// The change that an operation makes, which no tier hears of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,11 @@ pub(crate) enum Change {
 
 pub(crate) struct Near(Infallible);
 
+pub(crate) struct NearPlace {
+    pub(crate) key: Key,
+    pub(crate) table: LocalTable,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Birth(Infallible);
 
@@ -26,19 +32,25 @@ impl Near {
         match self.0 {}
     }
 
-    pub(crate) fn get(&self, _: &Key) -> Option<Arc<Entry>> {
-        match self.0 {}
-    }
-
     pub(crate) fn serves(&self) -> bool {
         match self.0 {}
     }
 
-    pub(crate) fn expiry(&self, _: &Key) -> Option<u64> {
+    pub(crate) fn keep(&self, _: &NearPlace, _: Content, _: Ttl, birth: Birth) {
+        match birth.0 {}
+    }
+}
+
+impl InProcess for Near {
+    fn digest(&self, _: impl FnOnce(&mut KeyHasher)) -> u64 {
         match self.0 {}
     }
 
-    pub(crate) fn keep(&self, _: &Key, _: Arc<Entry>, _: Ttl, birth: Birth) {
-        match birth.0 {}
+    fn plain_table(&self, _: u32, _: Shape, _: bool) -> Option<Infallible> {
+        match self.0 {}
+    }
+
+    fn values(&self, _: u32, _: bool) -> &Arc<Cell> {
+        match self.0 {}
     }
 }
