@@ -47,12 +47,15 @@ macro_rules! for_each_optional_operation {
 pub(crate) use for_each_optional_operation;
 
 /// Implements the operations of a [`Backend`] that has them as `async fn`s over two transports: `blocking()` returns them over the
-/// one that blocks the thread.
+/// one that blocks the thread, `tasks()` over the one that all callers share. `callers` decides.
 #[cfg(any(feature = "redis", feature = "memcached"))]
 macro_rules! run_blocking {
     ($($name:ident($($arg:ident: $t:ty),*) -> $out:ty;)*) => {$(
         fn $name<'a>(&'a self, $($arg: $t),*) -> Result<$out> {
-            crate::net::ready(self.blocking().$name($($arg),*))
+            self.callers.run(
+                || crate::net::ready(self.blocking().$name($($arg),*)),
+                || crate::net::block_on(self.tasks().$name($($arg),*)),
+            )
         }
     )*};
 }

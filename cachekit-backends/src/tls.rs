@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -59,10 +60,13 @@ pub(crate) fn client_config(config: &Config) -> Result<Arc<ClientConfig>> {
     let chain = certificates("tls_cert", cert_path, &chain)?;
     let key = PrivateKeyDer::from_pem_slice(&key)
         .map_err(|error| refused("tls_key", key_path, "has no private key in PEM form").with_source(error))?;
-    let client = builder.with_client_auth_cert(chain, key).map_err(|error| {
+    let mut client = builder.with_client_auth_cert(chain, key).map_err(|error| {
         refused("tls_key", key_path, &format!("does not belong to the certificate in `{cert_path}`"))
             .with_source(error)
     })?;
+    // A server that asks for certificates may refuse the sessions that it gave out itself: OpenSSL does unless it was told a name for
+    // them, which memcached (1.6.18) doesn't. Connections live long, so that a whole handshake for each costs little.
+    client.resumption = Resumption::disabled();
     Ok(Arc::new(client))
 }
 

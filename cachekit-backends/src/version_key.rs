@@ -5,8 +5,8 @@ const MARK: &str = "#version";
 /// The key of a function's version, or of an instance's: `function#version` and `function#version:instance`.
 pub fn version_key(function: &str, instance: Option<&str>) -> String {
     match instance {
-        None => format!("{function}{MARK}"),
-        Some(instance) => format!("{function}{MARK}:{instance}"),
+        None => [function, MARK].concat(),
+        Some(instance) => [function, MARK, ":", instance].concat(),
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) use local::fold;
 pub use local::{KeyHasher, KeySecret};
 pub use record::{Matcher, Recorder};
 pub use scout::Scout;
+#[cfg(feature = "memcached")]
+pub(crate) use stable::push_base32;
 pub use stable::{StableWriter, base32};
 pub use type_name::{is_of_std, names_closure};
 pub use words::{NO_WORDS, Words, text_of_words};

@@ -90,19 +90,21 @@ impl KeyWriter for StableWriter {
 
 /// Lower-case base 32 (RFC 4648's alphabet, no padding): readable, and safe in every protocol and file system.
 pub fn base32(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut out = String::with_capacity(bytes.len().div_ceil(5) * 8);
-    let (mut buffer, mut bits) = (0u32, 0);
-    for &byte in bytes {
-        buffer = buffer << 8 | u32::from(byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            out.push(char::from(ALPHABET[(buffer >> bits & 31) as usize]));
-        }
-    }
-    if bits > 0 {
-        out.push(char::from(ALPHABET[(buffer << (5 - bits) & 31) as usize]));
-    }
+    push_base32(&mut out, bytes);
     out
+}
+
+/// Appends the same text.
+pub(crate) fn push_base32(out: &mut String, bytes: &[u8]) {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    for group in bytes.chunks(5) {
+        let mut whole = [0; 8];
+        whole[3..3 + group.len()].copy_from_slice(group);
+        let bits = u64::from_be_bytes(whole);
+        let letters: [u8; 8] = std::array::from_fn(|i| ALPHABET[(bits >> (35 - 5 * i) & 31) as usize]);
+        // All of them are letters and digits.
+        let text = std::str::from_utf8(&letters).unwrap_or_default();
+        out.push_str(&text[..(8 * group.len()).div_ceil(5)]);
+    }
 }

@@ -6,6 +6,7 @@ use super::servers::Servers;
 use super::settings::Settings;
 use super::tasks::Tasks;
 use crate::delegate::{for_each_operation, for_each_optional_operation, run_as_task, run_blocking};
+use crate::net::Callers;
 use crate::{
     AsyncBackend, Backend, BoxFuture, Capabilities, Config, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl,
 };
@@ -16,6 +17,7 @@ pub struct Memcached {
     servers: Servers,
     blocking: Blocking,
     tasks: Tasks,
+    callers: Callers,
 }
 
 impl Memcached {
@@ -27,6 +29,8 @@ impl Memcached {
             servers: Servers::new(settings),
             blocking: Blocking::new(count, pool_size),
             tasks: Tasks::new(count),
+            // Memcached has several threads, each for some of the connections, so that only callers that would wait for one share.
+            callers: Callers::new(pool_size),
         })
     }
 

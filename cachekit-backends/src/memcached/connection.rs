@@ -97,7 +97,8 @@ impl<S: Paced> Connection<S> {
         while !requests.is_empty() {
             let (window, rest) = requests.split_at(window(requests));
             self.output.clear();
-            let mut batch = Batch::encode(self.format, window, most, &mut self.opaque, &mut self.output);
+            let mut batch =
+                Batch::encode(self.format, window, most, &mut self.opaque, true, &mut self.output);
             if self.stream.has_records() {
                 for piece in batch.pieces(&self.output) {
                     self.stream.write(piece).await?;

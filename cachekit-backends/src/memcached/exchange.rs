@@ -38,7 +38,7 @@ pub(super) async fn exchange<T: Transport>(
     if let [ask] = asks {
         return vec![answer(transport, servers, settings, ask, deadline).await];
     }
-    all(asks.iter().map(|ask| answer(transport, servers, settings, ask, deadline))).await
+    Box::pin(all(asks.iter().map(|ask| answer(transport, servers, settings, ask, deadline)))).await
 }
 
 async fn answer<T: Transport>(

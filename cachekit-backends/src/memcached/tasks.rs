@@ -70,7 +70,7 @@ impl Shared {
             let count = u32::try_from(next.len() + 1).unwrap_or(u32::MAX);
             let mut opaque = self.opaque.fetch_add(count, Ordering::Relaxed);
             let mut bytes = Vec::new();
-            let batch = Batch::encode(self.format, next, most, &mut opaque, &mut bytes);
+            let batch = Batch::encode(self.format, next, most, &mut opaque, false, &mut bytes);
             let cuts = batch.cuts().to_vec();
             let sending = self.line.send(&Packed { bytes: &bytes, cuts: &cuts }, batch, deadline);
             drop((bytes, cuts));
@@ -157,7 +157,7 @@ impl Transport for Tasks {
         deadline: Instant,
     ) -> Result<Vec<Reply>, Fault> {
         let home = self.home(ask.place);
-        let connect = || on_runtime(home.connected(server, settings, deadline));
+        let connect = || Box::pin(on_runtime(home.connected(server, settings, deadline)));
         let (shared, reused) = match home.shared() {
             Some(shared) => (shared, true),
             None => connect().await?,
@@ -172,7 +172,7 @@ impl Transport for Tasks {
             return Err(fault);
         }
         let (shared, _) = connect().await?;
-        let again = shared.run(&ask.requests, settings.max_item, deadline).await;
+        let again = Box::pin(shared.run(&ask.requests, settings.max_item, deadline)).await;
         again.map_err(|Lost { fault, .. }| {
             home.forget(&shared);
             fault

@@ -1,6 +1,6 @@
-/// The least room of one read.
+/// The room of the first read.
 const STEP: usize = 16 << 10;
-/// The room that an idle connection keeps.
+/// The room that an idle connection keeps, and the most that a read has beside what has arrived.
 const KEEP: usize = 64 << 10;
 
 /// Bytes that arrived and are not decoded yet. Grows with the bytes that arrive, never by an announced length.
@@ -10,6 +10,8 @@ pub(crate) struct Buffer {
     data: Vec<u8>,
     start: usize,
     end: usize,
+    /// The least room of the next read: twice that of one that was filled, because each read is a system call.
+    step: usize,
 }
 
 impl Buffer {
@@ -29,13 +31,14 @@ impl Buffer {
         }
     }
 
-    /// Room for more bytes: a step at least, as many as there are already at most.
+    /// Room for more bytes: a step at least, as many as there are already at most beside it.
     pub(crate) fn room(&mut self) -> &mut [u8] {
-        if self.data.len() - self.end < STEP {
+        let step = self.step.max(STEP);
+        if self.data.len() - self.end < step {
             self.data.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            if self.data.len() - self.end < STEP {
-                self.data.resize(self.end + self.end.max(STEP), 0);
+            if self.data.len() - self.end < step {
+                self.data.resize(self.end + self.end.max(step), 0);
             }
         }
         &mut self.data[self.end..]
@@ -44,6 +47,9 @@ impl Buffer {
     /// Takes `n` bytes that were written into the [room](Self::room).
     pub(crate) fn filled(&mut self, n: usize) {
         self.end = (self.end + n).min(self.data.len());
+        if self.end == self.data.len() {
+            self.step = (2 * self.step.max(STEP)).min(KEEP);
+        }
     }
 
     /// Frees the room of a large value.

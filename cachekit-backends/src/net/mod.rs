@@ -7,9 +7,11 @@
 mod address;
 mod buffer;
 mod connect;
+mod digits;
 #[cfg(any(feature = "redis-cluster", feature = "memcached"))]
 mod join;
 mod line;
+mod park;
 mod pool;
 mod quiet;
 mod ready;
@@ -20,9 +22,15 @@ mod task;
 
 pub(crate) use address::Address;
 pub(crate) use buffer::Buffer;
+#[cfg(feature = "redis")]
+pub(crate) use digits::decimal_len;
+pub(crate) use digits::put_decimal;
 #[cfg(any(feature = "redis-cluster", feature = "memcached"))]
 pub(crate) use join::all;
 pub(crate) use line::{Exchange, Line, Lost, Packed};
+#[cfg(feature = "redis-cluster")]
+pub(crate) use park::block_until;
+pub(crate) use park::{Callers, block_on};
 #[cfg(feature = "redis")]
 pub(crate) use pool::Permit;
 pub(crate) use pool::Pool;

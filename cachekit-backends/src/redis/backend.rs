@@ -7,20 +7,26 @@ use super::recent::Recent;
 use super::transport::Transport;
 use super::wire::MAX_VALUE_LEN;
 use crate::delegate::{for_each_operation, for_each_optional_operation, run_as_task, run_blocking};
+use crate::net::Callers;
 use crate::{
     AsyncBackend, Backend, BoxFuture, Capabilities, Cursor, Fetched, KeyPage, Put, Result, Token, Ttl,
 };
+
+/// How many threads at once have connections of their own. Redis has one thread, whose time goes into system calls for each
+/// connection: two callers on one connection already get more done.
+const MOST_ALONE: usize = 1;
 
 /// The store: two transports to the same server.
 pub(super) struct Redis<B> {
     blocking: B,
     tasks: Arc<Multiplexed>,
+    callers: Callers,
     recent: Recent,
 }
 
 impl<B: Transport> Redis<B> {
     pub(super) fn new(blocking: B, tasks: Arc<Multiplexed>) -> Self {
-        Self { blocking, tasks, recent: Recent::new() }
+        Self { blocking, tasks, callers: Callers::new(MOST_ALONE), recent: Recent::new() }
     }
 
     fn blocking(&self) -> Ops<'_, B> {

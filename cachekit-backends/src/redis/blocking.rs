@@ -1,9 +1,10 @@
 //! The transport that blocks the thread: a pool of connections to one server.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::connect::{Dial, Dialing, Route, open};
 use super::connection::Connection;
@@ -31,7 +32,7 @@ impl Pooled {
             Failure::Final(self.route.server.timeout(&doing))
         })?;
         let (mut connection, reused) = self.connection(&mut permit, deadline)?;
-        match connection.ask(batch.commands.iter().map(|command| &command.cmd), deadline) {
+        match connection.ask(batch, deadline) {
             Ok(values) => {
                 let replies: Vec<Reply> = values.into_iter().map(reply).collect();
                 if !replies.iter().any(is_demoted) {
@@ -42,12 +43,18 @@ impl Pooled {
             Err(error) => {
                 let stale = reused && is_closed(&error);
                 if stale {
-                    self.pool.forget(permit.epoch());
+                    self.forget_from(permit.epoch());
                 }
                 let error = self.route.server.io(error);
                 Err(if stale { Failure::Stale(error) } else { Failure::Final(error) })
             }
         }
+    }
+
+    /// Closes all connections that were kept up to an epoch of the pool.
+    fn forget_from(&self, epoch: u64) {
+        self.route.broke();
+        self.pool.forget(epoch);
     }
 
     /// Returns a connection, and whether it was used before.
@@ -57,7 +64,7 @@ impl Pooled {
                 return Ok((connection, true));
             }
             // The server was restarted, most likely, and the other connections are closed as well.
-            self.pool.forget(permit.epoch());
+            self.forget_from(permit.epoch());
         }
         let by = self.route.limits.connect_by(deadline);
         let connection = ready(open(&Dialer { server: &self.route.server }, &self.route, by))?;
@@ -79,11 +86,11 @@ impl Transport for Pooled {
     }
 
     fn epoch(&self) -> u64 {
-        self.pool.epoch()
+        self.route.breaks.load(Ordering::Acquire)
     }
 
     fn forget(&self) {
-        self.pool.forget(self.pool.epoch());
+        self.forget_from(self.pool.epoch());
     }
 
     async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
@@ -104,12 +111,7 @@ impl Dial for Dialer<'_> {
             .map_err(|error| self.server.connecting(address, error))
     }
 
-    async fn ask(
-        &self,
-        connection: &mut Connection,
-        commands: Vec<Cmd>,
-        deadline: Instant,
-    ) -> Result<Vec<Value>> {
-        connection.ask(commands.iter(), deadline).map_err(|error| self.server.io(error))
+    async fn ask(&self, connection: &mut Connection, batch: &Batch, deadline: Instant) -> Result<Vec<Value>> {
+        connection.ask(batch, deadline).map_err(|error| self.server.io(error))
     }
 }

@@ -180,9 +180,9 @@ impl Nodes {
         let value = match at {
             Some(Address::Tcp { host, port }) => {
                 let node = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
-                connection.route_command(command.cmd.clone(), RoutingInfo::SingleNode(node)).await?
+                connection.route_command(command.to_cmd(), RoutingInfo::SingleNode(node)).await?
             }
-            _ => connection.req_packed_command(&command.cmd).await?,
+            _ => connection.req_packed_command(&command.to_cmd()).await?,
         };
         reply(value)
     }

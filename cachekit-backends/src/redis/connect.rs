@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::Value;
 use rustls::ClientConfig;
 
 use super::error::Server;
 use super::limits::Limits;
-use super::settings::{Kind, Target};
-use super::wire::{MOST_LINE, MOST_STORED, reply};
+use super::settings::{Kind, Login, Target};
+use super::wire::{Batch, Command, MOST_LINE, MOST_STORED, reply};
 use crate::net::Address;
 use crate::{Error, ErrorKind, Result};
 
@@ -20,9 +21,16 @@ pub(super) struct Route {
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) server: Server,
     pub(super) limits: Arc<Limits>,
+    /// How often connections were found dead.
+    pub(super) breaks: AtomicU64,
 }
 
 impl Route {
+    /// Notes that a connection was found dead: cursors from before are void.
+    pub(super) fn broke(&self) {
+        self.breaks.fetch_add(1, Ordering::AcqRel);
+    }
+
     fn dialing<'a>(&'a self, address: &'a Address, most: usize, deadline: Instant) -> Dialing<'a> {
         Dialing { address, tls: self.tls.as_ref(), most, deadline, limit: self.limits.operation() }
     }
@@ -50,7 +58,7 @@ pub(super) trait Dial: Sync {
     fn ask(
         &self,
         connection: &mut Self::Connection,
-        commands: Vec<Cmd>,
+        batch: &Batch,
         deadline: Instant,
     ) -> impl Future<Output = Result<Vec<Value>>> + Send;
 }
@@ -90,10 +98,18 @@ async fn master_of<D: Dial>(
     deadline: Instant,
 ) -> Result<Address> {
     let mut connection = dial.dial(route.dialing(sentinel, MOST_LINE, deadline)).await?;
-    let mut cmd = redis::cmd("SENTINEL");
-    cmd.arg("get-master-addr-by-name").arg(master);
-    let answer = first(dial.ask(&mut connection, vec![cmd], deadline).await?);
-    match reply(answer).map_err(|error| route.server.error(error))? {
+    let mut commands: Vec<Command> = auth(&route.target.sentinel_login).into_iter().collect();
+    let logins = commands.len();
+    commands.push(Command::new("SENTINEL", 2).word(b"get-master-addr-by-name").word(master.as_bytes()));
+    let mut answer = Value::Nil;
+    // All replies are good, or the last one means nothing.
+    for (at, given) in
+        dial.ask(&mut connection, &Batch::of(commands), deadline).await?.into_iter().enumerate()
+    {
+        let refused = |error| route.server.of_sentinel(sentinel, error, at < logins);
+        answer = reply(given).map_err(refused)?;
+    }
+    match answer {
         Value::Array(parts) => master_in(&parts).ok_or_else(|| {
             route.server.fault(ErrorKind::Protocol, "the sentinel replied an address that is none")
         }),
@@ -114,10 +130,6 @@ fn master_in(parts: &[Value]) -> Option<Address> {
     Some(Address::tcp(host, port))
 }
 
-fn first(answers: Vec<Value>) -> Value {
-    answers.into_iter().next().unwrap_or_default()
-}
-
 /// Connects and logs in: one round trip, or none where neither login nor database is set.
 pub(super) async fn enter<D: Dial>(
     dial: &D,
@@ -132,7 +144,7 @@ pub(super) async fn enter<D: Dial>(
     }
     let names: Vec<Greeting> = commands.iter().map(|(name, _)| *name).collect();
     let commands = commands.into_iter().map(|(_, cmd)| cmd).collect();
-    let answers = dial.ask(&mut connection, commands, deadline).await?;
+    let answers = dial.ask(&mut connection, &Batch::of(commands), deadline).await?;
     for (name, answer) in names.into_iter().zip(answers) {
         welcome(route, address, name, answer)?;
     }
@@ -146,23 +158,23 @@ enum Greeting {
     Role,
 }
 
-fn greeting(target: &Target) -> Vec<(Greeting, Cmd)> {
+/// The command of a login, if there is one.
+fn auth(login: &Login) -> Option<Command> {
+    let password = login.password.as_ref()?.as_bytes();
+    Some(match &login.user {
+        Some(user) => Command::new("AUTH", 2).word(user.as_bytes()).word(password),
+        None => Command::new("AUTH", 1).word(password),
+    })
+}
+
+fn greeting(target: &Target) -> Vec<(Greeting, Command)> {
     let mut commands = Vec::new();
-    if let Some(password) = &target.login.password {
-        let mut cmd = redis::cmd("AUTH");
-        if let Some(user) = &target.login.user {
-            cmd.arg(user);
-        }
-        cmd.arg(password);
-        commands.push((Greeting::Login, cmd));
-    }
+    commands.extend(auth(&target.login).map(|cmd| (Greeting::Login, cmd)));
     if target.db != 0 {
-        let mut cmd = redis::cmd("SELECT");
-        cmd.arg(target.db);
-        commands.push((Greeting::Database, cmd));
+        commands.push((Greeting::Database, Command::new("SELECT", 1).number(target.db.into())));
     }
     if matches!(target.kind, Kind::Sentinel(_)) {
-        commands.push((Greeting::Role, redis::cmd("ROLE")));
+        commands.push((Greeting::Role, Command::new("ROLE", 0)));
     }
     commands
 }

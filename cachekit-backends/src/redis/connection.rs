@@ -4,17 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use redis::{Cmd, Value};
+use redis::Value;
 use rustls::ClientConfig;
 
-use super::wire::{Framing, Replies};
+use super::wire::{Batch, Framing, Replies};
 use crate::net::{Address, BlockingStream, Buffer, Stream as _, ready};
 
 /// A connection. After an error it must not be used again: what is read then may belong to another request.
 pub(super) struct Connection {
     stream: BlockingStream,
     input: Buffer,
-    output: Vec<u8>,
     /// The longest text of a reply.
     most: usize,
 }
@@ -28,7 +27,7 @@ impl Connection {
         deadline: Instant,
     ) -> io::Result<Self> {
         let stream = BlockingStream::connect(address, tls, deadline)?;
-        Ok(Self { stream, input: Buffer::default(), output: Vec::new(), most })
+        Ok(Self { stream, input: Buffer::default(), most })
     }
 
     /// Whether it may be used again: it is open, and nothing has arrived since the last reply. A reply that nothing was asked
@@ -38,22 +37,10 @@ impl Connection {
     }
 
     /// Sends the commands in one write and reads as many replies, which must be all that has arrived then.
-    pub(super) fn ask<'a>(
-        &mut self,
-        commands: impl ExactSizeIterator<Item = &'a Cmd>,
-        deadline: Instant,
-    ) -> io::Result<Vec<Value>> {
-        /// A buffer that a large value made is not kept.
-        const KEEP: usize = 64 * 1024;
-        let count = commands.len();
-        self.output.clear();
-        for cmd in commands {
-            cmd.write_packed_command(&mut self.output);
-        }
+    pub(super) fn ask(&mut self, batch: &Batch, deadline: Instant) -> io::Result<Vec<Value>> {
         self.stream.limit(deadline);
-        ready(self.stream.write(&self.output))?;
-        self.output.shrink_to(KEEP);
-        let mut replies = Replies::new(Framing::new(self.most), count);
+        ready(self.stream.write(&batch.packed()))?;
+        let mut replies = Replies::new(Framing::new(self.most), batch.commands.len());
         while !replies.feed(&mut self.input)? {
             match ready(self.stream.read(self.input.room()))? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -8,11 +8,11 @@ use super::wire::{Malformed, shown};
 use crate::net::Address;
 use crate::{Error, ErrorKind};
 
-/// The server's name for errors, and the password, which none may show.
+/// The server's name for errors, and the passwords, which none may show.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) name: String,
-    pub(super) password: Option<String>,
+    pub(super) passwords: Vec<String>,
 }
 
 impl Server {
@@ -33,24 +33,25 @@ impl Server {
         if let Some(malformed) = malformed(&error) {
             return self.fault(ErrorKind::Protocol, &format!("{malformed}: is it a Redis server?"));
         }
-        let kind = if is_tls(&error) {
+        let kind = if tls_error(&error).is_some() {
             ErrorKind::Protocol
         } else if is_gone(&error) {
             ErrorKind::Unavailable
         } else {
             Error::from(io::Error::from(error.kind())).kind()
         };
-        self.fault(kind, &error.to_string()).with_source(error)
+        self.fault(kind, &format!("{error}{}", tls_advice(&error))).with_source(error)
     }
 
     /// An error of connecting. The address may be another one than the configuration names.
     pub(super) fn connecting(&self, address: &Address, error: io::Error) -> Error {
         let kind = match self.io(io::Error::from(error.kind())).kind() {
-            _ if is_tls(&error) => ErrorKind::Protocol,
+            _ if tls_error(&error).is_some() => ErrorKind::Protocol,
             ErrorKind::Io => ErrorKind::Unavailable,
             kind => kind,
         };
-        Error::new(kind, format!("Redis at {address}: can't connect: {error}")).with_source(error)
+        Error::new(kind, format!("Redis at {address}: can't connect: {error}{}", tls_advice(&error)))
+            .with_source(error)
     }
 
     /// An error of the client library, or one that the server answered.
@@ -63,13 +64,18 @@ impl Server {
             return self.io(cause);
         }
         let (kind, advice) = class(&error);
+        // The error itself is not attached: it has the server's text, which can be long, and hide a password.
+        self.fault(kind, &format!("{}{advice}", self.text(&error)))
+    }
+
+    /// The server's text, fit to be shown.
+    fn text(&self, error: &RedisError) -> String {
         let mut text = error.to_string();
         // Some servers repeat the arguments of a command that they don't know.
-        if let Some(secret) = self.password.as_deref().filter(|secret| !secret.is_empty()) {
+        for secret in self.passwords.iter().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "***");
         }
-        // The error itself is not attached: it has the server's text, which can be long, and hide a password.
-        self.fault(kind, &format!("{}{advice}", shown(&text)))
+        shown(&text)
     }
 
     /// A reply that the command doesn't have.
@@ -88,6 +94,21 @@ impl Server {
     pub(super) fn refused_login(&self, error: RedisError) -> Error {
         let error = self.error(error);
         Error::new(ErrorKind::Auth, error.to_string())
+    }
+
+    /// An error that a sentinel replied, to the login or to a question.
+    pub(super) fn of_sentinel(&self, sentinel: &Address, error: RedisError, to_login: bool) -> Error {
+        if !to_login && class(&error).0 != ErrorKind::Auth {
+            return self.error(error);
+        }
+        let text = self.text(&error);
+        Error::new(
+            ErrorKind::Auth,
+            format!(
+                "Redis: the sentinel at {sentinel} refuses the login: {text}: check `sentinel_user` and `sentinel_pass` in the \
+                 query of `redis_url`"
+            ),
+        )
     }
 }
 
@@ -130,8 +151,20 @@ fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-fn is_tls(error: &io::Error) -> bool {
-    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+/// The error of TLS, if it is one.
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Advice for a server that wants a certificate of its clients.
+fn tls_advice(error: &io::Error) -> &'static str {
+    use rustls::AlertDescription::{CertificateRequired, HandshakeFailure};
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(CertificateRequired | HandshakeFailure)) => {
+            ": the server may want a certificate of the client, see the options `tls_cert` and `tls_key`"
+        }
+        _ => "",
+    }
 }
 
 /// The kind of an error, and what to do about it.
@@ -168,7 +201,7 @@ mod tests {
     use super::*;
 
     fn server() -> Server {
-        Server { name: "h:1".into(), password: Some("hunter2".into()) }
+        Server { name: "h:1".into(), passwords: vec!["hunter2".into()] }
     }
 
     fn answered(line: &str) -> Error {

@@ -24,6 +24,7 @@ mod transport;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use self::backend::Redis;
@@ -59,11 +60,13 @@ pub(crate) fn check(config: &Config) -> Result<()> {
 pub(crate) fn open(config: &Config) -> Result<Arc<dyn Backend>> {
     check(config)?;
     let target = Target::of(config)?;
-    let server = Server { name: target.name(), password: target.login.password.clone() };
+    let logins = [&target.login, &target.sentinel_login];
+    let passwords = logins.into_iter().filter_map(|login| login.password.clone()).collect();
+    let server = Server { name: target.name(), passwords };
     let tls = if target.tls { Some(tls::client_config(config)?) } else { None };
     let lease = config.span_option("lease").unwrap_or(LEASE);
     let limits = Arc::new(Limits::new(config.operation_timeout, config.connect_timeout, lease));
-    let route = Arc::new(Route { target, tls, server, limits });
+    let route = Arc::new(Route { target, tls, server, limits, breaks: AtomicU64::new(0) });
     let tasks = Arc::new(Multiplexed::new(Arc::clone(&route)));
     #[cfg(feature = "redis-cluster")]
     if route.target.kind == Kind::Cluster {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -48,12 +48,11 @@ impl Home {
 pub(super) struct Multiplexed {
     route: Arc<Route>,
     home: PerProcess<Home>,
-    epoch: AtomicU64,
 }
 
 impl Multiplexed {
     pub(super) fn new(route: Arc<Route>) -> Self {
-        Self { route, home: PerProcess::new(), epoch: AtomicU64::new(0) }
+        Self { route, home: PerProcess::new() }
     }
 
     /// Returns the client, made if there is none, and whether it was used before.
@@ -104,7 +103,7 @@ impl Multiplexed {
         let mut current = home.client.lock();
         if matches!(&*current, Some(Client::Node(connection)) if connection.is(failed)) {
             *current = None;
-            self.epoch.fetch_add(1, Ordering::AcqRel);
+            self.route.broke();
         }
     }
 }
@@ -123,11 +122,11 @@ impl Transport for Multiplexed {
     }
 
     fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.route.breaks.load(Ordering::Acquire)
     }
 
     fn forget(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.route.broke();
         *self.home.get(Home::default).client.lock() = None;
     }
 
@@ -135,7 +134,7 @@ impl Transport for Multiplexed {
         let home = self.home.get(Home::default);
         let (client, reused) = match home.client() {
             Some(client) => (client, true),
-            None => on_runtime(self.connected(home, deadline)).await?,
+            None => Box::pin(on_runtime(self.connected(home, deadline))).await?,
         };
         match &client {
             Client::Node(connection) => match connection.send_batch(batch, deadline).await {
@@ -143,7 +142,7 @@ impl Transport for Multiplexed {
                 Err(lost) => Err(self.failed(home, &client, reused, lost)),
             },
             #[cfg(feature = "redis-cluster")]
-            Client::Cluster(nodes) => Ok(on_runtime(nodes.send(batch, deadline)).await?),
+            Client::Cluster(nodes) => Ok(Box::pin(on_runtime(nodes.send(batch, deadline))).await?),
         }
     }
 }

@@ -164,7 +164,8 @@ impl<'a, T: Transport> Ops<'a, T> {
     }
 
     /// Reads an entry and its versions: by a plain read, and by the script after a read that lacks a part. A function that
-    /// mostly misses is asked for by the script at once.
+    /// mostly misses is asked for by the script at once. Steps that a hit doesn't take are boxed, here and below, because a
+    /// future is as large as its largest step.
     pub(super) async fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
         let deadline = self.transport.limits().deadline();
         let ratio = self.recent.of(versions);
@@ -174,10 +175,10 @@ impl<'a, T: Transport> Ops<'a, T> {
             return match looked {
                 Some(fetched) => Ok(fetched),
                 // Nothing of the read is kept: it is older than the lease.
-                None => self.lease(entry, versions, deadline).await,
+                None => Box::pin(self.lease(entry, versions, deadline)).await,
             };
         }
-        let fetched = self.lease(entry, versions, deadline).await?;
+        let fetched = Box::pin(self.lease(entry, versions, deadline)).await?;
         ratio.note(fetched.entry.is_some());
         Ok(fetched)
     }
@@ -308,20 +309,40 @@ impl<'a, T: Transport> Ops<'a, T> {
     /// Removes all keys with the prefix. Each round trip has a time limit of its own; the whole has none.
     pub(super) async fn clear(&self, prefix: &str) -> Result<()> {
         let pattern = wire::starting_with(prefix);
+        let mut why = "";
         for _ in 0..CLEAR_TRIES {
-            let epoch = self.transport.epoch();
-            for node in self.nodes().await? {
-                self.clear_node(node, &pattern).await?;
+            let (epoch, layout) = (self.transport.epoch(), self.layout().await?);
+            for (node, _) in &layout {
+                self.clear_node(node.clone(), &pattern).await?;
             }
-            // A cursor is void on another server, and on one that was restarted.
-            if self.transport.epoch() == epoch {
+            if self.transport.epoch() != epoch {
+                // A cursor is void on another server, and on one that was restarted.
+                why = "connections broke again and again during `clear`";
+            } else if layout.iter().any(|(_, slots)| slots.contains('[')) || self.layout().await? != layout {
+                // A key may have moved from a node that was not cleared yet to one that was.
+                why = "slots of the cluster moved during `clear`, which may have missed keys: try again when they stay";
+            } else {
                 return Ok(());
             }
         }
-        Err(self
-            .transport
-            .server()
-            .fault(ErrorKind::Unavailable, "connections broke again and again during `clear`"))
+        Err(self.transport.server().fault(ErrorKind::Unavailable, why))
+    }
+
+    /// The servers that hold keys, each with its slots. Those that are on their way stand in brackets.
+    async fn layout(&self) -> Result<Vec<(Option<Address>, String)>> {
+        let mut layout = Vec::new();
+        for node in self.nodes().await? {
+            let slots = if node.is_some() {
+                let nodes = Command::new("CLUSTER", 1).word(b"NODES");
+                let answer = self.ask(Batch::one(nodes).at(node.clone())).await?;
+                let lines = self.bytes("CLUSTER NODES", answer)?.unwrap_or_default();
+                own_slots(&String::from_utf8_lossy(&lines))
+            } else {
+                String::new()
+            };
+            layout.push((node, slots));
+        }
+        Ok(layout)
     }
 
     async fn clear_node(&self, node: Option<Address>, pattern: &[u8]) -> Result<()> {
@@ -329,11 +350,7 @@ impl<'a, T: Transport> Ops<'a, T> {
         loop {
             let (next, keys) = self.scan(node.clone(), &cursor, pattern).await?;
             for keys in keys.chunks(SCAN_COUNT) {
-                let mut unlink = redis::cmd("UNLINK");
-                for key in keys {
-                    unlink.arg(&key[..]);
-                }
-                self.ask(Batch::one(unlink)).await?;
+                self.ask(Batch::one(wire::unlink(keys))).await?;
             }
             if next == START {
                 return Ok(());
@@ -349,8 +366,7 @@ impl<'a, T: Transport> Ops<'a, T> {
         cursor: &[u8],
         pattern: &[u8],
     ) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
+        let scan = wire::scan(cursor, pattern, SCAN_COUNT);
         let answer = self.ask(Batch::one(scan).at(node)).await?;
         let mut parts = self.list("SCAN", answer, 2)?.into_iter();
         let next = self.bytes("SCAN", parts.next().unwrap_or_default())?.unwrap_or_default();
@@ -408,12 +424,7 @@ impl<'a, T: Transport> Ops<'a, T> {
 
     /// Of these keys those that hold a value, not a lease or something foreign.
     async fn entries(&self, keys: Vec<Vec<u8>>) -> Result<Vec<String>> {
-        let mark = |key: &Vec<u8>| {
-            let mut read = redis::cmd("GETRANGE");
-            read.arg(&key[..]).arg(0).arg(0);
-            read.into()
-        };
-        let batch = Batch::of(keys.iter().map(mark).collect());
+        let batch = Batch::of(keys.iter().map(|key| wire::mark(key)).collect());
         let replies = perform_each(self.transport, &batch).await?;
         let mut entries = Vec::new();
         for (key, reply) in keys.into_iter().zip(replies) {
@@ -434,8 +445,7 @@ impl<'a, T: Transport> Ops<'a, T> {
         if !self.transport.is_scattered() {
             return Ok(vec![None]);
         }
-        let mut slots = redis::cmd("CLUSTER");
-        slots.arg("SLOTS");
+        let slots = Command::new("CLUSTER", 1).word(b"SLOTS");
         let answer = self.ask(Batch::one(slots)).await?;
         let mut masters = Vec::new();
         for range in self.list("CLUSTER SLOTS", answer, 0)? {
@@ -452,6 +462,13 @@ impl<'a, T: Transport> Ops<'a, T> {
 /// The text by which the servers of a cluster are sorted.
 fn order(node: Option<&Address>) -> Option<String> {
     node.map(ToString::to_string)
+}
+
+/// Of a line for each node, `id address flags master ping pong epoch link slots…`, the slots of the node that answers.
+fn own_slots(lines: &str) -> String {
+    let own = lines.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let own = own.into_iter().find(|words| words.get(2).is_some_and(|flags| flags.contains("myself")));
+    own.and_then(|words| Some(words.get(8..)?.join(" "))).unwrap_or_default()
 }
 
 /// Of `[first slot, last slot, [host, port, …], replicas …]` the master.
@@ -495,7 +512,7 @@ mod tests {
             let long = Duration::from_secs(60);
             Self {
                 limits: Limits::new(long, long, long),
-                server: Server { name: "h:1".into(), password: None },
+                server: Server { name: "h:1".into(), passwords: Vec::new() },
                 replies: Mutex::new(replies.into()),
                 asked: Mutex::default(),
             }
@@ -523,7 +540,7 @@ mod tests {
 
         async fn exchange(&self, batch: &Batch, _: Instant) -> Result<Vec<Reply>, Failure> {
             for command in &batch.commands {
-                let Some(redis::Arg::Simple(name)) = command.cmd.args_iter().next() else { panic!() };
+                let name = command.words().next().unwrap();
                 self.asked.lock().push(String::from_utf8_lossy(name).into_owned());
             }
             Ok(batch.commands.iter().map(|_| Ok(self.replies.lock().pop().unwrap())).collect())
@@ -578,6 +595,15 @@ mod tests {
                 assert_eq!(asked, ["MGET", "EVALSHA"], "{read:?}");
             }
         }
+    }
+
+    #[test]
+    fn slots_are_those_of_the_node_that_answers() {
+        let lines = "07c 127.0.0.1:1@2 slave e7d 0 1 4 connected\n\
+                     292 127.0.0.1:3@4 master - 0 1 3 connected 10923-16383\n\
+                     e7d 127.0.0.1:5@6,host myself,master - 0 0 1 connected 0-5460 5462 [93-<-292] [77->-292]\n";
+        assert_eq!(own_slots(lines), "0-5460 5462 [93-<-292] [77->-292]");
+        assert_eq!([own_slots(""), own_slots("a b myself")], ["", ""]);
     }
 
     #[test]

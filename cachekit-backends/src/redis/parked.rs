@@ -1,9 +1,7 @@
 //! The transport that blocks the thread over the one of tasks, for a cluster: only the library's asynchronous side asks several
 //! nodes at once and can be stopped at a deadline.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::error::Server;
@@ -11,6 +9,7 @@ use super::limits::Limits;
 use super::multiplexed::Multiplexed;
 use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply};
+use crate::net::block_until;
 
 pub(super) struct Parked(pub(super) Arc<Multiplexed>);
 
@@ -36,31 +35,9 @@ impl Transport for Parked {
     }
 
     async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
-        block_on(self.0.exchange(batch, deadline), deadline)
+        /// The future keeps its deadline by itself; this is for the case that it can't.
+        const GRACE: Duration = Duration::from_millis(50);
+        block_until(self.0.exchange(batch, deadline), Some(deadline + GRACE))
             .unwrap_or_else(|| Err(Failure::Final(self.server().timeout("the reply"))))
-    }
-}
-
-/// Polls a future on this thread until it is done, or its deadline is well over.
-fn block_on<T>(future: impl Future<Output = T>, deadline: Instant) -> Option<T> {
-    /// The future keeps its deadline by itself; this is for the case that it can't.
-    const GRACE: Duration = Duration::from_millis(50);
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let (mut future, end) = (pin!(future), deadline + GRACE);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        std::thread::park_timeout(left);
     }
 }

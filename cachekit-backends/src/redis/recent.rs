@@ -1,7 +1,8 @@
 //! How often the recent looks of a function found everything, which decides how the next one asks.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Functions whose names fall into one slot share a ratio. That costs a round trip or server time, never a wrong value.
 const SLOTS: usize = 256;
@@ -20,10 +21,9 @@ impl Recent {
 
     /// Returns the ratio of the function that owns the first version.
     pub(super) fn of(&self, versions: &[&str]) -> Ratio<'_> {
-        let mut hasher = DefaultHasher::new();
-        versions.first().hash(&mut hasher);
+        let name = versions.first().copied().unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, reason = "only the lower bits are used")]
-        let slot = hasher.finish() as usize % SLOTS;
+        let slot = xxh3_64(name.as_bytes()) as usize % SLOTS;
         Ratio(&self.0[slot])
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Target {
     pub(super) servers: Vec<Address>,
     pub(super) tls: bool,
     pub(super) login: Login,
+    /// The login at the sentinels themselves.
+    pub(super) sentinel_login: Login,
     pub(super) db: u32,
 }
 
@@ -55,6 +57,7 @@ impl Target {
                 user: None,
                 password: config.redis_password.as_ref().map(|password| password.expose().to_owned()),
             },
+            sentinel_login: Login::default(),
             db: config.redis_db.unwrap_or(0),
         })
     }
@@ -99,8 +102,12 @@ fn parse(url: &str) -> Parsed<Target> {
     let mut target = part(parts.next().unwrap_or_default(), tls, scheme)?;
     for text in parts {
         let other = part(text, tls, scheme)?;
-        let same = (&other.login, other.db) == (&target.login, target.db) && other.kind == target.kind;
-        if !same && (&other.login, other.db) != (&Login::default(), 0) {
+        let same = (&other.login, &other.sentinel_login, other.db)
+            == (&target.login, &target.sentinel_login, target.db)
+            && other.kind == target.kind;
+        if !same
+            && (&other.login, &other.sentinel_login, other.db) != (&Login::default(), &Login::default(), 0)
+        {
             return Err("has several servers with different logins or databases".into());
         }
         target.servers.extend(other.servers);
@@ -129,6 +136,7 @@ fn part(text: &str, tls: bool, scheme: Scheme) -> Parsed<Target> {
             servers: vec![Address::Unix(decoded(text)?.into())],
             tls: false,
             login: Login::default(),
+            sentinel_login: Login::default(),
             db: 0,
         };
         if !text.starts_with('/') {
@@ -154,7 +162,8 @@ fn part(text: &str, tls: bool, scheme: Scheme) -> Parsed<Target> {
         Scheme::Nodes | Scheme::Unix => (Kind::Node, path, REDIS_PORT),
     };
     let servers = hosts.split(',').map(|host| address(host, port)).collect::<Parsed<_>>()?;
-    let mut target = Target { kind, servers, tls, login, db: number(db.trim_end_matches('/'))? };
+    let db = number(db.trim_end_matches('/'))?;
+    let mut target = Target { kind, servers, tls, login, sentinel_login: Login::default(), db };
     read_query(query, &mut target)?;
     Ok(target)
 }
@@ -175,16 +184,29 @@ fn read_login(text: &str) -> Parsed<Login> {
     Ok(Login { user, password })
 }
 
-/// `db`, `user` and `pass`, as they are said with sockets.
+/// `db`, `user` and `pass`, as they are said with sockets, and the login at the sentinels.
 fn read_query(query: &str, target: &mut Target) -> Parsed<()> {
+    let has_sentinels = matches!(target.kind, Kind::Sentinel(_));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
             "db" => target.db = number(value)?,
             "user" => target.login.user = Some(decoded(value)?),
             "pass" => target.login.password = Some(decoded(value)?),
+            "sentinel_user" if has_sentinels => target.sentinel_login.user = Some(decoded(value)?),
+            "sentinel_pass" if has_sentinels => target.sentinel_login.password = Some(decoded(value)?),
+            _ if has_sentinels => {
+                return Err(
+                    "has a query with something else than `db`, `user`, `pass`, `sentinel_user` and \
+                            `sentinel_pass`"
+                        .into(),
+                );
+            }
             _ => return Err("has a query with something else than `db`, `user` and `pass`".into()),
         }
+    }
+    if target.sentinel_login.user.is_some() && target.sentinel_login.password.is_none() {
+        return Err("has a `sentinel_user` without a `sentinel_pass`".into());
     }
     Ok(())
 }
@@ -270,6 +292,10 @@ mod tests {
         let got = target("rediss+sentinel://u:p@a:1,b/my%20master/7");
         assert_eq!((got.kind, got.tls, got.db), (Kind::Sentinel("my master".into()), true, 7));
         assert_eq!(got.servers, [tcp("a", 1), tcp("b", 26379)]);
+        let got = target("redis+sentinel://u:p@a/m/7?sentinel_user=w%40&sentinel_pass=s%26");
+        assert_eq!((got.db, got.login.user.as_deref()), (7, Some("u")));
+        let login = got.sentinel_login;
+        assert_eq!((login.user.as_deref(), login.password.as_deref()), (Some("w@"), Some("s&")));
     }
 
     #[test]
@@ -286,6 +312,9 @@ mod tests {
             ("redis://:hunter2@h#insecure", "has a `#`"),
             ("redis://:%ff@h", "no UTF-8"),
             ("redis://h?pass=hunter2&x=hunter2", "has a query with something else"),
+            ("redis://h?sentinel_pass=hunter2", "has a query with something else"),
+            ("redis+sentinel://h/m?sentinel_user=hunter2", "has a `sentinel_user` without"),
+            ("redis+sentinel://h/m?x=hunter2", "and `sentinel_pass`"),
             ("unix://run/redis.sock", "must name a socket by its whole path"),
             ("redis+sentinel://h:1", "must name the master"),
             ("redis://a:1,b:2/1", "has a database, which a cluster hasn't"),

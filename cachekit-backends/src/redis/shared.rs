@@ -3,10 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::connect::{Dial, Dialing};
-use super::error::{Server, malformed};
+use super::error::{Server, malformed, tls_error};
 use super::wire::{Batch, Framing, Replies};
 use crate::Result;
 use crate::net::{Buffer, Exchange, Line, Lost, Packed, TaskStream};
@@ -23,9 +23,10 @@ impl Exchange for Replies {
     }
 
     fn again(fault: &io::Error) -> io::Error {
-        match malformed(fault) {
-            Some(malformed) => malformed.clone().into(),
-            None => io::Error::new(fault.kind(), fault.to_string()),
+        match (malformed(fault), tls_error(fault)) {
+            (Some(malformed), _) => malformed.clone().into(),
+            (_, Some(tls)) => io::Error::new(fault.kind(), tls.clone()),
+            (None, None) => io::Error::new(fault.kind(), fault.to_string()),
         }
     }
 }
@@ -85,15 +86,8 @@ impl Shared {
         batch: &Batch,
         deadline: Instant,
     ) -> Result<Vec<Value>, Lost<io::Error>> {
-        let packed = pack(batch.commands.iter().map(|command| &command.cmd));
-        self.send(&packed, batch.commands.len(), deadline).await
+        self.send(&batch.packed(), batch.commands.len(), deadline).await
     }
-}
-
-fn pack<'a>(commands: impl Iterator<Item = &'a Cmd>) -> Vec<u8> {
-    let mut packed = Vec::new();
-    commands.for_each(|cmd| cmd.write_packed_command(&mut packed));
-    packed
 }
 
 /// Makes such connections.
@@ -109,13 +103,8 @@ impl Dial for Dialer<'_> {
         Shared::connect(dialing).await.map_err(|error| self.server.connecting(address, error))
     }
 
-    async fn ask(
-        &self,
-        connection: &mut Shared,
-        commands: Vec<Cmd>,
-        deadline: Instant,
-    ) -> Result<Vec<Value>> {
-        let replies = connection.send(&pack(commands.iter()), commands.len(), deadline).await;
+    async fn ask(&self, connection: &mut Shared, batch: &Batch, deadline: Instant) -> Result<Vec<Value>> {
+        let replies = connection.send_batch(batch, deadline).await;
         replies.map_err(|lost| self.server.io(lost.fault))
     }
 }

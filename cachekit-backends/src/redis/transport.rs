@@ -40,7 +40,7 @@ pub(super) trait Transport: Sync {
     fn server(&self) -> &Server;
     /// Returns whether keys may lie on different servers.
     fn is_scattered(&self) -> bool;
-    /// Changes after connections were found dead: cursors from before are void.
+    /// Changes after connections of the store, by whichever transport, were found dead: cursors from before are void.
     fn epoch(&self) -> u64;
     /// Closes all connections: they lead to a server that is no longer the master.
     fn forget(&self);
@@ -79,7 +79,7 @@ pub(super) async fn perform_by<T: Transport>(
     if !unknown.is_empty() {
         let commands = unknown.iter().map(|&i| batch.commands[i].with_source()).collect();
         let again = Batch { commands, at: batch.at.clone(), repeatable: batch.repeatable };
-        for (i, reply) in unknown.into_iter().zip(persist(transport, &again, deadline).await?) {
+        for (i, reply) in unknown.into_iter().zip(Box::pin(persist(transport, &again, deadline)).await?) {
             replies[i] = reply;
         }
     }
@@ -100,5 +100,5 @@ async fn persist<T: Transport>(transport: &T, batch: &Batch, deadline: Instant) 
         Err(Failure::Stale(_)) if batch.repeatable => {}
         done => return Ok(done?),
     }
-    Ok(transport.exchange(batch, deadline).await?)
+    Ok(Box::pin(transport.exchange(batch, deadline)).await?)
 }

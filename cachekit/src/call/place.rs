@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::hash::Hasher as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::simple::{MOST_KEY_WORDS, Shape};
 use cachekit_backends::{
@@ -54,6 +54,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) local: bool,
     /// Entries in process carry their times, and so are no words.
     pub(crate) stamped: bool,
+    /// The digest of what is the same in the keys of all calls, for a function that is called often.
+    pub(crate) calls: Option<&'a OnceLock<Box<StableWriter>>>,
 }
 
 /// An instance of a method's type.
@@ -112,11 +114,11 @@ pub(crate) fn object_key_in(bytes: &[u8]) -> Option<&str> {
 
 /// The beginning of the keys of a function, its versions included.
 fn stem(engine: &Engine, name: &str) -> String {
-    let prefix = &engine.prefix;
+    let prefix = &*engine.prefix;
     if name.starts_with([OBJECT_MARK, ESCAPE]) {
         format!("{prefix}{ESCAPE}{name}")
     } else {
-        format!("{prefix}{name}")
+        [prefix, name].concat()
     }
 }
 
@@ -207,7 +209,7 @@ impl Identity<'_> {
             versions.push(self.instance_version_key(engine, &self.instance_text(instance)));
         }
         versions.extend(tags.into_iter().flat_map(|tags| tags.version_keys(engine)));
-        let entry = format!("{}:{}", self.stem(engine), self.stable("call", self.version, arguments));
+        let entry = [&*self.stem(engine), ":", &*self.text_of_call(arguments)].concat();
         let near = engine.near().map(|near| {
             // A tier keeps values for as long as they need no look at their times.
             let untimed = Self { stamped: false, ..*self };
@@ -271,8 +273,22 @@ impl Identity<'_> {
 
     /// Returns the text that represents some arguments in keys of a backend.
     fn stable(&self, domain: &str, version: &str, arguments: &impl KeyPart) -> String {
+        let mut writer = self.writer(domain, version);
+        arguments.feed(&mut writer);
+        writer.to_text()
+    }
+
+    fn writer(&self, domain: &str, version: &str) -> StableWriter {
         let mut writer = StableWriter::new();
         [domain, self.name, version].cache_key(&mut writer);
+        writer
+    }
+
+    /// Returns the text that represents the arguments of a call.
+    fn text_of_call(&self, arguments: &impl KeyPart) -> String {
+        let begin = || self.writer("call", self.version);
+        let begun = |begun: &OnceLock<Box<_>>| StableWriter::clone(begun.get_or_init(|| Box::new(begin())));
+        let mut writer = self.calls.map_or_else(begin, begun);
         arguments.feed(&mut writer);
         writer.to_text()
     }
@@ -281,7 +297,7 @@ impl Identity<'_> {
     fn stem(&self, engine: &Engine) -> String {
         let Self { name, version, .. } = self;
         let stem = stem(engine, name);
-        if version.is_empty() { stem } else { format!("{stem}@{version}") }
+        if version.is_empty() { stem } else { [&*stem, "@", version].concat() }
     }
 
     /// The key of the function's version. All values of the option `version` share it: the name is enough to delete the

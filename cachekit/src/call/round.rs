@@ -251,7 +251,8 @@ impl<'a> Round<'a> {
                 State::Looked(look) => look,
                 State::Refused(snapshot) => return self.alone(snapshot),
             };
-            let snapshot = look.snapshot(io, &self.call, &self.place).await;
+            // Boxed, as all that a hit doesn't need: the future of a call is as large as its largest step.
+            let snapshot = Box::pin(look.snapshot(io, &self.call, &self.place)).await;
             let role = match self.still_led(snapshot) {
                 Some(lead) => Role::Lead(lead),
                 None => match self.role(&look, snapshot) {
@@ -264,7 +265,7 @@ impl<'a> Round<'a> {
                 // One has failed since the look.
                 Role::Lead(flight) if self.is_held_back() => flight.release(),
                 Role::Lead(flight) => {
-                    if let Some(flight) = self.take_turn(io, flight, (&look, snapshot)).await {
+                    if let Some(flight) = Box::pin(self.take_turn(io, flight, (&look, snapshot))).await {
                         self.call.count(Event::Miss);
                         return Step::Compute(flight);
                     }
@@ -273,7 +274,7 @@ impl<'a> Round<'a> {
                     self.call.count(Event::Miss);
                     return Step::Compute(flight);
                 }
-                Role::Wait(wait) => match self.wait(io, wait).await {
+                Role::Wait(wait) => match Box::pin(self.wait(io, wait)).await {
                     Some(Waited::Again) => {}
                     Some(Waited::Released) if self.looks_after_failure() => {}
                     // It failed, isn't stored, or takes too long: each call computes. Still registered, so that a deletion is
@@ -536,7 +537,7 @@ impl<'a> Round<'a> {
             let mut at_hand = self.at_hand(value, source, trace);
             if state != Freshness::Fresh {
                 let waits = source == Source::Stale && !self.soft_timeout.is_zero();
-                match self.renew(io, waits).await {
+                match Box::pin(self.renew(io, waits)).await {
                     Renewal::Lead(flight, wait) if self.call.windows.background => {
                         at_hand.wait = wait.map(|wait| (wait, self.soft_timeout));
                         // The source is that of the value at hand.
@@ -565,7 +566,7 @@ impl<R> AtHand<'_, R> {
     pub(crate) async fn end<D: Io>(self, io: D, policy: &Policy<R>) -> R {
         let Self { value, source, trace, wait, engine, function } = self;
         let waited = match wait {
-            Some((wait, limit)) => io.wait(wait, limit).await,
+            Some((wait, limit)) => Box::pin(io.wait(wait, limit)).await,
             None => None,
         };
         let new = match waited {

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use cachekit_backends::Result;
+use cachekit_backends::{Result, StableWriter};
 use parking_lot::{Mutex, RwLock};
 
 use super::steering::{Way, way};
@@ -35,6 +35,8 @@ pub(crate) struct Function {
     refused: Option<String>,
     pub(super) declared: &'static Declared,
     scope: TypeId,
+    /// The digest of what is the same in the keys of all its calls.
+    pub(super) calls: OnceLock<Box<StableWriter>>,
     /// The first cache that it was called with.
     home: OnceLock<Home>,
     /// Whether it has been said that calls of it stay in the process.
@@ -171,6 +173,7 @@ impl Function {
             refused,
             declared,
             scope,
+            calls: OnceLock::new(),
             home: OnceLock::new(),
             said_stays: OnceLock::new(),
             said_policy: OnceLock::new(),

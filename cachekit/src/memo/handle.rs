@@ -28,6 +28,7 @@ impl Function {
             version: self.version,
             local: self.local,
             stamped: self.declared.stamped,
+            calls: Some(&self.calls),
         }
     }
 }

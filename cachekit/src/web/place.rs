@@ -17,8 +17,14 @@ use crate::engine::flight::Shared;
 use crate::engine::{Engine, PAGES};
 
 /// One identity for all responses of all layers: deletion is by path.
-const IDENTITY: Identity<'static> =
-    Identity { number: PAGES, name: "cachekit::web::pages", version: "2", local: false, stamped: false };
+const IDENTITY: Identity<'static> = Identity {
+    number: PAGES,
+    name: "cachekit::web::pages",
+    version: "2",
+    local: false,
+    stamped: false,
+    calls: None,
+};
 
 /// Tells the pages of one path apart.
 struct PageKey<'a> {

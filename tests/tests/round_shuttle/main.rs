@@ -40,7 +40,7 @@ fn check(program: impl Fn() + Send + Sync + 'static) {
 
 const POLICY: Policy<u64> = portable_policy::<Whole<u64>>();
 const FUNCTION: Identity<'static> =
-    Identity { number: 7, name: "f", version: "", local: false, stamped: false };
+    Identity { number: 7, name: "f", version: "", local: false, stamped: false, calls: None };
 
 /// A function of one key. Its value is the state of the world when it was computed.
 #[derive(Clone)]

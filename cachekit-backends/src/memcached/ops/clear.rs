@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{Ops, contended};
 use crate::memcached::exchange::Ask;
 use crate::memcached::generation::Generations;
@@ -63,12 +65,13 @@ impl<T: Transport> Ops<'_, T> {
 
     /// Runs an action on the generations of several servers at once; collects the first error.
     async fn each<'t>(
-        &self,
+        &'t self,
         actions: impl Iterator<Item = (usize, Action<'t>)>,
         failure: &mut Option<Error>,
     ) -> Vec<(usize, Reply)> {
         let key = &self.servers.generation_key;
-        let ask = |(place, action)| Ask { place, requests: vec![Request { key: key.clone(), action }] };
+        let ask =
+            |(place, action)| Ask { place, requests: vec![Request { key: Cow::Borrowed(key), action }] };
         let asks: Vec<Ask<'t>> = actions.map(ask).collect();
         let mut done = Vec::new();
         for (ask, result) in asks.iter().zip(self.exchange(&asks).await) {

@@ -79,7 +79,7 @@ impl<T: Transport> Ops<'_, T> {
             }
             let fresh = proposals(&wanted);
             let tasks: Vec<Task<'_>> = version_tasks(&wanted, Some(&fresh)).collect();
-            let answers = self.run(&tasks).await?;
+            let answers = Box::pin(self.run(&tasks)).await?;
             for (place, answer) in places.into_iter().zip(answers.iter().skip(1).step_by(2)) {
                 versions[place] = version(&answer.reply);
             }

@@ -57,7 +57,8 @@ impl<T: Transport> Ops<'_, T> {
             .iter()
             .filter_map(|content| if let Content::Split(manifest) = content { Some(*manifest) } else { None })
             .collect();
-        let mut whole = self.read_chunks(&split).await?.into_iter();
+        let whole = if split.is_empty() { Vec::new() } else { Box::pin(self.read_chunks(&split)).await? };
+        let mut whole = whole.into_iter();
         let value = |content| match content {
             Content::Nothing => None,
             Content::Value(value) => Some(value),

@@ -1,5 +1,6 @@
 //! Runs tasks under the generations of their keys: both are read in one round trip.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Ops, Task};
@@ -49,7 +50,10 @@ impl<T: Transport> Ops<'_, T> {
         let mut parts = self.parts(tasks);
         let mut failure = None;
         for _ in 0..TRIES {
-            self.learn(&mut parts, &mut failure).await;
+            if parts.iter().any(|part| part.known.is_none()) {
+                // Boxed: rarely needed, and a future is as large as its largest step.
+                Box::pin(self.learn(&mut parts, &mut failure)).await;
+            }
             if parts.is_empty() {
                 break;
             }
@@ -98,9 +102,9 @@ impl<T: Transport> Ops<'_, T> {
         places.dedup();
         let requests = |place: usize| {
             let mut requests =
-                vec![Request { key: self.servers.generation_key.clone(), action: Action::Get }];
+                vec![Request { key: Cow::Borrowed(&self.servers.generation_key), action: Action::Get }];
             for one in asked.iter().filter(|one| self.servers.place(one.key) == place) {
-                let key = WireKey::of(one.key, one.generation);
+                let key: Cow<'_, WireKey> = Cow::Owned(WireKey::of(one.key, one.generation));
                 requests.extend(one.actions.iter().map(|&action| Request { key: key.clone(), action }));
             }
             requests
@@ -150,13 +154,13 @@ impl<T: Transport> Ops<'_, T> {
         parts
     }
 
-    fn ask<'t>(&self, part: &Part, tasks: &[Task<'t>]) -> Ask<'t> {
+    fn ask<'t>(&'t self, part: &Part, tasks: &[Task<'t>]) -> Ask<'t> {
         let mut requests = Vec::with_capacity(part.tasks.len() + 1);
-        requests.push(Request { key: self.servers.generation_key.clone(), action: Action::Get });
+        requests.push(Request { key: Cow::Borrowed(&self.servers.generation_key), action: Action::Get });
         if let Some(known) = &part.known {
             requests.extend(part.tasks.iter().map(|&task| {
                 let Task { key, action } = tasks[task];
-                Request { key: WireKey::of(key, known.of(key)), action }
+                Request { key: Cow::Owned(WireKey::of(key, known.of(key))), action }
             }));
         }
         Ask { place: part.place, requests }
@@ -187,7 +191,9 @@ impl<T: Transport> Ops<'_, T> {
             let store = Action::Store { mode, flags: 0, expiry: 0, value: fresh.raw() };
             let ask = |part: &Part| Ask {
                 place: part.place,
-                requests: [store, Action::Get].map(|action| Request { key: key.clone(), action }).into(),
+                requests: [store, Action::Get]
+                    .map(|action| Request { key: Cow::Borrowed(key), action })
+                    .into(),
             };
             let unknown: Vec<Ask<'_>> = parts.iter().filter(|part| part.known.is_none()).map(ask).collect();
             if unknown.is_empty() {

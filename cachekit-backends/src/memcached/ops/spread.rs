@@ -13,7 +13,7 @@ use crate::memcached::wire::WireKey;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Mode, Reply, Request};
 use crate::random::random_u128;
-use crate::{Result, Ttl};
+use crate::{Error, Result, Ttl};
 
 /// The most bytes of a value.
 pub(super) const MOST: usize = 128 << 20;
@@ -103,37 +103,67 @@ impl<T: Transport> Ops<'_, T> {
     /// Stores the parts of a value, if it has any, and returns the item for its key. An error of the kind `Full` if it is too
     /// large or there is no room.
     pub(super) async fn prepare<'v>(&self, key: &str, value: &'v [u8], life: Ttl) -> Result<Prepared<'v>> {
+        let mut prepared = self.prepare_many(&[(key, value, life)]).await;
+        prepared.pop().unwrap_or_else(|| Err(self.no_room(key)))
+    }
+
+    /// The same for several values, whose parts go out together.
+    pub(super) async fn prepare_many<'v>(
+        &self,
+        items: &[(&str, &'v [u8], Ttl)],
+    ) -> Vec<Result<Prepared<'v>>> {
+        let mut prepared: Vec<Result<Prepared<'v>>> =
+            items.iter().map(|&(_, value, _)| self.prepared(value)).collect();
+        let chunk = self.chunk();
+        let parts = items.iter().zip(&prepared).flat_map(|(&(_, value, life), prepared)| {
+            let expiry = exptime(life.map(|life| life.saturating_add(LONGER)));
+            let keys = prepared.as_ref().ok().and_then(|one| one.manifest).into_iter();
+            keys.flat_map(|manifest| manifest.keys()).zip(value.chunks(chunk)).map(move |(key, value)| {
+                (key, Action::Store { mode: Mode::Set, flags: flags::VALUE, expiry, value })
+            })
+        });
+        let parts: Vec<(WireKey, Action<'_>)> = parts.collect();
+        let replies = self.chunks(parts.into_iter()).await;
+        let mut in_order = replies.as_deref().unwrap_or_default().iter();
+        let mut useless = Vec::new();
+        for (&(key, value, _), prepared) in items.iter().zip(&mut prepared) {
+            let Some(manifest) = prepared.as_ref().ok().and_then(|one| one.manifest) else { continue };
+            let failure = match &replies {
+                // Each value has an error of its own, since errors can't be cloned.
+                Err(error) => Some(Error::new(error.kind(), error.to_string())),
+                // To the end: what follows belongs to others.
+                Ok(_) => in_order
+                    .by_ref()
+                    .take(manifest.count as usize)
+                    .filter(|reply| **reply != Reply::Stored)
+                    .map(|reply| self.refused(key, value, reply).unwrap_or_else(|| self.no_room(key)))
+                    .reduce(|first, _| first),
+            };
+            if let Some(error) = failure {
+                useless.push(manifest);
+                *prepared = Err(error);
+            }
+        }
+        self.remove_chunks(useless).await;
+        prepared
+    }
+
+    /// The most bytes of a part.
+    fn chunk(&self) -> usize {
+        CHUNK.min(self.servers.settings.max_item)
+    }
+
+    /// The item for the key of a value, before its parts are stored.
+    fn prepared<'v>(&self, value: &'v [u8]) -> Result<Prepared<'v>> {
         if value.len() > self.max_value() {
             return Err(self.too_large(value.len()));
         }
-        let chunk = CHUNK.min(self.servers.settings.max_item);
-        if !self.servers.settings.spread || value.len() <= chunk {
+        if !self.servers.settings.spread || value.len() <= self.chunk() {
             let flags = if value.is_empty() { flags::EMPTY } else { flags::VALUE };
             return Ok(Prepared { flags, value: value.into(), manifest: None });
         }
-        let manifest = Manifest::new(value, chunk);
-        let expiry = exptime(life.map(|life| life.saturating_add(LONGER)));
-        let parts = manifest.keys().zip(value.chunks(chunk));
-        let store =
-            |(key, value)| (key, Action::Store { mode: Mode::Set, flags: flags::VALUE, expiry, value });
-        let replies = self.chunks(parts.map(store)).await;
-        let refused = match &replies {
-            Ok(replies) => {
-                let refused = replies.iter().find(|reply| **reply != Reply::Stored);
-                refused.map(|reply| self.refused(key, value, reply).unwrap_or_else(|| self.no_room(key)))
-            }
-            Err(_) => None,
-        };
-        if refused.is_some() || replies.is_err() {
-            self.remove_chunks(Some(manifest)).await;
-        }
-        match (replies, refused) {
-            (Err(error), _) | (Ok(_), Some(error)) => Err(error),
-            (Ok(_), None) => {
-                let value = manifest.bytes().into();
-                Ok(Prepared { flags: flags::MANIFEST, value, manifest: Some(manifest) })
-            }
-        }
+        let manifest = Manifest::new(value, self.chunk());
+        Ok(Prepared { flags: flags::MANIFEST, value: manifest.bytes().into(), manifest: Some(manifest) })
     }
 
     /// The values of several manifests; none where a part is missing or another one.
@@ -186,7 +216,7 @@ impl<T: Transport> Ops<'_, T> {
         for (key, action) in parts {
             let place = self.servers.place(key.as_str());
             places.push(place);
-            asks[place].requests.push(Request { key, action });
+            asks[place].requests.push(Request { key: Cow::Owned(key), action });
         }
         asks.retain(|ask| !ask.requests.is_empty());
         let mut replies: Vec<std::vec::IntoIter<Reply>> =

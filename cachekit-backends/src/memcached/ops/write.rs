@@ -6,10 +6,28 @@ use super::{Ops, Task, contended, flags, numbered};
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
-use crate::{ErrorKind, Put, Result, Token, Ttl};
+use crate::{Error, ErrorKind, Put, Result, Token, Ttl};
 
 /// How often `add` tries when other clients change the same key at the same time.
 const TRIES: usize = 16;
+/// How often a value that may be split is stored over what others store at the same time.
+const MOST_REPLACED: usize = 64;
+
+/// A value on its way to its key.
+struct Store<'s> {
+    key: &'s str,
+    value: &'s [u8],
+    prepared: Prepared<'s>,
+    mode: Mode,
+    /// The parts of what the write replaces.
+    old: Option<Manifest>,
+}
+
+impl Store<'_> {
+    fn action(&self, expiry: u32) -> Action<'_> {
+        self.prepared.store(self.mode, expiry)
+    }
+}
 
 impl<T: Transport> Ops<'_, T> {
     /// The request that shows an item before it is written or removed: with its value where that may be a manifest.
@@ -29,40 +47,86 @@ impl<T: Transport> Ops<'_, T> {
     }
 
     pub(in crate::memcached) async fn set_many(&self, items: &[(&str, &[u8])], life: Ttl) -> Result<()> {
-        let (expiry, spread) = (exptime(life), self.servers.settings.spread);
-        let mut failure = None;
-        let mut prepared: Vec<Option<Prepared<'_>>> = Vec::with_capacity(items.len());
-        for (key, value) in items {
-            match self.prepare(key, value, life).await {
-                Ok(value) => prepared.push(Some(value)),
+        let all: Vec<(&str, &[u8], Ttl)> = items.iter().map(|&(key, value)| (key, value, life)).collect();
+        let (mut failure, mut stores, mut stale) = (None, Vec::new(), Vec::new());
+        for (&(key, value), prepared) in items.iter().zip(self.prepare_many(&all).await) {
+            match prepared {
+                Ok(prepared) => stores.push(Store { key, value, prepared, mode: Mode::Set, old: None }),
                 // A stale value is not left under a key that could not be written.
                 Err(error) if error.kind() == ErrorKind::Full => {
                     failure.get_or_insert(error);
-                    prepared.push(None);
+                    stale.push(key);
                 }
                 Err(error) => return Err(error),
             }
         }
-        let mut tasks = Vec::with_capacity(2 * items.len());
-        for ((key, _), value) in items.iter().zip(&prepared) {
-            let action = value.as_ref().map_or(Action::Delete, |value| value.store(Mode::Set, expiry));
-            let look = spread.then(|| self.look());
-            tasks.extend(look.into_iter().chain([action]).map(|action| Task { key, action }));
+        let refused = if self.servers.settings.spread {
+            self.replace(stores, exptime(life)).await?
+        } else {
+            let expiry = exptime(life);
+            let tasks: Vec<Task<'_>> =
+                stores.iter().map(|store| Task { key: store.key, action: store.action(expiry) }).collect();
+            let answers = self.run(&tasks).await?;
+            let refused = stores.iter().zip(answers).filter_map(|(store, answer)| {
+                Some((store.key, self.refused(store.key, store.value, &answer.reply)?))
+            });
+            refused.collect()
+        };
+        for (key, error) in refused {
+            failure.get_or_insert(error);
+            stale.push(key);
         }
-        let mut replies = self.run(&tasks).await?.into_iter().map(|answer| answer.reply);
-        let (mut old, mut stale) = (Vec::new(), Vec::new());
-        for &(key, value) in items {
-            if spread {
-                old.extend(replies.next().and_then(|reply| self.manifest(reply)));
-            }
-            if let Some(error) = replies.next().and_then(|reply| self.refused(key, value, &reply)) {
-                failure.get_or_insert(error);
-                stale.push(Task { key, action: Action::Delete });
-            }
-        }
-        self.remove_chunks(old).await;
-        self.run(&stale).await?;
+        self.delete_each(&stale).await?;
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Stores values over what is there, and removes the parts of what they replace; returns the keys whose values were
+    /// refused. Each write is conditional, so that each of several writers at once removes what the one before it has stored.
+    async fn replace<'s>(&self, mut stores: Vec<Store<'s>>, expiry: u32) -> Result<Vec<(&'s str, Error)>> {
+        let (mut replaced, mut refused) = (Vec::new(), Vec::new());
+        for store in &mut stores {
+            store.mode = Mode::Add;
+        }
+        for round in 1..=MOST_REPLACED {
+            if stores.is_empty() {
+                break;
+            }
+            if round == MOST_REPLACED {
+                // A writer among many must end, though the parts of another one may be left until they expire.
+                for store in &mut stores {
+                    store.mode = Mode::Set;
+                }
+            }
+            let tasks: Vec<Task<'_>> = stores
+                .iter()
+                .flat_map(|store| {
+                    [store.action(expiry), self.look()].map(|action| Task { key: store.key, action })
+                })
+                .collect();
+            let mut replies = self.run(&tasks).await?.into_iter().map(|answer| answer.reply);
+            let mut again = Vec::new();
+            for mut store in stores {
+                let (Some(reply), seen) = (replies.next(), replies.next()) else { break };
+                if reply == Reply::Stored {
+                    replaced.extend(store.old);
+                } else if let Some(error) = self.refused(store.key, store.value, &reply) {
+                    refused.push((store.key, error));
+                    replaced.extend(store.prepared.manifest);
+                } else {
+                    store.mode = match &seen {
+                        // A server without numbers can't compare.
+                        Some(Reply::Item(found)) if found.cas == 0 => Mode::Set,
+                        Some(Reply::Item(found)) => Mode::Cas(found.cas),
+                        _ => Mode::Add,
+                    };
+                    store.old = seen.and_then(|reply| self.manifest(reply));
+                    again.push(store);
+                }
+            }
+            stores = again;
+        }
+        self.remove_chunks(replaced).await;
+        Ok(refused)
     }
 
     pub(in crate::memcached) async fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
@@ -156,15 +220,15 @@ impl<T: Transport> Ops<'_, T> {
     /// Stores values, all servers at once. An error of one of them is the operation's, after the others were stored.
     pub(in crate::memcached) async fn put_under_many(&self, items: &[Put<'_>]) -> Result<Vec<bool>> {
         let (mut failure, spread) = (None, self.servers.settings.spread);
+        // No item has the number 0, and to the server it means "whatever is there".
+        let is_state = |put: &&Put<'_>| parts_of(put.token).1 != 0;
+        let all: Vec<(&str, &[u8], Ttl)> =
+            items.iter().filter(is_state).map(|put| (put.key, put.value, put.life)).collect();
+        let mut of_states = self.prepare_many(&all).await.into_iter();
         let mut prepared: Vec<Option<Prepared<'_>>> = Vec::with_capacity(items.len());
-        for &Put { key, value, life, token, .. } in items {
-            // No item has the number 0, and to the server it means "whatever is there".
-            if parts_of(token).1 == 0 {
-                prepared.push(None);
-                continue;
-            }
-            let value = self.prepare(key, value, life).await;
-            prepared.push(value.map_err(|error| failure.get_or_insert(error)).ok());
+        for put in items {
+            let value = if is_state(&put) { of_states.next() } else { None };
+            prepared.push(value.and_then(|value| value.map_err(|error| failure.get_or_insert(error)).ok()));
         }
         let mut asked = Vec::with_capacity(items.len());
         for (&Put { key, life, token, .. }, prepared) in items.iter().zip(&prepared) {

@@ -1,6 +1,6 @@
 use super::expected::{Expected, Kind, Leased, Parsed};
 use super::fault::Fault;
-use super::message::{Format, Reply, Request};
+use super::message::{Action, Format, Reply, Request};
 use super::{binary, meta};
 use crate::net::Buffer;
 
@@ -19,14 +19,22 @@ pub(in crate::memcached) struct Batch {
 
 impl Batch {
     /// Appends the bytes of the requests, which go out as one write. Opaques go on from `opaque`; no value longer than
-    /// `most` is accepted.
+    /// `most` is accepted. With `end` a mark follows, whose reply shows that no other was lost or added. A server sends
+    /// its replies at a mark, each with a write of its own, so that the requests of many callers go without: there it is the
+    /// opaque of the next reply that shows it. The binary format always has marks.
     pub(in crate::memcached) fn encode(
         format: Format,
         requests: &[Request<'_>],
         most: usize,
         opaque: &mut u32,
+        end: bool,
         out: &mut Vec<u8>,
     ) -> Self {
+        let bytes = |request: &Request<'_>| match request.action {
+            Action::Store { value, .. } => request.key.as_str().len() + value.len() + 128,
+            _ => request.key.as_str().len() + 64,
+        };
+        out.reserve(requests.iter().map(bytes).sum());
         let mut expected = Vec::with_capacity(requests.len() + 1);
         let mut cuts = Vec::new();
         let mut next = || {
@@ -44,12 +52,14 @@ impl Batch {
                 cuts.push(out.len());
             }
         }
-        let opaque = next();
-        match format {
-            Format::Meta => meta::end(out),
-            Format::Binary => binary::end(opaque, out),
+        if end || format == Format::Binary {
+            let opaque = next();
+            match format {
+                Format::Meta => meta::end(out),
+                Format::Binary => binary::end(opaque, out),
+            }
+            expected.push(Expected { kind: Kind::End, opaque });
         }
-        expected.push(Expected { kind: Kind::End, opaque });
         cuts.push(out.len());
         let replies = Vec::with_capacity(requests.len());
         Self { format, most, expected: expected.into_iter(), replies, cuts, leased: Leased::No }

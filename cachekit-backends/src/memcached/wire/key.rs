@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::base32;
+use crate::key::push_base32;
 
 /// The most bytes that memcached takes.
 const MOST: usize = 250;
@@ -22,12 +23,18 @@ impl WireKey {
     /// `key@generation`, or `#SHA-256@generation` of a key that can't be written as it is. Two keys never share one: what
     /// begins with `#` is always hashed, and the generation has a fixed length.
     pub(in crate::memcached) fn of(key: &str, generation: u64) -> Self {
-        let generation = base32(&generation.to_be_bytes());
-        let own = Some(key).filter(|key| is_plain(key) && key.len() + 1 + generation.len() <= MOST);
-        Self(match own {
-            Some(key) => format!("{key}@{generation}"),
-            None => format!("#{}@{generation}", hashed(key)),
-        })
+        /// The letters of a generation.
+        const LETTERS: usize = 13;
+        let mut text = String::with_capacity(MOST);
+        if is_plain(key) && key.len() + 1 + LETTERS <= MOST {
+            text.push_str(key);
+        } else {
+            text.push(char::from(MARK));
+            text.push_str(&hashed(key));
+        }
+        text.push('@');
+        push_base32(&mut text, &generation.to_be_bytes());
+        Self(text)
     }
 
     /// The item that holds the [generations](super::generation) of what begins with a prefix.

@@ -1,5 +1,7 @@
 //! Requests and replies, in no format yet.
 
+use std::borrow::Cow;
+
 use super::key::WireKey;
 
 /// A format of the protocol.
@@ -24,7 +26,7 @@ pub(in crate::memcached) enum Mode {
 /// A request about one key.
 #[derive(Clone, Debug)]
 pub(in crate::memcached) struct Request<'a> {
-    pub(in crate::memcached) key: WireKey,
+    pub(in crate::memcached) key: Cow<'a, WireKey>,
     pub(in crate::memcached) action: Action<'a>,
 }
 

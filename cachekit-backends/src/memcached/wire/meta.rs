@@ -1,50 +1,64 @@
 //! The meta text commands, as memcached's `doc/protocol.txt` describes them (1.6).
 
-use std::io::Write;
-
 use super::expected::{Expected, Kind, Parsed};
 use super::fault::{Fault, shown};
 use super::message::{Action, Found, Mode, Reply, Request};
-use crate::net::Buffer;
+use crate::net::{Buffer, put_decimal};
 
 /// No reply line is longer.
 const MOST_LINE: usize = 2048;
 
-/// Appends text; a `Vec` takes all.
-macro_rules! put {
-    ($out:expr, $($text:tt)*) => {{ let _ = write!($out, $($text)*); }};
+/// A part of a request.
+enum Part<'t> {
+    Text(&'t str),
+    Number(u64),
+}
+use Part::{Number, Text};
+
+fn put<const N: usize>(out: &mut Vec<u8>, parts: [Part<'_>; N]) {
+    for part in parts {
+        match part {
+            Text(text) => out.extend_from_slice(text.as_bytes()),
+            Number(number) => put_decimal(out, number),
+        }
+    }
 }
 
 pub(super) fn request(request: &Request<'_>, opaque: u32, out: &mut Vec<u8>) -> Kind {
-    let key = request.key.as_str();
+    let (key, opaque) = (Text(request.key.as_str()), Number(opaque.into()));
     match request.action {
         Action::Get => {
-            put!(out, "mg {key} v f c O{opaque}\r\n");
+            put(out, [Text("mg "), key, Text(" v f c O"), opaque, Text("\r\n")]);
             Kind::Item
         }
         Action::Peek => {
-            put!(out, "mg {key} s f c O{opaque}\r\n");
+            put(out, [Text("mg "), key, Text(" s f c O"), opaque, Text("\r\n")]);
             Kind::Head
         }
         Action::Lease { seconds, value } => {
             // An item made by `N` is empty; its size shows that where the value is left out.
-            put!(out, "mg {key} {} f c O{opaque} N{seconds}\r\n", if value { "v" } else { "s" });
+            let with = Text(if value { " v f c O" } else { " s f c O" });
+            put(out, [Text("mg "), key, with, opaque, Text(" N"), Number(seconds.into()), Text("\r\n")]);
             Kind::Lease
         }
         Action::Store { mode, flags, expiry, value } => {
-            put!(out, "ms {key} {} T{expiry} F{flags} O{opaque}", value.len());
+            put(out, [Text("ms "), key, Text(" "), Number(value.len() as u64)]);
+            put(
+                out,
+                [Text(" T"), Number(expiry.into()), Text(" F"), Number(flags.into()), Text(" O"), opaque],
+            );
             match mode {
                 Mode::Set => {}
-                Mode::Add => out.extend_from_slice(b" ME"),
-                Mode::Cas(cas) => put!(out, " C{cas}"),
+                Mode::Add => put(out, [Text(" ME")]),
+                Mode::Cas(cas) => put(out, [Text(" C"), Number(cas)]),
             }
-            out.extend_from_slice(b"\r\n");
+            put(out, [Text("\r\n")]);
             out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
+            put(out, [Text("\r\n")]);
             Kind::Store
         }
         Action::Delete => {
-            put!(out, "md {key} O{opaque}\r\n");
+            put(out, [Text("md "), key, Text(" O"), opaque, Text("\r\n")]);
             Kind::Delete
         }
     }
@@ -80,9 +94,15 @@ impl Flags {
     }
 }
 
-fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<N, Fault> {
-    let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    match digits.and_then(|digits| digits.parse().ok()) {
+fn number<N: TryFrom<u64>>(digits: &[u8]) -> Result<N, Fault> {
+    let digit = |sum: Option<u64>, &byte: &u8| {
+        sum?.checked_mul(10)?.checked_add(char::from(byte).to_digit(10)?.into())
+    };
+    let number = Some(digits).filter(|digits| !digits.is_empty());
+    match number
+        .and_then(|digits| digits.iter().fold(Some(0), digit))
+        .and_then(|number| number.try_into().ok())
+    {
         Some(number) => Ok(number),
         None => Fault::protocol("a reply with a malformed number"),
     }

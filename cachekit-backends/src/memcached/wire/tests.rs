@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::*;
 use crate::net::Buffer;
 use proptest::prelude::*;
@@ -22,13 +24,13 @@ fn requests() -> Vec<Request<'static>> {
         Action::Delete,
         Action::Get,
     ];
-    let request = |(i, action)| Request { key: WireKey::of(&format!("k{i}"), 1), action };
+    let request = |(i, action)| Request { key: Cow::Owned(WireKey::of(&format!("k{i}"), 1)), action };
     actions.into_iter().enumerate().map(request).collect()
 }
 
 fn batch(wire: Format) -> (Batch, Vec<u8>) {
     let (mut out, mut opaque) = (Vec::new(), 99);
-    (Batch::encode(wire, &requests(), MOST, &mut opaque, &mut out), out)
+    (Batch::encode(wire, &requests(), MOST, &mut opaque, true, &mut out), out)
 }
 
 fn packet(opcode: u8, status: u16, opaque: u32, cas: u64, extras: &[u8], value: &[u8]) -> Vec<u8> {

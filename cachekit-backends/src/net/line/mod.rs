@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
 use self::driver::Driver;
@@ -79,6 +79,8 @@ struct State<X: Exchange> {
     spare: Vec<u8>,
     /// Whether a caller or the driver writes.
     writing: bool,
+    /// How many callers had their requests in the last write.
+    last_write: usize,
     /// Exchanges that the driver has not taken, in the order of their requests.
     queue: VecDeque<Pending<X>>,
     /// How many of the queue, at its end, have their requests in the output.
@@ -117,28 +119,26 @@ impl<X: Exchange> Inner<X> {
         if self.is_tls {
             return self.wake();
         }
-        let (socket, first) = {
-            let mut state = self.state.lock();
-            let Some(socket) = state.socket.clone() else { return };
-            if state.broken || state.writing || state.output.is_empty() {
-                return;
+        let mut state = self.state.lock();
+        let Some(socket) = state.socket.clone() else { return };
+        if state.broken || state.writing || state.output.is_empty() {
+            return;
+        }
+        state.writing = true;
+        if state.in_flight == 0 {
+            // Nothing is due, so that whatever has arrived was not asked for.
+            drop(state);
+            let quiet = socket.is_quiet();
+            state = self.state.lock();
+            if !quiet {
+                return self.break_off(state);
             }
-            state.writing = true;
-            (socket, state.in_flight == 0)
-        };
-        // Nothing is due, so that whatever has arrived was not asked for.
-        let mut broken = first && !socket.is_quiet();
-        while !broken {
-            let mut chunk = {
-                let mut state = self.state.lock();
-                if state.output.is_empty() || state.broken {
-                    state.writing = false;
-                    return;
-                }
-                state.take_output()
-            };
+        }
+        while !state.output.is_empty() && !state.broken {
+            let mut chunk = state.take_output();
+            drop(state);
             let written = socket.write_now(&chunk);
-            let mut state = self.state.lock();
+            state = self.state.lock();
             match written {
                 Ok(n) if n == chunk.len() => state.recycle(chunk),
                 Ok(n) => {
@@ -149,15 +149,19 @@ impl<X: Exchange> Inner<X> {
                     drop(state);
                     return self.wake();
                 }
-                Err(_) => broken = true,
+                Err(_) => return self.break_off(state),
             }
         }
-        {
-            let mut state = self.state.lock();
-            state.broken = true;
-            state.cause.get_or_insert_with(|| io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            self.close(&mut state);
-        }
+        state.writing = false;
+    }
+
+    /// Ends a connection that a caller has found dead.
+    #[cold]
+    fn break_off(&self, mut state: MutexGuard<'_, State<X>>) {
+        state.broken = true;
+        state.cause.get_or_insert_with(|| io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        self.close(&mut state);
+        drop(state);
         self.wake();
     }
 
@@ -171,6 +175,7 @@ impl<X: Exchange> Inner<X> {
 impl<X: Exchange> State<X> {
     /// Takes the output, which counts as sent from now on.
     fn take_output(&mut self) -> Vec<u8> {
+        self.last_write = self.unsent;
         self.in_flight += std::mem::take(&mut self.unsent);
         let spare = std::mem::take(&mut self.spare);
         std::mem::replace(&mut self.output, spare)
@@ -225,6 +230,7 @@ impl<X: Exchange> Line<X> {
             cuts: VecDeque::new(),
             spare: Vec::new(),
             writing: false,
+            last_write: 0,
             queue: VecDeque::new(),
             unsent: 0,
             in_flight: 0,
@@ -260,7 +266,7 @@ impl<X: Exchange> Line<X> {
             slot.complete(Err(known.unwrap_or_else(|| Lost::closed(false))));
             return Sending { line: self.clone(), slot, step: Step::Written };
         }
-        let alone = state.in_flight == 0 && state.unsent == 0;
+        let alone = state.in_flight == 0 && state.unsent == 0 && state.last_write < 2;
         if inner.is_tls {
             let from = state.output.len();
             let cuts = packed.cuts.iter().map(|cut| from + cut);

@@ -39,21 +39,18 @@ pub(in crate::redis) fn version(random: Version) -> Vec<u8> {
     [&head(VALUE, random)[..], &random.to_bytes()].concat()
 }
 
-/// A value as it is stored, with new random bytes.
+/// The bytes before a value that is stored, new random ones among them.
 ///
 /// # Errors
-/// [`ErrorKind::Full`] for one that is larger than the server takes.
-pub(in crate::redis) fn stored(value: &[u8]) -> Result<Vec<u8>> {
+/// [`ErrorKind::Full`] for a value that is larger than the server takes.
+pub(in crate::redis) fn fresh_head(value: &[u8]) -> Result<[u8; HEAD]> {
     if value.len() > MAX_VALUE_LEN {
         return Err(Error::new(
             ErrorKind::Full,
             format!("a value of {} bytes is too large for Redis, which takes {MAX_VALUE_LEN}", value.len()),
         ));
     }
-    let mut bytes = Vec::with_capacity(HEAD + value.len());
-    bytes.extend_from_slice(&head(VALUE, Version::fresh()));
-    bytes.extend_from_slice(value);
-    Ok(bytes)
+    Ok(head(VALUE, Version::fresh()))
 }
 
 /// Reads the bytes of a version's key, if they are a version.
@@ -114,16 +111,20 @@ mod tests {
         }
     }
 
+    fn stored(value: &[u8]) -> Vec<u8> {
+        [&fresh_head(value).unwrap()[..], value].concat()
+    }
+
     #[test]
     fn what_is_too_large_is_refused() {
-        let error = stored(&vec![0; MAX_VALUE_LEN + 1]).unwrap_err();
+        let error = fresh_head(&vec![0; MAX_VALUE_LEN + 1]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Full);
     }
 
     proptest! {
         #[test]
         fn values_come_back_under_another_token_each_time(bytes: Vec<u8>) {
-            let (one, two) = (stored(&bytes).unwrap(), stored(&bytes).unwrap());
+            let (one, two) = (stored(&bytes), stored(&bytes));
             prop_assert!(token(&one).is_some() && token(&one) != token(&two));
             prop_assert_eq!(value(one), Some(bytes.clone()));
             // Foreign bytes, and ours without their end: never a panic.

@@ -36,11 +36,16 @@ impl Budget {
         self.spend(Duration::from_nanos(other.spent.load(Ordering::Relaxed)));
     }
 
-    /// Begins an operation.
+    /// Begins an operation that is `admitted`. Where it isn't, no clock is read.
     ///
     /// # Errors
-    /// If the time is over.
-    pub(super) fn begin<O: Operation>(&self, remote: &Remote, op: &O) -> Result<Spending<'_>> {
+    /// If the time is over, and what `admitted` returns.
+    pub(super) fn begin<O: Operation>(
+        &self,
+        remote: &Remote,
+        op: &O,
+        admitted: impl FnOnce() -> Result<()>,
+    ) -> Result<Spending<'_>> {
         let left = self.left(remote);
         if left.is_zero() {
             let limit = remote.limit;
@@ -49,6 +54,7 @@ impl Budget {
                 format!("the other operations of this call have taken its {limit:?} (`operation_timeout`)"),
             ));
         }
+        admitted()?;
         let free = deadline::for_bytes(op.bytes());
         Ok(Spending { budget: self, began: Instant::now(), free, limit: left.saturating_add(free) })
     }

@@ -33,7 +33,8 @@ pub(crate) trait Io: Copy + Send + Sync + 'static {
             if change == Change::None {
                 return self.carry_out(remote, budget, op).await;
             }
-            announced(self, remote, budget, change, op).await
+            // Boxed, or a read would have room for it.
+            Box::pin(announced(self, remote, budget, change, op)).await
         }
     }
     /// Runs an operation that is the only one of its call.
@@ -123,11 +124,11 @@ impl Io for AsyncIo {
                 (true, Some(until)) => {
                     poll_fn(|context| deadline::with(until, || answer.as_mut().poll(context))).await
                 }
-                (false, _) => waiting::within(limit, answer).await,
+                (false, _) => Box::pin(waiting::within(limit, answer)).await,
             }
         } else {
             let backend = Arc::clone(&remote.backend);
-            waiting::run(&remote.pool, limit, move || op.run(&*backend as &dyn Backend)).await
+            Box::pin(waiting::run(&remote.pool, limit, move || op.run(&*backend as &dyn Backend))).await
         };
         spending.got::<O>(remote, &result);
         remote.settle::<O>(result)

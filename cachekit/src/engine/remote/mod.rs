@@ -166,9 +166,7 @@ impl Remote {
     /// Asks whether an operation may begin: its call has time left, and the breaker lets it pass.
     fn admit<'b, O: Operation>(&self, budget: &'b Budget, op: &O) -> Result<Spending<'b>> {
         // The breaker last: an operation that it admits tells it how it ended.
-        let spending = budget.begin(self, op).map_err(|error| self.named::<O>(error))?;
-        self.breaker.admit().map_err(|error| self.named::<O>(error))?;
-        Ok(spending)
+        budget.begin(self, op, || self.breaker.admit()).map_err(|error| self.named::<O>(error))
     }
 
     /// The deadline of an operation that may take so long, for a backend that keeps it by itself. None where its own is right,
