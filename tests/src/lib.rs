@@ -16,6 +16,7 @@ pub mod redis;
 mod rt;
 mod scratch;
 pub mod server;
+mod slots;
 mod world;
 
 pub use child::{Child, Forked, forked, role, say};

@@ -6,6 +6,7 @@ use cachekit::{Backend, Config};
 use cachekit_backends::{Clock, Opened, open};
 use tempfile::tempdir;
 
+use crate::redis::Certificates;
 use crate::server::{Listening, Server, free_port};
 
 const PROGRAM: (&str, &str) = ("memcached", "memcached");
@@ -91,6 +92,22 @@ pub fn with_tls(certificate: &str, key: &str) -> Server {
     std::fs::write(&cert, certificate).unwrap();
     std::fs::write(&secret, key).unwrap();
     let options = format!("ssl_chain_cert={},ssl_key={}", cert.display(), secret.display());
+    start(dir, &["-Z", "-o", &options], &[])
+}
+
+/// A server that speaks TLS and wants certificates of clients.
+///
+/// # Panics
+/// If it can't be started.
+pub fn with_certificates(certificates: &Certificates) -> Server {
+    let dir = tempdir().unwrap();
+    let copied = |name: &str| {
+        let copy = dir.path().join(name);
+        std::fs::copy(certificates.path(name), &copy).unwrap();
+        copy.to_str().unwrap().to_owned()
+    };
+    let (chain, key, ca) = (copied("server.pem"), copied("server.key"), copied("ca.pem"));
+    let options = format!("ssl_chain_cert={chain},ssl_key={key},ssl_verify_mode=2,ssl_ca_cert={ca}");
     start(dir, &["-Z", "-o", &options], &[])
 }
 

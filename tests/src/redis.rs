@@ -125,6 +125,19 @@ impl Certificates {
     pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
+
+    /// The options of a cache that trusts the authority and has the client's certificate.
+    pub fn options(&self) -> [(&'static str, String); 3] {
+        [("tls_ca", "ca.pem"), ("tls_cert", "client.pem"), ("tls_key", "client.key")]
+            .map(|(option, name)| (option, self.path(name)))
+    }
+
+    /// The same for `redis-cli`.
+    fn of_cli(&self) -> Vec<String> {
+        let files = [("--cacert", "ca.pem"), ("--cert", "client.pem"), ("--key", "client.key")];
+        let files = files.into_iter().flat_map(|(option, name)| [option.to_owned(), self.path(name)]);
+        std::iter::once("--tls".to_owned()).chain(files).collect()
+    }
 }
 
 impl Default for Certificates {
@@ -133,19 +146,43 @@ impl Default for Certificates {
     }
 }
 
-/// A server over TLS; `auth` says whether clients need a certificate: `yes` or `no`.
-pub fn over_tls(certificates: &Certificates, auth: &str) -> Server {
-    let port = free_port();
+/// The arguments of a server that speaks only TLS, on this port; `auth` says whether clients need a certificate: `yes` or `no`.
+fn tls_arguments(certificates: &Certificates, auth: &str, port: u16) -> Vec<String> {
     let arguments = [
         ("--port", "0".to_owned()),
         ("--tls-port", port.to_string()),
         ("--tls-cert-file", certificates.path("server.pem")),
         ("--tls-key-file", certificates.path("server.key")),
+        // With which it connects to other servers.
+        ("--tls-client-cert-file", certificates.path("client.pem")),
+        ("--tls-client-key-file", certificates.path("client.key")),
         ("--tls-ca-cert-file", certificates.path("ca.pem")),
         ("--tls-auth-clients", auth.to_owned()),
+        ("--tls-replication", "yes".to_owned()),
     ];
-    let arguments: Vec<&str> = arguments.iter().flat_map(|(name, value)| [*name, value.as_str()]).collect();
-    start(Listening::Port(port), &arguments)
+    arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+fn refs(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+/// A server over TLS; `auth` says whether clients need a certificate: `yes` or `no`.
+pub fn over_tls(certificates: &Certificates, auth: &str) -> Server {
+    let port = free_port();
+    start(Listening::Port(port), &refs(&tls_arguments(certificates, auth, port)))
+}
+
+/// A Valkey server, where it is installed.
+pub fn valkey() -> Option<Server> {
+    const PROGRAM: (&str, &str) = ("valkey-server", "valkey-server");
+    if !crate::server::is_installed(PROGRAM.0) {
+        return None;
+    }
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let text = port.to_string();
+    let arguments = ["--bind", "127.0.0.1", "--port", &text, "--save", "", "--logfile", "/dev/null"];
+    Some(Server::start(PROGRAM, dir, Listening::Port(port), &arguments, &[]))
 }
 
 /// A server on a socket.
@@ -206,23 +243,42 @@ impl Cluster {
     /// # Panics
     /// If it does not form.
     pub fn start() -> Self {
+        let plain = |port: u16| vec!["--port".to_owned(), port.to_string()];
+        Self::form(plain, &[])
+    }
+
+    /// Starts one whose nodes speak TLS, also with each other, and want certificates of clients.
+    ///
+    /// # Panics
+    /// If it does not form.
+    pub fn start_over_tls(certificates: &Certificates) -> Self {
+        let secured = |port| {
+            let mut arguments = tls_arguments(certificates, "yes", port);
+            arguments.extend(["--tls-cluster".to_owned(), "yes".to_owned()]);
+            arguments
+        };
+        Self::form(secured, &refs(&certificates.of_cli()))
+    }
+
+    /// `of_cli` are the arguments with which `redis-cli` reaches the nodes.
+    fn form(of_node: impl Fn(u16) -> Vec<String>, of_cli: &[&str]) -> Self {
         let node = || {
             let port = cluster_port();
-            let text = port.to_string();
-            let cluster = ["--port", &text, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-            start(Listening::Port(port), &cluster)
+            let mut arguments = of_node(port);
+            arguments
+                .extend(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"].map(str::to_owned));
+            start(Listening::Port(port), &refs(&arguments))
         };
         let nodes: Vec<Server> = (0..3).map(|_| node()).collect();
         let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
-        let mut arguments = vec!["--cluster", "create"];
+        let mut arguments = [of_cli, &["--cluster", "create"]].concat();
         arguments.extend(addresses.iter().map(String::as_str));
         arguments.push("--cluster-yes");
         cli(&arguments);
         for node in &nodes {
-            let mut raw = raw(&url(node));
-            until("the cluster forms", || {
-                run::<String>(&mut raw, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
-            });
+            let port = node.port().to_string();
+            let info = [of_cli, &["-p", &port, "CLUSTER", "INFO"]].concat();
+            until("the cluster forms", || cli(&info).contains("cluster_state:ok"));
         }
         Self { nodes }
     }
@@ -238,7 +294,20 @@ impl Cluster {
         let nodes: Vec<String> = self.nodes.iter().map(url).collect();
         nodes.join(",").replace("/0", "")
     }
+
+    /// The address of one over TLS.
+    pub fn url_over_tls(&self) -> String {
+        let nodes: Vec<String> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        format!("rediss+cluster://{}", nodes.join(","))
+    }
 }
+
+/// The password of the servers that [`Watched::start_secured`] starts.
+pub const PASSWORD: &str = "geheim";
+/// The password of the sentinel that it starts.
+pub const SENTINEL_PASSWORD: &str = "wächter&co";
+/// The user of that password, beside the default one.
+pub const SENTINEL_USER: &str = "wache";
 
 /// A master, a replica, and a sentinel that watches them.
 pub struct Watched {
@@ -254,24 +323,59 @@ impl Watched {
     /// # Panics
     /// If the sentinel does not see both.
     pub fn start() -> Self {
-        let master = plain();
-        let port = master.port().to_string();
-        let replica = plain_with(&["--replicaof", "127.0.0.1", &port]);
-        let dir = tempfile::tempdir().unwrap();
-        let (file, sentinel_port) = (dir.path().join("sentinel.conf"), free_port());
-        write_sentinel(&file, sentinel_port, master.port());
+        let plain = |port: u16| vec!["--port".to_owned(), port.to_string()];
+        Self::form(plain, |port| format!("port {port}\n"), &[], &[])
+    }
+
+    /// Starts them with a login for the servers and one for the sentinel, over TLS with certificates of clients.
+    ///
+    /// # Panics
+    /// If the sentinel does not see both.
+    pub fn start_secured(certificates: &Certificates) -> Self {
+        let of_server = |port| {
+            let mut arguments = tls_arguments(certificates, "yes", port);
+            arguments.extend(["--requirepass", PASSWORD, "--masterauth", PASSWORD].map(str::to_owned));
+            arguments
+        };
+        let of_sentinel = |port| {
+            let tls = tls_arguments(certificates, "yes", port);
+            let tls = tls.chunks(2).map(|pair| format!("{} {}\n", &pair[0][2..], pair[1]));
+            let logins = format!(
+                "requirepass \"{SENTINEL_PASSWORD}\"\nuser {SENTINEL_USER} on \">{SENTINEL_PASSWORD}\" +@all\n\
+                 sentinel auth-pass main {PASSWORD}\n"
+            );
+            tls.chain([logins]).collect()
+        };
+        let tls = certificates.of_cli();
+        let cli =
+            |password: &'static str| [&refs(&tls)[..], &["--no-auth-warning", "--pass", password]].concat();
+        Self::form(of_server, of_sentinel, &cli(PASSWORD), &cli(SENTINEL_PASSWORD))
+    }
+
+    /// `of_sentinel` are lines of its file; the others are arguments of a server, and those with which `redis-cli` reaches the
+    /// servers and the sentinel.
+    fn form(
+        of_server: impl Fn(u16) -> Vec<String>,
+        of_sentinel: impl Fn(u16) -> String,
+        cli_of_server: &[&str],
+        cli_of_sentinel: &[&str],
+    ) -> Self {
+        let (one, two) = (free_port(), free_port());
+        let master = start(Listening::Port(one), &refs(&of_server(one)));
+        let mut arguments = of_server(two);
+        arguments.extend(["--replicaof".to_owned(), "127.0.0.1".to_owned(), one.to_string()]);
+        let replica = start(Listening::Port(two), &refs(&arguments));
+        let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+        let file = dir.path().join("sentinel.conf");
+        write_sentinel(&file, &of_sentinel(port), one);
         let file = file.to_str().unwrap().to_owned();
-        let sentinel =
-            Server::start(PROGRAM, dir, Listening::Port(sentinel_port), &[&file, "--sentinel"], &[]);
-        let mut watch = raw(&format!("redis://127.0.0.1:{sentinel_port}"));
-        until("the sentinel sees the replica", || {
-            let found: Vec<redis::Value> = run(&mut watch, &["SENTINEL", "replicas", "main"]);
-            found.len() == 1
-        });
-        let mut replica_view = raw(&url(&replica));
-        until("the replica is in step", || {
-            run::<String>(&mut replica_view, &["INFO", "replication"]).contains("master_link_status:up")
-        });
+        let sentinel = Server::start(PROGRAM, dir, Listening::Port(port), &[&file, "--sentinel"], &[]);
+        let port = port.to_string();
+        let info = [cli_of_sentinel, &["-p", &port, "INFO", "sentinel"]].concat();
+        until("the sentinel sees the replica", || cli(&info).contains("slaves=1"));
+        let two = two.to_string();
+        let info = [cli_of_server, &["-p", &two, "INFO", "replication"]].concat();
+        until("the replica is in step", || cli(&info).contains("master_link_status:up"));
         Self { servers: [master, replica], sentinel }
     }
 
@@ -285,14 +389,26 @@ impl Watched {
     pub fn url(&self) -> String {
         format!("redis+sentinel://127.0.0.1:{}/main/0", self.sentinel.port())
     }
+
+    /// The address with logins and TLS.
+    pub fn secured_url(&self) -> String {
+        let login = format!("sentinel_user={SENTINEL_USER}&sentinel_pass={}", encoded(SENTINEL_PASSWORD));
+        format!("rediss+sentinel://:{PASSWORD}@127.0.0.1:{}/main/0?{login}", self.sentinel.port())
+    }
 }
 
-fn write_sentinel(file: &Path, port: u16, master: u16) {
+/// A text as it stands in the query of a URL.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+fn write_sentinel(file: &Path, more: &str, master: u16) {
     let dir: PathBuf = file.parent().unwrap().into();
-    let text = format!(
-        "port {port}\nbind 127.0.0.1\ndir {}\nlogfile sentinel.log\nsentinel monitor main 127.0.0.1 {master} 1\n\
+    let watch = format!(
+        "bind 127.0.0.1\ndir {}\nlogfile sentinel.log\nsentinel monitor main 127.0.0.1 {master} 1\n\
          sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n",
         dir.display()
     );
-    std::fs::write(file, text).unwrap();
+    // What is about the master comes after it is named.
+    std::fs::write(file, watch + more).unwrap();
 }

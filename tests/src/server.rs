@@ -20,6 +20,12 @@ const START: Duration = Duration::from_secs(20);
 const KEEPER: &str =
     r#""$@" < /dev/null & server=$!; echo "$server"; read -r _; kill -9 "$server" 2> /dev/null; wait"#;
 
+/// Whether a program is on the path.
+pub fn is_installed(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
 /// A port of this machine without a listener.
 ///
 /// # Panics
@@ -77,10 +83,8 @@ impl Server {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let found = std::env::var_os("PATH")
-            .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
         assert!(
-            found,
+            is_installed(program),
             "`{program}` is missing: `scripts/test` installs it, as does `apt-get install {package}`"
         );
         let server = Self {

@@ -10,6 +10,7 @@ mod mixed;
 mod near;
 mod once;
 mod script;
+mod torment;
 mod work;
 
 use cachekit::Config;
@@ -21,6 +22,8 @@ const PROCESSES: usize = 3;
 /// Where the entries are, as variables for the processes, and what has to live meanwhile.
 struct Place {
     variables: Vec<(&'static str, String)>,
+    /// Ends before the servers.
+    _torment: Option<torment::Torment>,
     servers: Vec<Server>,
     _dir: Option<tempfile::TempDir>,
 }
@@ -35,7 +38,7 @@ impl Place {
             ("CACHE_OPERATION_TIMEOUT", "30s".into()),
             ("CACHE_CONNECT_TIMEOUT", "30s".into()),
         ];
-        Self { variables, servers, _dir: None }
+        Self { variables, _torment: None, servers, _dir: None }
     }
 
     fn filesystem() -> Self {
@@ -141,6 +144,20 @@ fleets! {
     three_memcached_servers: Place::memcached("memcached", (0..3).map(|_| memcached::server(&[])).collect());
     memcached_with_login: Place::sasl();
     spread: Place::spread();
+}
+
+macro_rules! tormented {
+    ($($name:ident: $place:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            mixed::mixed(|| $place, stringify!($name));
+        }
+    )*};
+}
+
+tormented! {
+    a_redis_server_that_loses_keys_and_scripts_and_is_full_returns_allowed_values_only: Place::losing_redis();
+    a_cluster_whose_slots_move_returns_allowed_values_only: Place::moving_cluster();
 }
 
 macro_rules! hot {

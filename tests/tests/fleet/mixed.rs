@@ -119,6 +119,14 @@ impl Log {
         self.0.called.push(Called { key, process, span: Span { start, end: now() }, value });
     }
 
+    /// Writes a deletion down that may have failed, where that is allowed: then nothing is promised of it.
+    fn tried(&mut self, scope: Scope, start: u64, result: cachekit::Result<()>) {
+        match result {
+            Ok(()) => self.deleted(scope, start),
+            Err(error) => assert!(std::env::var_os("DELETIONS_MAY_FAIL").is_some(), "{scope:?}: {error}"),
+        }
+    }
+
     pub(crate) fn deleted(&mut self, scope: Scope, start: u64) {
         self.0.deleted.push(Deleted { scope, span: Span { start, end: now() } });
     }
@@ -130,10 +138,7 @@ fn thread(process: u16, mut dice: Dice) -> History {
         let (key, by_version) = (dice.key(false), dice.below(4) == 0);
         let (scope, start) = (dice.scope(key), now());
         match scope {
-            Some(scope) => {
-                work::delete(scope, by_version).unwrap();
-                log.deleted(scope, start);
-            }
+            Some(scope) => log.tried(scope, start, work::delete(scope, by_version)),
             None => log.called(process, key, start, work::call(key)),
         }
     }
@@ -146,10 +151,7 @@ async fn task(process: u16, mut dice: Dice) -> History {
         let (key, by_version) = (dice.key(true), dice.below(4) == 0);
         let (scope, start) = (dice.scope(key), now());
         match scope {
-            Some(scope) => {
-                work::delete_as_task(scope, by_version).await.unwrap();
-                log.deleted(scope, start);
-            }
+            Some(scope) => log.tried(scope, start, work::delete_as_task(scope, by_version).await),
             None => log.called(process, key, start, work::call_as_task(key).await),
         }
     }
@@ -210,7 +212,8 @@ pub(crate) fn mixed(place: impl Fn() -> Place, test: &str) {
     }
     let summary = history.check().unwrap_or_else(|violation| panic!("{violation:?}"));
     println!("{summary:?}, {} computations", history.computed.len());
-    assert!(summary.operations >= OPERATIONS);
+    // Without deletions that failed, where they may.
+    assert!(summary.operations >= OPERATIONS / 10 * 9);
     // Else nothing was tried.
     assert!(summary.shared > OPERATIONS / 20, "{summary:?}: processes share values");
     // Some twenty to some hundred, as the machine runs.

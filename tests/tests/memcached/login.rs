@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use cachekit::{Config, ErrorKind};
 use cachekit_tests::memcached as servers;
+use cachekit_tests::redis::Certificates;
 use cachekit_tests::server::Server;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
@@ -126,4 +127,29 @@ fn tls_checks_the_server() {
     assert!(text.contains("certificate"), "{text}");
     let plain = Config::memcached([servers::address(servers::shared())]).options(options);
     assert!(matches!(first_error(&plain).0, ErrorKind::Unavailable | ErrorKind::Timeout));
+}
+
+/// A server that asks for a certificate takes one that its authority made, and no other.
+#[test]
+fn certificates_of_clients_are_shown_and_checked() {
+    let (ours, theirs) = (Certificates::new(), Certificates::new());
+    let server = servers::with_certificates(&ours);
+    let with = |client: Option<&Certificates>| {
+        let ca = ours.options().into_iter().take(1);
+        let own = client.into_iter().flat_map(|client| client.options().into_iter().skip(1));
+        let options = std::iter::once(("tls", "true".to_owned())).chain(ca).chain(own);
+        Config::memcached([servers::address(&server)]).options(options)
+    };
+    let store = backend(&patient(with(Some(&ours))));
+    store.set("k", b"v", None).unwrap();
+    let tasks = store.asynchronous().unwrap();
+    assert_eq!(crate::runtime().block_on(tasks.get("k")).unwrap().as_deref(), Some(&b"v"[..]));
+    for wrong in [None, Some(&theirs)] {
+        let limit = Duration::from_millis(800);
+        let store = backend(&with(wrong).operation_timeout(limit).connect_timeout(limit));
+        for result in [store.get("k"), crate::runtime().block_on(store.asynchronous().unwrap().get("k"))] {
+            let kind = result.unwrap_err().kind();
+            assert!(matches!(kind, ErrorKind::Unavailable | ErrorKind::Protocol | ErrorKind::Timeout));
+        }
+    }
 }

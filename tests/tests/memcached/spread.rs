@@ -1,9 +1,13 @@
 //! Values larger than an item.
 
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cachekit::{Config, ErrorKind};
 use cachekit_tests::memcached as servers;
 use cachekit_tests::server::Server;
 
+use crate::proxy::Proxy;
 use crate::{backend, patient, prefix};
 
 fn config(servers: &[Server]) -> Config {
@@ -17,6 +21,10 @@ fn value(len: usize, seed: u8) -> Vec<u8> {
 
 fn items(servers: &[Server]) -> u64 {
     servers.iter().map(|server| servers::statistic(server, "curr_items")).sum()
+}
+
+fn sets(servers: &[Server]) -> u64 {
+    servers.iter().map(|server| servers::statistic(server, "cmd_set")).sum()
 }
 
 /// Values of 1, 2.5 and 20 MiB come back whole, by every operation, from one server and from several.
@@ -73,6 +81,68 @@ fn nothing_is_left_behind() {
         }
         assert_eq!(items(&servers), least, "round {round}");
     }
+}
+
+/// Threads that store values of many small parts over each other: what is there in the end is whole, the parts of all other
+/// values are gone, and no part was stored again because another writer was faster.
+#[test]
+fn writers_of_small_parts_at_once_leave_none_behind() {
+    // What an item of 2 KiB has beside its value is not a part's.
+    const PART: usize = 2048 - 576;
+    const THREADS: usize = 8;
+    let servers = [servers::server(&[]), servers::server(&[])];
+    let store = backend(&config(&servers).options([("max_item_size", "2048")]).pool_size(THREADS));
+    let keys = ["a", "b", "c"];
+    for key in keys {
+        store.set(key, b"small", None).unwrap();
+    }
+    let least = items(&servers) - 3;
+    let before = sets(&servers);
+    let (parts, begin) = (AtomicU64::new(0), Barrier::new(THREADS));
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (store, parts, begin) = (&store, &parts, &begin);
+            scope.spawn(move || {
+                begin.wait();
+                for round in 0..20 {
+                    let count = 5 + (7 * thread + round) % 20;
+                    parts.fetch_add(count as u64, Ordering::Relaxed);
+                    store
+                        .set(
+                            keys[(thread + round) % 3],
+                            &value(count * PART, u8::try_from(round).unwrap()),
+                            None,
+                        )
+                        .unwrap();
+                }
+            });
+        }
+    });
+    let live: usize = keys.iter().map(|key| 1 + store.get(key).unwrap().unwrap().len() / PART).sum();
+    assert_eq!(items(&servers), least + live as u64);
+    let (parts, sets) = (parts.into_inner(), sets(&servers) - before);
+    println!("{sets} stores for {parts} parts of {} values", THREADS * 20);
+    assert!(sets < 2 * parts, "{sets} stores for {parts} parts");
+    assert_eq!(store.delete_many(&keys).unwrap(), 3);
+    assert_eq!(items(&servers), least);
+}
+
+/// The parts of all values of one call go out together.
+#[test]
+fn many_split_values_take_as_many_round_trips_as_one() {
+    let server = servers::server(&[]);
+    let proxy = Proxy::honest(server.port());
+    let config = Config::memcached([proxy.address()]).cache_type("spreadsaslmemcached").key_prefix(prefix());
+    let store = backend(&patient(config.options([("max_item_size", "2048")])));
+    let split = value(3000, 5);
+    let items: Vec<(&str, &[u8])> = ["a", "b", "c", "d"].map(|key| (key, &split[..])).into();
+    store.get("k").unwrap();
+    let trips = |items| {
+        proxy.round_trips();
+        store.set_many(items, None).unwrap();
+        proxy.round_trips()
+    };
+    assert_eq!([trips(&items[..1]), trips(&items[1..])], [2, 2], "the parts, then what refers to them");
 }
 
 /// A missing part is a miss, for every operation, and the key can be written again.

@@ -3,6 +3,7 @@
 mod counted;
 mod faults;
 mod near;
+mod races;
 mod stored;
 mod suite;
 mod versions;

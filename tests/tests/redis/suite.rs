@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use cachekit_backends::conformance::Suite;
 use cachekit_backends::{Backend, Clock, Config, Opened, open};
-use cachekit_tests::redis::{Certificates, Cluster, Watched, on_socket, over_tls, shared, url};
+use cachekit_tests::redis::{Certificates, Cluster, Watched, on_socket, over_tls, shared, url, valkey};
 use cachekit_tests::server::{Server, free_port};
 
 fn backend(config: &Config) -> Arc<dyn Backend> {
@@ -36,19 +36,24 @@ fn as_tasks(suite: Suite) -> Suite {
     suite.asynchronous(|future| RUNTIME.block_on(future))
 }
 
+/// A new connection takes several handshakes, during which no entry must expire on a busy machine.
+fn slow_to_open(suite: Suite) -> Suite {
+    suite.granularity(std::time::Duration::from_millis(600))
+}
+
 macro_rules! servers {
-    ($($name:ident: $config:expr;)*) => {$(
+    ($($name:ident: $suite:expr;)*) => {$(
         mod $name {
             use super::*;
 
             mod blocking {
                 use super::*;
-                cachekit_backends::conformance_tests!(suite($config));
+                cachekit_backends::conformance_tests!($suite);
             }
 
             mod tasks {
                 use super::*;
-                cachekit_backends::conformance_tests!(as_tasks(suite($config)));
+                cachekit_backends::conformance_tests!(as_tasks($suite));
             }
         }
     )*};
@@ -63,11 +68,27 @@ static TLS: LazyLock<(Certificates, Server)> = LazyLock::new(|| {
 fn tls() -> Config {
     let (certificates, server) = &*TLS;
     let url = format!("rediss://localhost:{}/0", server.port());
-    Config::redis(url).options([
-        ("tls_ca", certificates.path("ca.pem")),
-        ("tls_cert", certificates.path("client.pem")),
-        ("tls_key", certificates.path("client.key")),
-    ])
+    Config::redis(url).options(certificates.options())
+}
+
+fn cluster_over_tls() -> Config {
+    static NODES: LazyLock<(Certificates, Cluster)> = LazyLock::new(|| {
+        let certificates = Certificates::new();
+        let cluster = Cluster::start_over_tls(&certificates);
+        (certificates, cluster)
+    });
+    let (certificates, cluster) = &*NODES;
+    Config::redis(cluster.url_over_tls()).options(certificates.options())
+}
+
+fn secured_sentinel() -> Config {
+    static WATCHED: LazyLock<(Certificates, Watched)> = LazyLock::new(|| {
+        let certificates = Certificates::new();
+        let watched = Watched::start_secured(&certificates);
+        (certificates, watched)
+    });
+    let (certificates, watched) = &*WATCHED;
+    Config::redis(watched.secured_url()).options(certificates.options())
 }
 
 fn socket() -> Config {
@@ -76,11 +97,28 @@ fn socket() -> Config {
 }
 
 servers! {
-    plain: Config::redis(url(shared()));
-    tls: tls();
-    socket: socket();
-    cluster: Config::redis(Cluster::shared().url());
-    sentinel: Config::redis(Watched::shared().url());
+    plain: suite(Config::redis(url(shared())));
+    tls: suite(tls());
+    socket: suite(socket());
+    cluster: suite(Config::redis(Cluster::shared().url()));
+    sentinel: suite(Config::redis(Watched::shared().url()));
+    cluster_over_tls: slow_to_open(suite(cluster_over_tls()));
+    sentinel_with_logins_over_tls: slow_to_open(suite(secured_sentinel()));
+}
+
+/// Runs all cases of a suite at once.
+fn run(suite: &Suite) {
+    std::thread::scope(|scope| Suite::cases().for_each(|case| _ = scope.spawn(move || suite.run_case(case))));
+}
+
+#[test]
+fn valkey_passes_the_suite_where_it_is_installed() {
+    let Some(server) = valkey() else {
+        return println!("skipped: there is no `valkey-server` (Debian has it from version 13 on)");
+    };
+    let config = || Config::redis(url(&server).replace("redis:", "valkey:"));
+    run(&suite(config()));
+    run(&as_tasks(suite(config())));
 }
 
 /// Futures that something else than tokio polls.
