@@ -83,28 +83,47 @@ impl<'a> Load<'a> {
 
     /// Calls in a second, of all callers together.
     pub fn run(self) -> Rounds {
+        self.rounds(|entrant| self.rate(entrant))
+    }
+
+    /// What a meter counts a call.
+    pub fn run_metered(self, meter: impl Fn() -> f64) -> Rounds {
+        self.rounds(|entrant| {
+            let before = meter();
+            let (calls, _) = self.turn(entrant);
+            (meter() - before) / calls
+        })
+    }
+
+    fn rounds(&self, sample: impl Fn(usize) -> f64) -> Rounds {
         // Connections are made, and keys stored.
-        (0..self.entrants.len()).for_each(|entrant| _ = self.rate(entrant));
+        (0..self.entrants.len()).for_each(|entrant| _ = sample(entrant));
         let mut samples = vec![Vec::with_capacity(ROUNDS); self.entrants.len()];
         for round in 0..ROUNDS {
             for turn in 0..self.entrants.len() {
                 let entrant = (round + turn) % self.entrants.len();
-                samples[entrant].push(self.rate(entrant));
+                samples[entrant].push(sample(entrant));
             }
         }
         Rounds::of(self.entrants.iter().map(|entrant| entrant.0).zip(samples).collect())
     }
 
     fn rate(&self, entrant: usize) -> f64 {
+        let (calls, spent) = self.turn(entrant);
+        calls / spent.as_secs_f64()
+    }
+
+    /// The calls of one round of an entrant, and its time.
+    fn turn(&self, entrant: usize) -> (f64, Duration) {
         let (_, kind, before) = &self.entrants[entrant];
         let from = before.load(Ordering::Relaxed);
         let (most, calls, spent) = match kind {
             Kind::Blocking(once) => self.threads_run(from, once),
             Kind::Tasks(runtime, tasks) => self.tasks_run(from, runtime, tasks),
-            Kind::Other(rate) => return rate(),
+            Kind::Other(rate) => return (rate(), Duration::from_secs(1)),
         };
         before.store(from + most, Ordering::Relaxed);
-        calls as f64 / spent.as_secs_f64()
+        (calls as f64, spent)
     }
 
     /// The most calls of one caller, those of all, and the time.

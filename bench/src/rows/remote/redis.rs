@@ -94,19 +94,29 @@ impl Bench {
     }
 
     fn hits(&self, way: Way, callers: usize) -> Row {
+        let (mut load, bare) = self.beside_bare(way, callers);
+        load = match way {
+            Way::Threads => load
+                .threads(POOLED, |call| {
+                    get(&mut *self.pool.get().expect("a connection"), known(call)).expect("a value");
+                })
+                .threads(CACHED, |call| again(|| peer(known(call)))),
+            Way::Tasks => load.tasks(CACHED, &self.runtime, |call| async move {
+                while peer_async(known(call)).await.is_err() {}
+            }),
+        };
+        row("redis hit", way, callers, &load.run(), &REFERENCES, Some(bare))
+    }
+
+    /// Hits of ours, and a bare client's own reads.
+    fn beside_bare(&self, way: Way, callers: usize) -> (Load<'_>, &'static str) {
         let load = Load::new(callers);
-        let (load, bare) = match way {
+        match way {
             Way::Threads => {
-                let load = load
-                    .threads("ours", |call| drop(ours(known(call))))
-                    .threads(HELD, |call| {
-                        let mut held = self.held[call.caller].lock().expect("no holder panicked");
-                        get(&mut *held, known(call)).expect("a value");
-                    })
-                    .threads(POOLED, |call| {
-                        get(&mut *self.pool.get().expect("a connection"), known(call)).expect("a value");
-                    })
-                    .threads(CACHED, |call| again(|| peer(known(call))));
+                let load = load.threads("ours", |call| drop(ours(known(call)))).threads(HELD, |call| {
+                    let mut held = self.held[call.caller].lock().expect("no holder panicked");
+                    get(&mut *held, known(call)).expect("a value");
+                });
                 (load, HELD)
             }
             Way::Tasks => {
@@ -118,14 +128,36 @@ impl Bench {
                         async move {
                             get_async(&mut shared, known(call)).await.expect("a value");
                         }
-                    })
-                    .tasks(CACHED, &self.runtime, |call| async move {
-                        while peer_async(known(call)).await.is_err() {}
                     });
                 (load, SHARED)
             }
+        }
+    }
+
+    /// The processor time of a hit: the server's, by its own count, and this process's.
+    fn processor(&self, way: Way, callers: usize) -> [Row; 2] {
+        /// The most of the server's beside the bare client's.
+        const SERVER: f64 = 1.3;
+        let (load, bare) = self.beside_bare(way, callers);
+        let server = load.run_metered(|| self.server_nanos());
+        let (load, _) = self.beside_bare(way, callers);
+        let client = load.run_metered(own_nanos);
+        let title = |whose: &str| format!("processor time of {whose} for a redis hit, 1 KiB, {}", way.of(callers));
+        [
+            Row::micros(&title("the server"), &server, &REFERENCES).faster(&server, bare, SERVER),
+            Row::micros(&title("the client"), &client, &REFERENCES),
+        ]
+    }
+
+    /// The processor time that the server has used so far.
+    fn server_nanos(&self) -> f64 {
+        let mut connection = self.held[0].lock().expect("no holder panicked");
+        let info: String = ::redis::cmd("INFO").arg("cpu").query(&mut *connection).expect("an answer");
+        let seconds = |name: &str| {
+            let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.trim().parse::<f64>().ok()).expect("a number")
         };
-        row("redis hit", way, callers, &load.run(), &REFERENCES, Some(bare))
+        (seconds("used_cpu_user") + seconds("used_cpu_sys")) * 1e9
     }
 
     /// The bare client looks, and then stores with a lifetime, as a program would without a library.
@@ -220,6 +252,12 @@ impl Bench {
     }
 }
 
+/// The processor time that this process has used so far.
+fn own_nanos() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
 /// For each hit.
 struct Asked {
     reads: f64,
@@ -257,6 +295,9 @@ pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for way in [Way::Threads, Way::Tasks] {
         rows.extend(CALLERS.map(|callers| bench.hits(way, callers)));
+    }
+    for way in [Way::Threads, Way::Tasks] {
+        rows.extend(CALLERS.into_iter().flat_map(|callers| bench.processor(way, callers)));
     }
     rows.extend(bench.beside_flask(Flask::start(bench.server.port)));
     for way in [Way::Threads, Way::Tasks] {
