@@ -8,6 +8,7 @@
 //! Exactly one of them polls at a time. No lock is held over a poll, a wake, or the drop of a future or an output.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::future::Future;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +18,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use super::state::Node;
-use super::sync::{Alarm, Expire, Mutex, after_a_stall};
+use super::sync::{Alarm, Expire, Mutex, after_a_stall, thread_local};
 
 /// The value of a body, of the type that its leader expects.
 pub(crate) type Output = Box<dyn Any + Send>;
@@ -276,7 +277,7 @@ impl State {
     }
 
     /// The wakers of those that poll it.
-    fn wakers(&self) -> [Option<Arc<Waker>>; 2] {
+    fn wakers(&self) -> Wakers {
         [self.leader.waker(), self.driver.as_ref().map(|(_, waker)| Arc::clone(waker))]
     }
 }
@@ -290,8 +291,46 @@ impl Leader {
     }
 }
 
-fn wake(wakers: [Option<Arc<Waker>>; 2]) {
-    wakers.into_iter().flatten().for_each(|waker| waker.wake_by_ref());
+type Wakers = [Option<Arc<Waker>>; 2];
+
+thread_local! {
+    /// The wakers that are still to be called by the wake that is under way on this thread.
+    static WAKES: RefCell<Option<Vec<Wakers>>> = const { RefCell::new(None) };
+}
+
+/// Calls wakers. One that is a body's calls further ones: they are called one after another, not inside of each other, because a
+/// chain of bodies is as long as a recursion is deep, and the thread that wakes the innermost one has a stack of its own size.
+fn wake(wakers: Wakers) {
+    if wakers.iter().all(Option::is_none) {
+        return;
+    }
+    let later = WAKES.with_borrow_mut(|wakes| match wakes {
+        Some(wakes) => {
+            wakes.push(wakers);
+            None
+        }
+        None => {
+            *wakes = Some(Vec::new());
+            Some(wakers)
+        }
+    });
+    let (mut next, mut panicked) = (later, None);
+    while let Some(wakers) = next {
+        for waker in wakers.into_iter().flatten() {
+            // The panic of a waker, which is foreign code, must not keep the others from being called.
+            panicked = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())).err().or(panicked);
+        }
+        next = WAKES.with_borrow_mut(|wakes| {
+            let next = wakes.as_mut().and_then(Vec::pop);
+            if next.is_none() {
+                *wakes = None;
+            }
+            next
+        });
+    }
+    if let Some(panic) = panicked {
+        resume_unwind(panic);
+    }
 }
 
 impl Wake for Body {

@@ -3,6 +3,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::fields::date;
 use super::*;
+use crate::call::freshness::Windows;
 
 /// Fri, 01 Jan 2100 00:00:00 GMT.
 const NOW: u64 = 4_102_444_800_000;
@@ -96,7 +97,7 @@ fn the_age_is_the_larger_of_what_is_told_and_what_shows() {
 fn a_request_may_want_it_fresher_or_take_it_staler() {
     let ask = |request: &str, response: &str, age: u64| {
         let request = RequestControl::new(&fields(&[("cache-control", request)]));
-        served(&request, &control(response), age * 1000, 10_000) == Served::Yes
+        served(&request, &control(response), age * 1000, 10_000, &Windows::NONE) == Served::Yes
     };
     assert!(ask("", "", 9) && !ask("", "", 10));
     assert!(!ask("no-cache", "", 0));
@@ -294,7 +295,7 @@ mod random {
             let age = initial_age(&response, now.saturating_sub(5), now);
             let stored = storable(Rules::default(), &Method::GET, &request, status, &response, freshness);
             let (asks, says) = (RequestControl::new(&request), ResponseControl::new(&response));
-            let answered = served(&asks, &says, age, freshness.millis());
+            let answered = served(&asks, &says, age, freshness.millis(), &Windows::NONE);
             prop_assert!(!(asks.no_cache && answered == Served::Yes));
             let mut fresh = response.clone();
             freshen(&mut fresh, &request);

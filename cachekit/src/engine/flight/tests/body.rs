@@ -274,3 +274,66 @@ fn a_lead_that_no_call_joins_has_no_berth() {
     assert!(flights.register(&1, 0).berth().is_none());
     assert!(lead(join(&flights, 1)).berth().is_some());
 }
+
+/// Leads a flight whose body is the leader of another one.
+fn around(flights: &Arc<Numbered>, key: u64, inner: Leading) -> Leading {
+    let lead = lead(join(flights, key)).holding(flights);
+    let berth = lead.berth().expect("others may join");
+    berth.begin(Box::pin(async move {
+        let output = inner.await;
+        lead.finish(|| None);
+        output
+    }))
+}
+
+/// Runs on a thread with so many bytes of stack.
+fn on_a_stack_of<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(bytes).spawn_scoped(scope, run).unwrap();
+        thread.join().unwrap()
+    })
+}
+
+#[test]
+fn a_thread_with_a_small_stack_wakes_a_deep_recursion() {
+    const LEVELS: u64 = 5_000;
+    let (flights, steps) = (flights(), Steps::new(1));
+    let bell = Arc::<Bell>::default();
+    // Polls and drops are as deep as the recursion; they are of threads that have called that deep.
+    let mut outermost = on_a_stack_of(1 << 28, || {
+        let innermost = leading(&flights, &steps, false);
+        let mut all = (2..LEVELS).fold(innermost, |inner, key| around(&flights, key, inner));
+        assert!(poll(&mut all, &bell).is_pending());
+        all
+    });
+    on_a_stack_of(1 << 17, || steps.step());
+    assert_eq!(bell.rung(), 1);
+    assert_eq!(on_a_stack_of(1 << 28, move || output(poll(&mut outermost, &bell))), 7);
+    assert_eq!(flights.size().0, 0);
+}
+
+/// A waker that panics.
+struct Panics;
+
+impl std::task::Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic_any("on purpose");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_leaves_the_later_wakes_of_its_thread_as_they_are() {
+    let (flights, steps) = (flights(), Steps::new(2));
+    let mut leading = leading(&flights, &steps, true);
+    assert!(
+        std::pin::Pin::new(&mut leading)
+            .poll(&mut Context::from_waker(&Waker::from(Arc::new(Panics))))
+            .is_pending()
+    );
+    assert!(catch_unwind(AssertUnwindSafe(|| steps.step())).is_err(), "the panic is of the one that wakes");
+    let bell = Arc::<Bell>::default();
+    assert!(poll(&mut leading, &bell).is_pending());
+    steps.step();
+    assert_eq!(bell.rung(), 1);
+    assert_eq!(output(poll(&mut leading, &bell)), 7);
+}
