@@ -304,33 +304,41 @@ fn wake(wakers: Wakers) {
     if wakers.iter().all(Option::is_none) {
         return;
     }
-    let later = WAKES.with_borrow_mut(|wakes| match wakes {
-        Some(wakes) => {
-            wakes.push(wakers);
-            None
-        }
-        None => {
-            *wakes = Some(Vec::new());
-            Some(wakers)
-        }
-    });
-    let (mut next, mut panicked) = (later, None);
+    let (mut next, mut panicked) = (begin_wakes(wakers), None);
     while let Some(wakers) = next {
         for waker in wakers.into_iter().flatten() {
             // The panic of a waker, which is foreign code, must not keep the others from being called.
             panicked = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())).err().or(panicked);
         }
-        next = WAKES.with_borrow_mut(|wakes| {
-            let next = wakes.as_mut().and_then(Vec::pop);
-            if next.is_none() {
-                *wakes = None;
-            }
-            next
-        });
+        next = next_wakes();
     }
     if let Some(panic) = panicked {
         resume_unwind(panic);
     }
+}
+
+/// Returns the wakers if no wake is under way on this thread; leaves them to that one otherwise. A thread that ends, and has no list any
+/// more, calls them inside of each other.
+fn begin_wakes(wakers: Wakers) -> Option<Wakers> {
+    let mut wakers = Some(wakers);
+    let _ended = WAKES.try_with(|wakes| match &mut *wakes.borrow_mut() {
+        Some(wakes) => wakes.extend(wakers.take()),
+        wakes => *wakes = Some(Vec::new()),
+    });
+    wakers
+}
+
+/// Returns the wakers that were left to the wake that is under way; none at its end.
+fn next_wakes() -> Option<Wakers> {
+    let next = WAKES.try_with(|wakes| {
+        let mut wakes = wakes.borrow_mut();
+        let next = wakes.as_mut().and_then(Vec::pop);
+        if next.is_none() {
+            *wakes = None;
+        }
+        next
+    });
+    next.ok().flatten()
 }
 
 impl Wake for Body {
