@@ -1,6 +1,6 @@
 //! Keys of a backend, read back into what they stand for.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, near};
 
 /// The characters of a digest in a key.
 const DIGEST_LEN: usize = 32;
@@ -39,6 +39,7 @@ impl Kind {
             return match (function.as_str(), instance.strip_prefix(':')) {
                 ("tag" | "fragment", Some(_)) => Self::Tag,
                 ("view", Some(_)) => Self::View,
+                (near::NAME, _) => Self::Other,
                 (_, Some(digest)) => Self::Instance { function, digest: digest.to_owned() },
                 (_, None) if instance.is_empty() => Self::Function(function),
                 (_, None) => Self::Other,
@@ -130,6 +131,7 @@ mod tests {
             ("=greeting".into(), Kind::Object),
             (format!("=shop::price:{digest}"), Kind::Object),
             ("something".into(), Kind::Other),
+            ("cachekit::near#version:mark".into(), Kind::Other),
         ] {
             assert_eq!(Kind::of(&key), kind, "{key}");
         }

@@ -16,7 +16,8 @@ impl Settings {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| Failure::wrong(format!("{} can't be read: {error}", path.display())))?;
-                Config::from_toml(&text)?
+                Config::from_toml(&text)
+                    .map_err(|error| Failure::wrong(format!("{}: {error}", path.display())))?
             }
         };
         if let Some(dir) = &self.dir {
@@ -49,6 +50,11 @@ impl Settings {
                 "the entries of `simple` are in the memory of the program, where no command can reach them: set CACHE_TYPE, or \
                  give --dir, --redis-url or --servers",
             )),
+            // To open it would make it, and a mistyped path would look like an empty cache.
+            CacheType::FileSystem if config.dir.as_ref().is_some_and(|dir| !dir.is_dir()) => {
+                let dir = config.dir.unwrap_or_default();
+                Err(Failure::wrong(format!("there is no directory {}", dir.display())))
+            }
             CacheType::Null => Err(Failure::wrong("`null` keeps nothing that could be looked at")),
             _ => Ok(Cache::open(config)?),
         }

@@ -19,6 +19,7 @@ fn each_mistake_is_one_line_that_says_what_is_wrong() {
         (&["ping"], "`simple` are in the memory of the program"),
         (&["--type", "null", "ping"], "`null` keeps nothing"),
         (&["--type", "rediss", "ping"], "rediss"),
+        (&["--dir", "/nowhere/at/all", "ping"], "there is no directory /nowhere/at/all"),
         (&["--config", "/nowhere/at/all.toml", "ping"], "/nowhere/at/all.toml can't be read"),
     ] {
         let found = message(arguments);
@@ -31,12 +32,14 @@ fn a_file_and_the_environment_configure_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cache.toml");
     let store = dir.path().join("store");
+    std::fs::create_dir(&store).unwrap();
     std::fs::write(&file, format!("type = 'filesystem'\ndir = '{}'\n", store.display())).unwrap();
     let (code, out, err) = command(&["--config", file.to_str().unwrap(), "ping"], "", false);
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("filesystem at "), "{out}");
     std::fs::write(&file, "type = 'filesystem'\ndri = 'x'\n").unwrap();
-    assert!(message(&["--config", file.to_str().unwrap(), "ping"]).contains("unknown key `dri`"));
+    let wrong = message(&["--config", file.to_str().unwrap(), "ping"]);
+    assert!(wrong.contains(file.to_str().unwrap()) && wrong.contains("unknown key `dri`"), "{wrong}");
 }
 
 #[test]

@@ -27,6 +27,8 @@ mod tier;
 use std::time::Duration;
 
 pub(crate) use change::{Change, Known, announce, learn, restore};
+#[cfg(feature = "cli")]
+pub(crate) use protocol::NAME;
 use protocol::{APPROACH, CLASSES, Classes, DISBELIEVE_AFTER, Keys, PROLONG_AFTER, REGISTERED, TRUSTED};
 pub(crate) use tier::{Birth, Near, NearPlace};
 

@@ -25,6 +25,9 @@ pub(super) const CLASSES: Classes<Duration> = [
 /// Something for each class.
 pub(super) type Classes<T> = [T; 7];
 
+/// The name that the keys of the tiers begin with, where those of a function have its name.
+pub(crate) const NAME: &str = "cachekit::near";
+
 /// The keys on the backend of one cache.
 pub(super) struct Keys {
     pub(super) mark: String,
@@ -35,7 +38,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The keys below a prefix. They have the form of versions, which no store counts as entries.
     pub(super) fn new(prefix: &str) -> Self {
-        let key = |what: &str| cachekit_backends::version_key(&format!("{prefix}cachekit::near"), Some(what));
+        let key = |what: &str| cachekit_backends::version_key(&format!("{prefix}{NAME}"), Some(what));
         let registrations = CLASSES.map(|class| key(&class.as_millis().to_string()));
         Self { mark: key("mark"), registrations, registry: key("registry") }
     }
