@@ -134,8 +134,15 @@ fn look_apart<R, K: KeyPart, I: KeyPart>(
     slot: &mut Option<R>,
 ) -> bool {
     let engine = cache.engine();
-    if !function.identity().keeps_here(engine, arguments) {
-        return look_near(bound, function, cache, policy, arguments, slot);
+    let identity = function.identity();
+    if !identity.is_local(engine) {
+        // No entry of the tier has a key that means nothing outside of the process, so that need not be asked first.
+        if look_near(bound, function, cache, policy, arguments, slot) {
+            return true;
+        }
+        if !identity.keeps_here(engine, arguments) {
+            return false;
+        }
     }
     let values =
         bound.values.as_ref().unwrap_or_else(|| engine.values(function.number, has_instances::<I>()));

@@ -18,8 +18,10 @@
 //! It is used over `Backend`'s own operations, the same for all backends that have `conditional` and `atomic_add`.
 
 mod claim;
+mod contender;
 mod keeper;
 mod turn;
 
+pub(crate) use contender::{Check, Contender, Turn};
 pub(crate) use keeper::{Held, Keeper};
-pub(crate) use turn::{Check, Contender, Turn, turn};
+pub(crate) use turn::turn;
