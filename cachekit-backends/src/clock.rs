@@ -1,5 +1,5 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,106 +10,114 @@ const TICK: u64 = 4;
 /// How long the ticker goes on after it was last woken. A process that uses no cache for this long has no ticking
 /// thread; the first reader afterwards wakes it.
 const AWAKE: Duration = Duration::from_secs(1);
-/// The coarse time while the ticker sleeps, and in a process that was forked, which has no ticker yet.
-const ASLEEP: u64 = 0;
+/// How far the coarse time may be behind: a tick, and one more for a ticker that is late.
+const LAG: u64 = 2 * TICK;
+/// [`AHEAD`] while the ticker sleeps, and in a process that was forked, which has no ticker yet.
+const ASLEEP: u64 = u64::MAX;
 
 /// A source of time, in milliseconds since the Unix epoch. Cheap to clone; the real one or one that a test moves by hand.
 ///
 /// The source is the ticking clock of Linux' `CLOCK_MONOTONIC_COARSE` and Caffeine's `Ticker`, in user space: a read of
 /// the system's clock costs 45 to 70 ns on a virtual machine, a read of an atomic that a thread advances 1 ns.
-#[derive(Clone, Debug, Default)]
-pub struct Clock(Source);
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// Moments from this on are certainly not over. One number for every kind of clock, so that the way of a hit asks no
+    /// more than this.
+    ahead: &'static AtomicU64,
+    source: Source,
+}
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 enum Source {
-    #[default]
+    /// [`AHEAD`] is its number.
     System,
+    /// The number is one more than the time.
     #[cfg_attr(not(any(test, feature = "testing")), allow(dead_code))]
-    Manual(Arc<AtomicU64>),
+    Manual,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
 }
 
 impl Clock {
     /// The system's clock.
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self { ahead: &AHEAD, source: Source::System }
     }
 
     /// The wall-clock time now. For what leaves the process; costs a read of the system's clock.
     pub fn now(&self) -> u64 {
-        match &self.0 {
+        match self.source {
             Source::System => wall_millis(),
-            Source::Manual(at) => at.load(Ordering::SeqCst),
+            Source::Manual => self.by_hand(),
         }
     }
 
     /// A time that never goes back while the process lives, for what stays in it; costs a read of the system's clock.
     pub fn monotonic(&self) -> u64 {
-        match &self.0 {
+        match self.source {
             Source::System => anchor().millis(),
-            Source::Manual(at) => at.load(Ordering::SeqCst),
+            Source::Manual => self.by_hand(),
         }
+    }
+
+    /// The time of a clock that is moved by hand.
+    fn by_hand(&self) -> u64 {
+        self.ahead.load(Ordering::SeqCst) - 1
     }
 
     /// The [`monotonic`](Self::monotonic) time as of the last tick: behind it by 4 ms, and more if the ticker is late. Costs
     /// one load; a read of the system's clock where the ticker sleeps, which wakes it.
     pub(crate) fn coarse(&self) -> u64 {
-        match &self.0 {
-            Source::System => match COARSE.load(Ordering::Relaxed) {
+        match self.source {
+            Source::System => match self.ahead.load(Ordering::Relaxed) {
                 ASLEEP => {
                     ticker().unpark();
                     self.monotonic()
                 }
-                coarse => coarse,
+                ahead => ahead - LAG - 1,
             },
-            Source::Manual(_) => self.monotonic(),
+            Source::Manual => self.monotonic(),
         }
     }
 
-    /// Whether the [`monotonic`](Self::monotonic) moment `expiry` is over. Costs one load, and reads the system's clock
-    /// only within two ticks (8 ms) of the moment; so the answer is exact to the millisecond while the ticker is on time.
+    /// Whether the [`monotonic`](Self::monotonic) moment `expiry` is over; `u64::MAX` never is. Costs one load, and reads the
+    /// system's clock only within two ticks (8 ms) of the moment; so the answer is exact to the millisecond while the ticker is
+    /// on time.
     #[inline(always)]
-    // Four instructions of the hottest path there is.
+    // Three instructions of the hottest path there is.
     #[expect(clippy::inline_always, reason = "on the way of every hit, across crates")]
     pub fn is_past(&self, expiry: u64) -> bool {
-        match &self.0 {
-            Source::System => {
-                let coarse = COARSE.load(Ordering::Relaxed);
-                // `ASLEEP` is 0, so a sleeping ticker comes here too.
-                if coarse != ASLEEP && expiry > coarse + 2 * TICK {
-                    return false;
-                }
-                precise_is_past(expiry, coarse)
-            }
-            Source::Manual(at) => at.load(Ordering::SeqCst) >= expiry,
-        }
+        !self.is_certainly_ahead(expiry) && self.is_surely_past(expiry)
     }
-}
 
-impl Clock {
-    /// Whether the [`monotonic`](Self::monotonic) moment `expiry` is certainly not over. Costs one load and calls nothing;
-    /// false within two ticks (8 ms) of the moment and while the ticker sleeps, when only [`is_past`](Self::is_past) knows.
+    /// Whether the [`monotonic`](Self::monotonic) moment `expiry` is certainly not over; `u64::MAX` never is. Costs one load and
+    /// calls nothing; false within two ticks (8 ms) of the moment and while the ticker sleeps, when only
+    /// [`is_past`](Self::is_past) knows.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a few instructions of the hottest path there is")]
-    pub(crate) fn is_certainly_before(&self, expiry: u64) -> bool {
-        match &self.0 {
-            Source::System => {
-                let coarse = COARSE.load(Ordering::Relaxed);
-                coarse != ASLEEP && expiry > coarse + 2 * TICK
-            }
-            Source::Manual(at) => expiry > at.load(Ordering::SeqCst),
+    pub(crate) fn is_certainly_ahead(&self, expiry: u64) -> bool {
+        expiry >= self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Whether a moment is over that may be so.
+    #[cold]
+    fn is_surely_past(&self, expiry: u64) -> bool {
+        if let Source::Manual = self.source {
+            return self.by_hand() >= expiry;
         }
+        if self.ahead.load(Ordering::Relaxed) == ASLEEP {
+            ticker().unpark();
+        }
+        anchor().millis() >= expiry
     }
 }
 
-#[cold]
-fn precise_is_past(expiry: u64, coarse: u64) -> bool {
-    if coarse == ASLEEP {
-        ticker().unpark();
-    }
-    anchor().millis() >= expiry
-}
-
-static COARSE: AtomicU64 = AtomicU64::new(ASLEEP);
+/// The earliest moment that is certainly not over by the system's clock: the coarse time, [`LAG`] and one.
+static AHEAD: AtomicU64 = AtomicU64::new(ASLEEP);
 
 /// Wall-clock time at one moment, from which monotonic time is counted: the numbers read as dates, but never step back.
 struct Anchor {
@@ -154,7 +162,7 @@ fn ticker() -> &'static Thread {
 fn sleeps_in_children() -> bool {
     static ASKED: AtomicBool = AtomicBool::new(false);
     extern "C" fn sleep() {
-        COARSE.store(ASLEEP, Ordering::Relaxed);
+        AHEAD.store(ASLEEP, Ordering::Relaxed);
     }
     // Asked for twice by two threads, it does no harm.
     if !ASKED.load(Ordering::Acquire) {
@@ -170,11 +178,11 @@ fn tick() {
     loop {
         let until = Instant::now() + AWAKE;
         while Instant::now() < until {
-            COARSE.store(anchor().millis(), Ordering::Relaxed);
+            AHEAD.store(anchor().millis() + LAG + 1, Ordering::Relaxed);
             // The pace of the clock itself.
             std::thread::sleep(Duration::from_millis(TICK));
         }
-        COARSE.store(ASLEEP, Ordering::Relaxed);
+        AHEAD.store(ASLEEP, Ordering::Relaxed);
         std::thread::park();
     }
 }
@@ -182,7 +190,7 @@ fn tick() {
 /// A clock that stands still until a test moves it.
 #[cfg(any(test, feature = "testing"))]
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(Clock);
 
 #[cfg(any(test, feature = "testing"))]
 impl Default for ManualClock {
@@ -193,19 +201,20 @@ impl Default for ManualClock {
 
 #[cfg(any(test, feature = "testing"))]
 impl ManualClock {
-    /// A clock at a moment in the year 2020.
+    /// A clock at a moment in the year 2020. Takes eight bytes for as long as the process lives.
     pub fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(1_577_836_800_000)))
+        let ahead = Box::leak(Box::new(AtomicU64::new(1_577_836_800_001)));
+        Self(Clock { ahead, source: Source::Manual })
     }
 
     /// Moves the time on.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 2), Ordering::SeqCst);
+        self.0.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 2), Ordering::SeqCst);
     }
 
     /// The clock to hand to a cache or a backend.
     pub fn clock(&self) -> Clock {
-        Clock(Source::Manual(Arc::clone(&self.0)))
+        self.0.clone()
     }
 }
 

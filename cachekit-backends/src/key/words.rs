@@ -158,11 +158,10 @@ impl<const K: usize> KeyWriter for Words<K> {
 
     #[inline(always)]
     fn write_delimited(&mut self, bytes: &[u8]) {
-        if bytes.len() > LONGEST_TEXT {
-            self.fits = false;
-            return;
-        }
-        for word in pack(bytes) {
+        let fits = bytes.len() <= LONGEST_TEXT;
+        self.fits &= fits;
+        // As many words in both cases, so that the compiler knows where those are that follow.
+        for word in if fits { pack(bytes) } else { [0; TEXT_WORDS] } {
             self.put(word);
         }
     }

@@ -13,9 +13,9 @@ use crate::Clock;
 /// The bytes that an entry takes beside its words: its share of tags and marks, its date, and of the ways that stand empty.
 const BESIDE: usize = 20;
 
-struct Words(Seeds);
+struct Words<const K: usize>(Seeds<K>);
 
-impl<const K: usize, const V: usize> Contents<K, V> for Words {
+impl<const K: usize, const V: usize> Contents<K, V> for Words<K> {
     type Left = ();
     type Exact = ();
 
@@ -32,7 +32,7 @@ impl<const K: usize, const V: usize> Contents<K, V> for Words {
 }
 
 /// A function's entries, each a key of `K` words and a value of `V`.
-pub struct Plain<const K: usize, const V: usize>(Table<Words, K, V>);
+pub struct Plain<const K: usize, const V: usize>(Table<Words<K>, K, V>);
 
 /// A call of a plain function.
 #[derive(Clone, Copy, Debug)]
@@ -77,11 +77,17 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         Subject { hash: self.0.contents.0.hash(&key), key, exact: (), instance }
     }
 
-    /// The value of a call, if it is stored. Takes no lock, and writes nothing for a call that was found three times.
+    /// The value of a call, in most cases in which it is stored; else [`look`](Self::look) decides. Takes no lock, and writes
+    /// nothing for a call that was found three times.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
-    pub fn get(&self, key: &[u64; K]) -> Option<[u64; V]> {
-        self.0.get(self.0.contents.0.hash(key), key)
+    pub fn straight(&self, key: &[u64; K]) -> Option<[u64; V]> {
+        self.0.straight(self.0.contents.0.hash(key), key)
+    }
+
+    /// The value of a call, if it is stored. Takes no lock.
+    pub fn look(&self, key: &[u64; K]) -> Option<[u64; V]> {
+        self.0.look(self.0.contents.0.hash(key), *key)
     }
 
     /// Looks again and, where there is no value but the one that the caller has `seen`, claims the computation, in one step: of

@@ -157,9 +157,21 @@ impl Values {
         &self.table.contents.0
     }
 
-    /// Looks a key up and hands the entry to `read`. Both closures may run any code: no lock is held over them.
+    /// Looks a key up and hands the entry to `read`, in most cases in which there is one; else [`read`](Self::read) decides. Both
+    /// closures may run any code: no lock is held over them.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub fn read_straight<R>(
+        &self,
+        digest: u64,
+        feed: impl FnOnce(&mut Matcher<'_>),
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
+        let [number] = self.table.straight(digest, &[digest])?;
+        self.read_number(number, feed, read)
+    }
+
+    /// Looks a key up and hands the entry to `read`. Both closures may run any code: no lock is held over them.
     pub fn read<R>(
         &self,
         digest: u64,
@@ -167,6 +179,17 @@ impl Values {
         read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         let [number] = self.table.get(digest, &[digest])?;
+        self.read_number(number, feed, read)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    fn read_number<R>(
+        &self,
+        number: u64,
+        feed: impl FnOnce(&mut Matcher<'_>),
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
         let key = PinKey { table: self.number, number };
         let pins = pins::take();
         if let Some(entry) = pins.find(key) {

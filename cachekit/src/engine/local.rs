@@ -11,7 +11,7 @@ use cachekit_backends::simple::{
 
 use super::flight::Key;
 use super::near::Near;
-use super::stats::{Counters, Event};
+use super::stats::{Counters, Event, Tally};
 use super::{Engine, LocalStore, OBJECT};
 
 /// A store of entries in process: that of a cache, or its near tier.
@@ -57,9 +57,15 @@ pub(crate) struct Needs {
 }
 
 impl Bound {
-    /// Counts a hit of a function. Returns whether a response or a fragment is being made that must know of it.
+    /// Where this thread counts hits of the function. None of a thread that has no place yet, and while a response or a fragment
+    /// is being made that must know of each hit.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(crate) fn hits(&self) -> Option<Tally> {
+        Counters::tally(self.counter, Event::Hit)
+    }
+
+    /// Counts a hit of a function. Returns whether a response or a fragment is being made that must know of it.
     pub(crate) fn count_hit<'e>(&self, function: u32, engine: impl FnOnce() -> &'e Engine) -> bool {
         Counters::count_as(self.counter, Event::Hit, || &engine().functions.get(function).counters)
     }

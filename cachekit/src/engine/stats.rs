@@ -148,6 +148,13 @@ impl Counters {
         self.number
     }
 
+    /// The thread's place for an event of the counters of a number; none while it has none.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(crate) fn tally(number: u32, event: Event) -> Option<Tally> {
+        per_thread::place_of(number, event).map(Tally)
+    }
+
     /// Counts under a number. `counters` is called only if the thread has no place for it. Returns whether the thread's places
     /// are [suspended](suspend).
     #[inline]
@@ -193,8 +200,21 @@ impl Counters {
     }
 }
 
-/// Takes this thread's places away, or gives them back. While they are away each hit is counted in stripes, and
-/// [`Counters::count_as`] says so: a hit asks nothing more than the place that it needs anyway.
+/// The place where a thread counts an event.
+pub(crate) struct Tally(&'static AtomicU64);
+
+impl Tally {
+    /// Counts one.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(crate) fn add_one(&self) {
+        // Only this thread writes here.
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+/// Takes this thread's places away, or gives them back. While they are away there is no [`Tally`] and each hit is counted in
+/// stripes, which [`Counters::count_as`] says: a hit asks nothing more than the place that it needs anyway.
 #[cfg(any(feature = "tower", feature = "minijinja"))]
 pub(crate) fn suspend(away: bool) {
     per_thread::suspend(away);
@@ -213,7 +233,7 @@ mod per_thread {
 
     use parking_lot::Mutex;
 
-    use super::Event;
+    use super::{Event, Tally};
 
     /// Counters that have a place, 32 bytes for each thread; later ones are counted in stripes.
     const PLACES: usize = 1024;
@@ -279,11 +299,16 @@ mod per_thread {
     }
 
     #[inline]
-    fn count_in(block: &Block, number: u32, event: Event) -> bool {
-        let Some(place) = place(block, number, event) else { return false };
-        // Only this thread writes here.
-        place.store(place.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        true
+    fn count_in(block: &'static Block, number: u32, event: Event) -> bool {
+        let place = place(block, number, event).map(Tally);
+        place.as_ref().map(Tally::add_one).is_some()
+    }
+
+    /// The place of this thread, if it has one by now.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(super) fn place_of(number: u32, event: Event) -> Option<&'static AtomicU64> {
+        place(MINE.get()?, number, event)
     }
 
     #[inline]

@@ -18,6 +18,8 @@ use crate::program::{self, Declared};
 /// One annotated function in the program's text, with what the attribute said.
 pub struct Site {
     listed: Listed,
+    /// What a hit of the first function needs, so that it looks at nothing but the site.
+    home: OnceLock<Home>,
     /// The first function of this text; the only one but in generic impls and in traits.
     first: OnceLock<&'static Function>,
     others: RwLock<Option<HashMap<TypeId, &'static Function>>>,
@@ -37,8 +39,8 @@ pub(crate) struct Function {
     scope: TypeId,
     /// The digest of what is the same in the keys of all its calls.
     pub(super) calls: OnceLock<Box<StableWriter>>,
-    /// The first cache that it was called with.
-    home: OnceLock<Home>,
+    /// The first cache that it was called with; that of a site's first function stands in the site.
+    home: &'static OnceLock<Home>,
     /// Whether it has been said that calls of it stay in the process.
     said_stays: OnceLock<()>,
     /// Whether it has been said that its policy is missing.
@@ -51,11 +53,20 @@ struct Home {
     open: AtomicUsize,
     /// The address of the cache.
     address: usize,
+    /// The type that the function is a method of.
+    scope: TypeId,
+    /// Whether the site has one function for all types.
+    is_for_all: bool,
     bound: Bound,
 }
 
-/// The type that tells the functions of one site apart, and how the identity reads.
-pub struct Scope {
+/// The type that tells the functions of one site apart, and how the identity reads. A function, so that a handle is small: it is on
+/// the stack at each level of a recursion in a debug build.
+#[derive(Clone, Copy)]
+pub struct Scope(fn() -> Scoped);
+
+/// The content of a scope.
+struct Scoped {
     id: TypeId,
     path: fn(&'static str) -> String,
 }
@@ -65,14 +76,23 @@ impl Scope {
     #[inline]
     #[must_use]
     pub fn method<T: ?Sized>() -> Self {
-        Self { id: typeid::of::<T>(), path: |function| format!("{}::{function}", std::any::type_name::<T>()) }
+        Self(|| Scoped {
+            id: typeid::of::<T>(),
+            path: |function| format!("{}::{function}", std::any::type_name::<T>()),
+        })
     }
 
     /// A method of `T` by a trait, and a function that stands in its body.
     #[inline]
     #[must_use]
     pub fn inline<T: ?Sized, H: Copy>(_: H) -> Self {
-        Self { id: typeid::of::<(PhantomOf<T>, PhantomData<H>)>(), path: inline_path::<T, H> }
+        Self(|| Scoped { id: typeid::of::<(PhantomOf<T>, PhantomData<H>)>(), path: inline_path::<T, H> })
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit, which knows which function it is")]
+    fn id(self) -> TypeId {
+        self.0().id
     }
 }
 
@@ -99,7 +119,12 @@ impl Site {
     /// The site of a function of the program.
     #[must_use]
     pub const fn new(declared: Declared) -> Self {
-        Self { listed: Listed::new(declared), first: OnceLock::new(), others: RwLock::new(None) }
+        Self {
+            listed: Listed::new(declared),
+            home: OnceLock::new(),
+            first: OnceLock::new(),
+            others: RwLock::new(None),
+        }
     }
 
     /// Puts the function on the list of the program's functions.
@@ -107,22 +132,22 @@ impl Site {
         self.listed.list();
     }
 
-    #[inline]
-    fn function(&'static self, scope: &Scope) -> &'static Function {
+    fn function(&'static self, scope: Scope) -> &'static Function {
         match self.first.get() {
-            Some(function) if function.scope == scope.id || self.listed.declared.name.is_some() => function,
+            Some(function) if function.scope == scope.id() || self.listed.declared.name.is_some() => function,
             _ => self.other_function(scope),
         }
     }
 
     #[cold]
-    fn other_function(&'static self, scope: &Scope) -> &'static Function {
-        let register = || {
+    fn other_function(&'static self, scope: Scope) -> &'static Function {
+        let scope = scope.0();
+        let register = |home| {
             let declared = &self.listed.declared;
             let path = (scope.path)(declared.function);
-            Function::register(declared, scope.id, declared.method_identity(path))
+            Function::register(declared, scope.id, declared.method_identity(path), home)
         };
-        let first = self.first.get_or_init(register);
+        let first = self.first.get_or_init(|| register(&self.home));
         if first.scope == scope.id || self.listed.declared.name.is_some() {
             // Under a name of its own, the type is in the key, and one deletion reaches all.
             return first;
@@ -131,6 +156,7 @@ impl Site {
             return function;
         }
         let mut others = self.others.write();
+        let register = || register(Box::leak(Box::default()));
         others.get_or_insert_default().entry(scope.id).or_insert_with(register)
     }
 
@@ -140,7 +166,7 @@ impl Site {
         self.first.get_or_init(|| {
             let declared = &self.listed.declared;
             let identity = declared.fixed_identity().unwrap_or_else(|| declared.function.to_owned());
-            Function::register(declared, TypeId::of::<Self>(), identity)
+            Function::register(declared, TypeId::of::<Self>(), identity, &self.home)
         })
     }
 }
@@ -154,7 +180,12 @@ struct Registered {
 }
 
 impl Function {
-    fn register(declared: &'static Declared, scope: TypeId, identity: String) -> &'static Self {
+    fn register(
+        declared: &'static Declared,
+        scope: TypeId,
+        identity: String,
+        home: &'static OnceLock<Home>,
+    ) -> &'static Self {
         static NEXT: AtomicU32 = AtomicU32::new(FIRST_FUNCTION);
         let (name, mut refused) = program::complete(declared, identity);
         let mut registry = REGISTRY.lock();
@@ -174,7 +205,7 @@ impl Function {
             declared,
             scope,
             calls: OnceLock::new(),
-            home: OnceLock::new(),
+            home,
             said_stays: OnceLock::new(),
             said_policy: OnceLock::new(),
         }));
@@ -236,24 +267,15 @@ impl Function {
     }
 
     /// The record that a hit needs of a cache; none if calls don't begin with a look for a hit.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the way of every hit")]
     pub(crate) fn bound(
         &'static self,
         cache: &'static Cache,
         needs: impl FnOnce() -> Needs,
     ) -> Option<&'static Bound> {
-        match self.home.get() {
-            // A cache lives as long as the process, and so its address is no other one's.
-            Some(home) if home.open.load(Ordering::Relaxed) == std::ptr::from_ref(cache).addr() => {
-                Some(&home.bound)
-            }
-            _ => self.bound_to(cache, &needs()),
-        }
+        let known = self.home.get().and_then(|home| home.bound_to(cache));
+        known.or_else(|| self.bound_to(cache, &needs()))
     }
 
-    #[cold]
-    #[inline(never)]
     fn bound_to(&'static self, cache: &'static Cache, needs: &Needs) -> Option<&'static Bound> {
         let engine = cache.engine();
         if engine.discards || self.is_refused() {
@@ -261,8 +283,13 @@ impl Function {
         }
         let bound = engine.bound(self.number, self.identity().is_local(engine), needs);
         let address = std::ptr::from_ref(cache).addr();
-        let home =
-            self.home.get_or_init(|| Home { open: AtomicUsize::new(0), address, bound: bound.clone() });
+        let home = self.home.get_or_init(|| Home {
+            open: AtomicUsize::new(0),
+            address,
+            scope: self.scope,
+            is_for_all: self.declared.name.is_some(),
+            bound: bound.clone(),
+        });
         let open = || home.open.store(address, Ordering::SeqCst);
         let if_open: Option<&dyn Fn()> = if home.address == address { Some(&open) } else { None };
         (way(self, engine, if_open) == Way::Hit).then_some(bound)
@@ -332,11 +359,23 @@ pub struct Blocking;
 #[derive(Clone, Copy, Debug)]
 pub struct Async;
 
+impl Home {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    fn bound_to(&'static self, cache: &'static Cache) -> Option<&'static Bound> {
+        // A cache lives as long as the process, and so its address is no other one's.
+        let is_open = self.open.load(Ordering::Relaxed) == std::ptr::from_ref(cache).addr();
+        if is_open { Some(&self.bound) } else { None }
+    }
+}
+
 /// A function with its cache.
 pub struct Handle<M> {
-    pub(crate) function: &'static Function,
+    pub(super) site: &'static Site,
+    /// The type that the function is a method of; none of a site's only function.
+    pub(super) scope: Option<Scope>,
     pub(crate) cache: &'static Cache,
-    pub(crate) mode: PhantomData<M>,
+    pub(super) mode: PhantomData<M>,
 }
 
 impl<M> Handle<M> {
@@ -344,19 +383,37 @@ impl<M> Handle<M> {
     #[inline]
     #[must_use]
     pub fn free(site: &'static Site, cache: &'static Cache) -> Self {
-        let function = match site.first.get() {
-            Some(function) => function,
-            None => site.only_function(),
-        };
-        Self { function, cache, mode: PhantomData }
+        Self { site, scope: None, cache, mode: PhantomData }
     }
 
     /// A method, of which a site may have many, in a cache.
     #[inline]
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "generated code makes the scope for this call")]
     pub fn new(site: &'static Site, scope: Scope, cache: &'static Cache) -> Self {
-        Self { function: site.function(&scope), cache, mode: PhantomData }
+        Self { site, scope: Some(scope), cache, mode: PhantomData }
+    }
+
+    /// The function.
+    pub(crate) fn function(&self) -> &'static Function {
+        match (self.scope, self.site.first.get()) {
+            (Some(scope), _) => self.site.function(scope),
+            (None, Some(function)) => function,
+            (None, None) => self.site.only_function(),
+        }
+    }
+
+    /// The record that a hit needs, of most calls that may be hits.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(super) fn bound(&self) -> Option<&'static Bound> {
+        let home = self.site.home.get()?;
+        if let Some(scope) = self.scope
+            && home.scope != scope.id()
+            && !home.is_for_all
+        {
+            return None;
+        }
+        home.bound_to(self.cache)
     }
 }
 
@@ -371,21 +428,21 @@ mod tests {
             Self: Sized,
         {
             fn here() {}
-            (Scope::inline::<Self, _>(here).path)("default_method")
+            (Scope::inline::<Self, _>(here).0().path)("default_method")
         }
         fn of_impl() -> String;
     }
     impl Roles for Person {
         fn of_impl() -> String {
             fn here() {}
-            (Scope::inline::<Self, _>(here).path)("of_impl")
+            (Scope::inline::<Self, _>(here).0().path)("of_impl")
         }
     }
 
     #[test]
     fn identities_read_like_paths() {
         let module = module_path!();
-        assert_eq!((Scope::method::<Person>().path)("m"), format!("{module}::Person::m"));
+        assert_eq!((Scope::method::<Person>().0().path)("m"), format!("{module}::Person::m"));
         assert_eq!(Person::of_impl(), format!("<{module}::Person as {module}::Roles>::of_impl"));
         assert_eq!(Person.default_method(), format!("<{module}::Person as {module}::Roles>::default_method"));
     }

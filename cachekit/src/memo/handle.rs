@@ -54,10 +54,11 @@ impl<R, M> Key<R, M> {
         instance: &impl KeyPart,
         tags: Option<TagList>,
     ) -> Self {
-        let (identity, engine) = (handle.function.identity(), handle.cache.engine());
+        let function = handle.function();
+        let (identity, engine) = (function.identity(), handle.cache.engine());
         let place = identity.place(engine, (policy.words)(), arguments, instance, tags.as_ref());
         Self {
-            function: handle.function,
+            function,
             cache: handle.cache.clone(),
             place,
             policy: *policy,
@@ -146,19 +147,20 @@ impl<M> Handle<M> {
     /// The same function, narrowed to one instance.
     #[must_use]
     pub fn instance(self, instance: &impl KeyPart) -> Narrowed<M> {
-        let instance = self.function.identity().instance(self.cache.engine(), instance);
+        let instance = self.function().identity().instance(self.cache.engine(), instance);
         Narrowed { handle: self, instance }
     }
 
     /// The counters of the function in its cache.
     #[must_use]
     pub fn stats(&self) -> FunctionStats {
-        self.cache.engine().functions.get(self.function.number).counters.function()
+        self.cache.engine().functions.get(self.function().number).counters.function()
     }
 
     pub(super) async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>) -> Result<()> {
-        self.function.check()?;
-        delete_all(io, self.function.identity(), self.cache.engine().clone(), instance).await
+        let function = self.function();
+        function.check()?;
+        delete_all(io, function.identity(), self.cache.engine().clone(), instance).await
     }
 }
 

@@ -11,10 +11,9 @@ use cachekit_backends::simple::Shape;
 
 use super::Op;
 use super::function::{Function, Handle};
-use super::hit;
+use super::hit::{self, Straight};
 use super::life::{Fixed, Life, Lifespan, NoTags, Tagging};
 use super::owned::Owned;
-use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
@@ -80,8 +79,10 @@ pub(super) enum State {
 }
 
 /// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
+///
+/// Most hits end in what is inlined here. All else is in one [`rest`], because the compiler saves registers for each call that
+/// it returns from.
 #[inline]
-#[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
 pub fn probe<M, R, K, I, U, Q, F, T, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
@@ -100,83 +101,130 @@ where
     T: Lifespan,
     G: Tagging,
 {
-    let Handle { function, cache, .. } = handle;
+    let Options { unless, refresh_if, stale_if, life, single_flight, fleet, flight_timeout, tags } = options;
     // Before the cache is looked at, which would bind it.
-    if op == Op::Uncached || (options.unless)() {
-        return Some(bypass(options.stale_if, op));
+    if op == Op::Uncached || unless() {
+        return Some(bypass(stale_if, op));
     }
-    // Tables of words have no room for times and tags.
-    let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
-    let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
-    let Some(bound) = function.bound(cache, needs) else {
-        let Options { refresh_if, stale_if, life, single_flight, fleet, flight_timeout, tags, .. } = options;
-        let rest =
-            Options { unless: no, refresh_if, stale_if, life, single_flight, fleet, flight_timeout, tags };
-        return Some(unbound(function, cache, policy, arguments, instance, op, rest));
-    };
-    // A traced call looks in the round, which knows the entry. One test for the ordinary one, as before there were others.
-    let (looks, refresh) = match op {
-        Op::Call => {
-            let refresh = (options.refresh_if)();
-            (!refresh, refresh)
-        }
-        Op::Traced => (false, (options.refresh_if)()),
-        Op::Refresh | Op::Uncached => (false, true),
-    };
+    let mut refresh = Refresh::Unasked(refresh_if);
     let mut stale = false;
-    if looks && hit::look::<_, _, I, T>(bound, function, cache, policy, arguments, found) {
-        stale = found.as_ref().is_some_and(&options.stale_if);
-        if !stale {
-            let noticed = bound.count_hit(function.number, || cache.engine());
-            if cfg!(any(feature = "tower", feature = "minijinja")) && noticed {
-                took_part(
-                    cache.engine(),
-                    function,
-                    policy,
-                    arguments,
-                    instance,
-                    options.tags.tags().as_ref(),
-                );
+    if op == Op::Call
+        && let Some(bound) = handle.bound()
+        && !refresh.is_due()
+        && let Some(hits) = bound.hits()
+    {
+        match hit::straight::<_, _, T, G>(bound, handle.cache, policy, arguments, found) {
+            Straight::Found => {
+                stale = found.as_ref().is_some_and(&stale_if);
+                if !stale {
+                    hits.add_one();
+                    return None;
+                }
             }
-            return None;
+            Straight::Long => {
+                *found = hit::straight_long(bound, policy, arguments, &stale_if);
+                if found.is_some() {
+                    return None;
+                }
+            }
+            Straight::Unknown => {}
         }
     }
-    let Options { life, single_flight, fleet, flight_timeout, stale_if, tags, .. } = options;
-    let settings = Settings { life: life.life(), refresh, op, stale, single_flight, fleet, flight_timeout };
-    let tags = tags.tags();
-    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
-    Some(Pending { state: begun, stale_if })
+    let options = Rest { refresh, stale, stale_if, life, single_flight, fleet, flight_timeout, tags };
+    // A slot of its own, so that the address of the one for most hits is not known elsewhere.
+    let mut late = None;
+    let pending = rest(handle, policy, arguments, instance, op, options, &mut late);
+    if pending.is_none() {
+        *found = late;
+    }
+    pending
 }
 
-/// Begins a call that doesn't look for a hit: one that is in process and has options by its name that the tables of words know
-/// nothing of, or one that only computes.
+/// Whether a call computes whatever is stored: an expression of the attribute, which is asked once.
+enum Refresh<Q> {
+    Unasked(Q),
+    Is(bool),
+}
+
+impl<Q: FnOnce() -> bool> Refresh<Q> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    fn is_due(&mut self) -> bool {
+        let due = match std::mem::replace(self, Self::Is(false)) {
+            Self::Unasked(ask) => ask(),
+            Self::Is(due) => due,
+        };
+        *self = Self::Is(due);
+        due
+    }
+}
+
+/// The options of a call that is no simple hit.
+struct Rest<Q, F, T, G> {
+    refresh: Refresh<Q>,
+    /// Whether there is an entry that doesn't serve.
+    stale: bool,
+    stale_if: F,
+    life: T,
+    single_flight: bool,
+    fleet: Option<Duration>,
+    flight_timeout: Option<Duration>,
+    tags: G,
+}
+
+/// Looks a call up that is no simple hit, and begins it if it is none at all.
 #[cold]
 #[inline(never)]
-fn unbound<R, K, I, U, Q, F, T, G>(
-    function: &'static Function,
-    cache: &'static Cache,
+#[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
+fn rest<M, R, K, I, Q, F, T, G>(
+    handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
     instance: &I,
     op: Op,
-    options: Options<U, Q, F, T, G>,
-) -> Pending<F>
+    options: Rest<Q, F, T, G>,
+    found: &mut Option<R>,
+) -> Option<Pending<F>>
 where
     K: KeyPart,
     I: KeyPart,
     Q: FnOnce() -> bool,
+    F: Fn(&R) -> bool,
     T: Lifespan,
     G: Tagging,
 {
-    let Options { refresh_if, life, single_flight, fleet, flight_timeout, stale_if, tags, .. } = options;
-    if !function.is_cached(cache) {
-        return bypass(stale_if, op);
+    let (function, cache) = (handle.function(), handle.cache);
+    let Rest { mut refresh, mut stale, stale_if, life, single_flight, fleet, flight_timeout, tags } = options;
+    // Tables of words have no room for times and tags.
+    let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
+    let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
+    let bound = function.bound(cache, needs);
+    // Without a record the call doesn't begin with a look: it has options by its name that the tables of words know nothing of, or
+    // it only computes.
+    if bound.is_none() && !function.is_cached(cache) {
+        return Some(bypass(stale_if, op));
     }
-    let refresh = op == Op::Refresh || refresh_if();
-    let settings =
-        Settings { life: life.life(), refresh, op, stale: false, single_flight, fleet, flight_timeout };
-    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.tags().as_ref());
-    Pending { state: begun, stale_if }
+    let refresh = match op {
+        Op::Call | Op::Traced => refresh.is_due(),
+        Op::Refresh | Op::Uncached => true,
+    };
+    // A traced call looks in the round, which knows the entry.
+    if let (Some(bound), Op::Call, false, false) = (bound, op, refresh, stale)
+        && hit::look::<_, _, I, T>(bound, function, cache, policy, arguments, found)
+    {
+        stale = found.as_ref().is_some_and(&stale_if);
+        if !stale {
+            let noticed = bound.count_hit(function.number, || cache.engine());
+            if cfg!(any(feature = "tower", feature = "minijinja")) && noticed {
+                took_part(cache.engine(), function, policy, arguments, instance, tags.tags().as_ref());
+            }
+            return None;
+        }
+    }
+    let settings = Settings { life: life.life(), refresh, op, stale, single_flight, fleet, flight_timeout };
+    let tags = tags.tags();
+    let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
+    Some(Pending { state: begun, stale_if })
 }
 
 /// Records a hit in process for what is being made of it.

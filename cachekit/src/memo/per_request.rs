@@ -42,7 +42,7 @@ impl Slot {
         let request = request::current()?;
         let mut bytes = Vec::new();
         arguments.feed(&mut Recorder::new(&mut bytes));
-        let number = handle.function.number;
+        let number = handle.function().number;
         let instance =
             if has_instances::<I>() { instance_digest(handle.cache.engine(), number, instance) } else { 0 };
         Some(Self { request, key: (number, bytes.into_boxed_slice()), instance })
@@ -165,7 +165,7 @@ where
     #[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
     pub fn new(handle: Handle<M>, _: S, arguments: &impl KeyPart, instance: &impl KeyPart) -> Self {
         let slot = Slot::new(&handle, arguments, instance);
-        Self { function: handle.function, slot, shape: PhantomData }
+        Self { function: handle.function(), slot, shape: PhantomData }
     }
 
     pub(super) fn delete_here(&self) {

@@ -36,7 +36,7 @@ where
     T: Lifespan,
     G: Tagging,
 {
-    handle.function.check()?;
+    handle.function().check()?;
     match probe(handle, policy, arguments, instance, Op::Refresh, options, &mut None) {
         Some(pending) => Ok(Primed(pending)),
         None => unreachable!("a refresh takes no stored value"),

@@ -28,7 +28,7 @@ impl Clock {
     fn is_past(&self, expiry: u64) -> bool {
         expiry <= self.0.load(Ordering::SeqCst)
     }
-    fn is_certainly_before(&self, expiry: u64) -> bool {
+    fn is_certainly_ahead(&self, expiry: u64) -> bool {
         !self.is_past(expiry)
     }
 }

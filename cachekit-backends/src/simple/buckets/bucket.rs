@@ -75,6 +75,13 @@ fn zeros<const N: usize>() -> [AtomicU64; N] {
     std::array::from_fn(|_| AtomicU64::new(0))
 }
 
+/// Whether some words are these. One after another: as arrays, they would be copied to be compared.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit")]
+fn are<const N: usize>(there: &[AtomicU64; N], words: &[u64; N]) -> bool {
+    there.iter().zip(words).all(|(there, word)| there.load(Ordering::Relaxed) == *word)
+}
+
 #[inline]
 fn words<const N: usize>(from: &[AtomicU64; N]) -> [u64; N] {
     std::array::from_fn(|i| from[i].load(Ordering::Relaxed))
@@ -120,7 +127,7 @@ impl<const K: usize, const V: usize> Bucket<K, V> {
         }
         let way = matches.trailing_zeros() as usize / WAYS;
         let slot = &self.slots[way];
-        if words(&slot.key) != *key || !valid(stamp.load(Ordering::Relaxed), expiry.load(Ordering::Relaxed)) {
+        if !are(&slot.key, key) || !valid(stamp.load(Ordering::Relaxed), expiry.load(Ordering::Relaxed)) {
             return None;
         }
         let value = words(&slot.value);
@@ -178,6 +185,12 @@ impl<const K: usize, const V: usize> Bucket<K, V> {
     #[inline]
     pub(super) fn key(&self, way: usize) -> [u64; K] {
         words(&self.slots[way].key)
+    }
+
+    /// Whether the key in a way is this one.
+    #[inline]
+    pub(super) fn has_key(&self, way: usize, key: &[u64; K]) -> bool {
+        are(&self.slots[way].key, key)
     }
 
     #[inline]

@@ -180,7 +180,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
                 self.forget_passed(growth, hash, spot);
                 continue;
             }
-            let entry = self.entry(spot);
+            let entry = Self::entry(spot);
             let (uses, young) = (spot.uses(), spot.is_young());
             self.detach(growth, hash, spot);
             if let Some(spot) = self.attach(writer, path, tag(hash), &entry, left) {

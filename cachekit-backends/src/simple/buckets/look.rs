@@ -14,23 +14,22 @@ enum Probe<T> {
 }
 
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
+    /// The value of a key, if all that is read on the way is as simple as with most hits; else [`look`](Self::look) decides.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(in crate::simple) fn straight(&self, hash: u64, key: &[u64; K]) -> Option<[u64; V]> {
+        let bucket = self.pages.bucket(home(hash, self.buckets.load(Ordering::Acquire)))?;
+        bucket.straight(tag(hash), key, |stamp, expiry| {
+            stamp == self.generation.load(Ordering::Relaxed) && self.clock.is_certainly_ahead(expiry)
+        })
+    }
+
     /// The value of a key. Without one there may still be one, which was moved or changed at the same time: see
     /// [`get_surely`](Self::get_surely) and [`claim`](Self::claim).
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    #[expect(clippy::inline_always, reason = "the way of many hits")]
     pub(in crate::simple) fn get(&self, hash: u64, key: &[u64; K]) -> Option<[u64; V]> {
-        let buckets = self.buckets.load(Ordering::Acquire);
-        if let Some(bucket) = self.pages.bucket(home(hash, buckets)) {
-            let valid = |stamp, expiry| {
-                stamp == self.generation.load(Ordering::Relaxed)
-                    && (expiry == u64::MAX || self.clock.is_certainly_before(expiry))
-            };
-            let found = bucket.straight(tag(hash), key, valid);
-            if found.is_some() {
-                return found;
-            }
-        }
-        self.look(hash, *key)
+        self.straight(hash, key).or_else(|| self.look(hash, *key))
     }
 
     /// The value of a key, or the certainty that there is none. Takes the writers' lock where [`get`](Self::get) finds nothing.
@@ -52,13 +51,13 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
     pub(super) fn is_over(&self, expiry: u64) -> bool {
-        expiry != u64::MAX && self.clock.is_past(expiry)
+        self.clock.is_past(expiry)
     }
 
-    /// The look of a call that is not as simple as most hits.
+    /// As [`get`](Self::get), for a call that is not as simple as most hits.
     #[cold]
     #[inline(never)]
-    fn look(&self, hash: u64, key: [u64; K]) -> Option<[u64; V]> {
+    pub(in crate::simple) fn look(&self, hash: u64, key: [u64; K]) -> Option<[u64; V]> {
         for _ in 0..TRIES {
             match self.probe(hash, &key) {
                 Probe::Found((value, None)) => return Some(value),
@@ -81,19 +80,19 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             packed => Growth::unpack(packed),
         };
         for index in growth.path(hash) {
-            let Some(Place { bucket, rest, .. }) = self.pages.get(index) else { return Probe::Absent };
+            let Some(place @ Place { bucket, rest, .. }) = self.pages.get(index) else { return Probe::Absent };
             let began = bucket.begin_read();
             for way in bucket.ways(tag(hash)) {
-                let entry = bucket.read(way);
-                if entry.key != *key {
+                if !bucket.has_key(way, key) {
                     continue;
                 }
+                let value = bucket.value(way);
                 let stamp = bucket.stamp();
                 let tidy =
                     stamp == self.generation.load(Ordering::Acquire) && !self.is_over(bucket.least_expiry());
                 let lives = tidy
                     || !self.is_over(rest.expiry(way))
-                        && self.deletions.spare(|| self.pages.instance(index, way), stamp);
+                        && self.deletions.spare(|| place.instance(way), stamp);
                 if !bucket.is_since(began) {
                     return Probe::Changed;
                 }
@@ -101,7 +100,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
                     return Probe::Absent;
                 }
                 bucket.touch(way);
-                return Probe::Found((entry.value, (!tidy).then_some(index)));
+                return Probe::Found((value, (!tidy).then_some(index)));
             }
             let passed = rest.passed();
             if !bucket.is_since(began) {

@@ -33,7 +33,7 @@ pub(super) use self::claims::Subject;
 use self::deletion::Deletions;
 use self::eviction::Eviction;
 use self::grow::Growth;
-use self::pages::{Pages, Rest};
+use self::pages::{Instances, Pages, Rest};
 pub(super) use self::store::{Claimed, Draft};
 use super::budget::Budget;
 use super::sync::{AtomicU32, Mutex};
@@ -96,6 +96,8 @@ struct Place<'t, const K: usize, const V: usize> {
     index: u32,
     bucket: &'t Bucket<K, V>,
     rest: &'t Rest,
+    /// Only in tables of methods.
+    instances: Option<&'t Instances>,
 }
 
 /// Where an entry is.

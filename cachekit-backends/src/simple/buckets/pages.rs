@@ -80,16 +80,29 @@ impl Rest {
 }
 
 /// The instances whose entries a bucket has, in tables of methods.
-type Instances = [AtomicU32; WAYS];
+pub(super) type Instances = [AtomicU32; WAYS];
 
-/// An array in parts that are made when they are needed.
-type Parts<T> = Box<[OnceLock<Box<[T]>>]>;
+/// A page with `N` buckets. Of a fixed size, a place in it needs no check.
+struct Page<const K: usize, const V: usize, const N: usize> {
+    buckets: Box<[Bucket<K, V>; N]>,
+    rests: Box<[Rest; N]>,
+    instances: Option<Box<[Instances; N]>>,
+}
+
+/// A page of any size.
+struct LargePage<const K: usize, const V: usize> {
+    buckets: Box<[Bucket<K, V>]>,
+    rests: Box<[Rest]>,
+    instances: Option<Box<[Instances]>>,
+}
 
 pub(super) struct Pages<const K: usize, const V: usize> {
-    buckets: Parts<Bucket<K, V>>,
-    rests: Parts<Rest>,
-    /// None at all in tables without.
-    instances: Parts<Instances>,
+    most: usize,
+    /// Whether it is a table of methods.
+    instances: bool,
+    small: [OnceLock<Page<K, V, { SMALL as usize }>>; SMALL_PAGES as usize],
+    medium: Box<[OnceLock<Page<K, V, { MEDIUM as usize }>>]>,
+    large: Box<[OnceLock<LargePage<K, V>>]>,
 }
 
 /// How many buckets so many pages have.
@@ -107,8 +120,7 @@ pub(super) fn buckets_of(pages: usize) -> u32 {
 }
 
 /// The page of a bucket, and its place there.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "the way of every hit")]
+#[inline]
 fn locate(bucket: u32) -> (usize, usize) {
     let (page, at) = if bucket >= NEAR {
         let quarter = bucket.ilog2() - 2;
@@ -127,24 +139,62 @@ pub(super) fn pages_for(buckets: u32) -> usize {
     buckets.checked_sub(1).map_or(0, |last| locate(last).0 + 1)
 }
 
-fn parts<T>(pages: usize) -> Parts<T> {
-    (0..pages).map(|_| OnceLock::new()).collect()
+impl<const K: usize, const V: usize> LargePage<K, V> {
+    // Made on the heap: it is more than a small stack has room for.
+    fn new(buckets: usize, instances: bool) -> Self {
+        let all_of = |_| std::array::from_fn(|_| AtomicU32::new(0));
+        Self {
+            buckets: (0..buckets).map(|_| Bucket::default()).collect(),
+            rests: (0..buckets).map(|_| Rest::default()).collect(),
+            instances: instances.then(|| (0..buckets).map(all_of).collect()),
+        }
+    }
+
+    fn get(&self, index: u32, at: usize) -> Option<Place<'_, K, V>> {
+        let instances = self.instances.as_deref().and_then(|all| all.get(at));
+        Some(Place { index, bucket: self.buckets.get(at)?, rest: self.rests.get(at)?, instances })
+    }
+
+    fn sized<const N: usize>(self) -> Option<Page<K, V, N>> {
+        let Self { buckets, rests, instances } = self;
+        let instances = instances.map(TryInto::try_into).transpose().ok()?;
+        Some(Page { buckets: buckets.try_into().ok()?, rests: rests.try_into().ok()?, instances })
+    }
 }
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "the way of every hit")]
-fn part<T>(parts: &Parts<T>, (page, at): (usize, usize)) -> Option<&T> {
-    parts.get(page)?.get()?.get(at)
+impl<const K: usize, const V: usize, const N: usize> Page<K, V, N> {
+    #[inline]
+    fn get(&self, index: u32) -> Place<'_, K, V> {
+        let at = index as usize % N;
+        let instances = self.instances.as_ref().map(|all| &all[at]);
+        Place { index, bucket: &self.buckets[at], rest: &self.rests[at], instances }
+    }
+}
+
+/// Makes a page, unless another thread has installed one first.
+fn make<const K: usize, const V: usize, const N: usize>(page: &OnceLock<Page<K, V, N>>, instances: bool) {
+    if page.get().is_none()
+        && let Some(made) = LargePage::new(N, instances).sized()
+    {
+        let _ = page.set(made);
+    }
+}
+
+fn unmade<T>(pages: usize) -> Box<[OnceLock<T>]> {
+    (0..pages).map(|_| OnceLock::new()).collect()
 }
 
 impl<const K: usize, const V: usize> Pages<K, V> {
     /// Room for so many buckets; none is made yet.
     pub(super) fn new(most: Option<u32>, instances: bool) -> Self {
-        let pages = most.map_or(MOST_PAGES, |most| pages_for(most).min(MOST_PAGES));
+        let most = most.map_or(MOST_PAGES, |most| pages_for(most).min(MOST_PAGES));
+        let (small, near) = (SMALL_PAGES as usize, NEAR_PAGES as usize);
         Self {
-            buckets: parts(pages),
-            rests: parts(pages),
-            instances: parts(if instances { pages } else { 0 }),
+            most,
+            instances,
+            small: std::array::from_fn(|_| OnceLock::new()),
+            medium: unmade(most.clamp(small, near) - small),
+            large: unmade(most.max(near) - near),
         }
     }
 
@@ -152,34 +202,40 @@ impl<const K: usize, const V: usize> Pages<K, V> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
     pub(super) fn bucket(&self, index: u32) -> Option<&Bucket<K, V>> {
-        part(&self.buckets, locate(index))
+        if index < MEDIUM {
+            let page = self.small[(index / SMALL) as usize].get()?;
+            return Some(&page.buckets[(index % SMALL) as usize]);
+        }
+        if index < NEAR {
+            let page = self.medium.get((index / MEDIUM - 1) as usize)?.get()?;
+            return Some(&page.buckets[(index % MEDIUM) as usize]);
+        }
+        let (page, at) = locate(index);
+        self.large.get(page - NEAR_PAGES as usize)?.get()?.buckets.get(at)
     }
 
     /// A bucket with what stands beside it, if its page was made.
+    #[inline]
     pub(super) fn get(&self, index: u32) -> Option<Place<'_, K, V>> {
-        let at = locate(index);
-        Some(Place { index, bucket: part(&self.buckets, at)?, rest: part(&self.rests, at)? })
+        if index < MEDIUM {
+            return Some(self.small[(index / SMALL) as usize].get()?.get(index));
+        }
+        if index < NEAR {
+            return Some(self.medium.get((index / MEDIUM - 1) as usize)?.get()?.get(index));
+        }
+        let (page, at) = locate(index);
+        self.large.get(page - NEAR_PAGES as usize)?.get()?.get(index, at)
     }
 
     /// A bucket that is known to exist.
+    #[inline]
     pub(super) fn at(&self, index: u32) -> Place<'_, K, V> {
         self.get(index).unwrap_or_else(|| unreachable!("a bucket in use has a page"))
     }
 
-    /// The instance that an entry is of; 0 in tables without.
-    pub(super) fn instance(&self, bucket: u32, way: usize) -> u32 {
-        part(&self.instances, locate(bucket)).map_or(0, |all| all[way].load(Ordering::Relaxed))
-    }
-
-    pub(super) fn set_instance(&self, bucket: u32, way: usize, instance: u32) {
-        if let Some(all) = part(&self.instances, locate(bucket)) {
-            all[way].store(instance, Ordering::Relaxed);
-        }
-    }
-
     /// As many pages as so many buckets need, or as there can be.
     pub(super) fn pages_for(&self, buckets: u32) -> usize {
-        pages_for(buckets).min(self.buckets.len())
+        pages_for(buckets).min(self.most)
     }
 
     /// As many whole pages as there are in so many buckets.
@@ -190,26 +246,37 @@ impl<const K: usize, const V: usize> Pages<K, V> {
 
     /// Makes pages.
     pub(super) fn make(&self, from: usize, to: usize) {
+        let (small, near) = (SMALL_PAGES as usize, NEAR_PAGES as usize);
         for page in from..to {
-            let buckets = buckets_of(page + 1) - buckets_of(page);
-            fill(&self.instances, page, buckets, || std::array::from_fn(|_| AtomicU32::new(0)));
-            fill(&self.rests, page, buckets, Rest::default);
-            fill(&self.buckets, page, buckets, Bucket::default);
+            if page < small {
+                make(&self.small[page], self.instances);
+            } else if page < near {
+                self.medium.get(page - small).into_iter().for_each(|page| make(page, self.instances));
+            } else if let Some(large) = self.large.get(page - near) {
+                let buckets = buckets_of(page + 1) - buckets_of(page);
+                large.get_or_init(|| LargePage::new(buckets as usize, self.instances));
+            }
         }
     }
 
     /// The memory of so many buckets, in bytes.
     pub(super) fn bytes(&self, buckets: u32) -> usize {
-        let instances = if self.instances.is_empty() { 0 } else { size_of::<Instances>() };
+        let instances = if self.instances { size_of::<Instances>() } else { 0 };
         let each = size_of::<Bucket<K, V>>() + size_of::<Rest>() + instances;
-        let parts = self.buckets.len() + self.rests.len() + self.instances.len();
-        each * buckets as usize + parts * size_of::<OnceLock<Box<[u8]>>>()
+        each * buckets as usize + size_of_val(&*self.medium) + size_of_val(&*self.large)
     }
 }
 
-fn fill<T>(parts: &Parts<T>, page: usize, count: u32, make: impl Fn() -> T) {
-    if let Some(part) = parts.get(page) {
-        part.get_or_init(|| (0..count).map(|_| make()).collect());
+impl<const K: usize, const V: usize> Place<'_, K, V> {
+    /// The instance that an entry is of; 0 in tables without.
+    pub(super) fn instance(self, way: usize) -> u32 {
+        self.instances.map_or(0, |all| all[way].load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_instance(self, way: usize, instance: u32) {
+        if let Some(all) = self.instances {
+            all[way].store(instance, Ordering::Relaxed);
+        }
     }
 }
 
@@ -230,5 +297,29 @@ mod tests {
         }
         assert_eq!(locate(buckets_of(MOST_PAGES) - 1).0, MOST_PAGES - 1);
         assert_eq!(buckets_of(MOST_PAGES), 1 << 28);
+    }
+    #[test]
+    fn pages_are_made_when_they_are_needed_and_every_bucket_is_another_one() {
+        let most = NEAR + NEAR / 2;
+        for instances in [false, true] {
+            let pages = Pages::<1, 1>::new(Some(most), instances);
+            let all = pages.pages_for(most);
+            for page in 0..all {
+                assert!(pages.bucket(buckets_of(page)).is_none(), "page {page} is not made yet");
+                pages.make(page, page + 1);
+                pages.make(page, page + 1);
+            }
+            for index in 0..most {
+                let place = pages.at(index);
+                assert!(std::ptr::eq(place.bucket, pages.bucket(index).unwrap()), "bucket {index}");
+                assert_eq!((place.rest.passed(), place.instance(3)), (0, 0), "bucket {index} is an earlier one");
+                place.rest.set_passed(index + 1);
+                place.set_instance(3, index + 1);
+            }
+            let seen = (0..most).map(|index| pages.at(index)).map(|place| (place.rest.passed(), place.instance(3)));
+            let expected = |index| (index + 1, if instances { index + 1 } else { 0 });
+            assert!(seen.eq((0..most).map(expected)));
+            assert!(pages.get(most).is_none());
+        }
     }
 }

@@ -226,7 +226,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
                 return false;
             }
             spot.vacate();
-            self.fill(spot, tag(*hash), &entry);
+            Self::fill(spot, tag(*hash), &entry);
             self.contents.leave(old, left);
             return true;
         }

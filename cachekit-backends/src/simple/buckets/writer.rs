@@ -25,7 +25,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         for index in writer.growth.path(hash) {
             let place = self.pages.at(index);
             self.tend(writer, place, left);
-            if let Some(way) = place.bucket.ways(tag(hash)).find(|&way| place.bucket.key(way) == *key) {
+            if let Some(way) = place.bucket.ways(tag(hash)).find(|&way| place.bucket.has_key(way, key)) {
                 return Some(Spot { place, way });
             }
             if place.rest.passed() == 0 {
@@ -79,7 +79,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         generation: u32,
         left: &mut C::Left,
     ) -> bool {
-        let Place { index, bucket, rest } = place;
+        let Place { bucket, rest, .. } = place;
         let before = writer.len;
         let stamp = bucket.stamp();
         if self.deletions.is_below_floor(stamp) {
@@ -93,7 +93,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             rest.set_passed(0);
         } else if stamp != generation {
             for way in bucket.taken() {
-                if !self.deletions.spare(|| self.pages.instance(index, way), stamp) {
+                if !self.deletions.spare(|| place.instance(way), stamp) {
                     self.erase(writer, Spot { place, way }, left);
                 }
             }
@@ -174,26 +174,26 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             let rest = self.pages.at(passed).rest;
             rest.set_passed(rest.passed() + 1);
         }
-        self.fill(spot, tag, entry);
+        Self::fill(spot, tag, entry);
         spot.set_uses(0);
         spot.set_young(false);
         Some(spot)
     }
 
     /// Writes an entry into a vacant way.
-    pub(super) fn fill(&self, spot: Spot<'_, K, V>, tag: u8, entry: &Entry<K, V>) {
-        let Spot { place: Place { index, bucket, rest }, way } = spot;
-        bucket.fill(way, tag, &entry.words, entry.expiry, || {
-            rest.set_expiry(way, entry.expiry);
-            self.pages.set_instance(index, way, entry.instance);
+    pub(super) fn fill(spot: Spot<'_, K, V>, tag: u8, entry: &Entry<K, V>) {
+        let Spot { place, way } = spot;
+        place.bucket.fill(way, tag, &entry.words, entry.expiry, || {
+            place.rest.set_expiry(way, entry.expiry);
+            place.set_instance(way, entry.instance);
         });
     }
 
-    pub(super) fn entry(&self, spot: Spot<'_, K, V>) -> Entry<K, V> {
+    pub(super) fn entry(spot: Spot<'_, K, V>) -> Entry<K, V> {
         Entry {
             words: spot.place.bucket.read(spot.way),
             expiry: spot.expiry(),
-            instance: self.pages.instance(spot.place.index, spot.way),
+            instance: spot.place.instance(spot.way),
         }
     }
 

@@ -17,7 +17,7 @@ fn put(plain: &Plain<1, 1>, key: u64) -> bool {
 }
 
 fn count(plain: &Plain<1, 1>, keys: std::ops::Range<u64>) -> usize {
-    keys.filter(|&key| plain.get(&[key]).is_some()).count()
+    keys.filter(|&key| plain.look(&[key]).is_some()).count()
 }
 
 fn call(tables: &Tables, key: u64) -> ValueCall {
@@ -45,7 +45,7 @@ fn functions_share_one_bound_and_a_busy_one_gets_the_room_of_an_idle_one() {
     // Used again and again, as far as it is there.
     for _ in 0..20 {
         for key in 0..800 {
-            if busy.get(&[key]).is_none() {
+            if busy.look(&[key]).is_none() {
                 assert!(put(&busy, key));
             }
             assert!(tables.len() <= 1_000);

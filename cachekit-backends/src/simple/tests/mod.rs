@@ -45,13 +45,19 @@ const SHAPE: Shape = Shape { key: 1, value: 1 };
 fn get(tables: &Tables, n: u64, function: u32) -> Option<u64> {
     let (hit, surely) = if n % 2 == 1 {
         let table = tables.plain(function, SHAPE, true)?;
-        let hit = table.of_1_1()?.get(&[n]).map(|[value]| value);
+        let of_words = table.of_1_1()?;
+        let (straight, hit) = (of_words.straight(&[n]), of_words.look(&[n]));
+        assert!(straight.is_none() || straight == hit);
+        let hit = hit.map(|[value]| value);
         let key = PlainKey { words: [n, 0, 0, 0, 0, 0, 0, 0], instance: 0 };
         (hit, table.get_surely(&key).map(|[value, _]| value))
     } else {
         let (values, call) = (tables.values(function, true), call(tables, n, 0));
         let feed = |m: &mut Matcher<'_>| n.cache_key(m);
-        let hit = values.read(call.digest, feed, |entry| entry.value::<u64>().copied()).flatten();
+        let value = |entry: &Entry| entry.value::<u64>().copied();
+        let hit = values.read(call.digest, feed, value).flatten();
+        let straight = values.read_straight(call.digest, feed, value).flatten();
+        assert!(straight.is_none() || straight == hit);
         let surely = values.get(call.digest, call.bytes.as_slice());
         (hit, surely.and_then(|entry| entry.value::<u64>().copied()))
     };

@@ -38,8 +38,8 @@ impl<R, V> EachKey<R, V> {
 impl<M> Handle<M> {
     /// The handle of a function whose entries another one shares, for that one.
     #[must_use]
-    pub fn shared<O>(Handle { function, cache, .. }: Handle<O>) -> Self {
-        Self { function, cache, mode: PhantomData }
+    pub fn shared<O>(Handle { site, scope, cache, .. }: Handle<O>) -> Self {
+        Self { site, scope, cache, mode: PhantomData }
     }
 }
 
