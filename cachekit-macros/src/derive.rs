@@ -6,7 +6,7 @@ mod options;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Data, DataEnum, DeriveInput, Fields, Path, parse_quote};
+use syn::{Data, DataEnum, DeriveInput, Fields, Path, Type, parse_quote};
 
 use self::options::{Container, FieldWay};
 use crate::errors::Errors;
@@ -17,24 +17,26 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
     let errors = Errors::new();
     let Container { krate, bound } = Container::parse(&input.attrs, &errors);
     let mut used = bounds::Used::of(&input.ident, &input.generics);
-    let body = match &input.data {
+    let (body, words) = match &input.data {
         Data::Struct(data) => {
-            let Fed { bindings, feeds } = Fed::new(&krate, &data.fields, &mut used, &errors);
-            quote! {
+            let Fed { bindings, feeds, words } = Fed::new(&krate, &data.fields, &mut used, &errors);
+            let body = quote! {
                 let Self { #bindings } = self;
                 #(#feeds)*
-            }
+            };
+            (body, words)
         }
-        Data::Enum(data) if data.variants.is_empty() => quote!(match *self {}),
+        Data::Enum(data) if data.variants.is_empty() => (quote!(match *self {}), None),
         Data::Enum(data) => variants(&krate, data, &mut used, &errors),
         Data::Union(data) => {
             errors.over(
                 data.union_token,
                 "a union can't be part of a key: it doesn't tell which of its fields is set; implement `CacheKey` by hand",
             );
-            TokenStream::new()
+            (TokenStream::new(), None)
         }
     };
+    let words = words.map(|words| quote!(const WORDS: ::core::primitive::usize = #words;));
     if let Some(errors) = errors.finish() {
         return errors;
     }
@@ -45,6 +47,7 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::CacheKey for #ident #type_generics #where_clause {
+            #words
             #[allow(unused_imports, unused_variables)]
             fn cache_key<__CachekitWriter: #krate::KeyWriter>(&self, __cachekit_writer: &mut __CachekitWriter) {
                 #body
@@ -53,13 +56,21 @@ pub(crate) fn expand(input: DeriveInput) -> TokenStream {
     }
 }
 
-fn variants(krate: &Path, data: &DataEnum, used: &mut bounds::Used, errors: &Errors) -> TokenStream {
+/// The arms that feed the variants, and how many words a value is, if it is words.
+fn variants(
+    krate: &Path,
+    data: &DataEnum,
+    used: &mut bounds::Used,
+    errors: &Errors,
+) -> (TokenStream, Option<TokenStream>) {
+    let mut sums = Vec::new();
     let arms = data.variants.iter().map(|variant| {
         let name = &variant.ident;
         // The name and not the position, so that reordering the variants changes no key.
         let text = syn::ext::IdentExt::unraw(name).to_string();
         options::refuse_on_variant(&variant.attrs, errors);
-        let Fed { bindings, feeds } = Fed::new(krate, &variant.fields, used, errors);
+        let Fed { bindings, feeds, words } = Fed::new(krate, &variant.fields, used, errors);
+        sums.push(words);
         quote! {
             Self::#name { #bindings } => {
                 #krate::CacheKey::cache_key(#text, __cachekit_writer);
@@ -68,19 +79,37 @@ fn variants(krate: &Path, data: &DataEnum, used: &mut bounds::Used, errors: &Err
         }
     });
     let arms: Vec<TokenStream> = arms.collect();
-    quote!(match self { #(#arms)* })
+    // Of the variants the longest, behind its name.
+    let sums: Option<Vec<TokenStream>> = sums.into_iter().collect();
+    let words = sums.map(|sums| {
+        quote!({
+            let (mut longest, sums) = (0, [#(#sums),*]);
+            let mut at = 0;
+            while at < sums.len() {
+                if sums[at] > longest {
+                    longest = sums[at];
+                }
+                at += 1;
+            }
+            <::core::primitive::str as #krate::CacheKey>::WORDS.saturating_add(longest)
+        })
+    });
+    (quote!(match self { #(#arms)* }), words)
 }
 
 /// The fields of a struct or a variant that are fed, each bound to a name.
 struct Fed {
     bindings: TokenStream,
     feeds: Vec<TokenStream>,
+    /// How many words they are, if each of them is a primitive.
+    words: Option<TokenStream>,
 }
 
 impl Fed {
     fn new(krate: &Path, fields: &Fields, used: &mut bounds::Used, errors: &Errors) -> Self {
         let mut bindings = TokenStream::new();
         let mut feeds = Vec::new();
+        let mut words = Some(quote!(0));
         for (index, (member, field)) in fields.members().zip(fields).enumerate() {
             let way = FieldWay::parse(&field.attrs, errors);
             if way == FieldWay::Skipped {
@@ -90,9 +119,27 @@ impl Fed {
             let name = format_ident!("__cachekit_{index}", span = Span::mixed_site());
             bindings.extend(quote!(#member: #name,));
             feeds.push(feed(krate, &name, way, located(field.ty.span())));
+            words = words.filter(|_| way == FieldWay::ByType && is_primitive(&field.ty)).map(|sum| {
+                let ty = &field.ty;
+                quote!(<#ty as #krate::CacheKey>::WORDS.saturating_add(#sum))
+            });
         }
         bindings.extend(quote!(..));
-        Self { bindings, feeds }
+        Self { bindings, feeds, words }
+    }
+}
+
+/// Whether a type is a primitive one by its name, or a borrow of one. Other types may have no `CacheKey`, or contain the one that is
+/// derived for.
+fn is_primitive(ty: &Type) -> bool {
+    const NAMES: [&str; 17] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64", "bool",
+        "char", "str",
+    ];
+    match ty {
+        Type::Path(path) => path.path.get_ident().is_some_and(|ident| NAMES.iter().any(|name| ident == name)),
+        Type::Reference(reference) => is_primitive(&reference.elem),
+        _ => false,
     }
 }
 
@@ -139,6 +186,29 @@ mod tests {
         );
         assert!(text.contains("cache_key(\"C\""), "{text}");
         assert!(of("enum E {}").contains("match*self{}"));
+    }
+
+    #[test]
+    fn a_type_of_primitives_is_words_and_any_other_is_not() {
+        let is_words = |source: &str| of(source).contains("constWORDS");
+        for words in [
+            "struct S;",
+            "struct S { a: u64, #[cache_key(skip)] b: Vec<u8> }",
+            "struct S<'a>(&'a str, &'a u8, f64);",
+            "enum E { A, B(u8, bool), C { x: i128 } }",
+        ] {
+            assert!(is_words(words), "{words}");
+        }
+        for other in [
+            "struct S<T> { a: u64, b: T }",
+            "struct S { a: Option<Box<S>> }",
+            "struct S { a: String }",
+            "struct S { #[cache_key(hash)] a: u64 }",
+            "enum E { A, B(Vec<u8>) }",
+            "enum E {}",
+        ] {
+            assert!(!is_words(other), "{other}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use cachekit::{CacheKey, Config, memoize};
+use serde::{Deserialize, Serialize};
 
 #[memoize(timeout = 3600)]
 fn number(x: u64) -> u64 {
@@ -30,6 +31,22 @@ impl Person {
     #[memoize(timeout = 3600)]
     fn label(&self, n: u32) -> String {
         format!("{}-{n}", self.id)
+    }
+}
+
+/// 1 KiB.
+#[derive(Clone, Serialize, Deserialize)]
+struct Page([[u64; 16]; 8]);
+
+#[memoize(timeout = 3600)]
+fn page(x: u64) -> Page {
+    Page([[x; 16]; 8])
+}
+
+impl Person {
+    #[memoize(timeout = 3600)]
+    fn has_role(&self, role: u32) -> bool {
+        self.id > u64::from(role)
     }
 }
 
@@ -146,6 +163,12 @@ fn measure(row: &str, mode: Mode, person: &Person) -> bool {
         "miss_string" => run_with(mode, |i| 1 + i, |i| black_box(person).label(i as u32)),
         "two_str" => run(mode, |_| texts(black_box("user-0042@example.org"), black_box("role-7"))),
         "method_string" => run(mode, |i| black_box(person).label(i as u32)),
+        "method_bool" => run(mode, |i| black_box(person).has_role(i as u32)),
+        "value_1kib" => {
+            // The first values of a function are watched for clones that share.
+            (100..116).for_each(|i| drop(black_box(page(i))));
+            run(mode, page);
+        }
         "arc_1kib" => run(mode, shared),
         "async_u64" => {
             let mut context = Context::from_waker(Waker::noop());

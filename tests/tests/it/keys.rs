@@ -347,3 +347,66 @@ fn keys_are_the_same_in_every_process() {
     assert_eq!(child.hear(), mine.to_string(), "the child found what this process stored");
     child.finish();
 }
+
+/// A point, whose key is words.
+#[derive(CacheKey, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Point {
+    x: i32,
+    y: u8,
+    z: bool,
+}
+
+/// A shade, whose key is words that begin with the name of the variant.
+#[derive(CacheKey, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Shade {
+    None,
+    Grey(u8),
+    Pair { low: u8, high: u8 },
+    OfANameThatIsTooLongToBePartOfWords,
+}
+
+#[test]
+fn derived_keys_of_primitives_tell_all_values_apart() {
+    static CALLS: Calls = Calls::new();
+    #[memoize]
+    fn place(point: &Point) -> u64 {
+        CALLS.hit();
+        u64::from(point.x.cast_unsigned()) << 16 | u64::from(point.y) << 1 | u64::from(point.z)
+    }
+    #[memoize]
+    fn light(shade: Shade) -> u64 {
+        CALLS.hit();
+        match shade {
+            Shade::None => 0,
+            Shade::Grey(level) => 1 << 16 | u64::from(level),
+            Shade::Pair { low, high } => 2 << 16 | u64::from(low) << 8 | u64::from(high),
+            Shade::OfANameThatIsTooLongToBePartOfWords => 3 << 16,
+        }
+    }
+    impl Point {
+        #[memoize]
+        fn above(&self, by: u8) -> bool {
+            CALLS.hit();
+            self.y > by
+        }
+    }
+    let points = [-1, 0, 1].map(|x| [0, 1, 2].map(|y| [false, true].map(|z| Point { x, y, z })));
+    let points: Vec<Point> = points.into_iter().flatten().flatten().collect();
+    let mut shades = vec![Shade::None, Shade::OfANameThatIsTooLongToBePartOfWords];
+    for low in 0..4 {
+        shades.push(Shade::Grey(low));
+        shades.extend((0..4).map(|high| Shade::Pair { low, high }));
+    }
+    each_keeping(|_| {
+        CALLS.take();
+        for _ in 0..2 {
+            let places: HashSet<u64> = points.iter().map(place).collect();
+            let lights: HashSet<u64> = shades.iter().copied().map(light).collect();
+            assert_eq!((places.len(), lights.len()), (points.len(), shades.len()));
+            for point in &points {
+                assert!((0..3).all(|by| point.above(by) == (point.y > by)));
+            }
+        }
+        assert_eq!(CALLS.take(), (4 * points.len() + shades.len()) as u64);
+    });
+}

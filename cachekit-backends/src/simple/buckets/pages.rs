@@ -298,28 +298,4 @@ mod tests {
         assert_eq!(locate(buckets_of(MOST_PAGES) - 1).0, MOST_PAGES - 1);
         assert_eq!(buckets_of(MOST_PAGES), 1 << 28);
     }
-    #[test]
-    fn pages_are_made_when_they_are_needed_and_every_bucket_is_another_one() {
-        let most = NEAR + NEAR / 2;
-        for instances in [false, true] {
-            let pages = Pages::<1, 1>::new(Some(most), instances);
-            let all = pages.pages_for(most);
-            for page in 0..all {
-                assert!(pages.bucket(buckets_of(page)).is_none(), "page {page} is not made yet");
-                pages.make(page, page + 1);
-                pages.make(page, page + 1);
-            }
-            for index in 0..most {
-                let place = pages.at(index);
-                assert!(std::ptr::eq(place.bucket, pages.bucket(index).unwrap()), "bucket {index}");
-                assert_eq!((place.rest.passed(), place.instance(3)), (0, 0), "bucket {index} is an earlier one");
-                place.rest.set_passed(index + 1);
-                place.set_instance(3, index + 1);
-            }
-            let seen = (0..most).map(|index| pages.at(index)).map(|place| (place.rest.passed(), place.instance(3)));
-            let expected = |index| (index + 1, if instances { index + 1 } else { 0 });
-            assert!(seen.eq((0..most).map(expected)));
-            assert!(pages.get(most).is_none());
-        }
-    }
 }
