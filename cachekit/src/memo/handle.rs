@@ -57,14 +57,7 @@ impl<R, M> Key<R, M> {
         let function = handle.function();
         let (identity, engine) = (function.identity(), handle.cache.engine());
         let place = identity.place(engine, (policy.words)(), arguments, instance, tags.as_ref());
-        Self {
-            function,
-            cache: handle.cache.clone(),
-            place,
-            policy: *policy,
-            parts: None,
-            mode: PhantomData,
-        }
+        Self { function, cache: handle.cache.clone(), place, policy: *policy, parts: None, mode: PhantomData }
     }
 
     /// The same with the parts of the key, by which the nearest other one is found.

@@ -356,6 +356,16 @@ struct Point {
     z: bool,
 }
 
+static POINTS: Calls = Calls::new();
+
+impl Point {
+    #[memoize]
+    fn above(&self, by: u8) -> bool {
+        POINTS.hit();
+        self.y > by
+    }
+}
+
 /// A shade, whose key is words that begin with the name of the variant.
 #[derive(CacheKey, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Shade {
@@ -367,27 +377,19 @@ enum Shade {
 
 #[test]
 fn derived_keys_of_primitives_tell_all_values_apart() {
-    static CALLS: Calls = Calls::new();
     #[memoize]
     fn place(point: &Point) -> u64 {
-        CALLS.hit();
+        POINTS.hit();
         u64::from(point.x.cast_unsigned()) << 16 | u64::from(point.y) << 1 | u64::from(point.z)
     }
     #[memoize]
     fn light(shade: Shade) -> u64 {
-        CALLS.hit();
+        POINTS.hit();
         match shade {
             Shade::None => 0,
             Shade::Grey(level) => 1 << 16 | u64::from(level),
             Shade::Pair { low, high } => 2 << 16 | u64::from(low) << 8 | u64::from(high),
             Shade::OfANameThatIsTooLongToBePartOfWords => 3 << 16,
-        }
-    }
-    impl Point {
-        #[memoize]
-        fn above(&self, by: u8) -> bool {
-            CALLS.hit();
-            self.y > by
         }
     }
     let points = [-1, 0, 1].map(|x| [0, 1, 2].map(|y| [false, true].map(|z| Point { x, y, z })));
@@ -398,7 +400,7 @@ fn derived_keys_of_primitives_tell_all_values_apart() {
         shades.extend((0..4).map(|high| Shade::Pair { low, high }));
     }
     each_keeping(|_| {
-        CALLS.take();
+        POINTS.take();
         for _ in 0..2 {
             let places: HashSet<u64> = points.iter().map(place).collect();
             let lights: HashSet<u64> = shades.iter().copied().map(light).collect();
@@ -407,6 +409,6 @@ fn derived_keys_of_primitives_tell_all_values_apart() {
                 assert!((0..3).all(|by| point.above(by) == (point.y > by)));
             }
         }
-        assert_eq!(CALLS.take(), (4 * points.len() + shades.len()) as u64);
+        assert_eq!(POINTS.take(), (4 * points.len() + shades.len()) as u64);
     });
 }

@@ -80,7 +80,9 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             packed => Growth::unpack(packed),
         };
         for index in growth.path(hash) {
-            let Some(place @ Place { bucket, rest, .. }) = self.pages.get(index) else { return Probe::Absent };
+            let Some(place @ Place { bucket, rest, .. }) = self.pages.get(index) else {
+                return Probe::Absent;
+            };
             let began = bucket.begin_read();
             for way in bucket.ways(tag(hash)) {
                 if !bucket.has_key(way, key) {
@@ -91,8 +93,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
                 let tidy =
                     stamp == self.generation.load(Ordering::Acquire) && !self.is_over(bucket.least_expiry());
                 let lives = tidy
-                    || !self.is_over(rest.expiry(way))
-                        && self.deletions.spare(|| place.instance(way), stamp);
+                    || !self.is_over(rest.expiry(way)) && self.deletions.spare(|| place.instance(way), stamp);
                 if !bucket.is_since(began) {
                     return Probe::Changed;
                 }
