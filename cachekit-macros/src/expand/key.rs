@@ -69,8 +69,8 @@ struct NamedPart {
 }
 
 impl NamedPart {
-    fn new(name: impl ToString, part: TokenStream) -> Self {
-        Self { name: name.to_string(), part }
+    fn new(name: impl Into<String>, part: TokenStream) -> Self {
+        Self { name: name.into(), part }
     }
 }
 
@@ -91,7 +91,7 @@ fn named_parts(model: &Model) -> Vec<NamedPart> {
     // `impl Trait` is a type parameter without a name, whatever becomes of the argument.
     for Argument { name, .. } in model.arguments.iter().filter(|argument| mentions_impl_trait(&argument.ty)) {
         let part = quote!(#private::of_val(&#name).__cachekit_type());
-        parts.push(NamedPart::new(format_args!("type of {name}"), part));
+        parts.push(NamedPart::new(format!("type of {name}"), part));
     }
     match &model.key {
         KeySource::Arguments => {
@@ -184,12 +184,12 @@ fn of_parameters(model: &Model) -> Vec<NamedPart> {
     let parts = parameters.filter_map(|parameter| match parameter {
         GenericParam::Type(parameter) => {
             let name = &parameter.ident;
-            Some(NamedPart::new(name, quote!(#private::of_type::<#name>().__cachekit_type())))
+            Some(NamedPart::new(name.to_string(), quote!(#private::of_type::<#name>().__cachekit_type())))
         }
         GenericParam::Const(parameter) => {
             let name = &parameter.ident;
             let part = part(model, Way::ByType, &quote!(&#name), located(parameter.ty.span()));
-            Some(NamedPart::new(name, part))
+            Some(NamedPart::new(name.to_string(), part))
         }
         GenericParam::Lifetime(_) => None,
     });
