@@ -106,7 +106,7 @@ impl Store {
             "",
             |found| !found.kind.is_value() && found.kind != Kind::Other,
             |found, value| {
-                versions.add(full(&self.engine, &found.key), found.kind, value.as_deref());
+                versions.add(&full(&self.engine, &found.key), found.kind, value.as_deref());
                 Ok(())
             },
         )?;
@@ -220,9 +220,9 @@ impl State {
 }
 
 impl Versions {
-    fn add(&mut self, key: String, kind: Kind, bytes: Option<&[u8]>) {
+    fn add(&mut self, key: &str, kind: Kind, bytes: Option<&[u8]>) {
         let Some(version) = bytes.and_then(Version::from_bytes) else { return };
-        self.all.insert(dependency(&key), version);
+        self.all.insert(dependency(key), version);
         match kind {
             Kind::Function(name) => _ = self.functions.insert(name, version),
             Kind::Instance { function, .. } => self.instances.entry(function).or_default().push(version),
