@@ -76,7 +76,7 @@ fn begin(
     args: &[Value],
     options: &Kwargs,
 ) -> Result<Gate, Error> {
-    let stale = stale_of(options)?;
+    let past = stale_of(options)?;
     let (timeout, parts) = match args.split_first() {
         Some((timeout, parts)) => (timeout_of(timeout)?, parts),
         None => (Some(Timeout::Default), args),
@@ -86,7 +86,7 @@ fn begin(
     let found = match timeout {
         Some(timeout) => {
             let name = parts.first().and_then(key::name_of);
-            let freshness = Freshness::new(timeout).stale_while_revalidate(stale);
+            let freshness = Freshness::new(timeout).stale_while_revalidate(past);
             cache.find_fragment(&key, name.as_deref(), freshness, |text: &Text| text.is_of(&escape))
         }
         // Deletion errors propagate; otherwise the stale text would still be served.

@@ -233,21 +233,15 @@ impl Exchange {
         variant: &Variant,
         now: u64,
     ) -> Option<(Source, CacheStatus)> {
-        let stale = |why| Some((Source::Stale, CacheStatus::Stale { ttl: self.ttl(variant, now), why }));
+        let stale = |why| Some((Source::Stale, CacheStatus::Stale { ttl: variant.seconds_left(now), why }));
         match (served, source) {
             // Stale or not, it was made for a request that this one waited for.
             (Served::Yes | Served::Stale, Source::Flight) => Some((source, CacheStatus::Collapsed)),
-            (Served::Yes, _) => Some((source, CacheStatus::Hit { ttl: self.ttl(variant, now) })),
+            (Served::Yes, _) => Some((source, CacheStatus::Hit { ttl: variant.seconds_left(now) })),
             (Served::Stale, _) => stale(STALE_WHILE_REVALIDATE),
             (Served::Fallback, Source::Store) if held_back => stale(STALE_IF_ERROR),
             (Served::Fallback | Served::Validated, _) => None,
         }
-    }
-
-    /// For how many seconds a response stays fresh.
-    fn ttl(&self, variant: &Variant, now: u64) -> i64 {
-        let left = (i128::from(variant.lifetime) - i128::from(variant.age(now))) / 1000;
-        i64::try_from(left).unwrap_or(i64::MAX)
     }
 
     /// The answer to a request whose response was found.

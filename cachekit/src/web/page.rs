@@ -168,6 +168,12 @@ impl Variant {
         self.initial_age.saturating_add(now.saturating_sub(self.received))
     }
 
+    /// Returns for how many seconds it stays fresh; less than none if it is stale.
+    pub(super) fn seconds_left(&self, now: u64) -> i64 {
+        let left = (i128::from(self.lifetime) - i128::from(self.age(now))) / 1000;
+        i64::try_from(left).unwrap_or(i64::MAX)
+    }
+
     /// Returns the bytes that it takes.
     fn size(&self) -> usize {
         size_of::<Self>() + self.weight() + self.response.body.len()
