@@ -186,6 +186,8 @@ impl Exchange {
                 Ok(self.through(parts, CacheBody::default(), status))
             }
             Some(ReadAhead::Partly(mut body)) => {
+                // It is stored at its end, if it has one within the limit: its head can't tell.
+                let status = making.status(parts.status, false);
                 // No request waits for a client that may be slow.
                 making.duty.release_waiters();
                 let finish = move |bytes: Bytes| -> super::body::Storing {

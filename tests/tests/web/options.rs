@@ -167,3 +167,16 @@ fn null_keeps_nothing() {
         assert_ne!(app.get("/", &[]).await.body, app.get("/", &[]).await.body);
     });
 }
+
+#[test]
+fn a_page_that_is_too_long_is_not_said_to_be_stored() {
+    each(async |cache, _| {
+        let layer = CacheLayer::new(&cache).timeout(600).max_body(3).cache_status(true);
+        let app = App::new(layer, |_, number| page(number, &[]));
+        for _ in 0..2 {
+            let answer = app.get("/", &[]).await;
+            assert_eq!(answer.header("cache-status"), Some("cachekit; fwd=uri-miss; fwd-status=200"));
+            assert_eq!(app.ran(), 1);
+        }
+    });
+}
