@@ -163,6 +163,14 @@ fn what_is_lost_while_a_call_computes_brings_nothing_back() {
             run::<()>(&mut raw, &["SCRIPT", "FLUSH"]);
         }
     };
+    // What another process deletes is gone on the server alone: nothing in this one knows of it.
+    for what in (0..8).filter(|what| what & 3 != 0) {
+        let n = 100 + what;
+        let old = during(n, || lose(what));
+        let new = slow(n);
+        assert_ne!(new, old, "{n}");
+        assert_eq!(slow(n), new, "{n}");
+    }
     for what in 0..8 {
         for of_function in [false, true] {
             let n = 2 * what + u64::from(of_function);
