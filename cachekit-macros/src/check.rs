@@ -365,10 +365,6 @@ fn fleet(model: &Model, errors: &Errors) {
         (None, Some(wait)) => {
             errors.at(wait, "`fleet_wait` is about other processes: write `single_flight = \"fleet\"` too");
         }
-        (Some(said), _) if model.each.is_some() => errors.at(
-            said,
-            "`each` computes several entries at once, which have no lock of their own: remove `single_flight = \"fleet\"`",
-        ),
         (Some(said), _) if model.local => errors.at(
             said,
             "values of a `local` function never leave this process, so that no other one computes them: remove \

@@ -23,8 +23,8 @@ pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
 pub use crate::memo::behind::{Behind, Reached, Rest, Task, own_ref, own_value, task};
 pub use crate::memo::each::{
-    Again, Batch, BatchOf, EachKey, EntryOf, IdAs, Ids, Keys, Like, PrimesEach, TracesEach, each_blocking,
-    each_task, id_as, ids_of,
+    Again, Batch, BatchOf, EachKey, EachOf, EntryOf, IdAs, Ids, Keys, Like, OneKey, PendingEach, PrimesEach,
+    Sharing, TracesEach, each, id_as, ids_of,
 };
 pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};

@@ -6,6 +6,7 @@ mod book;
 mod child;
 #[cfg(test)]
 mod floors;
+mod gate;
 pub mod history;
 mod log;
 mod mem;
@@ -20,6 +21,7 @@ mod slots;
 mod world;
 
 pub use child::{Child, Forked, forked, role, say};
+pub use gate::Gate;
 pub use log::{events, logged, spans, waits};
 pub use mem::{Fault, Full, Mem, Op, Plain, is_version};
 pub use rt::{block_on, tasks};

@@ -258,7 +258,7 @@ fn usage(name: &str, function: &TokenStream, arguments: &TokenStream) -> String 
 }
 
 /// Tokens without most of the spaces that `to_string` puts between them.
-fn spelled(tokens: &TokenStream) -> String {
+pub(crate) fn spelled(tokens: &TokenStream) -> String {
     let mut text = tokens.to_string();
     for (spaced, tight) in [
         (" :: ", "::"),

@@ -24,13 +24,6 @@ pub(super) fn check(model: &Model, errors: &Errors) {
             "an `Err` is about all ids of a call together, and no entry is: leave `err_timeout` out where `each` is",
         );
     }
-    if model.windows.if_error.is_some() {
-        errors.at(
-            at,
-            "an `Err` fails a call for all of its ids: leave `stale_if_error` out where `each` is, or write it on a function for \
-             one id",
-        );
-    }
     if let Some(receiver) = &model.receiver
         && !receiver.reference
     {
@@ -55,10 +48,9 @@ fn shared(model: &Model, errors: &Errors) {
         (matches!(model.timeout, Some(TimeoutOption::OfValue(_))), "timeout = |value| .."),
         (model.none_timeout.is_some(), "none_timeout"),
         (model.none_timeout.is_none() && model.cache_none, "cache_none"),
-        (
-            model.windows.while_revalidate.is_some() || model.windows.refresh_ahead.is_some(),
-            "stale_while_revalidate` and `refresh_ahead",
-        ),
+        (model.windows.while_revalidate.is_some(), "stale_while_revalidate"),
+        (model.windows.if_error.is_some(), "stale_if_error"),
+        (model.windows.refresh_ahead.is_some(), "refresh_ahead"),
         (!model.tags.is_empty(), "tags"),
         (model.name.is_some(), "name"),
         (!model.version.is_empty(), "version` and `source_check"),

@@ -1,12 +1,12 @@
 //! A call for several ids, each of which has an entry of its own.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprPath, PathArguments, parse_quote};
 
 use super::{key, run};
-use crate::call::target::Target;
+use crate::call::target::{self, Target};
 use crate::model::{Argument, Each, Model, located};
 
 /// The name of one id, in the place of all of them.
@@ -27,16 +27,13 @@ pub(super) fn body(model: &Model, each: &Each, handle: &TokenStream, operation: 
     let (key, options, judge, work) =
         (key_of_id(model, each, handle), run::options(model), judge(model, each), work(model, each));
     let (like, all, name) = (like(), all(), &each.name);
-    let (run, wait) = if model.is_async() {
-        (quote!(each_task), Some(quote!(.await)))
-    } else {
-        (quote!(each_blocking), None)
-    };
+    let finish = if model.is_async() { quote!(finish_async) } else { quote!(finish) };
+    let wait = model.is_async().then(|| quote!(.await));
     quote! {
         #references
         let #like = #private::Like::of(&#name);
         let #all = #private::ids_of(&#name);
-        #private::#run(#all, #operation, #options, #key, #judge, #work) #wait
+        #private::each(#handle.each(), #all, #operation, #options, #key).#finish(#judge, #work) #wait
     }
 }
 
@@ -100,12 +97,16 @@ fn target(of: &ExprPath) -> Target {
     Target::of_path(path, generics)
 }
 
-/// The handle of the function whose entries are shared, as one of this function.
-pub(super) fn shared_handle(model: &Model, mode: &TokenStream) -> Option<TokenStream> {
-    let private = &model.private;
+/// The function whose entries are shared, as text.
+pub(super) fn spelled(of: &ExprPath) -> String {
+    target::spelled(&of.to_token_stream())
+}
+
+/// The handle of the function whose entries are shared.
+pub(super) fn shared_handle(model: &Model) -> Option<TokenStream> {
     let of = model.each.as_ref()?.of.as_ref()?;
     let whole = target(of).whole();
-    Some(quote!(#private::Handle::<#mode>::shared(#whole)))
+    Some(quote_spanned!(located(of.span())=> #whole.entries()))
 }
 
 /// The arguments for the function whose entries are shared.

@@ -47,13 +47,18 @@ impl Kept {
         (state.values.remove(key), state.deletions)
     }
 
-    /// Keeps a value, unless there were deletions since.
-    pub(crate) fn put(&self, key: CallKey, value: Value, since: u64) {
-        // Dropped after the lock.
-        let _other = {
+    /// Keeps a value, unless there were deletions since. Returns whether it is kept.
+    pub(crate) fn put(&self, key: CallKey, value: Value, since: u64) -> bool {
+        // What is left is dropped after the lock.
+        let (is_kept, _other) = {
             let mut state = self.0.lock();
-            if state.deletions == since { state.values.insert(key, value) } else { Some(value) }
+            if state.deletions == since {
+                (true, state.values.insert(key, value))
+            } else {
+                (false, Some(value))
+            }
         };
+        is_kept
     }
 
     /// Deletes the value of one call.

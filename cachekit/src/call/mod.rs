@@ -41,6 +41,7 @@ pub(crate) mod store;
 pub(crate) mod tags;
 mod times;
 pub(crate) mod trace;
+mod turn;
 pub(crate) mod view_argument;
 pub(crate) mod weight;
 mod words;

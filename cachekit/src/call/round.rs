@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::Known;
 use super::freshness::Freshness;
 use super::inputs::{Call, Dropped};
-use super::look::{Look, survived};
+use super::look::Look;
 use super::place::Place;
 use super::policy::Policy;
 use super::sharing;
 use super::store::{Duty, Former};
 use super::times::Times;
 use super::trace::{self, How, Trace};
-use crate::engine::fleet::{self, Contender, Held, Turn};
+use super::turn::{Asked, Fleet};
 use crate::engine::flight::{Role, Wait, Waited};
 #[cfg(feature = "tower")]
 use crate::engine::remote::Budget;
@@ -52,18 +52,6 @@ pub(crate) struct Round<'a> {
     fleet: Option<Box<Fleet<'a>>>,
     /// Versions that each look brings too.
     beside: Option<Arc<Known>>,
-}
-
-/// The state of a call in the single flight of all processes.
-struct Fleet<'a> {
-    /// How long a lock may go without a renewal.
-    wait: Duration,
-    /// The flight of this process, while the call that leads it looks for the value of another process.
-    lead: Option<Lead<'a>>,
-    /// The lock under which this call computes.
-    held: Option<Held>,
-    /// Whether the call has looked again because of a lock of another state.
-    looked_again: bool,
 }
 
 enum State {
@@ -141,8 +129,7 @@ impl<R, D> Outcome<R, D> {
 impl<'a> Round<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight_timeout: Duration) -> Self {
         let soft_timeout = call.windows.soft_timeout;
-        let fleet = call.fleet.map(|wait| Fleet { wait, lead: None, held: None, looked_again: false });
-        let fleet = fleet.map(Box::new);
+        let fleet = Fleet::new(&call);
         Self {
             call,
             place,
@@ -213,7 +200,8 @@ impl<'a> Round<'a> {
 
     /// The duty that comes with [`Step::Compute`].
     pub(crate) fn compute(self, flight: Lead<'a>) -> Duty<'a> {
-        let duty = Duty::new(self.call, self.place, flight).under(self.fleet.and_then(|fleet| fleet.held));
+        let held = self.fleet.and_then(|mut fleet| fleet.held());
+        let duty = Duty::new(self.call, self.place, flight).under(held);
         if self.falls_back { duty.with(Former::Kept, self.traced) } else { duty }
     }
 
@@ -253,7 +241,8 @@ impl<'a> Round<'a> {
             };
             // Boxed, as all that a hit doesn't need: the future of a call is as large as its largest step.
             let snapshot = Box::pin(look.snapshot(io, &self.call, &self.place)).await;
-            let role = match self.still_led(snapshot) {
+            let still_led = self.fleet.as_mut().and_then(|fleet| fleet.still_led(snapshot));
+            let role = match still_led {
                 Some(lead) => Role::Lead(lead),
                 None => match self.role(&look, snapshot) {
                     Ok(role) => role,
@@ -351,87 +340,32 @@ impl<'a> Round<'a> {
             return Some(flight);
         }
         let limit = self.patience_left();
-        let Some(contender) = self.contender(seen, limit) else { return Some(flight) };
-        let remote = contender.remote;
+        let Some(fleet) = &mut self.fleet else { return Some(flight) };
         let mut dropped = Dropped(Some(&self.call));
-        let turn = fleet::turn(io, contender).await;
+        let asked = fleet.ask(io, (&self.call, &self.place), seen, limit).await;
         dropped.0 = None;
         drop(dropped);
-        match turn {
-            Ok(turn) => self.took_turn(turn, flight),
-            Err(error) => {
-                survived(&self.call, remote, &error);
-                Some(flight)
-            }
-        }
-    }
-
-    /// Notes the result of a wait for the lock. Returns the flight, if this call computes.
-    fn took_turn(&mut self, turn: Turn, flight: Lead<'a>) -> Option<Lead<'a>> {
-        let Some(fleet) = &mut self.fleet else { return Some(flight) };
-        match turn {
-            Turn::Compute(held) => fleet.held = held,
-            Turn::GiveUp => self.call.count(Event::GivenUp),
-            Turn::Look | Turn::LookAnew => {
-                fleet.looked_again = matches!(turn, Turn::LookAnew);
-                fleet.lead = Some(flight);
+        match asked {
+            Asked::Look => {
+                fleet.keep(flight);
                 return None;
             }
+            Asked::Elsewhere => self.call.count(Event::GivenUp),
+            Asked::Compute | Asked::Failed => {}
         }
         Some(flight)
     }
 
     /// Takes the lock among all processes without waiting for one that has it. True also if the call needs none.
     async fn is_first_of_fleet<D: Io>(&mut self, io: D, seen: (&Look, Snapshot)) -> bool {
-        let Some(contender) = self.contender(seen, Duration::ZERO) else { return true };
-        let remote = contender.remote;
-        match fleet::turn(io, contender).await {
-            Ok(Turn::Compute(held)) => {
-                if let Some(fleet) = &mut self.fleet {
-                    fleet.held = held;
-                }
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                survived(&self.call, remote, &error);
-                false
-            }
-        }
-    }
-
-    fn contender<'c>(
-        &'c self,
-        (look, snapshot): (&'c Look, Snapshot),
-        limit: Duration,
-    ) -> Option<Contender<'c>> {
-        let fleet = self.fleet.as_ref()?;
-        let (Place::Remote { entry, .. }, Some(remote), Snapshot::Remote(Some(state))) =
-            (&self.place, &self.call.engine.remote, snapshot)
-        else {
-            return None;
-        };
-        let (budget, check, wait) = (&self.call.budget, look.check(), fleet.wait);
-        let looked_again = fleet.looked_again;
-        Some(Contender { remote, budget, entry, state, check, wait, limit, looked_again })
+        let Some(fleet) = &mut self.fleet else { return true };
+        fleet.ask(io, (&self.call, &self.place), seen, Duration::ZERO).await == Asked::Compute
     }
 
     /// Ends the flight of this process with the value of another one, if this call leads it and the value is there.
     fn end_flight<R>(&mut self, policy: &Policy<R>, value: Option<&(R, Freshness)>) -> bool {
-        let Some((value, Freshness::Fresh)) = value else { return false };
-        let Some(mut lead) = self.led() else { return false };
-        let call = &self.call;
-        lead.end(|| sharing::share(call, policy, value));
-        true
-    }
-
-    fn led(&mut self) -> Option<Lead<'a>> {
-        self.fleet.as_mut()?.lead.take()
-    }
-
-    /// Returns the flight that this call has led since before it looked again, unless it began in another state.
-    fn still_led(&mut self, snapshot: Snapshot) -> Option<Lead<'a>> {
-        self.led().filter(|lead| *lead.snapshot() == snapshot)
+        let (Some(fleet), Some(value)) = (&mut self.fleet, value) else { return false };
+        fleet.end_flight(&self.call, policy, value)
     }
 
     fn at_hand<R>(&self, value: R, source: Source, trace: Option<Trace>) -> AtHand<'a, R> {

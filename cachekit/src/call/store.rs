@@ -345,6 +345,20 @@ impl<'a> Duty<'a> {
         Some((value, self.traced.then(found)))
     }
 
+    /// Ends the computation, which has failed without a value. Returns the place of the value before it, if that may be returned.
+    #[cold]
+    pub(super) fn give_up(&mut self) -> Option<Place> {
+        self.call.engine.body_returned(self.call.function, &self.timer);
+        if self.former == Former::None {
+            self.release_flight();
+            return None;
+        }
+        match self.fail() {
+            Settled::Failed => self.place.take(),
+            Settled::Stored(_) => None,
+        }
+    }
+
     /// Notes that the computation has failed, and ends the flight. The calls that wait look again, so in this order.
     #[cold]
     fn fail(&mut self) -> Settled {

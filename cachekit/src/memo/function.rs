@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::steering::{Way, way};
 use crate::cache::Cache;
+use crate::engine::stats::{Counters, Event, FunctionStats};
 use crate::engine::{Bound, Engine, FIRST_FUNCTION, Needs};
 use crate::program::list::Listed;
 use crate::program::{self, Declared};
@@ -45,6 +46,8 @@ pub(crate) struct Function {
     said_stays: OnceLock<()>,
     /// Whether it has been said that its policy is missing.
     said_policy: OnceLock<()>,
+    /// The counters of values that are kept for requests, and in no cache.
+    per_request: OnceLock<Box<Counters>>,
 }
 
 /// The first cache of a function, and what a hit needs to know of it.
@@ -208,6 +211,7 @@ impl Function {
             home,
             said_stays: OnceLock::new(),
             said_policy: OnceLock::new(),
+            per_request: OnceLock::new(),
         }));
         same.push(Registered { function, caches: Vec::new() });
         // A subscriber of the log may call memoized functions.
@@ -257,6 +261,16 @@ impl Function {
         if self.said_policy.set(()).is_ok() {
             say();
         }
+    }
+
+    /// Counts an event about a value that is kept for a request.
+    pub(super) fn count_in_request(&self, event: Event) {
+        self.per_request.get_or_init(Box::default).count(event);
+    }
+
+    /// The counters of values that are kept for requests; none if there was none.
+    pub(super) fn stats_of_requests(&self) -> Option<FunctionStats> {
+        self.per_request.get().map(|counters| counters.function())
     }
 
     /// Makes the next call ask again which way it takes.

@@ -22,9 +22,9 @@ pub struct FunctionInfo {
     pub column: u32,
     /// The attribute's options as they are written.
     pub options: &'static str,
-    /// Whether this process has called it.
+    /// Whether this process has called it; a function with `per_request`, in a request.
     pub called: bool,
-    /// Its counters in this process, of all caches that it was called with.
+    /// Its counters in this process, of all caches that it was called with, or of all requests.
     pub counters: FunctionStats,
 }
 
@@ -102,5 +102,8 @@ fn called_row(function: &Function, caches: &[Cache]) -> FunctionInfo {
     for cache in caches {
         counters.add(cache.engine().functions.get(function.number).counters.function());
     }
-    FunctionInfo { called: !caches.is_empty(), counters, ..row(function.name.clone(), function.declared) }
+    let in_requests = function.stats_of_requests();
+    let called = !caches.is_empty() || in_requests.is_some();
+    counters.add(in_requests.unwrap_or_default());
+    FunctionInfo { called, counters, ..row(function.name.clone(), function.declared) }
 }

@@ -144,10 +144,16 @@ impl<M> Handle<M> {
         Narrowed { handle: self, instance }
     }
 
-    /// The counters of the function in its cache.
+    /// The counters of the function in its cache, or of all requests.
     #[must_use]
     pub fn stats(&self) -> FunctionStats {
-        self.cache.engine().functions.get(self.function().number).counters.function()
+        let function = self.function();
+        let in_cache = || {
+            // To ask binds no cache.
+            let engine = self.cache.bound()?;
+            Some(engine.functions.get(function.number).counters.function())
+        };
+        function.stats_of_requests().or_else(in_cache).unwrap_or_default()
     }
 
     pub(super) async fn delete_over<D: Io>(self, io: D, instance: Option<Instance>) -> Result<()> {

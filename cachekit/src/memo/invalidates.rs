@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cachekit_backends::{Error, Result};
 
-use super::each::{Batch, Keys};
+use super::each::{Batch, Keys, Sharing};
 use super::function::Handle;
 use super::handle::{Key, Narrowed};
 use super::per_request::{KeptHere, RequestKey};
@@ -104,6 +104,7 @@ deletions! {
     [M: Send] Narrowed<M>: |this, io| this.handle.delete_over(io, Some(this.instance)), this.handle.cache.engine();
     [] TagDeletion: |this, io| delete_tags(io, Arc::clone(&this.engine), this.tags), &this.engine;
     [M: Send] Handle<M>: |this, io| this.delete_over(io, None), this.cache.engine();
+    [M: Send] Sharing<M>: |this, io| this.entries.delete_over(io, None), this.entries.cache.engine();
 }
 
 impl<S: Shape, M> RequestKey<S, M>
@@ -124,7 +125,7 @@ where
     }
 }
 
-impl<B: Batch, R, M: Send> Keys<B, R, M> {
+impl<B: Batch, M: Send> Keys<B, M> {
     /// Deletes the entries; see [`Key::invalidate`].
     ///
     /// # Errors

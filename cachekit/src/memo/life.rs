@@ -19,16 +19,16 @@ pub struct Life {
 
 impl Life {
     /// Returns how long an entry of a function lives in a cache, with the options that were set from outside, and whether its timeout
-    /// was set by the function's name.
-    pub(super) fn steered(self, function: &Function, engine: &Engine) -> (Self, bool) {
+    /// was set by the function's name. `entries` is the function whose entries they are.
+    pub(super) fn steered(self, function: &Function, entries: &Function, engine: &Engine) -> (Self, bool) {
         let Some(steering) = steering(function, engine) else {
             return (self, false);
         };
         let [named, policy] = steering.times();
         let said = Some(self.timeout).filter(|timeout| *timeout != Timeout::Default);
         let windows = steering.windows(function, self.windows);
-        if !windows.is_none() && !function.declared.stamped {
-            engine.carry_times(function.number);
+        if !windows.is_none() && !entries.declared.stamped {
+            engine.carry_times(entries.number);
         }
         let timeout = named.0.or(said).or(policy.0).unwrap_or_default();
         (Self { timeout, jitter: named.1.or(self.jitter).or(policy.1), windows }, named.0.is_some())

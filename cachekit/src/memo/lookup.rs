@@ -269,7 +269,7 @@ fn begin<R>(
 ) -> State {
     // A deletion by name must know this cache.
     function.note_use(engine);
-    let (life, by_name) = life.steered(function, engine);
+    let (life, by_name) = life.steered(function, function, engine);
     let call = Call {
         engine: Hold::Borrowed(engine),
         function: function.number,

@@ -18,6 +18,7 @@ use crate::call::request::{self, Request};
 use crate::call::shape::Shape;
 use crate::call::store::Verdict;
 use crate::call::trace::{self, How, Trace};
+use crate::engine::stats::Event;
 
 /// A value that can be kept for a request.
 #[diagnostic::on_unimplemented(
@@ -31,6 +32,7 @@ impl<T: Clone + Send + 'static> KeptHere for T {}
 
 /// The place of a call's value in a request.
 struct Slot {
+    function: &'static Function,
     request: Arc<Request>,
     key: CallKey,
     instance: u64,
@@ -45,7 +47,7 @@ impl Slot {
         let number = handle.function().number;
         let instance =
             if has_instances::<I>() { instance_digest(handle.cache.engine(), number, instance) } else { 0 };
-        Some(Self { request, key: (number, bytes.into_boxed_slice()), instance })
+        Some(Self { function: handle.function(), request, key: (number, bytes.into_boxed_slice()), instance })
     }
 
     /// Returns the kept value.
@@ -56,7 +58,7 @@ impl Slot {
         let (value, since) = self.request.kept.take(&self.key);
         let value = value?;
         let stored = value.part.downcast_ref::<S::Stored>().cloned();
-        self.request.kept.put(self.key.clone(), value, since);
+        let _still = self.request.kept.put(self.key.clone(), value, since);
         stored.map(S::output)
     }
 }
@@ -97,12 +99,14 @@ where
     if op != Op::Refresh && !refresh_if() {
         *found = slot.look::<S>();
         if found.as_ref().is_some_and(|value| !stale_if(value)) {
+            slot.function.count_in_request(Event::Hit);
             if op == Op::Traced {
                 trace::note(Trace::of(How::Hit));
             }
             return None;
         }
         *found = None;
+        slot.function.count_in_request(Event::Miss);
     }
     let since = slot.request.kept.deletions();
     Some(Kept { slot: Some((slot, since)), op, shape: PhantomData })
@@ -135,7 +139,7 @@ where
     }
 
     fn keep<V: Into<Verdict>>(self, output: &S::Output, judge: impl FnOnce(&S::Output) -> V) {
-        let Some((Slot { request, key, instance }, since)) = self.slot else {
+        let Some((Slot { function, request, key, instance }, since)) = self.slot else {
             if self.op == Op::Traced {
                 trace::note(Trace::of(How::Bypassed));
             }
@@ -145,7 +149,9 @@ where
             && judge(output).into().keeps()
             && let Some(stored) = S::stored(output)
         {
-            request.kept.put(key, Value { instance, part: Box::new(stored) }, since);
+            if request.kept.put(key, Value { instance, part: Box::new(stored) }, since) {
+                function.count_in_request(Event::Store);
+            }
         }
     }
 }

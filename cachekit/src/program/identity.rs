@@ -24,6 +24,8 @@ pub struct Declared {
     pub options: &'static str,
     /// A method whose impl or trait stands in the body of a function.
     pub in_body: bool,
+    /// The function whose entries it shares, as it is written.
+    pub of: Option<&'static str>,
     /// The path of a free function's companion type.
     pub companion: Option<fn() -> &'static str>,
     /// The module that it stands in.

@@ -118,20 +118,38 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
 
 /// Whether a function of the program has this identity, or is a method that may have it.
 pub(crate) fn may_have(identity: &str) -> bool {
-    // A method in the body of a function carries its place.
-    let path = identity.split('#').next().unwrap_or_default();
-    let is_method = |declared: &Declared| {
-        declared.fixed_identity().is_none() && path.rsplit("::").next() == Some(declared.function)
-    };
-    names().any(|name| name == identity) || all().any(is_method)
+    candidates(identity).next().is_some()
 }
 
-/// An error if two functions of the program have this identity.
+/// The function that has an identity, or else the methods that may have it.
+fn candidates(identity: &str) -> impl Iterator<Item = &'static Declared> {
+    let has = move |declared: &&Declared| {
+        declared.fixed_identity().is_some_and(|fixed| program().complete(declared, fixed) == identity)
+    };
+    // A method in the body of a function carries its place.
+    let path = identity.split('#').next().unwrap_or_default();
+    let may_have = move |declared: &&Declared| {
+        declared.fixed_identity().is_none() && path.rsplit("::").next() == Some(declared.function)
+    };
+    let known = all().find(has);
+    let methods = known.is_none().then(|| all().filter(may_have)).into_iter().flatten();
+    known.into_iter().chain(methods)
+}
+
+/// An error if two functions of the program have this identity, or if the one that has it has no entries of its own.
 ///
 /// # Errors
 /// As [`check`].
 pub(crate) fn check_identity(identity: &str) -> Result<()> {
-    one_error(program().repeated.get(identity))
+    one_error(program().repeated.get(identity))?;
+    let shares: Option<Vec<&str>> = candidates(identity).map(|declared| declared.of).collect();
+    match shares.and_then(|of| of.first().copied()) {
+        Some(of) => Err(Error::new(
+            ErrorKind::Config,
+            format!("`{identity}` shares the entries of `{of}`: delete them by the name of that function"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// An error if two functions of the program have the same identity.

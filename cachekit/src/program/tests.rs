@@ -12,6 +12,7 @@ fn declared(module: &'static str, package: &'static str, line: u32) -> Declared 
         view: false,
         options: "",
         in_body: false,
+        of: None,
         companion: None,
         module,
         package: Some(package),

@@ -30,7 +30,7 @@ impl Source {
         self.state.store(state, Ordering::SeqCst);
     }
 
-    fn ask(&self) -> Answer<u64> {
+    fn ask(&self, _: impl Sized) -> Answer<u64> {
         let stop = self.stop.lock().unwrap().take();
         if let Some(barrier) = stop {
             barrier.wait();
@@ -60,31 +60,43 @@ impl Source {
     }
 }
 
+/// Declares functions that ask a source, each with the options before it.
+macro_rules! asking {
+    ($source:ident: $([$($option:tt)*] $($name:ident)+ ($argument:ty);)*) => {
+        static $source: Source = Source::new();
+        $(asking!(one $source [$($option)*] $($name)+ ($argument));)*
+    };
+    (one $source:ident [$($option:tt)*] async $name:ident ($argument:ty)) => {
+        #[allow(dead_code, reason = "a macro is enough to use it")]
+        #[memoize($($option)*)]
+        async fn $name(n: $argument) -> Answer<u64> {
+            $source.ask(n)
+        }
+    };
+    (one $source:ident [$($option:tt)*] $name:ident ($argument:ty)) => {
+        #[allow(dead_code, reason = "a macro is enough to use it")]
+        #[memoize($($option)*)]
+        fn $name(n: $argument) -> Answer<u64> {
+            $source.ask(n)
+        }
+    };
+}
+
 #[test]
 fn on_an_err_the_last_good_value_is_returned_for_so_long_past_its_timeout() {
-    static SOURCE: Source = Source::new();
-    #[memoize(timeout = 10, stale_if_error = "1m")]
-    fn words(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+    asking! {
+        SOURCE:
+        [timeout = 10, stale_if_error = "1m"] words (u64);
+        [timeout = 10, stale_if_error = "1m"] async owned (u64);
+        [timeout = 10, stale_if_error = "1m", cache_if = |value| *value != Ok(u64::MAX)] async borrowed (&u64);
     }
     #[memoize(timeout = 10, stale_if_error = 60, retry_after = Duration::from_secs(1))]
     fn text(n: &str) -> Result<String, String> {
-        SOURCE.ask().map(|number| format!("{n}{number}"))
+        SOURCE.ask(n).map(|number| format!("{n}{number}"))
     }
     #[memoize(timeout = 10, stale_if_error = "1m", local)]
     fn local(n: u64) -> Answer<Vec<u64>> {
-        SOURCE.ask().map(|number| vec![n, number])
-    }
-    #[memoize(timeout = 10, stale_if_error = "1m")]
-    async fn owned(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
-    }
-    #[memoize(timeout = 10, stale_if_error = "1m", cache_if = |value| *value != Ok(u64::MAX))]
-    async fn borrowed(n: &u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+        SOURCE.ask(n).map(|number| vec![n, number])
     }
     fn check<T: Clone + PartialEq + std::fmt::Debug>(world: &World, call: impl Fn() -> Answer<T>) {
         world.advance(1000 * SECOND);
@@ -141,13 +153,11 @@ fn a_value_that_is_deleted_while_its_successor_fails_does_not_come_back() {
     impl Person {
         #[memoize(timeout = 10, stale_if_error = "1h", tags("people"))]
         fn roles(&self, n: u64) -> Answer<u64> {
-            let _ = n;
-            SOURCE.ask()
+            SOURCE.ask(n)
         }
         #[memoize(timeout = 10, stale_if_error = "1h", stale_while_revalidate = "1h", tags("people"))]
         async fn names(&self, n: u64) -> Answer<u64> {
-            let _ = n;
-            SOURCE.ask()
+            SOURCE.ask(n)
         }
     }
     let person = Person(7);
@@ -202,16 +212,10 @@ fn a_value_that_is_deleted_while_its_successor_fails_does_not_come_back() {
 
 #[test]
 fn of_many_callers_of_a_failing_function_one_runs_it() {
-    static SOURCE: Source = Source::new();
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    fn f(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
-    }
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    async fn owned(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+    asking! {
+        SOURCE:
+        [timeout = 10, stale_if_error = "1h"] f (u64);
+        [timeout = 10, stale_if_error = "1h"] async owned (u64);
     }
     fn check(world: &World, call: impl Fn() -> Answer<u64> + Sync) {
         SOURCE.set(0);
@@ -247,17 +251,13 @@ fn of_many_callers_of_a_failing_function_one_runs_it() {
 
 #[test]
 fn a_pause_is_of_one_function() {
-    static FAILING: Source = Source::new();
-    static OTHER: Source = Source::new();
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    fn failing(n: u64) -> Answer<u64> {
-        let _ = n;
-        FAILING.ask()
+    asking! {
+        FAILING:
+        [timeout = 10, stale_if_error = "1h"] failing (u64);
     }
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    fn other(n: u64) -> Answer<u64> {
-        let _ = n;
-        OTHER.ask()
+    asking! {
+        OTHER:
+        [timeout = 10, stale_if_error = "1h"] other (u64);
     }
     everywhere(|world| {
         FAILING.set(0);
@@ -271,21 +271,11 @@ fn a_pause_is_of_one_function() {
 
 #[test]
 fn a_call_says_that_its_value_is_stale() {
-    static SOURCE: Source = Source::new();
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    fn f(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
-    }
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    async fn owned(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
-    }
-    #[memoize(timeout = 10, stale_if_error = "1h")]
-    async fn borrowed(n: &u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+    asking! {
+        SOURCE:
+        [timeout = 10, stale_if_error = "1h"] f (u64);
+        [timeout = 10, stale_if_error = "1h"] async owned (u64);
+        [timeout = 10, stale_if_error = "1h"] async borrowed (&u64);
     }
     fn check(world: &World, call: impl Fn() -> Outcome<Answer<u64>>) {
         world.advance(10_000 * SECOND);
@@ -318,16 +308,10 @@ fn a_call_says_that_its_value_is_stale() {
 
 #[test]
 fn it_counts_from_the_timeout_beside_stale_while_revalidate() {
-    static SOURCE: Source = Source::new();
-    #[memoize(timeout = 10, stale_while_revalidate = 20, stale_if_error = 60)]
-    fn longer(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
-    }
-    #[memoize(timeout = 10, stale_while_revalidate = 60, stale_if_error = 20)]
-    fn shorter(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+    asking! {
+        SOURCE:
+        [timeout = 10, stale_while_revalidate = 20, stale_if_error = 60] longer (u64);
+        [timeout = 10, stale_while_revalidate = 60, stale_if_error = 20] shorter (u64);
     }
     everywhere(|world| {
         let (long, short) = (longer(1), shorter(1));
@@ -353,11 +337,9 @@ fn it_counts_from_the_timeout_beside_stale_while_revalidate() {
 
 #[test]
 fn an_err_that_is_to_be_stored_takes_no_good_value_away() {
-    static SOURCE: Source = Source::new();
-    #[memoize(timeout = 10, stale_if_error = 60, err_timeout = 2)]
-    fn f(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+    asking! {
+        SOURCE:
+        [timeout = 10, stale_if_error = 60, err_timeout = 2] f (u64);
     }
     everywhere(|world| {
         SOURCE.set(0);
@@ -378,16 +360,10 @@ fn an_err_that_is_to_be_stored_takes_no_good_value_away() {
 
 #[test]
 fn a_panic_is_not_hidden_and_what_was_asked_for_anew_is_not_replaced() {
-    static SOURCE: Source = Source::new();
-    #[memoize(timeout = 10, stale_if_error = 60)]
-    fn f(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
-    }
-    #[memoize(timeout = 10, stale_if_error = 60, stale_if = |_| SOURCE.state.load(Ordering::SeqCst) == 1)]
-    fn judged(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+    asking! {
+        SOURCE:
+        [timeout = 10, stale_if_error = 60] f (u64);
+        [timeout = 10, stale_if_error = 60, stale_if = |_| SOURCE.state.load(Ordering::SeqCst) == 1] judged (u64);
     }
     everywhere(|world| {
         SOURCE.set(0);
@@ -414,8 +390,7 @@ fn a_value_that_is_not_to_be_stored_ends_the_one_before() {
     static STORES: AtomicU64 = AtomicU64::new(1);
     #[memoize(timeout = 10, stale_if_error = 60, cache_if = |_| STORES.load(Ordering::SeqCst) == 1)]
     fn f(n: u64) -> Answer<u64> {
-        let _ = n;
-        SOURCE.ask()
+        SOURCE.ask(n)
     }
     everywhere(|world| {
         SOURCE.set(0);

@@ -11,6 +11,7 @@ mod cache_object;
 mod config;
 mod deletion;
 mod each;
+mod every_option;
 mod fallback;
 mod flight;
 mod fork;

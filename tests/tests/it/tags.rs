@@ -1,7 +1,7 @@
 //! Tags: entries of several functions are deleted together, by a name made of their arguments.
 
 use cachekit::{Cache, CacheKey, Config, cached, invalidates, memoize, peek, refresh};
-use cachekit_tests::{Calls, Fault, Mem, Op, World, block_on, everywhere};
+use cachekit_tests::{Calls, Fault, Gate, Mem, Op, World, block_on, everywhere};
 
 static CALLS: Calls = Calls::new();
 
@@ -189,4 +189,38 @@ fn a_deletion_by_tag_that_fails_says_so() {
     assert_eq!(error.kind(), cachekit::ErrorKind::Unavailable);
     let error = block_on(world.cache().aio().delete_tag("users")).unwrap_err();
     assert_eq!(error.kind(), cachekit::ErrorKind::Unavailable);
+}
+
+#[test]
+fn a_value_whose_tag_is_deleted_while_it_is_computed_is_neither_stored_nor_shared() {
+    static CALLS: Calls = Calls::new();
+    static GATE: Gate = Gate::new();
+    fn body() -> u64 {
+        let number = CALLS.hit();
+        GATE.pass();
+        number
+    }
+    #[memoize(tags("slow", format!("slow:{n}")))]
+    fn slow(n: u64) -> u64 {
+        let _ = n;
+        body()
+    }
+    #[memoize(tags(format!("slow:{n}")), timeout = 60, stale_while_revalidate = 60)]
+    async fn task(n: u64) -> u64 {
+        let _ = n;
+        body()
+    }
+    let calls: [fn() -> u64; 2] = [|| slow(1), || block_on(task(1))];
+    everywhere(|world| {
+        for call in calls {
+            let mut second = 0;
+            let first = GATE.hold(world, call, || {
+                world.cache().delete_tag("slow:1").unwrap();
+                second = call();
+            });
+            let first = first.unwrap();
+            assert_ne!(second, first, "a call after the deletion shares no computation from before");
+            assert_eq!(call(), second);
+        }
+    });
 }

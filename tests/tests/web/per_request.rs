@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::routing::get;
 use cachekit::{
-    CacheKey, RequestScopeLayer, delete_memoized, explain, invalidates, memoize, peek, prime, refresh,
-    traced, uncached,
+    CacheKey, RequestScopeLayer, delete_memoized, explain, functions, invalidates, memoize, peek, prime,
+    refresh, stats, traced, uncached,
 };
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
@@ -178,4 +178,41 @@ fn the_other_macros_are_about_the_request_too() {
         in_a_request(handler).await;
         assert!(explain!(session, "a").to_string().contains("request"));
     });
+}
+
+#[test]
+fn calls_in_requests_are_counted_and_bind_no_cache() {
+    static ELSEWHERE: cachekit::Cache = cachekit::Cache::new();
+    #[memoize(per_request, name = "per_request.counted")]
+    fn counted(n: u64) -> Option<u64> {
+        (n > 0).then(fresh)
+    }
+    #[memoize(cache = ELSEWHERE)]
+    fn never(n: u64) -> u64 {
+        n
+    }
+    let row = || functions().into_iter().find(|row| row.name == "per_request.counted").unwrap();
+    run(async {
+        counted(1);
+        assert_eq!(
+            (stats!(counted).misses, row().called),
+            (0, false),
+            "outside of a request nothing is kept"
+        );
+        let handler = async || {
+            let first = counted(1);
+            assert_eq!(counted(1), first);
+            counted(0);
+            delete_memoized!(counted, 1).unwrap();
+            refresh!(counted, 1);
+            assert_ne!(counted(1), first);
+            String::new()
+        };
+        in_a_request(handler).await;
+        let stats = stats!(counted);
+        assert_eq!((stats.hits, stats.misses, stats.stores), (2, 2, 2));
+        assert_eq!((row().called, row().counters), (true, stats));
+    });
+    assert_eq!(stats!(never).misses, 0);
+    ELSEWHERE.init(cachekit::Config::simple()).expect("to ask for the statistics binds no cache");
 }

@@ -14,7 +14,7 @@ use self::form::{
     Bindings, bindings, expect_as_allow, hidden, is_lint, mode, path, returning, sibling, signature,
     turbofish, underscored,
 };
-use self::handle::handle;
+use self::handle::{handle, handle_type};
 use super::{each, key, run};
 use crate::context::Home;
 use crate::model::{Each, KeySource, Model, Placement, located};
@@ -100,7 +100,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
     let (vis, clause) = (visibility(model), about_self(model));
     let hidden = hidden(model);
     let mode = mode(model);
-    let handle_name = sibling(model, "handle");
+    let (handle_name, handle_type) = (sibling(model, "handle"), handle_type(model));
     let handle = handle(model);
     let instance = model.keyed_receiver().map(|_| {
         let name = sibling(model, "instance");
@@ -130,7 +130,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
         .map(|(what, operation)| operation_sibling(model, what, operation));
     quote! {
         #hidden
-        #vis fn #handle_name() -> #private::Handle<#mode> #clause {
+        #vis fn #handle_name() -> #handle_type #clause {
             #handle
         }
         #instance
@@ -199,14 +199,13 @@ fn refusing_sibling(model: &Model, each: &Each, what: &str) -> TokenStream {
 
 /// The keys of the ids of a call.
 fn keys_sibling(model: &Model, each: &Each, what: &str) -> TokenStream {
-    let Model { private, returns, entry, sig, .. } = model;
+    let Model { private, returns, sig, .. } = model;
     let vis = visibility(model);
     let (hidden, mode, handle) = (hidden(model), mode(model), path(model, "handle"));
     let mut plain = sig.clone();
     plain.asyncness = None;
     plain.ident = sibling(model, what);
-    let stored = if each.of.is_some() { quote!(impl ::core::marker::Sized) } else { entry.to_token_stream() };
-    plain.output = returning(quote!(#private::Keys<#returns, #stored, #mode>));
+    plain.output = returning(quote!(#private::Keys<#returns, #mode>));
     let signature = signature(model, plain, Bindings::Outer, None);
     let body = each::keys(model, each, &quote!(#handle()));
     quote! {

@@ -4,6 +4,8 @@
 //! A call never waits while it has claims: it runs and ends its own computations before, so that two calls that have each
 //! claimed what the other one misses don't wait for one another.
 
+mod ends;
+mod turns;
 mod writes;
 
 use std::future::Future;
@@ -17,12 +19,12 @@ use super::place::Place;
 use super::policy::Policy;
 use super::round::PATIENCE;
 use super::sharing;
-use super::store::{Duty, Former, Settled, Verdict};
+use super::store::{Duty, Former};
+use super::turn::Fleet;
 use crate::engine::flight::{Role, Together, Wait, Waited};
 use crate::engine::remote::{Budget, Io};
 use crate::engine::stats::Event;
-use crate::engine::{Engine, Hold, Snapshot};
-use writes::Writes;
+use crate::engine::{Engine, Hold, Lead, Snapshot};
 
 /// A call on its way to the values of several entries.
 pub(crate) struct Batch<'a, R> {
@@ -40,6 +42,12 @@ struct Slot<'a, R> {
     /// None once it is claimed.
     place: Option<Place>,
     state: State<'a, R>,
+    /// Whether the last look found a value to be returned where the computation fails.
+    falls_back: bool,
+    /// Whether this call looks again after another one's computation that failed.
+    retries: bool,
+    /// None of a call that waits in its own process only.
+    fleet: Option<Box<Fleet<'a>>>,
 }
 
 enum State<'a, R> {
@@ -49,6 +57,10 @@ enum State<'a, R> {
     Missed { look: Look, due: Option<(R, Freshness)> },
     /// The same with the state under which it would be computed.
     Ready { look: Look, snapshot: Snapshot, due: Option<(R, Freshness)> },
+    /// This call leads the flight of its process, and has yet to ask for the lock among all processes.
+    Led(Led<'a, R>),
+    /// This call leads the flight of its process, and another process has the lock.
+    Elsewhere(Led<'a, R>),
     /// This call computes it.
     Claimed(Box<Duty<'a>>),
     /// Another call computes it.
@@ -59,6 +71,15 @@ enum State<'a, R> {
     Done(Option<R>),
 }
 
+/// The flight of a call that asks for a lock, with the look before it.
+struct Led<'a, R> {
+    flight: Lead<'a>,
+    look: Look,
+    snapshot: Snapshot,
+    /// A value that serves until it is computed anew.
+    due: Option<(R, Freshness)>,
+}
+
 impl<'a, R> Batch<'a, R> {
     pub(crate) fn new(
         call: Call<'a>,
@@ -66,7 +87,14 @@ impl<'a, R> Batch<'a, R> {
         places: Vec<Place>,
         flight_timeout: Duration,
     ) -> Self {
-        let slots = places.into_iter().map(|place| Slot { place: Some(place), state: State::Open }).collect();
+        let slot = |place| Slot {
+            place: Some(place),
+            state: State::Open,
+            falls_back: false,
+            retries: call.windows.fall_back(),
+            fleet: Fleet::new(&call),
+        };
+        let slots = places.into_iter().map(slot).collect();
         Self { call, policy, slots, flight_timeout, waits: None }
     }
 
@@ -76,7 +104,8 @@ impl<'a, R> Batch<'a, R> {
         for patience in (0..=PATIENCE).rev() {
             self.look(io, serves).await;
             self.take_snapshots(io).await;
-            if !self.join(patience) {
+            let again = self.join(patience);
+            if !(self.take_turns(io).await || again) {
                 return;
             }
         }
@@ -95,14 +124,40 @@ impl<'a, R> Batch<'a, R> {
         }
         let looks = Look::many(io, &self.call, &places, &self.policy).await;
         for (at, (found, look)) in open.into_iter().zip(looks) {
-            // A value for the case that the computation fails is none here: the call as a whole fails.
-            let serves = |(value, state): &(R, Freshness)| *state != Freshness::Fallback && serves(value);
-            let state = match found.filter(serves) {
-                Some((value, Freshness::Fresh)) => self.found(value, Freshness::Fresh),
-                Some((value, state)) if self.is_held(at) => self.found(value, state),
-                due => State::Missed { look, due },
-            };
+            let state = self.looked(at, found, look, serves);
             self.slots[at].state = state;
+        }
+    }
+
+    fn looked(
+        &mut self,
+        at: usize,
+        found: Option<(R, Freshness)>,
+        look: Look,
+        serves: &impl Fn(&R) -> bool,
+    ) -> State<'a, R> {
+        let falls_back = found.is_some() && self.call.windows.fall_back();
+        self.slots[at].falls_back = falls_back;
+        let held_back = self.is_held_back(at);
+        let due = match found {
+            Some((value, Freshness::Fallback)) if held_back => Some((value, Freshness::Stale)),
+            Some((value, state)) if held_back || (state != Freshness::Fallback && serves(&value)) => {
+                Some((value, state))
+            }
+            _ => None,
+        };
+        match due {
+            Some(value @ (_, Freshness::Fresh)) => {
+                let fleet = &mut self.slots[at].fleet;
+                if fleet.as_mut().is_some_and(|fleet| fleet.end_flight(&self.call, &self.policy, &value)) {
+                    self.call.count(Event::Miss);
+                    self.shared(value.0)
+                } else {
+                    self.found(value.0, value.1)
+                }
+            }
+            Some((value, state)) if self.is_held(at) => self.found(value, state),
+            due => State::Missed { look, due },
         }
     }
 
@@ -112,11 +167,23 @@ impl<'a, R> Batch<'a, R> {
         State::Done(Some(value))
     }
 
+    /// A value that another call has computed.
+    fn shared(&self, value: R) -> State<'a, R> {
+        self.call.count(Event::Coalesced);
+        State::Done(Some(value))
+    }
+
     /// Whether another call is at the computation of a value that is due, or has failed a moment ago.
     fn is_held(&self, at: usize) -> bool {
         let Some(place) = &self.slots[at].place else { return true };
         let is_led = matches!(place, Place::Remote { .. }) && self.call.engine.flights.is_led(place.key());
         is_led || self.call.holds_back(place.key())
+    }
+
+    /// Whether there is a value to be returned in place of a computation that is not to be tried now.
+    fn is_held_back(&self, at: usize) -> bool {
+        let Slot { place, falls_back, .. } = &self.slots[at];
+        *falls_back && place.as_ref().is_some_and(|place| self.call.holds_back(place.key()))
     }
 
     async fn take_snapshots<D: Io>(&mut self, io: D) {
@@ -138,8 +205,8 @@ impl<'a, R> Batch<'a, R> {
         for at in 0..self.slots.len() {
             let state = match std::mem::replace(&mut self.slots[at].state, State::Open) {
                 State::Alone(snapshot) => self.alone(at, snapshot),
-                State::Ready { look, snapshot, due: Some(due) } => self.refresh(at, &look, snapshot, due),
-                State::Ready { look, snapshot, due: None } => self.joined(at, &look, snapshot, patience),
+                State::Ready { look, snapshot, due: Some(due) } => self.refresh(at, look, snapshot, due),
+                State::Ready { look, snapshot, due: None } => self.joined(at, look, snapshot, patience),
                 other => other,
             };
             again |= matches!(state, State::Open);
@@ -148,12 +215,16 @@ impl<'a, R> Batch<'a, R> {
         again
     }
 
-    fn joined(&mut self, at: usize, look: &Look, snapshot: Snapshot, patience: u8) -> State<'a, R> {
+    fn joined(&mut self, at: usize, look: Look, snapshot: Snapshot, patience: u8) -> State<'a, R> {
         if self.call.refresh || !self.call.single_flight {
             if !self.call.refresh {
                 self.call.count(Event::Miss);
             }
             return self.alone(at, snapshot);
+        }
+        let fleet = &mut self.slots[at].fleet;
+        if let Some(flight) = fleet.as_mut().and_then(|fleet| fleet.still_led(snapshot)) {
+            return self.led(at, Led { flight, look, snapshot, due: None });
         }
         let Some(place) = &self.slots[at].place else { return State::Done(None) };
         // Once it has looked often enough it joins or begins, whatever has ended meanwhile.
@@ -161,19 +232,34 @@ impl<'a, R> Batch<'a, R> {
         let patient = again && matches!(snapshot, Snapshot::Remote(_));
         match self.call.join(place, look.content(), snapshot, again.then_some(look.since), patient) {
             Role::Recheck => State::Open,
-            Role::Lead(flight) | Role::Alone(flight) => {
+            // One has failed since the look.
+            Role::Lead(flight) if self.is_held_back(at) => {
+                flight.release();
+                State::Open
+            }
+            Role::Lead(flight) => self.led(at, Led { flight, look, snapshot, due: None }),
+            Role::Alone(flight) => {
                 self.call.count(Event::Miss);
-                self.claimed(at, |call, place| Duty::new(call, place, flight))
+                self.claimed(at, flight, false)
             }
             Role::Wait(wait) => State::Waiting(wait, snapshot),
         }
+    }
+
+    /// Claims an entry whose flight this call leads, unless it has to ask for a lock.
+    fn led(&mut self, at: usize, led: Led<'a, R>) -> State<'a, R> {
+        if self.slots[at].fleet.is_some() {
+            return State::Led(led);
+        }
+        self.call.count(Event::Miss);
+        self.claimed(at, led.flight, led.due.is_some())
     }
 
     /// Takes the duty on to compute a value anew, unless another call has taken it; then the value serves.
     fn refresh(
         &mut self,
         at: usize,
-        look: &Look,
+        look: Look,
         snapshot: Snapshot,
         (value, state): (R, Freshness),
     ) -> State<'a, R> {
@@ -183,8 +269,7 @@ impl<'a, R> Batch<'a, R> {
         let role = joined.then(|| self.call.join(place, look.content(), snapshot, Some(look.since), false));
         match role {
             Some(Role::Lead(flight)) => {
-                self.call.count(Event::Miss);
-                self.claimed(at, |call, place| Duty::new(call, place, flight).with(Former::Served, false))
+                self.led(at, Led { flight, look, snapshot, due: Some((value, state)) })
             }
             _ => self.found(value, state),
         }
@@ -193,33 +278,35 @@ impl<'a, R> Batch<'a, R> {
     fn alone(&mut self, at: usize, snapshot: Snapshot) -> State<'a, R> {
         let Some(place) = &self.slots[at].place else { return State::Done(None) };
         let flight = self.call.register(place, snapshot);
-        self.claimed(at, |call, place| Duty::new(call, place, flight))
+        self.claimed(at, flight, false)
     }
 
-    fn claimed(&mut self, at: usize, duty: impl FnOnce(Call<'a>, Place) -> Duty<'a>) -> State<'a, R> {
+    /// The duty to compute an entry; `due` says that there is a value that serves until then.
+    fn claimed(&mut self, at: usize, flight: Lead<'a>, due: bool) -> State<'a, R> {
         let call = self.call.of_one();
-        match self.slots[at].place.take() {
-            Some(place) => State::Claimed(Box::new(duty(call, place))),
+        let slot = &mut self.slots[at];
+        let former = match (due, slot.falls_back) {
+            (true, _) => Former::Served,
+            (false, true) => Former::Kept,
+            (false, false) => Former::None,
+        };
+        let held = slot.fleet.as_mut().and_then(|fleet| fleet.held());
+        match slot.place.take() {
+            Some(place) => {
+                State::Claimed(Box::new(Duty::new(call, place, flight).under(held).with(former, false)))
+            }
             None => State::Done(None),
         }
+    }
+
+    pub(crate) fn count(&self, event: Event) {
+        self.call.count(event);
     }
 
     /// The entries that this call computes, by their numbers.
     pub(crate) fn claims(&self) -> Vec<usize> {
         let is_claimed = |at: &usize| matches!(self.slots[*at].state, State::Claimed(_));
         (0..self.slots.len()).filter(is_claimed).collect()
-    }
-
-    fn duties(&mut self) -> Vec<(usize, Box<Duty<'a>>)> {
-        let mut duties = Vec::new();
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if matches!(slot.state, State::Claimed(_))
-                && let State::Claimed(duty) = std::mem::replace(&mut slot.state, State::Done(None))
-            {
-                duties.push((at, duty));
-            }
-        }
-        duties
     }
 
     /// Runs a body as that of all computations that are claimed.
@@ -231,62 +318,38 @@ impl<'a, R> Batch<'a, R> {
         leads.collect::<Together>().scope(body)
     }
 
-    /// Ends the computations with nothing that is stored or shared: the calls that wait compute, side by side.
-    pub(crate) fn release(&mut self) {
-        for (_, mut duty) in self.duties() {
-            duty.release_flight();
-        }
-    }
-
-    /// Stores the values of the claimed entries, in the order of [`claims`](Self::claims), and hands them to the calls that
-    /// wait. None is no value.
-    pub(crate) async fn settle<D: Io, V: Into<Verdict>>(
-        &mut self,
-        io: D,
-        values: Vec<Option<R>>,
-        judge: &impl Fn(&R) -> V,
-    ) {
-        let (mut writes, mut settled) = (Writes::new(&self.call), Vec::new());
-        for ((at, mut duty), value) in self.duties().into_iter().zip(values) {
-            let write = match &value {
-                Some(value) => match duty.store(&self.policy, value, judge) {
-                    Settled::Stored(write) => write,
-                    Settled::Failed => None,
-                },
-                None => duty.store_nothing(),
-            };
-            writes.extend(write);
-            settled.push((at, duty, value));
-        }
-        writes.run(io, &self.call).await;
-        for (at, mut duty, value) in settled {
-            if let Some(value) = &value {
-                duty.land(&self.policy, value);
-            }
-            self.slots[at].state = State::Done(value);
-        }
-    }
-
     /// Waits for the computations of other calls. An entry that has no value afterwards is to be [claimed](Self::claim).
     pub(crate) async fn wait<D: Io>(&mut self, io: D) {
+        // Before those of this process: their calls may wait for the flights that this one leads.
+        if self.wait_for_processes(io).await {
+            return;
+        }
         for at in 0..self.slots.len() {
+            if !matches!(self.slots[at].state, State::Waiting(..)) {
+                continue;
+            }
+            let limit = self.patience_left();
             let slot = &mut self.slots[at];
-            if matches!(slot.state, State::Waiting(..))
-                && let State::Waiting(wait, snapshot) = std::mem::replace(&mut slot.state, State::Open)
+            if let State::Waiting(wait, snapshot) = std::mem::replace(&mut slot.state, State::Open)
                 && let Some(place) = &slot.place
             {
-                let began = *self.waits.get_or_insert_with(Instant::now);
-                let limit = self.flight_timeout.saturating_sub(began.elapsed());
                 let waited = self.call.wait(io, wait, place.key(), limit).await;
-                let state = self.waited(waited, snapshot);
+                let state = self.waited(at, waited, snapshot);
                 self.slots[at].state = state;
             }
         }
     }
 
-    fn waited(&self, waited: Option<Waited>, snapshot: Snapshot) -> State<'a, R> {
+    /// How long this call may still wait for others.
+    fn patience_left(&mut self) -> Duration {
+        let began = *self.waits.get_or_insert_with(Instant::now);
+        self.flight_timeout.saturating_sub(began.elapsed())
+    }
+
+    fn waited(&mut self, at: usize, waited: Option<Waited>, snapshot: Snapshot) -> State<'a, R> {
         let (value, otherwise) = match waited {
             Some(Waited::Again) => return State::Open,
+            Some(Waited::Released) if self.looks_after_failure(at) => return State::Open,
             Some(Waited::Released) | None => (None, State::Alone(snapshot)),
             // Of another type: it is stored by now.
             Some(Waited::Output(output)) => ((self.policy.unbox)(output), State::Open),
@@ -301,12 +364,16 @@ impl<'a, R> Batch<'a, R> {
         };
         self.call.count(Event::Miss);
         match value {
-            Some(value) => {
-                self.call.count(Event::Coalesced);
-                State::Done(Some(value))
-            }
+            Some(value) => self.shared(value),
             None => otherwise,
         }
+    }
+
+    /// Whether the computation that this call waited for has failed, and there may be a value to be returned in its place. Once
+    /// for each entry, because each further wait would be for one more failure.
+    fn looks_after_failure(&mut self, at: usize) -> bool {
+        let Slot { place, retries, .. } = &mut self.slots[at];
+        place.as_ref().is_some_and(|place| self.call.holds_back(place.key())) && std::mem::take(retries)
     }
 
     /// Whether each entry has its value, or the body's word that it has none.

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 
 use cachekit_backends::Result;
 
-use super::super::function::{Async, Blocking, Function, Handle};
+use super::super::function::{Async, Blocking, Function};
 use super::super::handle::Key;
 use super::shape::{Batch, BatchOf, EntryOf};
 use crate::cache::Cache;
@@ -26,32 +27,90 @@ pub struct EachKey<R, V> {
 
 impl<R, V> EachKey<R, V> {
     /// The key of a call for one id, as one of those of a call that returns `B`.
-    pub fn of<B: Batch<Value = V>>(key: Key<R, impl Sized>) -> Self
+    pub fn of<B: Batch<Value = V>>(key: impl OneKey<Output = R>) -> Self
     where
         R: EntryOf<V>,
     {
-        let Key { function, cache, place, policy, .. } = key;
+        let Key { function, cache, place, policy, .. } = key.one();
         Self { function, cache, place, policy, open: R::open, close: R::close }
     }
 }
 
-impl<M> Handle<M> {
-    /// The handle of a function whose entries another one shares, for that one.
-    #[must_use]
-    pub fn shared<O>(Handle { site, scope, cache, .. }: Handle<O>) -> Self {
-        Self { site, scope, cache, mode: PhantomData }
+/// The key of a call for one id.
+#[diagnostic::on_unimplemented(
+    message = "`of` names a function that has no entry for one id",
+    label = "has no entry for one id",
+    note = "it is to name a `#[memoize]` function that takes one id in the place of all of them, without `each` and `per_request`"
+)]
+pub trait OneKey {
+    /// The type that the function returns.
+    type Output;
+    /// Whether the function blocks.
+    type Mode;
+    /// The key.
+    fn one(self) -> Key<Self::Output, Self::Mode>;
+}
+
+impl<R, M> OneKey for Key<R, M> {
+    type Output = R;
+    type Mode = M;
+    fn one(self) -> Self {
+        self
     }
 }
 
-/// The keys of the ids of a call that returns `B`, for deletion and `peek!`.
-pub struct Keys<B: Batch, R, M> {
-    each: Vec<EachKey<R, B::Value>>,
+/// The keys of the ids of a call that returns `B`, for deletion and `peek!`. It doesn't name the type that the function for one id
+/// returns, which the attribute doesn't know where the entries are another function's.
+pub struct Keys<B: Batch, M> {
+    /// None without an id.
+    of: Option<(&'static Function, Cache)>,
+    places: Vec<Place>,
+    looks: Looks<B::Value>,
     join: Join<B>,
     mode: PhantomData<M>,
 }
 
 /// Puts the values of all ids together.
 type Join<B> = Box<dyn Fn(Vec<Option<<B as Batch>::Value>>) -> Option<B> + Send>;
+
+/// The values of all ids; none where one of them has none.
+type Found<V> = Result<Option<Vec<Option<V>>>>;
+
+/// Looks for the values of several places, on either driver; none without an id.
+struct Looks<V>(Option<(Look<V>, LookTask<V>)>);
+
+type Look<V> = Box<dyn FnOnce(Vec<Place>) -> Found<V> + Send>;
+type LookTask<V> = Box<dyn FnOnce(Vec<Place>) -> Pin<Box<dyn Future<Output = Found<V>> + Send>> + Send>;
+
+impl<V: 'static> Looks<V> {
+    fn new<R: 'static>(key: Option<&EachKey<R, V>>) -> Self {
+        Self(key.map(|key| {
+            let EachKey { function, policy, open, .. } = *key;
+            let [cache, again] = [key.cache.clone(), key.cache.clone()];
+            let blocking: Look<V> =
+                Box::new(move |places| ready(look(BlockingIo, function, cache, policy, open, places)));
+            let task: LookTask<V> =
+                Box::new(move |places| Box::pin(look(AsyncIo, function, again, policy, open, places)));
+            (blocking, task)
+        }))
+    }
+}
+
+async fn look<D: Io, R, V>(
+    io: D,
+    function: &Function,
+    cache: Cache,
+    policy: Policy<R>,
+    open: fn(R) -> Option<V>,
+    places: Vec<Place>,
+) -> Found<V> {
+    function.check()?;
+    let places: Vec<&Place> = places.iter().collect();
+    let found = peek_many(io, cache.engine(), function.number, &places, &policy).await?;
+    // Where one is missing, the call would compute.
+    let found = found.into_iter().collect::<Option<Vec<R>>>();
+    Ok(found.map(|found| found.into_iter().map(open).collect()))
+}
 
 /// What `prime!` would take for a call of one id.
 #[diagnostic::on_unimplemented(
@@ -77,51 +136,41 @@ pub trait TracesEach {}
 )]
 pub trait ExplainsEach {}
 
-impl<B: Batch, R, M> Keys<B, R, M> {
+impl<B: Batch, M> Keys<B, M> {
     /// The keys of these ids.
-    pub fn new<I>(ids: Vec<I>, key: impl Fn(&I) -> EachKey<R, B::Value>) -> Self
+    pub fn new<I, R>(ids: Vec<I>, key: impl Fn(&I) -> EachKey<R, B::Value>) -> Self
     where
-        B: BatchOf<I>,
+        B: BatchOf<I, Value: 'static>,
         I: Send + 'static,
+        R: 'static,
     {
-        let each = ids.iter().map(key).collect();
+        let each: Vec<EachKey<R, B::Value>> = ids.iter().map(key).collect();
+        let of = each.first().map(|key| (key.function, key.cache.clone()));
+        let looks = Looks::new(each.first());
+        let places = each.into_iter().map(|key| key.place).collect();
         let join = move |values: Vec<Option<B::Value>>| {
             let places: Vec<usize> = (0..ids.len()).collect();
             B::join(&ids, &places, values)
         };
-        Self { each, join: Box::new(join), mode: PhantomData }
+        Self { of, places, looks, join: Box::new(join), mode: PhantomData }
     }
 
     pub(in crate::memo) fn cache(&self) -> Option<&Cache> {
-        self.each.first().map(|key| &key.cache)
+        self.of.as_ref().map(|(_, cache)| cache)
     }
 
     pub(in crate::memo) async fn delete_over<D: Io>(self, io: D) -> Result<()> {
-        let mut keys = self.each.into_iter();
-        let Some(first) = keys.next() else { return Ok(()) };
-        first.function.check()?;
-        let engine = first.cache.engine();
-        let places: Vec<Place> = std::iter::once(first.place).chain(keys.map(|key| key.place)).collect();
-        for _ in &places {
-            engine.count_deletion(&first.function.name);
+        let Some((function, cache)) = self.of else { return Ok(()) };
+        function.check()?;
+        let engine = cache.engine();
+        for _ in &self.places {
+            engine.count_deletion(&function.name);
         }
-        delete_each(io, engine, places).await
-    }
-
-    async fn peek_over<D: Io>(self, io: D) -> Result<Option<B>> {
-        let Self { each, join, .. } = self;
-        let Some(first) = each.first() else { return Ok(join(Vec::new())) };
-        first.function.check()?;
-        let places: Vec<&Place> = each.iter().map(|key| &key.place).collect();
-        let found =
-            peek_many(io, first.cache.engine(), first.function.number, &places, &first.policy).await?;
-        // Where one is missing, the call would compute.
-        let Some(found) = found.into_iter().collect::<Option<Vec<R>>>() else { return Ok(None) };
-        Ok(join(found.into_iter().map(first.open).collect()))
+        delete_each(io, engine, self.places).await
     }
 }
 
-impl<B: Batch, R> Keys<B, R, Blocking> {
+impl<B: Batch> Keys<B, Blocking> {
     /// Deletes the entries of these ids.
     pub fn delete(self) -> Result<()> {
         ready(self.delete_over(BlockingIo))
@@ -129,11 +178,13 @@ impl<B: Batch, R> Keys<B, R, Blocking> {
 
     /// Returns the stored values of these ids, if all of them have one.
     pub fn peek(self) -> Result<Option<B>> {
-        ready(self.peek_over(BlockingIo))
+        let Self { places, looks, join, .. } = self;
+        let Some((look, _)) = looks.0 else { return Ok(join(Vec::new())) };
+        Ok(look(places)?.and_then(join))
     }
 }
 
-impl<B: Batch, R> Keys<B, R, Async> {
+impl<B: Batch> Keys<B, Async> {
     /// Deletes the entries of these ids.
     pub fn delete(self) -> impl Future<Output = Result<()>> + Send {
         self.delete_over(AsyncIo)
@@ -141,11 +192,16 @@ impl<B: Batch, R> Keys<B, R, Async> {
 
     /// Returns the stored values of these ids, if all of them have one.
     pub fn peek(self) -> impl Future<Output = Result<Option<B>>> + Send {
-        self.peek_over(AsyncIo)
+        let Self { places, looks, join, .. } = self;
+        let looked = looks.0.map(|(_, look)| look(places));
+        async move {
+            let Some(looked) = looked else { return Ok(join(Vec::new())) };
+            Ok(looked.await?.and_then(join))
+        }
     }
 }
 
-impl<B: Batch, R, M> Keys<B, R, M> {
+impl<B: Batch, M> Keys<B, M> {
     /// Refuses.
     pub fn explain(self)
     where

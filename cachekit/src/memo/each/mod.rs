@@ -1,21 +1,24 @@
 //! The option `each`: a call for several ids, each of which has an entry of its own.
 
+mod handle;
 mod ids;
 mod keys;
 mod shape;
 
-use std::future::{Future, ready as at_once};
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 
+pub use handle::{EachOf, Sharing};
 pub use ids::{Again, IdAs, Ids, Like, id_as, ids_of};
-pub use keys::{EachKey, Keys, PrimesEach, TracesEach};
+pub use keys::{EachKey, Keys, OneKey, PrimesEach, TracesEach};
 pub use shape::{Batch, BatchOf, EntryOf};
 
 use super::Op;
 use super::function::Function;
 use super::life::Lifespan;
 use super::lookup::Options;
-use crate::cache::Cache;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
 use crate::call::store::Verdict;
@@ -26,34 +29,31 @@ use crate::engine::stats::Event;
 use shape::Split;
 
 /// The ids of a call, each once, with its key.
-struct Listed<I, R, V> {
-    /// As they were given.
-    ids: Vec<I>,
-    /// The place of each in what follows.
+struct Listed<R, V> {
+    /// The place of each id in what follows.
     places: Vec<usize>,
     /// Each once, by its first place in the list.
     firsts: Vec<usize>,
     entries: Vec<Place>,
-    of: Option<Of<R, V>>,
+    /// None without an id.
+    form: Option<Form<R, V>>,
 }
 
-/// What the keys of a call have in common.
-struct Of<R, V> {
-    function: &'static Function,
-    cache: Cache,
+/// What the entries of a call have in common: how the values of ids are stored in them.
+struct Form<R, V> {
     policy: Policy<R>,
     open: fn(R) -> Option<V>,
     close: fn(Option<V>) -> Option<R>,
 }
 
-impl<I, R, V> Listed<I, R, V> {
-    fn new(ids: Vec<I>, key: impl Fn(&I) -> EachKey<R, V>) -> Self {
-        let mut listed = Self { ids, places: Vec::new(), firsts: Vec::new(), entries: Vec::new(), of: None };
+impl<R, V> Listed<R, V> {
+    fn new<I>(ids: &[I], key: impl Fn(&I) -> EachKey<R, V>) -> Self {
+        let mut listed = Self { places: Vec::new(), firsts: Vec::new(), entries: Vec::new(), form: None };
         // By the digests, which are keyed: ids can't be chosen so that many are equal.
-        let mut known: std::collections::HashMap<u64, Vec<usize>> = std::collections::HashMap::new();
-        for (at, id) in listed.ids.iter().enumerate() {
-            let EachKey { place, function, cache, policy, open, close } = key(id);
-            listed.of.get_or_insert(Of { function, cache, policy, open, close });
+        let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (at, id) in ids.iter().enumerate() {
+            let EachKey { place, policy, open, close, .. } = key(id);
+            listed.form.get_or_insert(Form { policy, open, close });
             let same = known.entry(place.key().digest).or_default();
             let found = same.iter().find(|&&known| listed.entries[known].key() == place.key());
             let number = found.copied().unwrap_or_else(|| {
@@ -68,150 +68,158 @@ impl<I, R, V> Listed<I, R, V> {
     }
 }
 
-/// How the entries of a call are computed and stored.
-struct Settings {
-    life: super::life::Life,
-    refresh: bool,
-    single_flight: bool,
-    flight_timeout: Option<std::time::Duration>,
+/// A call that has asked its options, and has yet to look its entries up.
+pub struct PendingEach<B: Batch, I, R, F> {
+    function: &'static Function,
+    ids: Vec<I>,
+    stale_if: F,
+    state: State<R, B::Value>,
+    returns: PhantomData<fn() -> B>,
 }
 
-/// A call of a function that blocks. `key` makes the key of an id, `body` computes some of them.
-pub fn each_blocking<B, I, R, U, Q, F, T, G, V>(
+enum State<R, V> {
+    /// The call only computes.
+    Bypass,
+    /// There is no id.
+    Empty,
+    Round(Box<Begun<R, V>>),
+}
+
+/// A round, with the places of the ids in it.
+struct Begun<R, V> {
+    places: Vec<usize>,
+    firsts: Vec<usize>,
+    form: Form<R, V>,
+    round: Round<'static, R>,
+}
+
+/// Begins a call. `key` makes the key of an id.
+pub fn each<B, I, R, U, Q, F, T, G>(
+    of: EachOf,
     ids: Vec<I>,
     op: Op,
     options: Options<U, Q, F, T, G>,
     key: impl Fn(&I) -> EachKey<R, B::Value>,
-    judge: impl Fn(&R) -> V,
-    body: impl Fn(Vec<I>) -> B,
-) -> B
+) -> PendingEach<B, I, R, F>
 where
-    B: BatchOf<I>,
-    I: Clone,
+    B: Batch,
     U: FnOnce() -> bool,
     Q: FnOnce() -> bool,
-    F: Fn(&R) -> bool,
     T: Lifespan,
-    V: Into<Verdict>,
 {
-    let body = |some| async { at_once(body(some)).await };
-    ready(run(BlockingIo, ids, op, options, key, judge, body))
-}
-
-/// The same as a task. On the heap, as the rest of every call that may miss.
-pub fn each_task<B, I, R, U, Q, F, T, G, V, W>(
-    ids: Vec<I>,
-    op: Op,
-    options: Options<U, Q, F, T, G>,
-    key: impl Fn(&I) -> EachKey<R, B::Value>,
-    judge: impl Fn(&R) -> V,
-    body: impl Fn(Vec<I>) -> W,
-) -> Pin<Box<impl Future<Output = B>>>
-where
-    B: BatchOf<I>,
-    I: Clone,
-    U: FnOnce() -> bool,
-    Q: FnOnce() -> bool,
-    F: Fn(&R) -> bool,
-    T: Lifespan,
-    V: Into<Verdict>,
-    W: Future<Output = B>,
-{
-    Box::pin(run(AsyncIo, ids, op, options, key, judge, body))
-}
-
-async fn run<D: Io, B, I, R, U, Q, F, T, G, V, W>(
-    io: D,
-    ids: Vec<I>,
-    op: Op,
-    options: Options<U, Q, F, T, G>,
-    key: impl Fn(&I) -> EachKey<R, B::Value>,
-    judge: impl Fn(&R) -> V,
-    body: impl Fn(Vec<I>) -> W,
-) -> B
-where
-    B: BatchOf<I>,
-    I: Clone,
-    U: FnOnce() -> bool,
-    Q: FnOnce() -> bool,
-    F: Fn(&R) -> bool,
-    T: Lifespan,
-    V: Into<Verdict>,
-    W: Future<Output = B>,
-{
-    let Options { unless, refresh_if, stale_if, life, single_flight, flight_timeout, .. } = options;
+    let Options { unless, refresh_if, stale_if, life, single_flight, fleet, flight_timeout, .. } = options;
+    let EachOf { own: function, entries, cache } = of;
+    let mut pending = PendingEach { function, ids, stale_if, state: State::Bypass, returns: PhantomData };
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || unless() {
-        return body(ids).await;
+        return pending;
     }
-    let Listed { ids, places, firsts, entries, of } = Listed::new(ids, key);
-    let Some(of) = of else {
-        return match B::join(&ids, &places, Vec::new()) {
-            Some(nothing) => nothing,
-            None => body(ids).await,
-        };
-    };
-    let engine = of.cache.engine();
-    if !of.function.is_cached(&of.cache) {
-        return body(ids).await;
+    if pending.ids.is_empty() {
+        pending.state = State::Empty;
+        return pending;
     }
+    if !(function.is_cached(cache) && entries.is_cached(cache)) {
+        return pending;
+    }
+    let engine = cache.engine();
     // A deletion by name must know this cache.
-    of.function.note_use(engine);
+    function.note_use(engine);
+    entries.note_use(engine);
     let refresh = op == Op::Refresh || refresh_if();
-    let settings = Settings { life: life.life(), refresh, single_flight, flight_timeout };
-    let mut round = settings.round(&of, entries);
-    let serves = |value: &R| !stale_if(value);
-    while !round.is_done() {
-        round.claim(io, &serves).await;
-        let claims = round.claims();
-        if !claims.is_empty() {
-            let some: Vec<I> = claims.iter().map(|&number| ids[firsts[number]].clone()).collect();
-            let computed = round.run(body(some.clone())).await;
-            match computed.split(&some) {
-                Split::Values(values) => {
-                    let values = values.into_iter().map(of.close).collect();
-                    round.settle(io, values, &judge).await;
-                }
-                Split::Failed(failed) => {
-                    round.release();
-                    return failed;
-                }
-                Split::Misfit(misfit) => {
-                    round.release();
-                    engine.count_of(of.function.number, Event::Error);
-                    say_misfit(of.function);
-                    return if some.len() == ids.len() { misfit } else { body(ids).await };
-                }
-            }
-        }
-        round.wait(io).await;
+    let (life, life_by_name) = life.life().steered(function, entries, engine);
+    let call = Call {
+        engine: Hold::Borrowed(engine),
+        function: function.number,
+        life: life.timeout.resolve(engine.default_timeout),
+        life_by_name,
+        jitter: life.jitter.unwrap_or(engine.jitter),
+        windows: life.windows,
+        refresh,
+        single_flight,
+        fleet,
+        budget: Budget::default(),
+    };
+    let limit = flight_timeout.unwrap_or(engine.flight_timeout);
+    let Listed { places, firsts, entries, form } = Listed::new(&pending.ids, key);
+    if let Some(form) = form {
+        let round = Round::new(call, form.policy, entries, limit);
+        pending.state = State::Round(Box::new(Begun { places, firsts, form, round }));
     }
-    let values = round.values().into_iter().map(|value| value.and_then(of.open)).collect();
-    match B::join(&ids, &places, values) {
-        Some(batch) => batch,
-        // The function whose entries they are has none for an id of which this one needs a value.
-        None => body(ids).await,
-    }
+    pending
 }
 
-impl Settings {
-    fn round<'c, R, V>(&self, of: &'c Of<R, V>, places: Vec<Place>) -> Round<'c, R> {
-        let engine = of.cache.engine();
-        let (life, life_by_name) = self.life.steered(of.function, engine);
-        let call = Call {
-            engine: Hold::Borrowed(&**engine),
-            function: of.function.number,
-            life: life.timeout.resolve(engine.default_timeout),
-            life_by_name,
-            jitter: life.jitter.unwrap_or(engine.jitter),
-            windows: life.windows,
-            refresh: self.refresh,
-            single_flight: self.single_flight,
-            fleet: None,
-            budget: Budget::default(),
+impl<B, I, R, F> PendingEach<B, I, R, F>
+where
+    B: BatchOf<I>,
+    I: Clone,
+    F: Fn(&R) -> bool,
+{
+    /// The rest of the call: `body` computes the values of some of the ids. Blocks the thread.
+    pub fn finish<V: Into<Verdict>>(self, judge: impl Fn(&R) -> V, body: impl Fn(Vec<I>) -> B) -> B {
+        let body = &body;
+        ready(self.run(BlockingIo, judge, |some| async move { body(some) }))
+    }
+
+    /// The same as a task. On the heap, as the rest of every call that may miss.
+    pub fn finish_async<V: Into<Verdict>, W: Future<Output = B>>(
+        self,
+        judge: impl Fn(&R) -> V,
+        body: impl Fn(Vec<I>) -> W,
+    ) -> Pin<Box<impl Future<Output = B>>> {
+        Box::pin(self.run(AsyncIo, judge, body))
+    }
+
+    async fn run<D: Io, V: Into<Verdict>, W: Future<Output = B>>(
+        self,
+        io: D,
+        judge: impl Fn(&R) -> V,
+        body: impl Fn(Vec<I>) -> W,
+    ) -> B {
+        let Self { function, ids, stale_if, state, .. } = self;
+        let begun = match state {
+            State::Bypass => return body(ids).await,
+            State::Empty => {
+                return match B::join(&ids, &[], Vec::new()) {
+                    Some(nothing) => nothing,
+                    None => body(ids).await,
+                };
+            }
+            State::Round(begun) => begun,
         };
-        let limit = self.flight_timeout.unwrap_or(engine.flight_timeout);
-        Round::new(call, of.policy, places, limit)
+        let Begun { places, firsts, form, mut round } = *begun;
+        let serves = |value: &R| !stale_if(value);
+        while !round.is_done() {
+            round.claim(io, &serves).await;
+            let claims = round.claims();
+            if !claims.is_empty() {
+                let some: Vec<I> = claims.iter().map(|&number| ids[firsts[number]].clone()).collect();
+                let computed = round.run(body(some.clone())).await;
+                match computed.split(&some) {
+                    Split::Values(values) => {
+                        let values = values.into_iter().map(form.close).collect();
+                        round.settle(io, values, &judge).await;
+                    }
+                    Split::Failed(failed) => {
+                        if !round.fail(io).await {
+                            return failed;
+                        }
+                    }
+                    Split::Misfit(misfit) => {
+                        round.release();
+                        round.count(Event::Error);
+                        say_misfit(function);
+                        return if some.len() == ids.len() { misfit } else { body(ids).await };
+                    }
+                }
+            }
+            round.wait(io).await;
+        }
+        let values = round.values().into_iter().map(|value| value.and_then(form.open)).collect();
+        match B::join(&ids, &places, values) {
+            Some(batch) => batch,
+            // The function whose entries they are has none for an id of which this one needs a value.
+            None => body(ids).await,
+        }
     }
 }
 
