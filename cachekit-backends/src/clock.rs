@@ -212,6 +212,11 @@ impl ManualClock {
         self.0.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 2), Ordering::SeqCst);
     }
 
+    /// Moves the time back, as the clock of a machine that is set; what stays in the process never sees that happen.
+    pub fn turn_back(&self, by: Duration) {
+        self.0.fetch_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 2), Ordering::SeqCst);
+    }
+
     /// The clock to hand to a cache or a backend.
     pub fn clock(&self) -> Clock {
         self.0.clone()

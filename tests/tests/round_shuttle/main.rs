@@ -3,7 +3,7 @@
 //! ones. The sources are those of `cachekit/src/call` and `cachekit/src/engine/flight`; the engine below them is a stub.
 //!
 //! Each program checks one promise: one computation per key, no call waits for ever (shuttle reports a deadlock), and no
-//! value from before a deletion is returned or stored after it.
+//! value from before a deletion is returned or stored after it. Those about values past their freshness are in `stale`.
 
 #![allow(
     dead_code,
@@ -19,6 +19,7 @@
 mod call;
 mod engine;
 mod schedules;
+mod stale;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

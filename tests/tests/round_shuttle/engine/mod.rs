@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::convert::Infallible;
 
 use cachekit_backends::simple::{
-    ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, Right, Shape, Tagged, ValueWords,
+    ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, Right, Shape, Tables, Tagged, ValueWords,
 };
-use cachekit_backends::{Clock, KeyBytes, KeyHasher, KeySecret, Timeout, Ttl};
+use cachekit_backends::{Clock, KeyBytes, KeyHasher, Timeout, Ttl};
 
 pub(crate) use checks::Checks;
 pub(crate) use hold::Hold;
@@ -72,12 +72,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(remote: Option<Arc<Remote>>) -> Arc<Self> {
+        Self::by(Clock::system(), remote)
+    }
+
+    /// One that lives by this clock.
+    pub(crate) fn by(clock: Clock, remote: Option<Arc<Remote>>) -> Arc<Self> {
+        let cell = Arc::<Cell>::default();
+        let local = LocalStore { horizons: Tables::new(0, 0, clock.clone()), cell: Arc::clone(&cell) };
         Arc::new(Self {
             prefix: "p|".into(),
-            clock: Clock::system(),
+            clock,
             default_timeout: Timeout::Never,
-            local: LocalStore { secret: KeySecret::new() },
-            cell: Arc::default(),
+            local,
+            cell,
             remote,
             flights: Arc::new(flight::Flights::new()),
             throttle: throttle::Throttle::default(),
@@ -202,6 +209,11 @@ impl Contents {
     fn void(&mut self) {
         self.claims.iter_mut().for_each(|one| one.void = true);
     }
+
+    fn remove(&mut self) -> bool {
+        self.void();
+        self.entry.take().is_some()
+    }
 }
 
 impl Cell {
@@ -310,45 +322,59 @@ impl LocalTable {
     }
 
     pub(crate) fn remove(&self, _: &Key, _: u64) -> bool {
-        let mut cell = self.cell().lock();
-        cell.void();
-        cell.entry.take().is_some()
+        self.cell().lock().remove()
     }
 }
 
-/// The operations that the tables have in common.
+/// The operations that the tables have in common: the horizons are the real ones, and their steps are not shuttle's.
 pub(crate) struct LocalStore {
-    secret: KeySecret,
+    /// Without a table.
+    horizons: Arc<Tables>,
+    cell: Arc<Cell>,
 }
 
 impl LocalStore {
     pub(crate) fn digest(&self, feed: impl FnOnce(&mut KeyHasher)) -> u64 {
-        self.secret.digest(feed)
+        self.horizons.digest(feed)
     }
 
     pub(crate) fn now(&self) -> u64 {
-        1
+        self.horizons.now()
     }
 
     pub(crate) fn expiry(&self, _: Ttl) -> u64 {
         u64::MAX
     }
 
-    pub(crate) fn is_current(&self, _: u32, _: u64, _: u64) -> bool {
-        true
+    pub(crate) fn is_current(&self, function: u32, instance: u64, birth: u64) -> bool {
+        self.horizons.is_current(function, instance, birth)
     }
 
-    pub(crate) fn admits(&self, _: &[u64], _: u64) -> bool {
-        true
+    pub(crate) fn admits(&self, tags: &[u64], birth: u64) -> bool {
+        self.horizons.admits(tags, birth)
     }
 
-    pub(crate) fn serves(&self, _: &Tagged) -> bool {
-        true
+    pub(crate) fn serves(&self, tagged: &Tagged) -> bool {
+        self.horizons.serves(tagged)
     }
 
-    pub(crate) fn delete_tag(&self, _: u64) {}
+    pub(crate) fn delete_tag(&self, tag: u64) {
+        self.horizons.delete_tag(tag);
+    }
 
-    pub(crate) fn delete_function(&self, _: u32) {}
+    /// In two steps, as the real tables: the horizon, then the table.
+    pub(crate) fn delete_function(&self, function: u32) {
+        self.horizons.delete_function(function);
+        self.cell.lock().remove();
+    }
 
-    pub(crate) fn delete_instance(&self, _: u32, _: u64) {}
+    pub(crate) fn delete_instance(&self, function: u32, instance: u64) {
+        self.horizons.delete_instance(function, instance);
+        self.cell.lock().remove();
+    }
+
+    pub(crate) fn clear(&self) {
+        self.horizons.clear();
+        self.cell.lock().remove();
+    }
 }

@@ -1,4 +1,4 @@
-//! A backend of one entry and one version, and drivers that call it.
+//! A backend of cells, each with an entry or a version, and drivers that call it.
 
 #[path = "../../../../cachekit/src/engine/remote/ops.rs"]
 mod ops;
@@ -16,7 +16,7 @@ use shuttle::sync::Mutex;
 
 use super::flight::{Wait, Waited};
 pub(crate) use ops::{
-    Delete, DeleteMany, Fetch, FetchMany, GetMany, Operation, PutIf, PutIfMany, Set, TokenOf,
+    Clear, Delete, DeleteMany, Fetch, FetchMany, GetMany, Operation, PutIf, PutIfMany, Set, TokenOf,
 };
 
 /// A bound backend.
@@ -92,8 +92,10 @@ impl Backend for OneCell {
         self.write(key, None)
     }
 
-    fn clear(&self, _: &str) -> Result<()> {
-        unreachable!("no program clears")
+    fn clear(&self, prefix: &str) -> Result<()> {
+        let keys: Vec<String> =
+            self.state.lock().unwrap().keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+        keys.iter().try_for_each(|key| self.write(key, None).map(drop))
     }
 
     fn token(&self, key: &str) -> Result<Token> {
