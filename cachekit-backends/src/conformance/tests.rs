@@ -43,6 +43,8 @@ enum Fault {
     PutsWithoutTime,
     NeverPuts,
     MakesVersions,
+    DeletesNeighbours,
+    EndsVersions,
     NewVersions,
     MixesVersionsUp,
     TakesJunk,
@@ -59,11 +61,11 @@ enum Fault {
 use Fault::{
     AbsenceHasOneToken, AddPerpetuates, AddsInTwoSteps, AddsOverLive, ChecksThenPuts, ClaimsToDiscard,
     ClaimsTokens, ClearsAll, ClearsPatterns, ClearsTheFirstHundred, CountsKeys, CutsLargeValues,
-    CutsLongKeys, DeletesAnyState, DeletesOneOfMany, DeletesTwice, EndsForEver, Fails, FoldsCase,
-    KeepsTheFirstTime, LeavesOutMisses, ListsPatterns, ListsTheFirstPart, ListsWhatIsGone, MakesVersions,
-    MixesVersionsUp, NeverEnds, NeverPuts, NewVersions, Panics, PutsWithoutTime, RoundsDown, Sound,
-    StoresLateAndInHalves, TakesEmptyForAbsent, TakesJunk, TakesLongTimesForDates, TokensOfContent,
-    TrimsKeys,
+    CutsLongKeys, DeletesAnyState, DeletesNeighbours, DeletesOneOfMany, DeletesTwice, EndsForEver,
+    EndsVersions, Fails, FoldsCase, KeepsTheFirstTime, LeavesOutMisses, ListsPatterns, ListsTheFirstPart,
+    ListsWhatIsGone, MakesVersions, MixesVersionsUp, NeverEnds, NeverPuts, NewVersions, Panics,
+    PutsWithoutTime, RoundsDown, Sound, StoresLateAndInHalves, TakesEmptyForAbsent, TakesJunk,
+    TakesLongTimesForDates, TokensOfContent, TrimsKeys,
 };
 
 const MOST: usize = 100_000;
@@ -143,6 +145,9 @@ impl Backend for Broken {
         if self.is(AbsenceHasOneToken) && self.inner.get(&key)?.is_none() {
             return Ok(false);
         }
+        if self.is(DeletesNeighbours) && key.ends_with("tag2") {
+            self.inner.delete(&key.replace("tag2", "tag3"))?;
+        }
         Ok(self.inner.delete(&key)? || self.is(DeletesTwice))
     }
 
@@ -216,6 +221,11 @@ impl Backend for Broken {
     fn put_under(&self, key: &str, value: &[u8], life: Ttl, token: Token, versions: &[&str]) -> Result<bool> {
         if self.is(MakesVersions) {
             self.fetch(key, versions)?;
+        }
+        for version in versions.iter().filter(|_| self.is(EndsVersions)) {
+            if let (Some(bytes), Some(_)) = (self.inner.get(version)?, life) {
+                self.inner.set(version, &bytes, Some(Duration::from_secs(5)))?;
+            }
         }
         self.put_if(key, value, life, token)
     }
@@ -292,6 +302,8 @@ fn a_sound_backend_passes_and_each_fault_is_named() {
         (PutsWithoutTime, "put_if_follows_the_time"),
         (NeverPuts, "tokens_keep_still"),
         (MakesVersions, "put_under_makes_no_version"),
+        (DeletesNeighbours, "a_deleted_version_changes_alone"),
+        (EndsVersions, "versions_outlive_their_entries"),
         (NewVersions, "fetch_makes_versions_once"),
         (MixesVersionsUp, "fetch_makes_versions_once"),
         (TakesJunk, "fetch_heals_junk"),
@@ -319,6 +331,7 @@ fn races_are_found() {
         (ChecksThenPuts, "put_if_is_won_by_one"),
         (ChecksThenPuts, "deletion_beats_put_if"),
         (ChecksThenPuts, "writes_beat_put_if"),
+        (ChecksThenPuts, "a_lock_has_one_owner"),
     ] {
         assert!((0..20).any(|_| names(fault).contains(&case)), "{fault:?} is not named by `{case}`");
     }

@@ -5,6 +5,7 @@ mod clear;
 mod conditional;
 mod keys;
 mod list;
+mod locks;
 mod many;
 mod store;
 mod time;
@@ -79,6 +80,9 @@ cases! {
         versions::fetch_heals_junk
         versions::racing_fetches_agree
         versions::put_under_makes_no_version
+        versions::a_deleted_version_changes_alone
+        versions::versions_outlive_their_entries
+        locks::a_lock_has_one_owner
         store::handles_share
         store::the_threshold_holds
     }
@@ -136,6 +140,9 @@ macro_rules! conformance_tests {
             fetch_heals_junk
             racing_fetches_agree
             put_under_makes_no_version
+            a_deleted_version_changes_alone
+            versions_outlive_their_entries
+            a_lock_has_one_owner
             handles_share
             the_threshold_holds
         }

@@ -97,3 +97,42 @@ pub(in crate::conformance) fn put_under_makes_no_version(case: &Case<'_>) -> Out
     }
     Ok(())
 }
+
+/// To delete one of the versions that an entry depends on, as a deletion by tag does, makes another one of it, and leaves its
+/// neighbours.
+pub(in crate::conformance) fn a_deleted_version_changes_alone(case: &Case<'_>) -> Outcome {
+    let (entry, store) = (case.key("entry"), &case.store);
+    let keys = case.keys("tag", 5);
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    store.set(&entry, b"v", None)?;
+    let before = store.entry_and_versions(&entry, &keys)?.1;
+    store.delete(keys[2])?;
+    let (found, after) = store.entry_and_versions(&entry, &keys)?;
+    same_value("the entry after a deletion of one of its versions", Some(b"v"), found)?;
+    let changed: Vec<bool> = before.iter().zip(&after).map(|(before, after)| before != after).collect();
+    same("which of five versions changed", vec![false, false, true, false, false], changed)?;
+    same("the versions after that", after, store.entry_and_versions(&entry, &keys)?.1)
+}
+
+/// The versions that an entry is stored under live as long as it does, which `stale_while_revalidate` and `stale_if_error` may make
+/// much longer than any of theirs.
+pub(in crate::conformance) fn versions_outlive_their_entries(case: &Case<'_>) -> Outcome {
+    if !case.caps.conditional {
+        return case.skip("`conditional` is not claimed");
+    }
+    let (entry, store, life) = (case.key("entry"), &case.store, case.short());
+    let keys = case.keys("version", 2);
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    for (life, name) in [(life, "short"), (100 * life, "long")] {
+        let key = case.key(name);
+        let before = store.entry_and_versions(&key, &keys)?.1;
+        let token = store.token(&key)?;
+        same("`put_under`", true, store.put_under(&key, b"v", Some(life), token, &keys)?)?;
+        same("the versions after it", before, store.entry_and_versions(&entry, &keys)?.1)?;
+    }
+    let before = store.entry_and_versions(&entry, &keys)?.1;
+    case.outlive(life);
+    let (found, after) = store.entry_and_versions(&case.key("long"), &keys)?;
+    same_value("the entry with the longer life", Some(b"v"), found)?;
+    same("its versions, after the end of the other one", before, after)
+}
