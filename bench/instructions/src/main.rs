@@ -55,6 +55,11 @@ fn shared(x: u64) -> Arc<[u64; 128]> {
     Arc::new([x; 128])
 }
 
+#[memoize(timeout = 3600, stale_while_revalidate = 600, local)]
+fn shared_stale(x: u64) -> Arc<[u64; 128]> {
+    Arc::new([x; 128])
+}
+
 #[memoize(timeout = 3600)]
 async fn later(x: u64) -> u64 {
     x.wrapping_mul(3)
@@ -170,6 +175,7 @@ fn measure(row: &str, mode: Mode, person: &Person) -> bool {
             run(mode, page);
         }
         "arc_1kib" => run(mode, shared),
+        "arc_1kib_stale" => run(mode, shared_stale),
         "async_u64" => {
             let mut context = Context::from_waker(Waker::noop());
             run(mode, |i| pin!(later(i)).poll(&mut context).is_ready());
