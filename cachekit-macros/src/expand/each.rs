@@ -150,7 +150,7 @@ fn work(model: &Model, each: &Each) -> TokenStream {
         quote!(let #mutable #name = ::core::clone::Clone::clone(&#name);)
     });
     let (name, mutability) = (&each.name, mutable(&model.arguments[each.index]));
-    let body = run::bound_body(model);
+    let body = run::nested_body(model);
     if model.is_async() {
         quote! {
             |#some: ::std::vec::Vec<_>| {

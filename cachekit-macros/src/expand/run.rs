@@ -7,7 +7,7 @@ use syn::{Expr, Ident};
 
 use super::key;
 use crate::attr::TimeoutOption;
-use crate::model::{Conditions, KeySource, Model, Private, located};
+use crate::model::{Argument, Conditions, KeySource, Model, Private, located};
 use crate::options::Flavor;
 
 /// `fleet_wait` where it isn't said, in milliseconds.
@@ -248,23 +248,23 @@ fn written(private: &Private, timeout: &TimeoutOption) -> Result<TokenStream, To
 
 /// The user's body with the patterns of its arguments.
 pub(super) fn bound_body(model: &Model) -> TokenStream {
-    let body = &model.body;
-    let bindings: Vec<TokenStream> = model
-        .arguments
-        .iter()
-        .filter_map(|argument| {
-            let name = &argument.name;
-            argument.pattern.as_ref().map(|pattern| quote!(let #pattern = #name;))
-        })
-        .collect();
-    if bindings.is_empty() {
-        body.to_token_stream()
-    } else {
-        // Within generated braces the user's own would be unnecessary, and `cargo fix` would remove them from the source.
-        let mut body = body.clone();
-        body.set_span(located(body.span()));
-        quote!({ #(#bindings)* #body })
+    if model.arguments.iter().all(|argument| argument.pattern.is_none()) {
+        return model.body.to_token_stream();
     }
+    let body = nested_body(model);
+    quote!({ #body })
+}
+
+/// The same for a place within generated braces: there the user's own would be unnecessary, and `cargo fix` would remove them from
+/// the source.
+pub(super) fn nested_body(model: &Model) -> TokenStream {
+    let bindings = model.arguments.iter().filter_map(|Argument { name, pattern, .. }| {
+        let pattern = pattern.as_ref()?;
+        Some(quote!(let #pattern = #name;))
+    });
+    let mut body = model.body.clone();
+    body.set_span(located(body.span()));
+    quote!(#(#bindings)* #body)
 }
 
 /// The user's body, as a closure or a future.

@@ -33,6 +33,10 @@ fn user(id: u64, connection: &std::cell::Cell<u8>) -> u64 {
     id
 }
 
+#[memoize(each = ids)]
+#[rustfmt::skip]
+fn on_one_line(ids: &[u64]) -> Vec<u64> { ids.iter().map(|id| id + 1).collect() }
+
 #[cached(view, key = id, unless = id == 0)]
 fn page(id: u64) -> u64 {
     id
@@ -154,6 +158,7 @@ fn main() {
     assert_eq!(get_all_comments(), ["one"]);
     delete_cached!(get_all_comments).expect("deleted");
     assert_eq!((nothing_to_say(), positional()), (1, 1));
+    assert_eq!(on_one_line(&[1]), [2]);
     let cell = std::cell::Cell::new(0);
     assert_eq!(user(1, &cell), 1);
     delete_cached!(user, 1, &cell).expect("deleted");
