@@ -101,7 +101,8 @@ fn call(what: &str, key: u64) -> String {
                 "here" => here(key).to_string(),
                 "each" => {
                     let mut ids = ids(key);
-                    ids.rotate_left((number + std::process::id() as usize) % ids.len());
+                    // Callers ask in orders of their own.
+                    ids.rotate_left((number + std::process::id() as usize) % 3);
                     format!("{:?}", several(&ids))
                 }
                 _ => format!("{:?}", fallible(key)),
