@@ -8,7 +8,7 @@
 mod cache_object;
 #[path = "../it/deletion.rs"]
 mod deletion;
-#[path = "../it/each.rs"]
+#[path = "../it/each/mod.rs"]
 mod each;
 #[path = "../it/fallback.rs"]
 mod fallback;
