@@ -1,5 +1,7 @@
 //! The same scenarios with each library: does it keep what its users take for granted? Prints a table in Markdown.
 
+mod blobs;
+mod child;
 mod peers;
 mod scenarios;
 mod script;
@@ -9,6 +11,9 @@ use scenarios::{Outcome, SCENARIOS, all};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 4)]
 async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    child::work::<Cachekit>(&arguments);
+    child::work::<Cached>(&arguments);
     // Panics are part of the scenarios.
     std::panic::set_hook(Box::new(|_| ()));
     let peers = [

@@ -8,16 +8,19 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::peers::{PATIENCE, Peer};
+use crate::blobs::{Blob, most_alive};
+use crate::peers::{BOUND, PATIENCE, Peer};
 use crate::script::{Work, begun, plan};
 
-pub const SCENARIOS: [&str; 6] = [
+pub const SCENARIOS: [&str; 8] = [
     "two callers of a cold key compute once",
     "a deletion beats the computation that is under way",
     "a computation that panics hands over to its waiter",
     "callers that give up after 100 ms get the value of a body of 150 ms in the end",
     "an `Err` behind an alias of `Result` is not stored",
     "the deletion of a tag beats the computation that is under way",
+    "under load no more values live than half above the bound",
+    "a second process on one store finds the value, and its deletion is seen",
 ];
 
 pub enum Outcome {
@@ -49,6 +52,8 @@ pub async fn all<P: Peer>() -> (&'static str, Vec<Outcome>) {
         impatient_callers::<P>().await,
         alias::<P>().await,
         late_tag::<P>().await,
+        bound::<P>().await,
+        second_process::<P>().await,
     ];
     (P::NAME, outcomes)
 }
@@ -156,4 +161,41 @@ async fn alias<P: Peer>() -> Outcome {
     let key = plan(|run| Box::pin(async move { if run == 0 { Err("no".to_owned()) } else { Ok(5) } }));
     let _ = P::try_get(key).await;
     holds(P::try_get(key).await == Ok(5), "the error is stored")
+}
+
+/// Eight tasks store 20,000 values in a cache that is bounded to a few.
+async fn bound<P: Peer>() -> Outcome {
+    if P::get_blob(0).is_none() {
+        return Outcome::NotOffered;
+    }
+    Blob::forget_most();
+    let store = |task: u64| {
+        tokio::spawn(async move {
+            for n in 0..2_500 {
+                P::get_blob(1 + task * 2_500 + n).expect("offered").await;
+            }
+        })
+    };
+    for task in (0..8).map(store).collect::<Vec<_>>() {
+        let _ = task.await;
+    }
+    let most = most_alive();
+    holds(most <= BOUND + BOUND / 2, format_args!("{most} values live at a bound of {BOUND}"))
+}
+
+/// This process stores a value. Another one looks it up, and deletes it.
+async fn second_process<P: Peer>() -> Outcome {
+    let dir = tempfile::tempdir().expect("a directory for the store");
+    let ask = |value, delete| P::on_store(dir.path(), value, delete);
+    let Some(first) = ask(1, false) else { return Outcome::NotOffered };
+    if let Err(error) = first {
+        return Outcome::Fails(error);
+    }
+    match crate::child::run(P::NAME, dir.path()) {
+        Err(error) => return Outcome::Fails(format!("the second process: {error}")),
+        Ok(value) if value != 1 => return Outcome::Fails("the second process computes".to_owned()),
+        Ok(_) => {}
+    }
+    let after = ask(3, false).expect("offered");
+    holds(after == Ok(3), "the value that the second process has deleted is served")
 }
