@@ -76,11 +76,11 @@ fn local_values_need_no_form_and_never_leave_the_process() {
     }
     everywhere(|world| {
         RAN.take();
-        world.mem.iter().for_each(|mem| _ = mem.take_ops());
         assert_eq!(opaque(&[1, 2])[&2], opaque(&[3, 2])[&2]);
         assert_eq!(block_on(tasks(vec![1, 2])), block_on(tasks(vec![1, 2])));
         assert_eq!(RAN.take(), [vec![1, 2], vec![3], vec![1, 2]]);
-        assert_eq!(world.mem.as_ref().map_or(0, |mem| mem.take_ops()), 0);
+        let is_ours = |key: &String| key.contains("::opaque") || key.contains("::tasks");
+        assert!(!world.mem.iter().any(|mem| mem.keys().iter().any(is_ours)));
         world.advance(Duration::from_secs(10));
         assert_eq!((opaque(&[1]).len(), RAN.take()), (1, vec![vec![1]]));
     });
