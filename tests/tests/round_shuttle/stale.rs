@@ -26,7 +26,7 @@ type Answer = Result<u64, ()>;
 
 const POLICY: Policy<Answer> = portable_policy::<OkOnly<u64, ()>>();
 const FUNCTION: Identity<'static> =
-    Identity { number: 7, name: "f", version: "", local: false, stamped: true };
+    Identity { number: 7, name: "f", version: "", local: false, stamped: true, calls: None };
 
 const FRESH: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(10);
