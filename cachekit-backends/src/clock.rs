@@ -214,7 +214,7 @@ impl ManualClock {
 
     /// Moves the time back, as the clock of a machine that is set; what stays in the process never sees that happen.
     pub fn turn_back(&self, by: Duration) {
-        self.0.fetch_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 2), Ordering::SeqCst);
+        self.0.ahead.fetch_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX / 2), Ordering::SeqCst);
     }
 
     /// The clock to hand to a cache or a backend.
