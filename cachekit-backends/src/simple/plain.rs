@@ -147,7 +147,11 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         expiry: u64,
         admit: impl Fn() -> bool,
     ) -> Ended {
-        let draft = Draft { subject: self.subject(call), value, expiry };
+        let PlainCall { key, instance } = *call;
+        // The claim knows it already.
+        let hash = right.claim().map_or_else(|| self.0.contents.0.hash(&key), |claim| claim.hash);
+        let subject = Subject { hash, key, exact: (), instance: InstanceNumber::of(instance).into() };
+        let draft = Draft { subject, value, expiry };
         self.0.store(right, &draft, admit, &mut ())
     }
 

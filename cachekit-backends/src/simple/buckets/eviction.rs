@@ -52,7 +52,9 @@ fn most_young(entries: usize) -> usize {
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     /// An entry has come into a table of at least one.
     pub(super) fn entered(&self, writer: &mut Writer<C::Exact, K>, hash: u64, spot: Spot<'_, K, V>) {
+        spot.set_uses(0);
         if writer.eviction.ghosts.take(hash) {
+            spot.set_young(false);
             return;
         }
         let most = most_young(writer.len);
@@ -66,17 +68,31 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         writer.eviction.young.push_back(hash);
     }
 
-    /// The entry that is to go.
+    /// The entry that is to go, with its hash.
     pub(super) fn victim(
         &self,
         writer: &mut Writer<C::Exact, K>,
         left: &mut C::Left,
-    ) -> Option<Spot<'_, K, V>> {
-        let spot = self.victim_of_young(writer).or_else(|| self.victim_of_hand(writer, MOST_STEPS, left))?;
-        let hash = self.hash_at(spot);
+    ) -> Option<(Spot<'_, K, V>, u64)> {
+        let (spot, hash) = match self.victim_of_young(writer) {
+            Some(young) => young,
+            None => {
+                let spot = self.victim_of_hand(writer, MOST_STEPS, left)?;
+                (spot, self.hash_at(spot))
+            }
+        };
+        Some(self.evicted(writer, spot, hash))
+    }
+
+    fn evicted<'t>(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        spot: Spot<'t, K, V>,
+        hash: u64,
+    ) -> (Spot<'t, K, V>, u64) {
         writer.eviction.ghosts.put(hash, writer.len);
         writer.eviction.evictions += 1;
-        Some(spot)
+        (spot, hash)
     }
 
     /// An entry that is not in use, if the hand meets one soon.
@@ -84,23 +100,19 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         &self,
         writer: &mut Writer<C::Exact, K>,
         left: &mut C::Left,
-    ) -> Option<Spot<'_, K, V>> {
+    ) -> Option<(Spot<'_, K, V>, u64)> {
         let spot = self.victim_of_hand(writer, IDLE_STEPS, left)?;
-        (spot.uses() == 0).then(|| {
-            writer.eviction.ghosts.put(self.hash_at(spot), writer.len);
-            writer.eviction.evictions += 1;
-            spot
-        })
+        (spot.uses() == 0).then(|| self.evicted(writer, spot, self.hash_at(spot)))
     }
 
-    fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>) -> Option<Spot<'_, K, V>> {
+    fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>) -> Option<(Spot<'_, K, V>, u64)> {
         let most = most_young(writer.len);
         // Where all are newcomers, the hand would find nothing.
         while writer.eviction.young.len() > most || writer.eviction.young.len() >= writer.len {
             let hash = writer.eviction.young.pop_front()?;
             let Some(spot) = self.find_young(writer, hash) else { continue };
             if spot.uses() == 0 {
-                return Some(spot);
+                return Some((spot, hash));
             }
             spot.set_young(false);
             spot.set_uses(0);

@@ -4,7 +4,7 @@ use super::super::sync::{MutexGuard, Ordering};
 use super::bucket::{Snapshot, tag};
 use super::claims::{ClaimId, Hook, Subject};
 use super::writer::Entry;
-use super::{Contents, Table, Writer};
+use super::{Contents, Place, Table, Writer};
 
 /// How often a store tries to find room while others take it.
 const TRIES: usize = 64;
@@ -220,20 +220,28 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         writer.next_expiry = writer.next_expiry.min(*expiry);
         let entry =
             Entry { words: Snapshot { key: *key, value: *value }, expiry: *expiry, instance: *instance };
-        if let Some(spot) = self.find(writer, *hash, key, left) {
-            let old = spot.value();
-            if !self.budget.exchange(self.contents.weight(&old), weight) {
-                return false;
+        let home = match self.find_or_home(writer, *hash, key, left) {
+            Err(home) => home,
+            Ok(spot) => {
+                let old = spot.value();
+                if !self.budget.exchange(self.contents.weight(&old), weight) {
+                    return false;
+                }
+                spot.vacate();
+                Self::fill(spot, tag(*hash), &entry);
+                self.contents.leave(old, left);
+                return true;
             }
-            spot.vacate();
-            Self::fill(spot, tag(*hash), &entry);
-            self.contents.leave(old, left);
-            return true;
-        }
+        };
         if !self.budget.reserve(weight) && !self.take_place_of_another(writer, weight, left) {
             return false;
         }
-        let Some(spot) = self.attach(writer, writer.growth.path(*hash), tag(*hash), &entry, left) else {
+        let spot = if let Some(spot) = home.and_then(Place::vacant) {
+            Self::fill(spot, tag(*hash), &entry);
+            spot
+        } else if let Some(spot) = self.attach(writer, writer.growth.path(*hash), tag(*hash), &entry, left) {
+            spot
+        } else {
             self.budget.release(weight);
             return false;
         };
@@ -256,13 +264,13 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         if !own || self.budget.is_shared() && writer.eviction.is_time_to_glance() {
             return false;
         }
-        let Some(spot) = self.victim(writer, left) else { return self.budget.reserve(weight) };
-        let old = self.contents.weight(&spot.value());
+        let Some(victim) = self.victim(writer, left) else { return self.budget.reserve(weight) };
+        let old = self.contents.weight(&victim.0.value());
         if self.budget.exchange(old, weight) {
-            self.erase_for_another(writer, spot, left);
+            self.erase_for_another(writer, victim, left);
             return true;
         }
-        self.erase(writer, spot, left);
+        self.erase(writer, victim.0, left);
         self.budget.reserve(weight)
     }
 
@@ -294,8 +302,8 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
 
     fn evict_in(&self, writer: &mut Writer<C::Exact, K>, idle: bool, left: &mut C::Left) -> bool {
         let before = writer.len;
-        let spot = if idle { self.idle(writer, left) } else { self.victim(writer, left) };
-        if let Some(spot) = spot {
+        let victim = if idle { self.idle(writer, left) } else { self.victim(writer, left) };
+        if let Some((spot, _)) = victim {
             self.erase(writer, spot, left);
         }
         writer.len < before

@@ -22,7 +22,43 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         key: &[u64; K],
         left: &mut C::Left,
     ) -> Option<Spot<'_, K, V>> {
-        for index in writer.growth.path(hash) {
+        self.find_or_home(writer, hash, key, left).ok()
+    }
+
+    /// The same, or the bucket where the key belongs, if there is any.
+    #[inline]
+    pub(super) fn find_or_home(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        hash: u64,
+        key: &[u64; K],
+        left: &mut C::Left,
+    ) -> Result<Spot<'_, K, V>, Option<Place<'_, K, V>>> {
+        let mut path = writer.growth.path(hash);
+        let Some(first) = path.next() else { return Err(None) };
+        let home = self.pages.at(first);
+        self.tend(writer, home, left);
+        if let Some(way) = home.bucket.ways(tag(hash)).find(|&way| home.bucket.has_key(way, key)) {
+            return Ok(Spot { place: home, way });
+        }
+        if home.rest.passed() == 0 {
+            return Err(Some(home));
+        }
+        self.find_on(writer, path, hash, key, left).ok_or(Some(home))
+    }
+
+    /// Goes on with the search.
+    #[cold]
+    #[inline(never)]
+    fn find_on(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        path: Path,
+        hash: u64,
+        key: &[u64; K],
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        for index in path {
             let place = self.pages.at(index);
             self.tend(writer, place, left);
             if let Some(way) = place.bucket.ways(tag(hash)).find(|&way| place.bucket.has_key(way, key)) {
@@ -118,19 +154,19 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     /// Removes an entry for good.
     pub(super) fn erase(&self, writer: &mut Writer<C::Exact, K>, spot: Spot<'_, K, V>, left: &mut C::Left) {
         self.budget.release(self.contents.weight(&spot.value()));
-        self.erase_for_another(writer, spot, left);
+        self.erase_for_another(writer, (spot, self.hash_at(spot)), left);
     }
 
-    /// Removes an entry whose room in the budget goes to another one.
+    /// Removes an entry of a hash, whose room in the budget goes to another one.
     pub(super) fn erase_for_another(
         &self,
         writer: &mut Writer<C::Exact, K>,
-        spot: Spot<'_, K, V>,
+        (spot, hash): (Spot<'_, K, V>, u64),
         left: &mut C::Left,
     ) {
-        let words = spot.place.bucket.read(spot.way);
-        self.detach(writer.growth, self.contents.hash(&words.key), spot);
-        self.leave(writer, words.value, left);
+        let value = spot.value();
+        self.detach(writer.growth, hash, spot);
+        self.leave(writer, value, left);
     }
 
     fn leave(&self, writer: &mut Writer<C::Exact, K>, value: [u64; V], left: &mut C::Left) {
@@ -155,7 +191,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         }
     }
 
-    /// Puts an entry into the first bucket of a path with room. None if there is no room at all.
+    /// Puts an entry into the first bucket of a path with room; it is marked by the caller. None if there is no room at all.
     pub(super) fn attach(
         &self,
         writer: &mut Writer<C::Exact, K>,
@@ -167,7 +203,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         let fits = |index| {
             let place = self.pages.at(index);
             self.tend(writer, place, left);
-            place.bucket.vacant().map(|way| Spot { place, way })
+            place.vacant()
         };
         let spot = path.clone().find_map(fits)?;
         for passed in path.take_while(|&index| index != spot.place.index) {
@@ -175,8 +211,6 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             rest.set_passed(rest.passed() + 1);
         }
         Self::fill(spot, tag, entry);
-        spot.set_uses(0);
-        spot.set_young(false);
         Some(spot)
     }
 
@@ -199,6 +233,14 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
 
     pub(super) fn hash_at(&self, spot: Spot<'_, K, V>) -> u64 {
         self.contents.hash(&spot.place.bucket.key(spot.way))
+    }
+}
+
+impl<'t, const K: usize, const V: usize> Place<'t, K, V> {
+    /// A place for an entry in this bucket.
+    #[inline]
+    pub(super) fn vacant(self) -> Option<Spot<'t, K, V>> {
+        self.bucket.vacant().map(|way| Spot { place: self, way })
     }
 }
 
