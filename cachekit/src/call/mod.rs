@@ -72,6 +72,16 @@ impl Known {
     }
 }
 
+/// Whether a response or a fragment that is being made, or a subscriber of spans, is to know of computations.
+#[inline]
+pub(crate) fn is_observed() -> bool {
+    #[cfg(any(feature = "tower", feature = "minijinja"))]
+    if dependencies::is_active() {
+        return true;
+    }
+    span::is_wanted()
+}
+
 /// Nothing is made of calls.
 #[cfg(not(any(feature = "tower", feature = "minijinja")))]
 pub(crate) fn takes_part(_: &crate::engine::Engine, _: &Place) {}

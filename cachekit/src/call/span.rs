@@ -6,8 +6,9 @@ use std::future::Future;
 
 use parking_lot::Mutex;
 use tracing::instrument::{Instrument as _, Instrumented};
+use tracing::level_filters::LevelFilter;
 use tracing::span::{Entered, Id};
-use tracing::{Span, debug_span};
+use tracing::{Level, Span, debug_span};
 
 use super::inputs::Call;
 use crate::engine::flight::Key;
@@ -21,6 +22,12 @@ static UNDER_WAY: Mutex<Option<HashMap<Subject, Id>>> = Mutex::new(None);
 
 fn subject(call: &Call<'_>, key: &Key) -> Subject {
     (std::ptr::from_ref(&*call.engine).addr(), key.function, key.digest)
+}
+
+/// Whether a subscriber may want spans.
+#[inline]
+pub(super) fn is_wanted() -> bool {
+    LevelFilter::current() >= Level::DEBUG
 }
 
 /// The span of a computation.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachekit_backends::simple::{Ended, Entry, Right, Tagged};
-use cachekit_backends::{Timeout, jittered, ttl_millis};
+use cachekit_backends::{Timeout, Ttl, jittered, ttl_millis};
 
 #[cfg(any(feature = "tower", feature = "minijinja"))]
 use super::dependencies::{self, Dependency};
@@ -71,6 +71,11 @@ impl Verdict {
     /// Whether the value is to be stored.
     pub(crate) fn keeps(&self) -> bool {
         self.keep
+    }
+
+    /// How long its entry lives, if the value doesn't decide it.
+    pub(crate) fn life(&self, life: Ttl, default: Timeout) -> Ttl {
+        self.timeout.map_or(life, |timeout| timeout.resolve(default))
     }
 
     /// Adds what an entry counts, which is not asked for a value that isn't stored.

@@ -72,7 +72,12 @@ impl Bound {
 
     /// Counts a value that the near tier had.
     pub(crate) fn count_near(&self, function: u32, engine: &Engine) {
-        Counters::count_as(self.counter, Event::Near, || &engine.functions.get(function).counters);
+        self.count(Event::Near, function, engine);
+    }
+
+    /// Counts an event of a function.
+    pub(crate) fn count(&self, event: Event, function: u32, engine: &Engine) {
+        let _suspended = Counters::count_as(self.counter, event, || &engine.functions.get(function).counters);
     }
 }
 

@@ -49,6 +49,8 @@ use throttle::Throttle;
 pub(crate) type LocalStore = Tables;
 /// The right to compute an entry of an engine.
 pub(crate) type Lead<'a> = flight::Lead<'a, Snapshot>;
+/// The right to compute an entry in process, without a state that has to be kept in mind.
+pub(crate) type Claimed<'a> = flight::ClaimedLead<'a>;
 /// The computations under way of an engine.
 pub(crate) type Flights = flight::Flights<Snapshot>;
 

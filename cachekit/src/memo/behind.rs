@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Op;
-use super::lookup::{Judged, Pending, State, bypassed, settle, unless_stale};
+use super::lookup::{Begun, Judged, Pending, bypassed, settle, unless_stale};
 use super::owned::{Led, Owned};
 use crate::call::policy::Policy;
 use crate::call::round::{self, AtHand};
@@ -102,10 +102,10 @@ impl<F> Pending<F> {
     where
         F: Fn(&R) -> bool,
     {
-        match self.state {
-            State::Bypass(op) => Reached::Compute(Rest(Computes::Bypass(op))),
-            State::Lead(duty) => Reached::Compute(Rest(Computes::Duty(duty))),
-            State::Round(round) => ready(round.reach(BlockingIo, policy, unless_stale(self.stale_if))).into(),
+        match self.state.begun() {
+            Begun::Bypass(op) => Reached::Compute(Rest(Computes::Bypass(op))),
+            Begun::Lead(duty) => Reached::Compute(Rest(Computes::Duty(duty))),
+            Begun::Round(round) => ready(round.reach(BlockingIo, policy, unless_stale(self.stale_if))).into(),
         }
     }
 
@@ -115,10 +115,10 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
     {
         Box::pin(async move {
-            match self.state {
-                State::Bypass(op) => Reached::Compute(Rest(Computes::Bypass(op))),
-                State::Lead(duty) => Reached::Compute(Rest(Computes::Duty(duty))),
-                State::Round(round) => round.reach(AsyncIo, policy, unless_stale(self.stale_if)).await.into(),
+            match self.state.begun() {
+                Begun::Bypass(op) => Reached::Compute(Rest(Computes::Bypass(op))),
+                Begun::Lead(duty) => Reached::Compute(Rest(Computes::Duty(duty))),
+                Begun::Round(round) => round.reach(AsyncIo, policy, unless_stale(self.stale_if)).await.into(),
             }
         })
     }

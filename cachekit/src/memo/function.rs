@@ -295,6 +295,8 @@ impl Function {
         if engine.discards || self.is_refused() {
             return None;
         }
+        // Before a computation begins, or a deletion by name could miss what it stores.
+        self.note_use(engine);
         let bound = engine.bound(self.number, self.identity().is_local(engine), needs);
         let address = std::ptr::from_ref(cache).addr();
         let home = self.home.get_or_init(|| Home {
@@ -365,13 +367,27 @@ pub(super) fn near(name: &str) -> Vec<String> {
     near
 }
 
+/// How a function runs.
+pub trait Mode {
+    /// Whether it blocks its thread.
+    const BLOCKS: bool;
+}
+
 /// The marker of a function that blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking;
 
+impl Mode for Blocking {
+    const BLOCKS: bool = true;
+}
+
 /// The marker of a function that is async.
 #[derive(Clone, Copy, Debug)]
 pub struct Async;
+
+impl Mode for Async {
+    const BLOCKS: bool = false;
+}
 
 impl Home {
     #[inline(always)]

@@ -10,7 +10,8 @@ use cachekit_backends::Timeout;
 use cachekit_backends::simple::Shape;
 
 use super::Op;
-use super::function::{Function, Handle};
+use super::direct::{self, Direct};
+use super::function::{Function, Handle, Mode};
 use super::hit::{self, Straight};
 use super::life::{Fixed, Life, Lifespan, NoTags, Tagging};
 use super::owned::Owned;
@@ -71,11 +72,28 @@ pub struct Pending<F> {
 
 /// The state of a call that missed. On the heap, so that a level of a recursive function takes little of the stack.
 pub(super) enum State {
+    /// The computation is this call's, as most misses in process are; it blocks, and has no option to be kept in mind.
+    Direct(Direct),
+    Begun(Begun),
+}
+
+/// The state of a call with all that it may be asked.
+pub(super) enum Begun {
     /// The call only computes.
     Bypass(Op),
-    /// The computation is this call's, as most misses in process are.
+    /// The computation is this call's.
     Lead(Box<Duty<'static>>),
     Round(Box<Round<'static>>),
+}
+
+impl State {
+    /// That of a call that is a task, or whose entries carry their times.
+    pub(super) fn begun(self) -> Begun {
+        match self {
+            Self::Begun(begun) => begun,
+            Self::Direct(_) => unreachable!("such a call does not begin so"),
+        }
+    }
 }
 
 /// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
@@ -83,7 +101,7 @@ pub(super) enum State {
 /// Most hits end in what is inlined here. All else is in one [`rest`], because the compiler saves registers for each call that
 /// it returns from.
 #[inline]
-pub fn probe<M, R, K, I, U, Q, F, T, G>(
+pub fn probe<M: Mode, R, K, I, U, Q, F, T, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
@@ -176,7 +194,7 @@ struct Rest<Q, F, T, G> {
 #[cold]
 #[inline(never)]
 #[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
-fn rest<M, R, K, I, Q, F, T, G>(
+fn rest<M: Mode, R, K, I, Q, F, T, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
@@ -221,10 +239,19 @@ where
             return None;
         }
     }
-    let settings = Settings { life: life.life(), refresh, op, stale, single_flight, fleet, flight_timeout };
+    let life = life.life();
+    if const { M::BLOCKS && !T::STAMPED && !G::TAGGED }
+        && let (Some(bound), Op::Call, false, false) = (bound, op, refresh, stale)
+        && (single_flight && fleet.is_none())
+        && let Some(direct) =
+            direct::begin((function, bound), cache.engine(), (policy.words)(), arguments, instance, &life)
+    {
+        return Some(Pending { state: State::Direct(direct), stale_if });
+    }
+    let settings = Settings { life, refresh, op, stale, single_flight, fleet, flight_timeout };
     let tags = tags.tags();
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
-    Some(Pending { state: begun, stale_if })
+    Some(Pending { state: State::Begun(begun), stale_if })
 }
 
 /// Records a hit in process for what is being made of it.
@@ -266,7 +293,7 @@ fn begin<R>(
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
     tags: Option<&TagList>,
-) -> State {
+) -> Begun {
     // A deletion by name must know this cache.
     function.note_use(engine);
     let (life, by_name) = life.steered(function, function, engine);
@@ -289,17 +316,18 @@ fn begin<R>(
     }
     takes_part(engine, &place);
     if !stale && let Some(flight) = call.at_once(&place) {
-        return State::Lead(Box::new(Duty::new(call, place, flight)));
+        return Begun::Lead(Box::new(Duty::new(call, place, flight)));
     }
     let mut round = Round::new(call, place, limit);
     if op == Op::Traced {
         round.trace();
     }
-    State::Round(Box::new(round))
+    Begun::Round(Box::new(round))
 }
 
 /// The body of a function, for one call.
-trait Body<R> {
+pub(super) trait Body<R> {
+    /// Runs it.
     fn run(&mut self) -> R;
 }
 
@@ -333,32 +361,11 @@ impl<F> Pending<F> {
     where
         F: Fn(&R) -> bool,
     {
-        self.finish_by(policy, judge, &mut Once(Some(body)))
-    }
-
-    /// One function for all memoized functions of a return type, so that each adds little code to the program. Its frame is on
-    /// the stack while the body runs, so what comes before and after the body has frames of its own.
-    #[inline(never)]
-    fn finish_by<R, V: Into<Verdict>>(
-        self,
-        policy: &Policy<R>,
-        judge: impl FnOnce(&R) -> V,
-        body: &mut dyn Body<R>,
-    ) -> R
-    where
-        F: Fn(&R) -> bool,
-    {
-        let duty = match self.state {
-            State::Bypass(op) => return bypassed(op, body.run()),
-            State::Lead(duty) => duty,
-            State::Round(round) => match wait(round, policy, self.stale_if) {
-                Outcome::Value(output) => return output,
-                Outcome::Compute(duty) => duty,
-            },
-        };
-        let mut output = duty.run(|| body.run());
-        settle(duty, policy, &mut output, judge);
-        output
+        let mut body = Once(Some(body));
+        match self.state {
+            State::Direct(direct) => direct.finish(policy, judge, &mut body),
+            State::Begun(begun) => finish_by(begun, self.stale_if, policy, judge, &mut body),
+        }
     }
 
     /// The same as a task. In a box, so that the future of a call, which is a hit most of the time, is small to move.
@@ -372,11 +379,12 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
         B: Future<Output = R>,
     {
+        let (begun, stale_if) = (self.state.begun(), self.stale_if);
         Box::pin(async move {
-            let duty = match self.state {
-                State::Bypass(op) => return bypassed(op, body.await),
-                State::Lead(duty) => duty,
-                State::Round(round) => match wait_async(round, policy, self.stale_if).await {
+            let duty = match begun {
+                Begun::Bypass(op) => return bypassed(op, body.await),
+                Begun::Lead(duty) => duty,
+                Begun::Round(round) => match wait_async(round, policy, stale_if).await {
                     Outcome::Value(output) => return output,
                     Outcome::Compute(duty) => duty,
                 },
@@ -397,11 +405,12 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
         B: Future,
     {
+        let (begun, stale_if) = (self.state.begun(), self.stale_if);
         Box::pin(async move {
-            let duty = match self.state {
-                State::Bypass(op) => return bypassed(op, judge(body.await).output),
-                State::Lead(duty) => duty,
-                State::Round(round) => match wait_async(round, policy, self.stale_if).await {
+            let duty = match begun {
+                Begun::Bypass(op) => return bypassed(op, judge(body.await).output),
+                Begun::Lead(duty) => duty,
+                Begun::Round(round) => match wait_async(round, policy, stale_if).await {
                     Outcome::Value(output) => return output,
                     Outcome::Compute(duty) => duty,
                 },
@@ -418,11 +427,12 @@ impl<F> Pending<F> {
         F: Fn(&R) -> bool,
     {
         let policy = owned.policy(policy);
+        let (begun, stale_if) = (self.state.begun(), self.stale_if);
         Box::pin(async move {
-            let duty = match self.state {
-                State::Bypass(op) => return bypassed(op, owned.run().await),
-                State::Lead(duty) => duty,
-                State::Round(round) => match wait_async(round, &policy, self.stale_if).await {
+            let duty = match begun {
+                Begun::Bypass(op) => return bypassed(op, owned.run().await),
+                Begun::Lead(duty) => duty,
+                Begun::Round(round) => match wait_async(round, &policy, stale_if).await {
                     Outcome::Value(output) => return output,
                     Outcome::Compute(duty) => duty,
                 },
@@ -430,6 +440,29 @@ impl<F> Pending<F> {
             owned.lead(duty, policy, Surroundings::current()).await
         })
     }
+}
+
+/// Finishes a call. One function for all memoized functions of a return type, so that each adds little code to the program. Its frame
+/// is on the stack while the body runs, so what comes before and after the body has frames of its own.
+#[inline(never)]
+fn finish_by<R, F: Fn(&R) -> bool, V: Into<Verdict>>(
+    begun: Begun,
+    stale_if: F,
+    policy: &Policy<R>,
+    judge: impl FnOnce(&R) -> V,
+    body: &mut dyn Body<R>,
+) -> R {
+    let duty = match begun {
+        Begun::Bypass(op) => return bypassed(op, body.run()),
+        Begun::Lead(duty) => duty,
+        Begun::Round(round) => match wait(round, policy, stale_if) {
+            Outcome::Value(output) => return output,
+            Outcome::Compute(duty) => duty,
+        },
+    };
+    let mut output = duty.run(|| body.run());
+    settle(duty, policy, &mut output, judge);
+    output
 }
 
 /// A value, and the decision about it.
@@ -537,7 +570,7 @@ pub(super) fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Sou
 
 #[cold]
 fn bypass<F>(stale_if: F, op: Op) -> Pending<F> {
-    Pending { state: State::Bypass(op), stale_if }
+    Pending { state: State::Begun(Begun::Bypass(op)), stale_if }
 }
 
 /// Returns a value that was computed with the cache left alone.

@@ -2,6 +2,7 @@
 //! `docs/src/design.md` has the picture.
 
 pub(crate) mod behind;
+mod direct;
 pub(crate) mod each;
 pub(crate) mod explain;
 pub(crate) mod function;

@@ -5,7 +5,7 @@ use std::future::Future;
 use cachekit_backends::Result;
 
 use super::Op;
-use super::function::Handle;
+use super::function::{Handle, Mode};
 use super::life::{Lifespan, Tagging};
 use super::lookup::{Options, Pending, probe};
 use crate::call::arguments::KeyPart;
@@ -20,7 +20,7 @@ pub struct Primed<F>(Pending<F>);
 ///
 /// # Errors
 /// Another function has the same identity.
-pub fn prime<M, R, K, I, U, Q, F, T, G>(
+pub fn prime<M: Mode, R, K, I, U, Q, F, T, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,

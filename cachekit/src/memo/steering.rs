@@ -123,10 +123,15 @@ pub(super) fn way(function: &Function, engine: &Engine, if_open: Option<&dyn Fn(
 
 /// Returns the options of a function in a cache, if any are set.
 pub(super) fn steering(function: &Function, engine: &Engine) -> Option<Steering> {
-    if !ANY.load(Ordering::SeqCst) && engine.named.is_empty() && function.declared.policy.is_none() {
+    if !is_steered(function, engine) {
         return None;
     }
     Steering::of(function, engine, AT_RUN_TIME.read().as_ref())
+}
+
+/// Whether there may be options of a function that were set from outside.
+pub(super) fn is_steered(function: &Function, engine: &Engine) -> bool {
+    ANY.load(Ordering::SeqCst) || !engine.named.is_empty() || function.declared.policy.is_some()
 }
 
 impl Steering {

@@ -211,6 +211,11 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
 
     /// Ends the flight with nothing that is stored or shared: the callers that wait compute, side by side.
     pub(crate) fn release(mut self) {
+        self.release_now();
+    }
+
+    /// The same, of a lead that is dropped later.
+    pub(crate) fn release_now(&mut self) {
         self.land(false, || Landing::Released);
     }
 

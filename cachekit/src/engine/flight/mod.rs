@@ -89,6 +89,9 @@ pub(crate) type Role<'a, E> = table::Role<'a, Key, E>;
 /// The right to compute for that cache.
 pub(crate) type Lead<'a, E> = lead::Lead<'a, Key, E>;
 
+/// The right to compute of a caller that has nothing but a claim.
+pub(crate) type ClaimedLead<'a> = lead::Lead<'a, (), ()>;
+
 /// Whether this thread runs the body of a computation.
 #[cfg(test)]
 #[allow(dead_code, reason = "for templates, which are a feature")]
