@@ -180,6 +180,11 @@ impl Engine {
         self.functions.get(function).tables.timed.store(true, Ordering::SeqCst);
     }
 
+    /// Whether they do, because windows were once set from outside.
+    pub(crate) fn carries_times(&self, function: u32) -> bool {
+        self.functions.get(function).tables.timed.load(Ordering::SeqCst)
+    }
+
     /// A function's table as the engine keeps it.
     pub(crate) fn claims(&self, function: u32, table: &LocalTable) -> Option<&dyn Claims> {
         let known = &self.functions.get(function).tables;

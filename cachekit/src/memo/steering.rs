@@ -115,6 +115,11 @@ pub(super) fn way(function: &Function, engine: &Engine, if_open: Option<&dyn Fn(
         Some(steering) => steering.way(function, engine),
         None => Way::Hit,
     };
+    // The tables of words are not looked at again: deletions don't reach them any more.
+    let way = match way {
+        Way::Hit if !function.declared.stamped && engine.carries_times(function.number) => Way::Round,
+        way => way,
+    };
     if let (Way::Hit, Some(open)) = (way, if_open) {
         open();
     }

@@ -221,6 +221,8 @@ mod at_run_time {
         each_keeping(|_| {
             let first = f(1);
             configure_function("steer.comes_and_goes", set().stale_while_revalidate(SECOND)).unwrap();
+            // From this call on entries carry their times.
+            f(2);
             delete_memoized!(f, 1).unwrap();
             configure_function("steer.comes_and_goes", set()).unwrap();
             let second = f(1);
