@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::bounds::Amount;
 use super::layout::{HEAD_LEN, Head, Peek, is_whole, peek};
 use super::temp;
 use crate::{Error, ErrorKind};
@@ -144,13 +145,6 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn open_regular(path: &Path) -> io::Result<Option<(File, Metadata)>> {
-    if look_regular(path)?.is_none() {
-        return Ok(None);
-    }
-    open(path, File::options().read(true))
-}
-
 /// Bytes of a file; fewer where it ends. Fails where the memory doesn't suffice.
 fn read_up_to(file: &File, at: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -200,7 +194,15 @@ pub(super) fn peek_file(path: &Path) -> io::Result<Option<Peek>> {
 
 /// The same, and the first bytes of the key, at most so many, if the file is an entry.
 pub(super) fn peek_key(path: &Path, wanted: usize) -> io::Result<Option<(Peek, Vec<u8>)>> {
-    let Some((file, meta)) = open_regular(path)? else { return Ok(None) };
+    if look_regular(path)?.is_none() {
+        return Ok(None);
+    }
+    Ok(peek_listed(path, wanted)?.map(|(peek, key, _)| (peek, key)))
+}
+
+/// The same of a file that is known to be a regular one, and what it counts.
+pub(super) fn peek_listed(path: &Path, wanted: usize) -> io::Result<Option<(Peek, Vec<u8>, Amount)>> {
+    let Some((file, meta)) = open(path, File::options().read(true))? else { return Ok(None) };
     let mut start = read_up_to(&file, 0, meta.len().min(HEAD_LEN as u64 + wanted as u64))?;
     let found = peek(&start, meta.len());
     let key = if let Peek::Entry { key_len, .. } = found {
@@ -209,7 +211,7 @@ pub(super) fn peek_key(path: &Path, wanted: usize) -> io::Result<Option<(Peek, V
     } else {
         Vec::new()
     };
-    Ok(Some((found, key)))
+    Ok(Some((found, key, Amount::of(&meta))))
 }
 
 /// Removes a file; whether it was there.

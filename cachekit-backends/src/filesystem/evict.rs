@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Folder;
 use super::bounds::Amount;
-use super::disk::{Id, Name, STRIPES, exists, failed, look, parse_name, peek_file, remove, stripe_of};
+use super::disk::{Id, Name, STRIPES, failed, look, parse_name, peek_file, remove, stripe_of};
 use super::layout::Peek;
 use super::stripe::Stripe;
 use super::temp::Temp;
@@ -28,6 +28,9 @@ const TEMP_AGE: Duration = Duration::from_secs(60);
 /// How many files opening looks at before it leaves the rest to the sweep; about 5 µs each.
 const OPENING: usize = 16_384;
 
+/// So long the clock of a file system may stand still: a folder that changed so lately may change again without a trace.
+const STILL: Duration = Duration::from_secs(1);
+
 /// Where the sweep is, and how many writes it waits before the next subfolder.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -35,9 +38,16 @@ pub(super) struct Pace {
     wait: usize,
 }
 
+/// A subfolder as a sweep left it: what another one would find, as long as no file came, went or was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    changed: SystemTime,
+    amount: Amount,
+}
+
 /// The result of the sweep of one subfolder.
-struct Swept {
-    listed: usize,
+pub(super) struct Swept {
+    pub(super) listed: usize,
     examined: usize,
 }
 
@@ -81,6 +91,7 @@ impl Folder {
             Err(e) if e.kind() == ErrorKind::Timeout => {
                 // Another writer is stuck there. The sweep will find the file again.
                 self.index.lock().forget(id);
+                self.known.lock()[usize::from(stripe_of(id))] = None;
                 return Ok(None);
             }
             locked => locked?,
@@ -131,7 +142,7 @@ impl Folder {
         // If the sweep fails, the next write doesn't try again at once.
         pace.wait = 16;
         let swept = self.sweep(stripe)?;
-        pace.wait = 4 + swept.listed / 8 + swept.examined;
+        pace.wait = 4 + swept.listed / 4 + swept.examined;
         Ok(())
     }
 
@@ -168,11 +179,21 @@ impl Folder {
         Ok(())
     }
 
-    /// Goes through one subfolder. Costs its listing, a look at each file, and a read of those that are not known or are expired.
-    fn sweep(&self, number: u8) -> Result<Swept> {
+    /// Goes through one subfolder, unless it is as the last sweep left it. Costs its listing, a look at each file, and a read of those
+    /// that are not known or are expired.
+    pub(super) fn sweep(&self, number: u8) -> Result<Swept> {
         let dir = self.paths.stripe(number);
         let nothing = Swept { listed: 0, examined: 0 };
-        if !exists(&dir)? && self.state.amount(number)?.entries == 0 {
+        let found = look(&dir).map_err(|e| failed("look at", &dir, e))?;
+        let began = SystemTime::now();
+        let changed = found.as_ref().and_then(|meta| meta.modified().ok());
+        if found.is_none() && self.state.amount(number)?.entries == 0 {
+            return Ok(nothing);
+        }
+        let known = self.known.lock()[usize::from(number)];
+        if let Some(known) = known.filter(|known| Some(known.changed) == changed)
+            && self.state.amount(number)? == known.amount
+        {
             return Ok(nothing);
         }
         let stripe = match self.lock_within(number, PATIENCE.min(self.limit())) {
@@ -183,7 +204,7 @@ impl Folder {
         let now = self.clock.now();
         let fresh = self.index.lock().fresh(number, now);
         let mut present = Vec::with_capacity(fresh.len());
-        let mut examined = 0;
+        let (mut examined, mut has_temps) = (0, false);
         let mut amount = Amount::default();
         self.list(number, |name, file| {
             match name {
@@ -197,14 +218,24 @@ impl Folder {
                         amount = amount.plus(found.as_ref().map(Amount::of).unwrap_or_default());
                     }
                 }
-                Name::Temp => remove_old_temp(file)?,
+                Name::Temp => {
+                    // It may be old enough the next time.
+                    has_temps = true;
+                    remove_old_temp(file)?;
+                }
                 Name::Other => {}
             }
             Ok(())
         })?;
         present.sort_unstable();
         stripe.amount_is(amount)?;
-        self.index.lock().keep_only(number, &present);
+        let mut index = self.index.lock();
+        index.keep_only(number, &present);
+        let all_known = !has_temps && present.iter().all(|&id| index.written(id).is_some());
+        drop(index);
+        let settled = |changed: &SystemTime| began.duration_since(*changed).is_ok_and(|age| age > STILL);
+        self.known.lock()[usize::from(number)] =
+            changed.filter(|changed| all_known && settled(changed)).map(|changed| Known { changed, amount });
         Ok(Swept { listed: present.len(), examined })
     }
 

@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use super::Options;
 use super::bounds::Bounds;
 use super::disk::{Id, Paths, STRIPES, create_dir, failed};
-use super::evict::Pace;
+use super::evict::{Known, Pace};
 use super::index::Index;
 use super::layout::Head;
-use super::open_files::OpenFiles;
+use super::open_files::{Grant, OpenFile, OpenFiles};
 use super::state::State;
 use crate::{Clock, Result, deadline};
 
@@ -33,12 +33,16 @@ pub(crate) struct Folder {
     /// The order of writes: the latest moment that was given to one.
     latest: AtomicU64,
     pub(super) state: State,
-    /// Taken before the lock of the subfolder with the same number.
-    pub(super) threads: Vec<Mutex<()>>,
+    /// Taken before the lock of the subfolder with the same number; with its descriptor while that is locked or kept.
+    pub(super) threads: Vec<Mutex<Option<OpenFile>>>,
+    /// The right to keep the descriptors of all subfolders, or none.
+    subfolders: Grant,
     /// Taken for moments, with any other lock held.
     pub(super) index: Mutex<Index>,
     /// Held during a sweep, outside of all other locks.
     pub(super) pace: Mutex<Pace>,
+    /// The subfolders as the sweep knows them.
+    pub(super) known: Mutex<[Option<Known>; STRIPES]>,
     pub(super) open_files: OpenFiles,
     /// Entries that made room for others.
     pub(super) evictions: AtomicU64,
@@ -64,9 +68,11 @@ impl Folder {
             clock: options.clock,
             limit: AtomicU64::new(LIMIT),
             latest: AtomicU64::new(0),
-            threads: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            threads: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            subfolders: Grant::whole(STRIPES),
             index: Mutex::default(),
             pace: Mutex::default(),
+            known: Mutex::new([None; STRIPES]),
             open_files: OpenFiles::new(),
             evictions: AtomicU64::new(0),
             expirations: AtomicU64::new(0),
@@ -75,6 +81,18 @@ impl Folder {
         };
         fs.sweep_all()?;
         Ok(fs)
+    }
+
+    /// Whether the descriptors of subfolders are kept: a write doesn't open one then.
+    pub(super) fn keeps_subfolders(&self) -> bool {
+        self.subfolders.is_some()
+    }
+
+    /// Keeps them, whatever other folders keep open.
+    #[cfg(test)]
+    pub(super) fn keep_subfolders(&mut self) {
+        self.subfolders = Grant::whole(1);
+        assert!(self.keeps_subfolders());
     }
 
     /// How long a lock is waited for.

@@ -10,9 +10,10 @@
 //!
 //! Readers take no lock. A writer locks the subfolder, checks that the write is allowed, and only then makes the bytes
 //! reachable: it renames a temporary file to the entry's name, or, in a file with room for two values, writes the new value
-//! beside the present one and then the head that says which is which. A reader therefore sees the old value or the new one,
-//! never one whose write was refused, and a crash leaves at most a temporary file, which a later sweep removes. Waiting for a
-//! lock ends at the operation timeout.
+//! beside the present one and then the head that says which is which. Where there is no file yet, it writes one under the entry's
+//! name; until that is whole it is no entry, by its checksum. A reader therefore sees the old value or the new one, never one whose
+//! write was refused, and a crash leaves at most a temporary or an unfinished file, which a later write or sweep removes. Waiting for
+//! a lock ends at the operation timeout.
 //!
 //! Nothing is flushed to the disk: after a power loss the last values may be missing or damaged, and damaged ones are misses; a
 //! deletion of the last seconds may be undone.
@@ -39,7 +40,8 @@
 //! process together keep no more than a quarter of the open files that it may have (`RLIMIT_NOFILE`; where that is 1,024, a
 //! store keeps 128 entries and 64 versions). Each look asks the system whether the file still has the entry's name, so nothing
 //! that another process deletes is returned. Until this process looks, a file of up to 16 KiB that another one has removed
-//! keeps its room on the disk.
+//! keeps its room on the disk. A file that is overwritten is kept open for writing. Where the limit is 4,096 or more, the
+//! subfolders that are written to stay open, too, and each writer asks whether its one still has its name.
 //!
 //! # Eviction
 //!

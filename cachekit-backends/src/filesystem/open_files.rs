@@ -37,11 +37,18 @@ pub(super) struct OpenFile {
     meta: Metadata,
     /// The process that opened it.
     process: u32,
+    /// Whether it was opened for writing, too.
+    pub(super) is_writable: bool,
 }
 
 impl OpenFile {
     pub(super) fn new(file: File, meta: Metadata) -> Self {
-        Self { file, meta, process: process_number() }
+        Self { file, meta, process: process_number(), is_writable: false }
+    }
+
+    /// A file that was opened for reading and writing.
+    pub(super) fn writable(file: File, meta: Metadata) -> Self {
+        Self { is_writable: true, ..Self::new(file, meta) }
     }
 
     /// Whether this process opened it. A lock on a file that a forked process inherited is its parent's, too.
@@ -119,15 +126,27 @@ impl Set {
 
 /// A number of files that other folders of this process may not keep open; given back when dropped.
 #[derive(Debug, Default)]
-struct Grant(usize);
+pub(super) struct Grant(usize);
 
 impl Grant {
     /// Half of what is left, or fewer.
     fn take(most: usize) -> Self {
-        let share = |left: usize| most.min(left / 2);
+        Self::of(|left| most.min(left / 2))
+    }
+
+    /// So many, or none if that were more than a quarter of what is left.
+    pub(super) fn whole(files: usize) -> Self {
+        Self::of(|left| if files <= left / 4 { files } else { 0 })
+    }
+
+    fn of(share: impl Fn(usize) -> usize) -> Self {
         let before =
             left().fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left - share(left)));
         Self(before.map_or(0, share))
+    }
+
+    pub(super) fn is_some(&self) -> bool {
+        self.0 > 0
     }
 }
 

@@ -1,20 +1,28 @@
 //! The operations of the contract.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::{Builder, ScopedJoinHandle, available_parallelism};
 use std::time::Duration;
 
 use super::Folder;
-use super::disk::{Id, Name, failed, id_of, look_regular, open, peek_key, peek_open, read_entry, stripe_of};
+use super::bounds::Amount;
+use super::disk::{
+    Id, Name, failed, id_of, look, open, peek_key, peek_listed, peek_open, read_entry, remove, stripe_of,
+};
 use super::layout::Peek;
 use super::open_files::OpenFile;
 use super::temp::LARGEST;
 use super::write::Rule;
 use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, deadline, ttl_millis};
 
+/// The most threads that clear a directory of so many entries or more.
+const CLEARERS: usize = 4;
+const MANY: u64 = 2000;
 /// How often a read starts over when what it read is damaged, as by a write at the same time.
 const LOOKS: usize = 5;
 
@@ -56,8 +64,27 @@ impl Backend for Folder {
         }
     }
 
+    /// The system takes longer to remove a file than to hand out the work, so several threads remove many.
     fn clear(&self, prefix: &str) -> Result<()> {
-        (0..=u8::MAX).try_for_each(|stripe| self.clear_stripe(stripe, prefix))
+        let next = AtomicU16::new(0);
+        let work = || {
+            while let Ok(stripe) = u8::try_from(next.fetch_add(1, Ordering::Relaxed)) {
+                self.clear_stripe(stripe, prefix)?;
+            }
+            Ok(())
+        };
+        let alone = self.total()?.entries < MANY;
+        let others = if alone { 0 } else { available_parallelism().map_or(1, usize::from).min(CLEARERS) - 1 };
+        std::thread::scope(|scope| {
+            // Where there are no more threads, this one does it all.
+            let start = |_| Builder::new().name("cachekit-clear".into()).spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (0..others).filter_map(start).collect();
+            let own = work();
+            let join = |other: ScopedJoinHandle<'_, Result<()>>| {
+                other.join().unwrap_or_else(|panic| resume_unwind(panic))
+            };
+            others.into_iter().map(join).fold(own, Result::and)
+        })
     }
 
     fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
@@ -121,11 +148,21 @@ impl Folder {
 
     /// An entry's file and its length. It is kept open for the next time.
     fn file_of(&self, id: Id, path: &Path) -> io::Result<Option<(Arc<OpenFile>, u64)>> {
-        let Some(meta) = look_regular(path)? else {
+        self.file_like(id, path, look(path)?.as_ref())
+    }
+
+    /// The same of a file whose name was looked at.
+    fn file_like(
+        &self,
+        id: Id,
+        path: &Path,
+        found: Option<&Metadata>,
+    ) -> io::Result<Option<(Arc<OpenFile>, u64)>> {
+        let Some(meta) = found.filter(|meta| meta.is_file()) else {
             self.open_files.forget(id);
             return Ok(None);
         };
-        if let Some(file) = self.open_files.get(id, &meta) {
+        if let Some(file) = self.open_files.get(id, meta) {
             return Ok(Some((file, meta.len())));
         }
         let Some((file, meta)) = open(path, File::options().read(true))? else { return Ok(None) };
@@ -135,10 +172,22 @@ impl Folder {
         Ok(Some((file, len)))
     }
 
-    pub(super) fn token_with(&self, nonce: u128, id: Id) -> Result<Token> {
+    fn token_with(&self, nonce: u128, id: Id) -> Result<Token> {
         let path = self.paths.entry(id);
-        let error = |e| failed("read", &path, e);
-        let stamp = match self.file_of(id, &path).map_err(error)? {
+        let found = look(&path).map_err(|e| failed("look at", &path, e))?;
+        self.token_like(nonce, id, &path, found.as_ref())
+    }
+
+    /// The token of a key whose file's name was looked at.
+    pub(super) fn token_like(
+        &self,
+        nonce: u128,
+        id: Id,
+        path: &Path,
+        found: Option<&Metadata>,
+    ) -> Result<Token> {
+        let error = |e| failed("read", path, e);
+        let stamp = match self.file_like(id, path, found).map_err(error)? {
             Some((open, len)) => match peek_open(&open.file, len).map_err(error)? {
                 Peek::Entry { head, .. } => head.stamp,
                 Peek::Broken | Peek::Foreign => 0,
@@ -153,15 +202,24 @@ impl Folder {
         let void = || self.state.renew_all(number);
         let Some(stripe) = self.lock_for_removal(number, void)? else { return Ok(()) };
         stripe.void_all()?;
-        self.list(number, |name, _| {
+        let mut gone = Amount::default();
+        let cleared = self.list(number, |name, _| {
             let Name::Entry(id) = name else { return Ok(()) };
             let path = self.paths.entry(id);
-            let matches = match peek_key(&path, prefix.len()).map_err(|e| failed("read", &path, e))? {
-                Some((Peek::Entry { .. }, key)) => key == prefix.as_bytes(),
-                Some((Peek::Broken, _)) => true,
-                Some((Peek::Foreign, _)) | None => false,
+            let found = peek_listed(&path, prefix.len()).map_err(|e| failed("read", &path, e))?;
+            let amount = match found {
+                Some((Peek::Entry { .. }, key, amount)) if key == prefix.as_bytes() => amount,
+                Some((Peek::Broken, _, amount)) => amount,
+                Some((Peek::Entry { .. } | Peek::Foreign, ..)) | None => return Ok(()),
             };
-            if matches { stripe.unlink(id) } else { Ok(()) }
-        })
+            // The tokens of all are void already.
+            if remove(&path)? {
+                stripe.forget(id);
+                gone = gone.plus(amount);
+            }
+            Ok(())
+        });
+        stripe.uncount(gone)?;
+        cleared
     }
 }

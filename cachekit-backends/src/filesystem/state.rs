@@ -76,8 +76,8 @@ impl State {
         if more == Amount::default() {
             return Ok(true);
         }
-        let increase = |file: &File| set_amount(file, stripe, amount(file, stripe)?.plus(more));
         if !bounds.limit(more) {
+            let increase = |file: &File| set_amount(file, stripe, amount(file, stripe)?.plus(more));
             return self.counts(&self.kept.read(), increase).map(|()| true);
         }
         let deadline = Instant::now() + limit;
@@ -89,8 +89,12 @@ impl State {
             return Err(timed_out(&self.path, limit));
         }
         let admitted = self.counts(&kept, |file| {
-            let room = bounds.have_room(total(file)?, more);
-            if room { increase(file).map(|()| true) } else { Ok(false) }
+            let pairs = read_pairs(file)?;
+            let room = bounds.have_room(sum(&pairs), more);
+            if room {
+                set_amount(file, stripe, parse(&pairs[usize::from(stripe)]).plus(more))?;
+            }
+            Ok(room)
         });
         kept.file.unlock().map_err(|e| failed("unlock", &self.path, e))?;
         admitted
@@ -164,10 +168,17 @@ impl State {
 }
 
 fn total(file: &File) -> io::Result<Amount> {
-    let mut bytes = [0; COUNTS];
-    read_at(file, &mut bytes, 0)?;
-    let (pairs, _) = bytes.as_chunks::<PAIR>();
-    Ok(pairs.iter().fold(Amount::default(), |sum, pair| sum.plus(parse(pair))))
+    read_pairs(file).map(|pairs| sum(&pairs))
+}
+
+fn read_pairs(file: &File) -> io::Result<[[u8; PAIR]; STRIPES]> {
+    let mut pairs = [[0; PAIR]; STRIPES];
+    read_at(file, pairs.as_flattened_mut(), 0)?;
+    Ok(pairs)
+}
+
+fn sum(pairs: &[[u8; PAIR]]) -> Amount {
+    pairs.iter().fold(Amount::default(), |sum, pair| sum.plus(parse(pair)))
 }
 
 fn amount(file: &File, stripe: u8) -> io::Result<Amount> {

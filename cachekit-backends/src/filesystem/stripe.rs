@@ -13,6 +13,7 @@ use parking_lot::MutexGuard;
 use super::Folder;
 use super::bounds::Amount;
 use super::disk::{Id, create_dir, exists, failed, look, remove, timed_out};
+use super::open_files::OpenFile;
 use super::temp::{Temp, can_be_written};
 use crate::Result;
 use crate::random::random_u128;
@@ -25,9 +26,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(super) struct Stripe<'a> {
     fs: &'a Folder,
     number: u8,
-    // Unlocked before other threads of this process are let in.
-    file: File,
-    _thread: MutexGuard<'a, ()>,
+    /// The descriptor that is locked. Unlocked before other threads of this process are let in.
+    locked: MutexGuard<'a, Option<OpenFile>>,
 }
 
 impl Folder {
@@ -69,17 +69,30 @@ impl Folder {
         let path = self.paths.lock(number);
         let deadline = Instant::now() + limit;
         // Threads queue here, where they are woken; the file's lock can only be polled with a limit.
-        let Some(thread) = self.threads[usize::from(number)].try_lock_until(deadline) else {
+        let Some(mut locked) = self.threads[usize::from(number)].try_lock_until(deadline) else {
             return Err(timed_out(&path, limit));
         };
-        let file = match open(&path) {
+        let lock = |file: &OpenFile| match lock_until(&file.file, deadline) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(timed_out(&path, limit)),
+            Err(e) => Err(failed("lock", &path, e)),
+        };
+        if let Some(kept) = locked.take().filter(OpenFile::is_own) {
+            lock(&kept)?;
+            // Where the directory was emptied or moved away, the subfolder of this name is another one now.
+            if look(&path).map_err(|e| failed("look at", &path, e))?.is_some_and(|meta| kept.is(&meta)) {
+                *locked = Some(kept);
+                return Ok(Some(Stripe { fs: self, number, locked }));
+            }
+            let _ = kept.file.unlock();
+        }
+        let opened = match open(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|e| failed("open", &path, e))?,
         };
-        if !lock_until(&file, deadline).map_err(|e| failed("lock", &path, e))? {
-            return Err(timed_out(&path, limit));
-        }
-        Ok(Some(Stripe { fs: self, number, file, _thread: thread }))
+        lock(&opened)?;
+        *locked = Some(opened);
+        Ok(Some(Stripe { fs: self, number, locked }))
     }
 
     /// Makes a subfolder that is missing, because it is new or because the directory was emptied.
@@ -147,13 +160,18 @@ impl Stripe<'_> {
     /// The descriptor that a process forked now has.
     #[cfg(test)]
     pub(super) fn inherited(&self) -> File {
-        self.file.try_clone().unwrap()
+        self.locked.as_ref().unwrap().file.try_clone().unwrap()
+    }
+
+    /// Forgets an entry whose file is gone.
+    pub(super) fn forget(&self, id: Id) {
+        self.fs.index.lock().forget(id);
+        self.fs.open_files.forget(id);
     }
 
     /// Forgets an entry, and counts the file that it had.
     fn gone(&self, id: Id, file: Option<&Metadata>) -> Result<()> {
-        self.fs.index.lock().forget(id);
-        self.fs.open_files.forget(id);
+        self.forget(id);
         file.map_or(Ok(()), |file| self.uncount(Amount::of(file)))
     }
 
@@ -170,7 +188,12 @@ impl Stripe<'_> {
 impl Drop for Stripe<'_> {
     /// Releases the lock. Closing the descriptor is not enough: a process that was forked meanwhile has it open too.
     fn drop(&mut self) {
-        let _ = self.file.unlock();
+        if let Some(locked) = &*self.locked {
+            let _ = locked.file.unlock();
+        }
+        if !self.fs.keeps_subfolders() {
+            *self.locked = None;
+        }
     }
 }
 
@@ -192,9 +215,12 @@ pub(super) fn lock_until(file: &File, deadline: Instant) -> io::Result<bool> {
 }
 
 /// The descriptor to lock: the subfolder itself, where the system can lock one.
-fn open(path: &Path) -> io::Result<File> {
-    if cfg!(unix) {
-        return File::open(path);
-    }
-    File::options().read(true).write(true).create(true).truncate(false).open(path)
+fn open(path: &Path) -> io::Result<OpenFile> {
+    let file = if cfg!(unix) {
+        File::open(path)?
+    } else {
+        File::options().read(true).write(true).create(true).truncate(false).open(path)?
+    };
+    let meta = file.metadata()?;
+    Ok(OpenFile::new(file, meta))
 }

@@ -1,14 +1,15 @@
 //! Writes: the rule is checked under the lock, before the bytes can be reached.
 
 use std::fs::Metadata;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use super::Folder;
 use super::bounds::{Amount, blocks};
-use super::disk::{Id, failed, id_of, look, stripe_of};
+use super::disk::{Id, failed, id_of, look, private, stripe_of};
 use super::layout::{Head, encode, encode_start, file_len};
-use super::rewrite::{is_worth_room, rewrite};
+use super::rewrite::is_worth_room;
 use super::stripe::Stripe;
 use super::temp::{LARGEST, Temp};
 use crate::random::random_u128;
@@ -28,13 +29,13 @@ pub(super) enum Rule {
 }
 
 /// One write.
-struct Write<'a> {
-    key: &'a str,
-    value: &'a [u8],
-    head: Head,
+pub(super) struct Write<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a [u8],
+    pub(super) head: Head,
     rule: Rule,
-    id: Id,
-    path: PathBuf,
+    pub(super) id: Id,
+    pub(super) path: PathBuf,
 }
 
 impl Write<'_> {
@@ -89,12 +90,12 @@ impl Folder {
             #[cfg(test)]
             self.hooks.reach(super::tests::Point::BeforeLock);
             let stripe = self.lock(write.stripe())?;
-            if !self.allows(write, &stripe)? {
+            let there = look(&write.path).map_err(|e| failed("look at", &write.path, e))?;
+            if !self.allows(write, there.as_ref(), &stripe)? {
                 return Ok(Some(false));
             }
-            let there = look(&write.path).map_err(|e| failed("look at", &write.path, e))?;
             if let (Some(found), None) = (&there, &large)
-                && rewrite(&stripe, &write.path, found, write.key, write.value, &write.head)?
+                && self.rewrite(&stripe, found, write)?
             {
                 self.note(write.id, &write.head);
                 return Ok(Some(true));
@@ -104,6 +105,10 @@ impl Folder {
             if stripe.admit(growth.more)? {
                 #[cfg(test)]
                 self.hooks.reach(super::tests::Point::Admitted);
+                if there.is_none() && large.is_none() && recycled.is_none() {
+                    let made = self.make(write, &stripe, roomy);
+                    return self.made(write, &stripe, made, &growth);
+                }
                 let temp = match large.take() {
                     Some(large) => Ok(large),
                     None => self.small(write, &stripe, recycled, roomy),
@@ -120,11 +125,14 @@ impl Folder {
     }
 
     /// Returns whether the rule allows the write. What it allows stays allowed while the lock is held.
-    fn allows(&self, write: &Write<'_>, _: &Stripe<'_>) -> Result<bool> {
+    fn allows(&self, write: &Write<'_>, there: Option<&Metadata>, _: &Stripe<'_>) -> Result<bool> {
         match write.rule {
             Rule::Always => Ok(true),
             Rule::IfAbsent => Ok(self.read(write.id, &write.path, write.key)?.is_none()),
-            Rule::IfToken(token) => Ok(self.token_with(self.state.nonce(write.id)?, write.id)? == token),
+            Rule::IfToken(token) => {
+                let nonce = self.state.nonce(write.id)?;
+                Ok(self.token_like(nonce, write.id, &write.path, there)? == token)
+            }
         }
     }
 
@@ -166,6 +174,24 @@ impl Folder {
         self.create_temp(write.stripe(), write.head.stamp, &[&bytes])
     }
 
+    /// Writes a small value under its entry's name, where there is no file; false if one came there meanwhile, or the subfolder
+    /// went. Until all is written, the file is no entry, as after a crash.
+    fn make(&self, write: &Write<'_>, _: &Stripe<'_>, roomy: bool) -> Result<bool> {
+        let bytes = write.encode(roomy)?;
+        let mut file = match private().write(true).create_new(true).open(&write.path) {
+            Ok(file) => file,
+            Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
+                return Ok(false);
+            }
+            Err(e) => return Err(failed("create", &write.path, e)),
+        };
+        file.write_all(&bytes).map(|()| true).map_err(|e| {
+            // If it stays, a sweep removes it.
+            let _ = std::fs::remove_file(&write.path);
+            failed("write", &write.path, e)
+        })
+    }
+
     /// Gives a written file its entry's name; `None` if the file was lost.
     fn place(
         &self,
@@ -175,6 +201,17 @@ impl Folder {
         growth: &Growth,
     ) -> Result<Option<bool>> {
         let placed = temp.and_then(|temp| temp.rename(&write.path));
+        self.made(write, stripe, placed, growth)
+    }
+
+    /// Notes an entry that has its name, and counts it; `None` if its file was lost.
+    fn made(
+        &self,
+        write: &Write<'_>,
+        stripe: &Stripe<'_>,
+        placed: Result<bool>,
+        growth: &Growth,
+    ) -> Result<Option<bool>> {
         if matches!(placed, Ok(true)) {
             self.note(write.id, &write.head);
             stripe.uncount(growth.less)?;

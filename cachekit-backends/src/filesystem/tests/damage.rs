@@ -330,3 +330,14 @@ proptest! {
         prop_assert_eq!(decode(&bytes, "key"), None);
     }
 }
+
+#[test]
+fn a_file_that_a_crash_left_empty_under_the_name_of_an_entry_is_a_miss_and_is_replaced() {
+    let store = Store::new();
+    store.fs.set("k", b"v", None).unwrap();
+    std::fs::write(store.path("k"), b"").unwrap();
+    assert_eq!(store.fs.get("k").unwrap(), None);
+    assert!(store.fs.add("k", b"new", None).unwrap());
+    assert_eq!(store.fs.get("k").unwrap().as_deref(), Some(&b"new"[..]));
+    assert_eq!((store.entries(), store.counted()), (1, 1));
+}

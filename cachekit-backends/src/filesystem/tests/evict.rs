@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 
+use super::super::bounds::Amount;
 use super::*;
 
 fn live(fs: &Folder, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
@@ -232,4 +233,42 @@ fn the_numbers_of_entries_and_evictions_are_known() {
     assert_eq!((fs.entries().unwrap(), fs.evictions()), (10, 15));
     fs.clear("").unwrap();
     assert_eq!((fs.entries().unwrap(), fs.evictions()), (0, 15));
+}
+
+/// Keys of one subfolder.
+fn neighbours(count: usize) -> Vec<String> {
+    let stripe = |key: &str| super::super::disk::stripe_of(id_of(key));
+    let keys = (0u32..).map(|i| i.to_string());
+    keys.filter(|key| stripe(key) == stripe("0")).take(count).collect()
+}
+
+#[test]
+fn a_subfolder_is_swept_again_only_if_it_changed() {
+    let store = Store::new();
+    let keys = neighbours(3);
+    let number = super::super::disk::stripe_of(id_of(&keys[0]));
+    let listed = || store.fs.sweep(number).unwrap().listed;
+    let age = || {
+        let folder = std::fs::File::open(store.path(&keys[0]).parent().unwrap()).unwrap();
+        folder.set_modified(std::time::SystemTime::now() - Duration::from_secs(5)).unwrap();
+    };
+    store.fs.set(&keys[0], b"v", None).unwrap();
+    assert_eq!([listed(), listed()], [1, 1], "it changed so lately that it may change without a trace");
+    age();
+    assert_eq!([listed(), listed()], [1, 0]);
+    store.another().set(&keys[1], b"v", secs(1)).unwrap();
+    assert_eq!(listed(), 2);
+    age();
+    assert_eq!([listed(), listed()], [2, 0]);
+    // A count that a crash left too high.
+    store.fs.state.set_amount(number, Amount { entries: 7, blocks: 7 }).unwrap();
+    assert_eq!((listed(), store.counted()), (2, 2));
+    // What is known to expire goes without a sweep.
+    store.clock.advance(Duration::from_secs(1));
+    store.fs.set(&keys[2], b"v", None).unwrap();
+    assert_eq!((store.entries(), store.counted()), (2, 2));
+    // A leftover is too young to be removed the first time.
+    std::fs::write(store.fs.paths.temp(number, 1), b"").unwrap();
+    age();
+    assert_eq!([listed(), listed()], [2, 2]);
 }

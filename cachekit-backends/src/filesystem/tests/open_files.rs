@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+use super::super::disk::stripe_of;
 use super::super::open_files::OpenFiles;
 use super::*;
 
@@ -174,4 +175,40 @@ fn what_another_process_does_is_seen_by_the_next_look() {
     }
     drop(orders);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_writer_locks_and_writes_the_directory_that_has_the_name_now() {
+    let mut store = store_that_holds("k", b"old");
+    store.fs.keep_subfolders();
+    for _ in 0..3 {
+        store.fs.set("k", b"old", None).unwrap();
+    }
+    let away = tempfile::tempdir().unwrap();
+    std::fs::rename(store.dir.path(), away.path().join("old")).unwrap();
+    let other = store.another();
+    other.set("k", b"theirs", None).unwrap();
+    let held = other.lock(stripe_of(id_of("k"))).unwrap();
+    store.fs.set_operation_timeout(Duration::from_millis(20));
+    let error = store.fs.set("k", b"new", None).expect_err("the other has the lock");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    drop(held);
+    store.fs.set("k", b"new", None).unwrap();
+    assert_eq!(other.get("k").unwrap().as_deref(), Some(&b"new"[..]));
+    let moved = open(&away.path().join("old"), &store.clock, 0);
+    assert_eq!(moved.get("k").unwrap().as_deref(), Some(&b"old"[..]));
+}
+
+#[test]
+fn a_file_that_is_kept_for_writing_is_not_written_once_it_has_another_name_too() {
+    let store = store_that_holds("k", b"old");
+    for _ in 0..3 {
+        store.fs.set("k", b"old", None).unwrap();
+    }
+    let backup = store.dir.path().join("backup");
+    std::fs::hard_link(store.path("k"), &backup).unwrap();
+    let before = std::fs::read(&backup).unwrap();
+    store.fs.set("k", b"new", None).unwrap();
+    assert_eq!(std::fs::read(&backup).unwrap(), before);
+    assert_eq!(store.fs.get("k").unwrap().as_deref(), Some(&b"new"[..]));
 }
