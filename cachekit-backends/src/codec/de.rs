@@ -54,6 +54,14 @@ impl<'de> Deserializer<'de> {
         }
     }
 
+    /// The next thing, if it is a sequence of `u8` or a byte string.
+    pub(super) fn bytes(&mut self) -> Option<&'de [u8]> {
+        match self.next() {
+            Ok(Token::Bytes(bytes) | Token::Bin(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
     #[inline]
     fn take(&mut self, len: usize) -> Result<&'de [u8]> {
         let (taken, rest) = self.input.split_at_checked(len).ok_or_else(truncated)?;

@@ -75,6 +75,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         .map_err(|fault| fault.describe::<T>("decoded"))
 }
 
+/// The bytes of an encoding that is nothing but a sequence of `u8` or a byte string.
+pub(crate) fn only_bytes(encoding: &[u8]) -> Option<&[u8]> {
+    let mut deserializer = de::Deserializer::new(encoding);
+    let bytes = deserializer.bytes()?;
+    deserializer.end().ok().map(|()| bytes)
+}
+
 /// Returns the memory that a value takes, in bytes, as far as its `Serialize` shows it; nothing is written. A number counts its
 /// width, a text or a byte string its length and 24, a list or a map 24 beside its elements, what has no content 8.
 ///

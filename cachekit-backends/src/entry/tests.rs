@@ -306,6 +306,21 @@ proptest! {
     }
 
     #[test]
+    fn bytes_are_read_at_once_as_they_are_one_by_one(
+        content: Vec<u8>, head in proptest::sample::select(vec![&[0xc7, 0, 2][..], &[0xc4, 0], &[0x90], &[]]), tail: Vec<u8>
+    ) {
+        // Whole encodings, those of other kinds and what is neither.
+        let mut encoded = Vec::new();
+        codec::encode(&content, &mut encoded).unwrap();
+        let odd = [head, &tail[..]].concat();
+        let header = Header::new(NOW, None, 7, Content::Value(fingerprint::<Vec<u8>>()));
+        for payload in [encoded.clone(), [&encoded[..], &tail[..]].concat(), odd] {
+            let read = read_payload::<Vec<u8>>(&header, &payload);
+            prop_assert_eq!(read, codec::decode::<Vec<u8>>(&payload).map_err(|_| Reject::Undecodable));
+        }
+    }
+
+    #[test]
     fn any_header_behind_a_right_checksum_has_numbers_to_compute_with(head: [u8; HEADER_LEN - 8], now: u64) {
         let mut bytes = sealed(&1u8);
         bytes[8..HEADER_LEN].copy_from_slice(&head);

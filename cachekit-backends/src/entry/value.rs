@@ -1,6 +1,6 @@
 //! Entries of values.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -97,6 +97,16 @@ pub fn unseal_if<T: DeserializeOwned + 'static>(
 pub fn read_payload<T: DeserializeOwned + 'static>(header: &Header, payload: &[u8]) -> Result<T, Reject> {
     if header.content != content::<T>() {
         return Err(Reject::OtherType);
+    }
+    // Bytes are copied at once, where serde takes them one by one: a third of a hit of 1 KiB on `filesystem`.
+    if TypeId::of::<T>() == TypeId::of::<Vec<u8>>()
+        && let Some(bytes) = codec::only_bytes(payload)
+    {
+        let mut value: Option<T> = None;
+        if let Some(slot) = (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+            *slot = Some(bytes.to_vec());
+        }
+        return value.ok_or(Reject::Undecodable);
     }
     codec::decode(payload).map_err(|_| Reject::Undecodable)
 }
