@@ -103,16 +103,15 @@ impl Direct {
         judge: impl FnOnce(&R) -> V,
         body: &mut dyn Body<R>,
     ) -> R {
-        let output = self.run(body);
+        // In one frame, also where nothing is optimized.
+        let inside = match self.0.as_deref() {
+            Some(Some(computation)) => computation.lead.enter(),
+            _ => None,
+        };
+        let output = body.run();
+        drop(inside);
         self.settle(policy, &output, judge);
         output
-    }
-
-    #[inline]
-    fn run<R>(&self, body: &mut dyn Body<R>) -> R {
-        let computation = self.0.as_deref().and_then(Option::as_ref);
-        let _inside = computation.and_then(|computation| computation.lead.enter());
-        body.run()
     }
 
     /// Stores the value if it is to be stored, and hands it to the calls that wait.
