@@ -208,8 +208,9 @@ impl<'a> Duty<'a> {
         }
     }
 
-    /// Runs the body of a function.
-    #[inline]
+    /// Runs the body of a function. Inlined even where nothing else is: its frame would be on the stack while the body runs.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
     pub(crate) fn run<B>(&self, body: impl FnOnce() -> B) -> B {
         let _span = self.span.enter();
         let _inside = self.flight.as_ref().and_then(Lead::enter);

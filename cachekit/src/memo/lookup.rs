@@ -350,8 +350,9 @@ pub fn found<R>(slot: Option<R>) -> R {
 
 impl<F> Pending<F> {
     /// The rest of a call that missed: waits for another call's computation, or runs the body and stores its value. Blocks
-    /// the thread.
-    #[inline]
+    /// the thread. Inlined even where nothing else is, as [`Duty::run`].
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
     pub fn finish<R, V: Into<Verdict>>(
         self,
         policy: &Policy<R>,
