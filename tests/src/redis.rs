@@ -399,7 +399,7 @@ impl Watched {
 
 /// A text as it stands in the query of a URL.
 pub fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"))
 }
 
 fn write_sentinel(file: &Path, more: &str, master: u16) {

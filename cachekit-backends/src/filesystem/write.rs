@@ -106,7 +106,7 @@ impl Folder {
                 #[cfg(test)]
                 self.hooks.reach(super::tests::Point::Admitted);
                 if there.is_none() && large.is_none() && recycled.is_none() {
-                    let made = self.make(write, &stripe, roomy);
+                    let made = Self::make(write, &stripe, roomy);
                     return self.made(write, &stripe, made, &growth);
                 }
                 let temp = match large.take() {
@@ -176,7 +176,7 @@ impl Folder {
 
     /// Writes a small value under its entry's name, where there is no file; false if one came there meanwhile, or the subfolder
     /// went. Until all is written, the file is no entry, as after a crash.
-    fn make(&self, write: &Write<'_>, _: &Stripe<'_>, roomy: bool) -> Result<bool> {
+    fn make(write: &Write<'_>, _: &Stripe<'_>, roomy: bool) -> Result<bool> {
         let bytes = write.encode(roomy)?;
         let mut file = match private().write(true).create_new(true).open(&write.path) {
             Ok(file) => file,

@@ -286,9 +286,9 @@ impl Identity<'_> {
 
     /// Returns the text that represents the arguments of a call.
     fn text_of_call(&self, arguments: &impl KeyPart) -> String {
-        let begin = || self.writer("call", self.version);
-        let begun = |begun: &OnceLock<Box<_>>| StableWriter::clone(begun.get_or_init(|| Box::new(begin())));
-        let mut writer = self.calls.map_or_else(begin, begun);
+        let anew = || self.writer("call", self.version);
+        let kept = |begun: &OnceLock<Box<_>>| StableWriter::clone(begun.get_or_init(|| Box::new(anew())));
+        let mut writer = self.calls.map_or_else(anew, kept);
         arguments.feed(&mut writer);
         writer.to_text()
     }

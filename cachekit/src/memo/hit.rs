@@ -125,7 +125,6 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
 
 /// Looks up words, `STRAIGHT` or in every case.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
 fn look_plain<R, K: KeyPart, const STRAIGHT: bool>(
     table: Option<&PlainTable>,
     policy: &Policy<R>,

@@ -148,10 +148,9 @@ where
         if S::stores(output)
             && judge(output).into().keeps()
             && let Some(stored) = S::stored(output)
+            && request.kept.put(key, Value { instance, part: Box::new(stored) }, since)
         {
-            if request.kept.put(key, Value { instance, part: Box::new(stored) }, since) {
-                function.count_in_request(Event::Store);
-            }
+            function.count_in_request(Event::Store);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Exchange {
                 round.fall_back(served == Served::Fallback);
             }
             let answer = search.variant.as_ref().and_then(|variant| {
-                let (source, status) = self.taken_as(served, source, round.is_held_back(), variant, now)?;
+                let (source, status) = Self::taken_as(served, source, round.is_held_back(), variant, now)?;
                 Some((source, self.found(variant, now, status)))
             });
             if let Some((source, response)) = answer {
@@ -226,7 +226,6 @@ impl Exchange {
     /// How a response that was found answers, if it does, and the source that is counted. `held_back` says that the handler
     /// failed a moment ago.
     fn taken_as(
-        &self,
         served: Served,
         source: Source,
         held_back: bool,

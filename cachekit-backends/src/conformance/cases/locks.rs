@@ -1,4 +1,4 @@
-//! A lock among processes, as `single_flight = "fleet"` makes it: an `add`, renewed and taken over by `put_if`.
+//! A lock among processes, as `single_flight = "fleet"` makes it: an `add`, renewed and locks over by `put_if`.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(in crate::conformance) fn a_lock_has_one_owner(case: &Case<'_>) -> Outcome {
     }
     let handles = [case.store.clone(), case.another()?];
     let claim = |i: usize| format!("caller {i}").into_bytes();
-    let mut taken = 0;
+    let mut locks = 0;
     for round in 0..20 {
         let key = case.key(format_args!("lock {round}"));
         same("`add` of a lock that is free", true, handles[1].add(&key, b"first", LIFE)?)?;
@@ -31,12 +31,12 @@ pub(in crate::conformance) fn a_lock_has_one_owner(case: &Case<'_>) -> Outcome {
         let owners: Vec<usize> = (0..8).filter(|&i| won[i]).collect();
         same("whether a lock has more than one owner", false, owners.len() > 1)?;
         if let [owner] = owners[..] {
-            taken += 1;
+            locks += 1;
             same("`put_if` by the former owner", false, handles[1].put_if(&key, b"first", LIFE, former)?)?;
             same_value("the lock", Some(&claim(owner)), case.store.get(&key)?)?;
         }
         case.store.delete(&key)?;
         same("`add` of a lock that was given back", true, handles[0].add(&key, b"next", LIFE)?)?;
     }
-    same("whether any of 20 locks was taken over", true, taken > 0)
+    same("whether any of 20 locks was locks over", true, locks > 0)
 }

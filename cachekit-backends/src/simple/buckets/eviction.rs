@@ -74,18 +74,16 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         writer: &mut Writer<C::Exact, K>,
         left: &mut C::Left,
     ) -> Option<(Spot<'_, K, V>, u64)> {
-        let (spot, hash) = match self.victim_of_young(writer) {
-            Some(young) => young,
-            None => {
-                let spot = self.victim_of_hand(writer, MOST_STEPS, left)?;
-                (spot, self.hash_at(spot))
-            }
+        let (spot, hash) = if let Some(young) = self.victim_of_young(writer) {
+            young
+        } else {
+            let spot = self.victim_of_hand(writer, MOST_STEPS, left)?;
+            (spot, self.hash_at(spot))
         };
-        Some(self.evicted(writer, spot, hash))
+        Some(Self::evicted(writer, spot, hash))
     }
 
     fn evicted<'t>(
-        &self,
         writer: &mut Writer<C::Exact, K>,
         spot: Spot<'t, K, V>,
         hash: u64,
@@ -102,7 +100,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         left: &mut C::Left,
     ) -> Option<(Spot<'_, K, V>, u64)> {
         let spot = self.victim_of_hand(writer, IDLE_STEPS, left)?;
-        (spot.uses() == 0).then(|| self.evicted(writer, spot, self.hash_at(spot)))
+        (spot.uses() == 0).then(|| Self::evicted(writer, spot, self.hash_at(spot)))
     }
 
     fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>) -> Option<(Spot<'_, K, V>, u64)> {

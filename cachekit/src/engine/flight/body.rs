@@ -321,9 +321,9 @@ fn wake(wakers: Wakers) {
 /// more, calls them inside of each other.
 fn begin_wakes(wakers: Wakers) -> Option<Wakers> {
     let mut wakers = Some(wakers);
-    let _ended = WAKES.try_with(|wakes| match &mut *wakes.borrow_mut() {
-        Some(wakes) => wakes.extend(wakers.take()),
-        wakes => *wakes = Some(Vec::new()),
+    let _ended = WAKES.try_with(|list| match &mut *list.borrow_mut() {
+        Some(later) => later.extend(wakers.take()),
+        none => *none = Some(Vec::new()),
     });
     wakers
 }

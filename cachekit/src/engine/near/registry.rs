@@ -275,7 +275,11 @@ mod tests {
             tiers.learn(answer(50, &[], Some(recorded)));
             assert_eq!(waits(&tiers, 50), with_margin(seconds(10)));
             tiers.learn(answer(54, &[], Some(recorded)));
-            assert_eq!(waits(&tiers, 54), with_margin(seconds(10)) - seconds(4), "the same loss");
+            assert_eq!(
+                waits(&tiers, 54),
+                with_margin(seconds(10)).saturating_sub(seconds(4)),
+                "the same loss"
+            );
             assert_eq!(tiers.outdated(seconds(54)), None);
             assert_eq!(waits(&tiers, 61), Duration::ZERO);
         }
@@ -310,7 +314,7 @@ mod tests {
             assert_eq!(tiers.makes_registry(), registry.is_none());
             let registry = registry.unwrap_or_else(|| Registry::new(WALL));
             tiers.made(registry);
-            assert_eq!(waits(&tiers, 5), with_margin(seconds(10)) - seconds(4));
+            assert_eq!(waits(&tiers, 5), with_margin(seconds(10)).saturating_sub(seconds(4)));
             tiers.learn(answer(12, &[], Some(registry)));
             assert_eq!(waits(&tiers, 12), Duration::ZERO, "{registry:?}: this process has seen all of it");
         }

@@ -12,6 +12,7 @@ use crate::call::arguments::KeyPart;
 use crate::engine::stats::FunctionStats;
 
 /// The functions of a call, with its cache.
+#[derive(Clone, Copy)]
 pub struct EachOf {
     /// The one that is called.
     pub(super) own: &'static Function,
