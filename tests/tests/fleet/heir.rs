@@ -8,8 +8,11 @@ use cachekit::{Backend, memoize, stats};
 use cachekit_tests::{Full, Mem, World};
 use parking_lot::Mutex;
 
+/// The key and the value of a lock.
+type Seen = Option<(String, Vec<u8>)>;
+
 /// The lock of the one entry, if there is one.
-fn lock(mem: &Mem) -> Option<(String, Vec<u8>)> {
+fn lock(mem: &Mem) -> Seen {
     let key = mem.keys().into_iter().find(|key| key.contains("flight"))?;
     let bytes = mem.bytes(&key)?;
     Some((key, bytes))
@@ -19,7 +22,7 @@ fn lock(mem: &Mem) -> Option<(String, Vec<u8>)> {
 #[test]
 fn a_lock_that_nobody_renews_is_taken_over() {
     static MEM: Mutex<Option<std::sync::Arc<Mem>>> = Mutex::new(None);
-    static SEEN: Mutex<Vec<Option<(String, Vec<u8>)>>> = Mutex::new(Vec::new());
+    static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
     static FAILS: AtomicBool = AtomicBool::new(true);
     #[memoize(single_flight = "fleet", fleet_wait = "50ms")]
     fn f(n: u64) -> u64 {

@@ -10,6 +10,9 @@
     unused_imports,
     unreachable_pub,
     unexpected_cfgs,
+    clippy::default_constructed_unit_structs,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
     reason = "the included modules are made for another crate, and the stubs have the signatures of its own"
 )]
 

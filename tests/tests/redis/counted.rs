@@ -238,27 +238,27 @@ fn one_look_for_what_is_known(
     there: impl Fn() -> String,
     delete: impl Fn(),
 ) {
-    let made = make(false);
-    hit_often(|| assert_eq!(make(false), made));
-    assert_eq!(count.of(|| assert_eq!(make(false), made)), HIT, "this process has made it");
-    assert_eq!(count.of(|| assert_eq!(there(), made)), TWO, "the other one knows nothing of it");
-    hit_often(|| assert_eq!(there(), made));
-    assert_eq!(count.of(|| assert_eq!(there(), made)), HIT, "and now it does");
+    let page = make(false);
+    hit_often(|| assert_eq!(make(false), page));
+    assert_eq!(count.of(|| assert_eq!(make(false), page)), HIT, "this process has made it");
+    assert_eq!(count.of(|| assert_eq!(there(), page)), TWO, "the other one knows nothing of it");
+    hit_often(|| assert_eq!(there(), page));
+    assert_eq!(count.of(|| assert_eq!(there(), page)), HIT, "and now it does");
     // Made of more, in this process: the other one looks twice, once.
     delete();
-    let made = make(true);
-    assert_eq!(count.of(|| assert_eq!(there(), made)), TWO);
-    assert_eq!(count.of(|| assert_eq!(there(), made)), HIT);
-    hit_often(|| assert_eq!(make(true), made));
-    assert_eq!(count.of(|| assert_eq!(make(true), made)), HIT);
+    let page = make(true);
+    assert_eq!(count.of(|| assert_eq!(there(), page)), TWO);
+    assert_eq!(count.of(|| assert_eq!(there(), page)), HIT);
+    hit_often(|| assert_eq!(make(true), page));
+    assert_eq!(count.of(|| assert_eq!(make(true), page)), HIT);
     // Made of less.
     delete();
-    let made = make(false);
-    assert_eq!(count.of(|| assert_eq!(there(), made)), HIT);
+    let page = make(false);
+    assert_eq!(count.of(|| assert_eq!(there(), page)), HIT);
     // One look is enough to see a deletion, by whichever process.
     OTHER.delete_memoized_named("parts.first").unwrap();
     let made_anew = make(false);
-    assert_ne!(made_anew, made);
+    assert_ne!(made_anew, page);
     assert_eq!(there(), made_anew);
     delete_memoized!(first_part).unwrap();
     assert_ne!(there(), made_anew);

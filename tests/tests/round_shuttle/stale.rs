@@ -207,7 +207,7 @@ fn delete_the_tag(memo: &Memo) {
 
 /// Two calls that meet a stale value, and a thread that changes the world, deletes, and calls.
 fn no_stale_value_outlives(memo: &Memo, deleter: &Memo, delete: Deletion) {
-    let deletes = {
+    let deletion = {
         let deleter = deleter.clone();
         boxed(move || {
             deleter.change();
@@ -215,7 +215,7 @@ fn no_stale_value_outlives(memo: &Memo, deleter: &Memo, delete: Deletion) {
             assert_eq!(deleter.call(), Ok(1), "a call after the deletion got a value from before it");
         })
     };
-    in_threads([memo.caller(), deletes, memo.caller()]);
+    in_threads([memo.caller(), deletion, memo.caller()]);
     memo.join();
     for memo in [memo, deleter] {
         assert_eq!(memo.call(), Ok(1), "a value from before the deletion was stored after it");

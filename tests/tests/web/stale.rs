@@ -151,7 +151,7 @@ fn past_its_freshness_a_page_is_served_while_one_task_makes_it_anew() {
             cache.aio().clear().await.unwrap();
             let app = App::new(layer, fields);
             assert_eq!(app.get(&[]).await.body, "page 0");
-            world.advance(10 * SECOND - Duration::from_millis(1));
+            world.advance(Duration::from_millis(9_999));
             let fresh = app.get(&[]).await;
             assert_eq!((&*fresh.body, fresh.status_field()), ("page 0", "cachekit; hit; ttl=0"));
             assert_eq!(app.runs(), 1);
@@ -446,14 +446,14 @@ async fn stale_and_deleted(world: &World, by: usize, past: Duration) {
         inside.notified().await;
         delete(world, by, "/page").await;
         // The handler fails now, and nothing answers for it. A request may wait for the one before.
-        let later = async {
+        let afterwards = async {
             assert_eq!(ask().await.0, StatusCode::SERVICE_UNAVAILABLE, "deleted by {by}");
         };
         let goes_on = async {
             tokio::task::yield_now().await;
             go.notify_one();
         };
-        tokio::join!(later, goes_on);
+        tokio::join!(afterwards, goes_on);
     };
     tokio::join!(asked, deletion);
     // What began before the deletion is not stored after it. The handler may still be at it.
