@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cachekit::{Backend, Capabilities, Clock, Error, ErrorKind, Fetched, Result, Token, Ttl};
@@ -58,6 +59,7 @@ pub struct Mem {
     state: Mutex<State>,
     healed: Condvar,
     clock: RwLock<Option<Clock>>,
+    keeps_clock: AtomicBool,
 }
 
 impl Mem {
@@ -68,8 +70,16 @@ impl Mem {
 
     /// Takes the time from a clock; the system's, without.
     pub fn use_clock(&self, clock: Clock) {
-        // A near tier may have asked for the time before.
-        *self.clock.write() = Some(clock);
+        if !self.keeps_clock.load(Ordering::SeqCst) {
+            // A near tier may have asked for the time before.
+            *self.clock.write() = Some(clock);
+        }
+    }
+
+    /// Takes the time from a clock for good.
+    pub fn keep_clock(&self, clock: Clock) {
+        self.use_clock(clock);
+        self.keeps_clock.store(true, Ordering::SeqCst);
     }
 
     /// Makes all operations do this from now on.

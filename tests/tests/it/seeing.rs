@@ -374,8 +374,7 @@ mod explaining {
     #[test]
     fn expired_entries_of_a_backend_whose_clock_is_behind() {
         let (mem, other) = (Mem::new(), World::simple());
-        // The first clock that it is given is the one that it keeps.
-        mem.use_clock(other.scoped.clock().clock());
+        mem.keep_clock(other.scoped.clock().clock());
         let world = World::full_over(&mem, |config| config);
         let _entered = world.enter();
         rate(2);

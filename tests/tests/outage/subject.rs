@@ -188,9 +188,12 @@ pub(crate) fn are_clear(errors: &[Error], kinds: &[ErrorKind], port: u16) {
     }
 }
 
-/// Whether the time was over, as it may be on a busy machine, before the fault was seen or a connection was accepted.
+/// Whether the time was over, as it may be on a busy machine, before the fault was seen or a connection was accepted; or another
+/// caller of a shared connection saw the fault, and this one that the connection was closed.
 pub(crate) fn is_late(error: &Error) -> bool {
-    error.kind() == ErrorKind::Timeout || error.to_string().contains("no connection to ")
+    let text = error.to_string();
+    error.kind() == ErrorKind::Timeout
+        || ["no connection to ", "closed the connection"].iter().any(|end| text.contains(end))
 }
 
 /// An error says something, and shows no secret.
