@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Op;
-use super::lookup::{Begun, Judged, Pending, bypassed, settle, unless_stale};
+use super::lookup::{Begun, Pending, bypassed, settle, unless_stale};
+use super::options::Judged;
 use super::owned::{Led, Owned};
 use crate::call::policy::Policy;
 use crate::call::round::{self, AtHand};

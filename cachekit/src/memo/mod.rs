@@ -13,6 +13,7 @@ pub(crate) mod invalidates;
 pub(crate) mod life;
 pub(crate) mod lookup;
 mod named;
+pub(crate) mod options;
 pub(crate) mod owned;
 pub(crate) mod per_request;
 pub(crate) mod prime;

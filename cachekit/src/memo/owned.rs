@@ -14,7 +14,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::lookup::Judged;
+use super::options::Judged;
 use crate::call::policy::Policy;
 use crate::call::store::Duty;
 use crate::call::trace::{self, Trace};

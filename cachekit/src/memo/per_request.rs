@@ -9,7 +9,7 @@ use cachekit_backends::{Recorder, Result};
 use super::Op;
 use super::explain::Explanation;
 use super::function::{Async, Blocking, Function, Handle};
-use super::lookup::Options;
+use super::options::Options;
 use crate::call::arguments::KeyPart;
 use crate::call::has_instances;
 use crate::call::instance_digest;

@@ -18,7 +18,7 @@ pub use shape::{Batch, BatchOf, EntryOf};
 use super::Op;
 use super::function::Function;
 use super::life::Lifespan;
-use super::lookup::Options;
+use super::options::Options;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
 use crate::call::store::Verdict;
