@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::horizons::Horizons;
-use super::values::{Entry, Weight};
+use super::values::Entry;
 
 /// An entry with the tags that it is deleted by. A function whose entries have tags keeps all of them in this form, so that a
 /// lookup of any other function doesn't meet it.
@@ -22,10 +22,9 @@ impl Tagged {
     /// An entry to be stored, whose computation began at `birth`.
     pub fn entry(entry: Arc<Entry>, tags: &[u64], birth: u64) -> Arc<Entry> {
         let bytes = (size_of::<Self>() + size_of_val(tags)) as u64;
-        let weight = Weight { bytes: entry.weight().saturating_add(bytes), exact: entry.may_be_pinned() };
-        let key = entry.bytes().clone();
+        let (key, inner) = (entry.bytes().clone(), Arc::clone(&entry));
         let (checked, left) = (AtomicU64::new(birth), AtomicBool::new(false));
-        Entry::new(key, weight, Self { entry, tags: tags.into(), checked, left })
+        Entry::around(key, &inner, bytes, Self { entry, tags: tags.into(), checked, left })
     }
 
     /// The entry as it is without tags. Whether it is deleted is asked of [`Tables::serves`](super::Tables::serves).

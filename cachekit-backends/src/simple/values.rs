@@ -41,11 +41,20 @@ const HEAVIEST_PINNED: u64 = 1024;
 impl<T: Any + Send + Sync> Entry<T> {
     /// An entry to be stored. It counts the weight of the value, and what every entry takes.
     pub fn new(bytes: KeyBytes, weight: Weight, value: T) -> Arc<Entry> {
-        let beside = (size_of::<Self>() - size_of::<T>() + bytes.heap()) as u64 + BESIDE;
         let may_be_pinned =
             weight.exact && weight.bytes <= HEAVIEST_PINNED && bytes.heap() as u64 <= HEAVIEST_PINNED;
+        Self::with(bytes, weight.bytes, may_be_pinned, value)
+    }
+
+    /// An entry around another one, with so many bytes more. Threads pin it where they would pin the one inside.
+    pub fn around(bytes: KeyBytes, inner: &Entry, more: u64, value: T) -> Arc<Entry> {
+        Self::with(bytes, inner.weight.saturating_add(more), inner.may_be_pinned, value)
+    }
+
+    fn with(bytes: KeyBytes, weight: u64, may_be_pinned: bool, value: T) -> Arc<Entry> {
+        let beside = (size_of::<Self>() - size_of::<T>() + bytes.heap()) as u64 + BESIDE;
         let has_tags = TypeId::of::<T>() == TypeId::of::<Tagged>();
-        Arc::new(Self { bytes, weight: weight.bytes.saturating_add(beside), may_be_pinned, has_tags, value })
+        Arc::new(Self { bytes, weight: weight.saturating_add(beside), may_be_pinned, has_tags, value })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_backends::simple::{Entry, Weight};
+use cachekit_backends::simple::Entry;
 use cachekit_backends::{KeyBytes, Timeout, Ttl, ttl_millis};
 
 /// The pause after a computation that failed, where no option says another.
@@ -128,9 +128,8 @@ impl Stamped {
     /// Puts an entry with its times into an entry.
     pub(crate) fn entry(key: KeyBytes, entry: Arc<Entry>, times: Times, windows: &Windows) -> Arc<Entry> {
         let due = times.due(windows);
-        let bytes = entry.weight().saturating_add(size_of::<Self>() as u64);
-        let weight = Weight { bytes, exact: entry.may_be_pinned() };
-        Entry::new(key, weight, Self { times, due, entry })
+        let inner = Arc::clone(&entry);
+        Entry::around(key, &inner, size_of::<Self>() as u64, Self { times, due, entry })
     }
 
     /// When the entry was stored, and the end of its freshness if it has one.
