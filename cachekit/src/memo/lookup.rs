@@ -59,7 +59,7 @@ impl State {
 
 /// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
 ///
-/// Most hits end in what is inlined here. All else is in one [`rest`], because the compiler saves registers for each call that
+/// Most hits end in what is inlined here. All else is in one `rest`, because the compiler saves registers for each call that
 /// it returns from.
 #[inline]
 pub fn probe<M: Mode, R, K, I, U, Q, F, T, G>(
