@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::World;
 
-/// What `hold` and the body tell each other.
+/// The signals between `hold` and the body.
 type Ends = (mpsc::Sender<()>, mpsc::Receiver<()>);
 
 /// A body that waits inside while a test says so.

@@ -409,6 +409,6 @@ fn write_sentinel(file: &Path, more: &str, master: u16) {
          sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n",
         dir.display()
     );
-    // What is about the master comes after it is named.
+    // Settings of the master come after the line that names it.
     std::fs::write(file, watch + more).unwrap();
 }

@@ -49,7 +49,7 @@ impl Kept {
 
     /// Keeps a value, unless there were deletions since. Returns whether it is kept.
     pub(crate) fn put(&self, key: CallKey, value: Value, since: u64) -> bool {
-        // What is left is dropped after the lock.
+        // The rest is dropped after the lock.
         let (is_kept, _other) = {
             let mut state = self.0.lock();
             if state.deletions == since {

@@ -11,7 +11,7 @@ use super::table::{Table, bytes};
 use super::{Session, progress, progress_ends};
 use crate::cache::Health;
 
-/// What a listing found.
+/// The counts of a listing.
 #[derive(Default)]
 pub(super) struct Counted {
     kinds: BTreeMap<&'static str, u64>,

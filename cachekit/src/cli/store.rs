@@ -184,7 +184,7 @@ pub(super) struct Versions {
     tags: Vec<Version>,
 }
 
-/// What a call would make of an entry.
+/// The state of an entry, as a call would find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     /// It would be a hit, of a program that knows the type of the value.

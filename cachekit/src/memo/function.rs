@@ -19,7 +19,7 @@ use crate::program::{self, Declared};
 /// One annotated function in the program's text, with what the attribute said.
 pub struct Site {
     listed: Listed,
-    /// What a hit of the first function needs, so that it looks at nothing but the site.
+    /// The record of a hit of the first function, so that a hit looks at nothing but the site.
     home: OnceLock<Home>,
     /// The first function of this text; the only one but in generic impls and in traits.
     first: OnceLock<&'static Function>,

@@ -1,12 +1,17 @@
-//! What the options of a call say of its entry: how long it lives and which tags it has.
+//! The lifetime and the tags of an entry, by the options of a call.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use cachekit_backends::Timeout;
 
 use super::function::Function;
 use super::steering::steering;
+use crate::call::Call;
 use crate::call::freshness::Windows;
 use crate::call::tags::TagList;
-use crate::engine::Engine;
+use crate::engine::remote::Budget;
+use crate::engine::{Engine, Hold};
 
 /// How long an entry lives, as the options of a call say.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +37,30 @@ impl Life {
         }
         let timeout = named.0.or(said).or(policy.0).unwrap_or_default();
         (Self { timeout, jitter: named.1.or(self.jitter).or(policy.1), windows }, named.0.is_some())
+    }
+
+    /// Returns a call of a function that stores entries of this life. `flight` says whether it waits for other calls of this process,
+    /// and after how long without a sign of life it takes over from one of another process.
+    pub(super) fn call(
+        &self,
+        engine: &'static Arc<Engine>,
+        function: &Function,
+        life_by_name: bool,
+        refresh: bool,
+        (single_flight, fleet): (bool, Option<Duration>),
+    ) -> Call<'static> {
+        Call {
+            engine: Hold::Borrowed(engine),
+            function: function.number,
+            life: self.timeout.resolve(engine.default_timeout),
+            life_by_name,
+            jitter: self.jitter.unwrap_or(engine.jitter),
+            windows: self.windows,
+            refresh,
+            single_flight,
+            fleet,
+            budget: Budget::default(),
+        }
     }
 }
 

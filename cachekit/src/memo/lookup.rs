@@ -20,9 +20,9 @@ use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
 use crate::call::tags::TagList;
 use crate::call::trace::{self, How, Trace};
-use crate::call::{Call, Outcome, Place, Round, Source, has_instances, takes_part};
-use crate::engine::remote::{AsyncIo, BlockingIo, Budget, ready};
-use crate::engine::{Engine, Hold, Needs};
+use crate::call::{Outcome, Place, Round, Source, has_instances, takes_part};
+use crate::engine::remote::{AsyncIo, BlockingIo, ready};
+use crate::engine::{Engine, Needs};
 use crate::surroundings::Surroundings;
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
@@ -258,18 +258,7 @@ fn begin<R>(
     // A deletion by name must know this cache.
     function.note_use(engine);
     let (life, by_name) = life.steered(function, function, engine);
-    let call = Call {
-        engine: Hold::Borrowed(engine),
-        function: function.number,
-        life: life.timeout.resolve(engine.default_timeout),
-        life_by_name: by_name,
-        jitter: life.jitter.unwrap_or(engine.jitter),
-        windows: life.windows,
-        refresh,
-        single_flight,
-        fleet,
-        budget: Budget::default(),
-    };
+    let call = life.call(engine, function, by_name, refresh, (single_flight, fleet));
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);
     let place = function.identity().place(engine, (policy.words)(), arguments, instance, tags);
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {

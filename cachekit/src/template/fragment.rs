@@ -46,7 +46,7 @@ impl<T: Serialize> Serialize for Made<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Made<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (value, depends) = <(T, Vec<Dependency>)>::deserialize(deserializer)?;
-        // What is of a process is not on a backend.
+        // A backend has no entries of one process.
         if depends.len() > MOST || !depends.iter().all(|one| matches!(one, Dependency::Shared { .. })) {
             return Err(serde::de::Error::custom("dependencies that no fragment has"));
         }

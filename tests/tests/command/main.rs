@@ -120,7 +120,7 @@ fn hits(peeked: cachekit::Result<Option<u64>>) -> bool {
     peeked.unwrap().is_some()
 }
 
-/// What holds on every backend that can list its keys.
+/// The behaviour on every backend that can list its keys.
 fn works_on_a_store_that_lists(shop: &Shop) {
     use cachekit::{delete_memoized, peek};
 
@@ -160,7 +160,7 @@ fn works_on_a_store_that_lists(shop: &Shop) {
     shop.ok(&["delete", "shop::stock"]);
     assert!([7, 8, 9].iter().all(|id| !hits(peek!(stock, *id))));
 
-    // What was deleted by a version is still there, until it is looked for.
+    // An entry that was deleted by its version is still there, until it is looked for.
     let states = shop.json(&["verify"]);
     assert_eq!(states["entries"]["orphaned"], 4, "{states}");
     assert_eq!(shop.json(&["verify", "--repair"])["removed"], 4);
@@ -212,7 +212,7 @@ fn verifies_entries_with_many_tags(shop: &Shop) {
     assert_eq!(shown["state"], "sound", "{shown}");
 }
 
-/// What holds on every backend.
+/// The behaviour on every backend.
 fn deletes_what_is_not_there(shop: &Shop) {
     for arguments in [
         &["delete", "shop::nothing"][..],

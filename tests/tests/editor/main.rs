@@ -1,4 +1,4 @@
-//! What an editor shows of a memoized function, by rust-analyzer: jumps, hovers, completion and renames. Where it isn't installed
+//! Memoized functions in an editor, by rust-analyzer: jumps, hovers, completion and renames. Where it isn't installed
 //! (`rustup component add rust-analyzer`), the test says so and passes.
 
 mod client;

@@ -35,5 +35,5 @@ mod memo;
 mod schedules;
 
 fn check(program: impl Fn() + Send + Sync + 'static) {
-    schedules::check(1500, 0x40000, program);
+    schedules::check(1500, 3, 0x40000, program);
 }

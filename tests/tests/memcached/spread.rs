@@ -87,7 +87,7 @@ fn nothing_is_left_behind() {
 /// values are gone, and no part was stored again because another writer was faster.
 #[test]
 fn writers_of_small_parts_at_once_leave_none_behind() {
-    // What an item of 2 KiB has beside its value is not a part's.
+    // The key and the header of an item of 2 KiB are not a part's.
     const PART: usize = 2048 - 576;
     const THREADS: usize = 8;
     let servers = [servers::server(&[]), servers::server(&[])];

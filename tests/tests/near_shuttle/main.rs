@@ -17,30 +17,21 @@
 )]
 
 mod engine;
+#[path = "../round_shuttle/schedules.rs"]
+mod schedules;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cachekit_backends::Config;
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread::{spawn, yield_now};
 
 use engine::near::{Change, Heart, Near, advance, announce};
 use engine::remote::{BlockingIo, Budget, Remote, Store, ready};
 
-const ITERATIONS: usize = 2000;
-
-/// Runs a program under random schedules and under schedules that preempt at few, badly chosen points.
 fn check(program: impl Fn() + Send + Sync + 'static) {
-    fn run(scheduler: impl Scheduler + 'static, program: Arc<impl Fn() + Send + Sync + 'static>) {
-        let mut config = shuttle::Config::new();
-        config.stack_size = 0x80000;
-        shuttle::Runner::new(scheduler, config).run(move || program());
-    }
-    let program = Arc::new(program);
-    run(RandomScheduler::new(ITERATIONS), program.clone());
-    run(PctScheduler::new(4, ITERATIONS), program);
+    schedules::check(2000, 4, 0x80000, program);
 }
 
 /// Not shuttle's: observations must not add schedules.

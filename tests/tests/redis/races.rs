@@ -97,7 +97,7 @@ fn a_failover_brings_nothing_back_whose_deletion_was_replicated() {
         delete_memoized!(slow, 3).unwrap();
         delete_memoized!(slow).unwrap();
         let mut master = raw(&url(&watched.servers[0]));
-        // What was written before is replicated before.
+        // Earlier writes are replicated first.
         run::<()>(&mut master, &["SET", "mark", "x"]);
         assert_eq!(run::<i64>(&mut master, &["WAIT", "1", "20000"]), 1);
         watched.servers[0].kill();
@@ -147,7 +147,7 @@ fn a_server_that_becomes_full_brings_nothing_back() {
     }
 }
 
-/// Whatever is lost between the steps of a call: scripts, the lease, the version, or everything.
+/// Each loss between the steps of a call: scripts, the lease, the version, or everything.
 #[test]
 fn what_is_lost_while_a_call_computes_brings_nothing_back() {
     slow!();
@@ -163,7 +163,7 @@ fn what_is_lost_while_a_call_computes_brings_nothing_back() {
             run::<()>(&mut raw, &["SCRIPT", "FLUSH"]);
         }
     };
-    // What another process deletes is gone on the server alone: nothing in this one knows of it.
+    // A deletion by another process changes the server alone: nothing in this one knows of it.
     for what in (0..8).filter(|what| what & 3 != 0) {
         let n = 100 + what;
         let old = during(n, || lose(what));

@@ -36,7 +36,7 @@ use engine::{Engine, Hold};
 use schedules::{boxed, in_threads};
 
 fn check(program: impl Fn() + Send + Sync + 'static) {
-    schedules::check(300, 0x80000, program);
+    schedules::check(300, 3, 0x80000, program);
 }
 
 const POLICY: Policy<u64> = portable_policy::<Whole<u64>>();

@@ -5,9 +5,14 @@ use std::sync::Arc;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread::{JoinHandle, spawn};
 
-/// Runs a program so many times under random schedules and under schedules that preempt at few, badly chosen points. `stack` is the
-/// bytes of each thread's stack.
-pub(crate) fn check(iterations: usize, stack: usize, program: impl Fn() + Send + Sync + 'static) {
+/// Runs a program so many times under random schedules, and under schedules that preempt at `points` badly chosen points. `stack` is
+/// the bytes of each thread's stack.
+pub(crate) fn check(
+    iterations: usize,
+    points: usize,
+    stack: usize,
+    program: impl Fn() + Send + Sync + 'static,
+) {
     let run = |scheduler: Box<dyn Scheduler + Send>, program: Arc<dyn Fn() + Send + Sync>| {
         let mut config = shuttle::Config::new();
         config.stack_size = stack;
@@ -16,7 +21,7 @@ pub(crate) fn check(iterations: usize, stack: usize, program: impl Fn() + Send +
     };
     let program: Arc<dyn Fn() + Send + Sync> = Arc::new(program);
     run(Box::new(RandomScheduler::new(iterations)), program.clone());
-    run(Box::new(PctScheduler::new(3, iterations)), program);
+    run(Box::new(PctScheduler::new(points, iterations)), program);
 }
 
 /// Runs each program in a thread of its own. Returns what they returned, in order.

@@ -22,7 +22,7 @@ use crate::support::{Answer, each, page, request, worlds};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the handler does next.
+/// The next answer of the handler.
 #[derive(Clone, Copy, PartialEq)]
 enum Turn {
     Answer,
@@ -456,7 +456,7 @@ async fn stale_and_deleted(world: &World, by: usize, past: Duration) {
         tokio::join!(afterwards, goes_on);
     };
     tokio::join!(asked, deletion);
-    // What began before the deletion is not stored after it. The handler may still be at it.
+    // A response that was begun before the deletion is not stored after it. The handler may still be at it.
     for _ in 0..20 {
         assert_eq!(ask().await.0, StatusCode::SERVICE_UNAVAILABLE, "deleted by {by}");
         tokio::task::yield_now().await;

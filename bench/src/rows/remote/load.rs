@@ -86,7 +86,7 @@ impl<'a> Load<'a> {
         self.rounds(|entrant| self.rate(entrant))
     }
 
-    /// What a meter counts a call.
+    /// The quantity that a meter counts for each call.
     pub fn run_metered(self, meter: impl Fn() -> f64) -> Rounds {
         self.rounds(|entrant| {
             let before = meter();

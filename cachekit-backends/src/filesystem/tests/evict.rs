@@ -263,7 +263,7 @@ fn a_subfolder_is_swept_again_only_if_it_changed() {
     // A count that a crash left too high.
     store.fs.state.set_amount(number, Amount { entries: 7, blocks: 7 }).unwrap();
     assert_eq!((listed(), store.counted()), (2, 2));
-    // What is known to expire goes without a sweep.
+    // Entries whose expiry is known go without a sweep.
     store.clock.advance(Duration::from_secs(1));
     store.fs.set(&keys[2], b"v", None).unwrap();
     assert_eq!((store.entries(), store.counted()), (2, 2));

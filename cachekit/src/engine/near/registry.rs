@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(waits(&tiers, 100), with_margin(CLASSES[3]));
     }
 
-    /// Whoever asks first after the loss, and whichever deletion of that process it is.
+    /// Every process that asks first after the loss waits, at every deletion.
     #[test]
     fn a_lost_registration_is_waited_for_by_every_deletion_until_its_tiers_serve_no_more() {
         let recorded = old().with(LONG);

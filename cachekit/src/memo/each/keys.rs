@@ -112,7 +112,7 @@ async fn look<D: Io, R, V>(
     Ok(found.map(|found| found.into_iter().map(open).collect()))
 }
 
-/// What `prime!` would take for a call of one id.
+/// The argument that `prime!` would take for a call of one id.
 #[diagnostic::on_unimplemented(
     message = "`prime!` stores one value, and this function has an entry for each id",
     label = "the value of several ids",
@@ -120,7 +120,7 @@ async fn look<D: Io, R, V>(
 )]
 pub trait PrimesEach {}
 
-/// What `traced!` would take for a call of one id.
+/// The argument that `traced!` would take for a call of one id.
 #[diagnostic::on_unimplemented(
     message = "`traced!` tells where one value comes from, and a call of this function has one for each id",
     label = "several ids",
@@ -128,7 +128,7 @@ pub trait PrimesEach {}
 )]
 pub trait TracesEach {}
 
-/// What `explain!` would explain of a call of one id.
+/// The call of one id that `explain!` would explain.
 #[diagnostic::on_unimplemented(
     message = "`explain!` explains one entry, and a call of this function has one for each id",
     label = "explains one entry",

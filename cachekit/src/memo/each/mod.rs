@@ -19,12 +19,11 @@ use super::Op;
 use super::function::Function;
 use super::life::Lifespan;
 use super::options::Options;
+use crate::call::Place;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
 use crate::call::store::Verdict;
-use crate::call::{Call, Place};
-use crate::engine::Hold;
-use crate::engine::remote::{AsyncIo, BlockingIo, Budget, Io, RateLimit, ready};
+use crate::engine::remote::{AsyncIo, BlockingIo, Io, RateLimit, ready};
 use crate::engine::stats::Event;
 use shape::Split;
 
@@ -39,7 +38,7 @@ struct Listed<R, V> {
     form: Option<Form<R, V>>,
 }
 
-/// What the entries of a call have in common: how the values of ids are stored in them.
+/// The form in which the values of ids are stored, the same for all entries of a call.
 struct Form<R, V> {
     policy: Policy<R>,
     open: fn(R) -> Option<V>,
@@ -127,18 +126,7 @@ where
     entries.note_use(engine);
     let refresh = op == Op::Refresh || refresh_if();
     let (life, life_by_name) = life.life().steered(function, entries, engine);
-    let call = Call {
-        engine: Hold::Borrowed(engine),
-        function: function.number,
-        life: life.timeout.resolve(engine.default_timeout),
-        life_by_name,
-        jitter: life.jitter.unwrap_or(engine.jitter),
-        windows: life.windows,
-        refresh,
-        single_flight,
-        fleet,
-        budget: Budget::default(),
-    };
+    let call = life.call(engine, function, life_by_name, refresh, (single_flight, fleet));
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);
     let Listed { places, firsts, entries, form } = Listed::new(&pending.ids, key);
     if let Some(form) = form {

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash};
 
 use super::ids::IdAs;
 
-/// What a body returns for several ids.
+/// The return type of a body for several ids.
 #[diagnostic::on_unimplemented(
     message = "a function with `each` can't return `{Self}`",
     label = "returns no list and no map",
@@ -29,7 +29,7 @@ pub enum Split<B, V> {
     Misfit(B),
 }
 
-/// What a body returns for several ids of this type.
+/// The return type of a body for several ids of this type.
 pub trait BatchOf<I>: Batch {
     /// Takes the values of these ids out.
     fn split(self, ids: &[I]) -> Split<Self, Self::Value>;
@@ -126,7 +126,7 @@ impl<I, B: BatchOf<I>, E> BatchOf<I> for Result<B, E> {
 pub trait EntryOf<V>: Sized {
     /// The value of the id, if there is one.
     fn open(self) -> Option<V>;
-    /// What the function would return; none for an id that it could not return anything for.
+    /// The return value of the function; none for an id that it could not return anything for.
     fn close(value: Option<V>) -> Option<Self>;
 }
 
