@@ -18,6 +18,9 @@
 //! CACHE_TYPE=memcached CACHE_MEMCACHED_SERVERS=127.0.0.1:11211 cargo run -p cachekit-quickstart --features memcached
 //! ```
 //!
+//! With `CACHE_NEAR=10000` beside these it asks all questions twice more: another process without a near tier answers them from the
+//! server, and this one from its tier.
+//!
 //! The database is made on the first run, in the system's folder for temporary files, or in the folder that is given as
 //! the argument.
 
@@ -25,6 +28,7 @@ mod report;
 mod store;
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,6 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = if chosen { Config::from_env()? } else { Config::simple() };
     let name = config.cache_type.to_string();
     let keeps = config.cache_type != CacheType::Null && !config.testing;
+    let has_tier = config.near > 0;
     cachekit::init(config)?;
 
     println!("{USERS} users and {} roles, direct and by nested groups, in {}", ROLES.len(), path.display());
@@ -96,9 +101,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The same program with another configuration, in two processes.
         let files = dir.join("answers");
         cachekit::Cache::open(Config::filesystem(&files))?.clear()?;
-        let cold = show("filesystem, first run", child_pass(&dir, &files)?);
-        let warm = show("filesystem, second run", child_pass(&dir, &files)?);
+        let on_files = [("CACHE_TYPE", OsStr::new("filesystem")), ("CACHE_DIR", files.as_os_str())];
+        let cold = show("filesystem, first run", child_pass(&dir, &on_files)?);
+        let warm = show("filesystem, second run", child_pass(&dir, &on_files)?);
         assert!(warm < cold / 10, "the second run starts warm, but asked {warm} of {cold} questions again");
+    }
+    if has_tier {
+        show("  without a near tier", child_pass(&dir, &[("CACHE_NEAR", OsStr::new("0"))])?);
+        show("  from the near tier", cached_pass(&store, &questions)?);
     }
     if keeps { a_role_is_given(&store) } else { Ok(()) }
 }
@@ -113,19 +123,21 @@ fn plain_pass(store: &Store, questions: &[(u32, &str)]) -> rusqlite::Result<Pass
 }
 
 fn cached_pass(store: &Store, questions: &[(u32, &str)]) -> rusqlite::Result<Pass> {
+    let hits_before = stats!(Person::has_membership).hits;
     let start = Instant::now();
     let answers = questions
         .iter()
         .map(|&(id, role)| Person { id, store }.has_membership(role))
         .collect::<Result<Vec<_>, _>>()?;
     let time = start.elapsed();
-    Ok(Pass::new(&answers, store.take_queries(), Some(stats!(Person::has_membership).hit_rate()), time))
+    let hits = stats!(Person::has_membership).hits - hits_before;
+    Ok(Pass::new(&answers, store.take_queries(), Some(hits), time))
 }
 
 /// [`cached_pass`] in another process, which finds the backend in its environment.
-fn child_pass(dir: &Path, files: &Path) -> Result<Pass, Box<dyn Error>> {
+fn child_pass(dir: &Path, variables: &[(&str, &OsStr)]) -> Result<Pass, Box<dyn Error>> {
     let mut child = Command::new(std::env::current_exe()?);
-    child.arg(dir).arg("pass").env("CACHE_TYPE", "filesystem").env("CACHE_DIR", files).env_remove("TESTING");
+    child.arg(dir).arg("pass").envs(variables.iter().copied()).env_remove("TESTING");
     let output = child.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("the second process ended with {}", output.status).into());

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use cachekit_tests::{memcached, redis};
 
-/// Runs it; how many queries it made with the cache.
-fn queries(dir: &Path, variables: &[(&str, &str)]) -> u32 {
+/// Runs it; returns what it printed.
+fn run(dir: &Path, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CACHE_") || name == "TESTING") {
@@ -16,11 +16,20 @@ fn queries(dir: &Path, variables: &[(&str, &str)]) -> u32 {
     let output = command.arg(dir).envs(variables.iter().copied()).output().unwrap();
     let (text, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}{errors}");
-    // The row that begins with the type: its calls, queries, …
-    let row =
-        text.lines().find_map(|line| line.strip_prefix(variables[0].1)).unwrap_or_else(|| panic!("{text}"));
-    let queries = row.split_whitespace().nth(1).unwrap_or_else(|| panic!("{row}"));
-    queries.parse().unwrap()
+    text
+}
+
+/// Returns the numbers of a row: calls, queries, the rate of hits in per cent.
+fn row(text: &str, name: &str) -> (u32, u32, f64) {
+    let row = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}"));
+    let mut words = row.split_whitespace();
+    let mut next = || words.next().unwrap_or_else(|| panic!("{row}"));
+    (next().parse().unwrap(), next().parse().unwrap(), next().parse().unwrap())
+}
+
+/// Runs it; returns how many queries it made with the cache. The row begins with the type.
+fn queries(dir: &Path, variables: &[(&str, &str)]) -> u32 {
+    row(&run(dir, variables), variables[0].1).1
 }
 
 /// The second run, another process, finds what the first one has stored.
@@ -34,6 +43,17 @@ fn runs_twice(variables: &[(&str, &str)]) {
 fn on_redis() {
     let server = redis::plain();
     runs_twice(&[("CACHE_TYPE", "redis"), ("CACHE_REDIS_URL", &redis::url(&server))]);
+}
+
+#[test]
+fn with_a_near_tier_on_redis_all_is_asked_again_without_it_and_from_it() {
+    let (server, dir) = (redis::plain(), tempfile::tempdir().unwrap());
+    let url = redis::url(&server);
+    let tiered = [("CACHE_TYPE", "redis"), ("CACHE_REDIS_URL", &*url), ("CACHE_NEAR", "10000")];
+    let text = run(dir.path(), &tiered);
+    for name in ["  without a near tier", "  from the near tier"] {
+        assert_eq!(row(&text, name), (10_000, 0, 100.0), "{text}");
+    }
 }
 
 #[test]
