@@ -40,17 +40,14 @@ fn runs_twice(variables: &[(&str, &str)]) {
 }
 
 #[test]
-fn on_redis() {
-    let server = redis::plain();
-    runs_twice(&[("CACHE_TYPE", "redis"), ("CACHE_REDIS_URL", &redis::url(&server))]);
-}
-
-#[test]
-fn with_a_near_tier_on_redis_all_is_asked_again_without_it_and_from_it() {
+fn on_redis_and_with_a_near_tier() {
     let (server, dir) = (redis::plain(), tempfile::tempdir().unwrap());
     let url = redis::url(&server);
-    let tiered = [("CACHE_TYPE", "redis"), ("CACHE_REDIS_URL", &*url), ("CACHE_NEAR", "10000")];
-    let text = run(dir.path(), &tiered);
+    let variables = [("CACHE_TYPE", "redis"), ("CACHE_REDIS_URL", &*url), ("CACHE_NEAR", "10000")];
+    let cold = queries(dir.path(), &variables[..2]);
+    let text = run(dir.path(), &variables);
+    let (_, warm, _) = row(&text, "redis");
+    assert!(cold > 100 && warm < cold / 10, "{warm} of {cold} questions were asked again");
     for name in ["  without a near tier", "  from the near tier"] {
         assert_eq!(row(&text, name), (10_000, 0, 100.0), "{text}");
     }
