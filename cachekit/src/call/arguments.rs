@@ -399,6 +399,10 @@ pub struct OfType<T: ?Sized, N>(PhantomData<fn() -> N>, PhantomData<fn() -> Phan
 #[derive(Debug)]
 pub struct ByName;
 
+/// The name is enough: `Self` of an impl block, which declares `CacheKey`.
+#[derive(Debug)]
+pub struct ByOwnDeclaredName;
+
 /// The name is enough unless the type has parameters: `Self` of an impl block, which the function is told by.
 #[derive(Debug)]
 pub struct ByOwnName;
@@ -411,25 +415,40 @@ pub struct ById;
 pub trait Naming {
     /// The words of a type in a key. A function that is one for several types has one kind of table for all of them.
     const WORDS: usize = NO_WORDS;
+    /// The same of a type that declares its values to be the same in every build.
+    type Declared: Naming;
     /// Whether it tells enough.
     fn suffices(name: &str) -> bool;
 }
 
 impl Naming for ByName {
+    type Declared = Self;
+    fn suffices(_: &str) -> bool {
+        true
+    }
+}
+
+/// The words of `Self` of an impl block: the id's. Mostly the function is one of this type only.
+const OWN_WORDS: usize = 1;
+
+impl Naming for ByOwnDeclaredName {
+    const WORDS: usize = OWN_WORDS;
+    type Declared = Self;
     fn suffices(_: &str) -> bool {
         true
     }
 }
 
 impl Naming for ByOwnName {
-    // The id's. Mostly the function is one of this type only.
-    const WORDS: usize = 1;
+    const WORDS: usize = OWN_WORDS;
+    type Declared = ByOwnDeclaredName;
     fn suffices(name: &str) -> bool {
         !name.contains('<') || is_of_std(name)
     }
 }
 
 impl Naming for ById {
+    type Declared = ByName;
     fn suffices(name: &str) -> bool {
         is_of_std(name)
     }
@@ -448,10 +467,10 @@ impl<T: ?Sized, N> Deref for TypeOf<T, N> {
 }
 
 #[expect(clippy::unused_self, reason = "found by the type of `self`")]
-impl<T: CacheKey + ?Sized, N> TypeOf<T, N> {
+impl<T: CacheKey + ?Sized, N: Naming> TypeOf<T, N> {
     /// By name: the type declares that its values are the same in every build.
     #[inline]
-    pub fn __cachekit_type(&self) -> OfType<T, ByName> {
+    pub fn __cachekit_type(&self) -> OfType<T, N::Declared> {
         OfType(PhantomData, PhantomData)
     }
 }
