@@ -109,6 +109,20 @@ impl<const K: usize, const V: usize> Default for Bucket<K, V> {
 }
 
 impl<const K: usize, const V: usize> Bucket<K, V> {
+    /// Has the processor load the cache lines of all entries together with that of the head, which would tell it the right one only
+    /// after it has arrived. Worth it only where both come from far away, as in a large table.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(super) fn load_early(&self) {
+        // Of larger entries these would be too many lines.
+        if const { K + V == 2 } {
+            for way in [WAYS / 2 - 1, WAYS - 1] {
+                // A relaxed load is made though its result is of no use.
+                let _: u64 = self.slots[way].key[0].load(Ordering::Relaxed);
+            }
+        }
+    }
+
     /// The value of a key whose tag is the first of its kind here, if nothing that is read on the way asks for a closer
     /// look: `valid` is given the bucket's stamp and its least expiry.
     #[inline(always)]

@@ -211,7 +211,9 @@ impl<const K: usize, const V: usize> Pages<K, V> {
             return Some(&page.buckets[(index % MEDIUM) as usize]);
         }
         let (page, at) = locate(index);
-        self.large.get(page - NEAR_PAGES as usize)?.get()?.buckets.get(at)
+        let bucket = self.large.get(page - NEAR_PAGES as usize)?.get()?.buckets.get(at)?;
+        bucket.load_early();
+        Some(bucket)
     }
 
     /// A bucket with what stands beside it, if its page was made.
