@@ -3,12 +3,12 @@
 //! The shared table was asked before and named the value by a number that is never given again, so a pin needs no check
 //! whether it still counts.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::values::Entry;
 
-/// Places of a thread; a value has one. 64 KB, allocated when the thread first pins something.
+/// Places of a thread; a value has one. 80 KB, allocated when the thread first pins something.
 const PLACES: usize = 2048;
 /// The most that a thread holds, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -26,14 +26,16 @@ pub(super) struct PinKey {
 #[derive(Default)]
 struct Pin {
     key: PinKey,
+    /// Until then a look need not ask for more than the moment.
+    until: u64,
     entry: Option<Arc<Entry>>,
 }
 
 type Places = Box<[Pin; PLACES]>;
 
-/// A thread's counts of its pins.
-#[derive(Clone, Copy, Default)]
-struct Counts {
+/// The pins of a thread, and their counts.
+struct Pins {
+    places: Option<Places>,
     bytes: u64,
     visits: u8,
     /// The place that gives way next when there are too many bytes.
@@ -41,40 +43,24 @@ struct Counts {
 }
 
 thread_local! {
-    /// Taken out while it is looked at: a lookup from within finds none, and goes to the slab.
-    static PINS: Cell<Option<Places>> = const { Cell::new(None) };
-    static COUNTS: Cell<Counts> = const { Cell::new(Counts { bytes: 0, visits: 0, hand: 0 }) };
+    /// Borrowed while an entry is looked at: a lookup from within may look too, and pins nothing.
+    static PINS: RefCell<Pins> = const { RefCell::new(Pins { places: None, bytes: 0, visits: 0, hand: 0 }) };
 }
 
-/// The pins of this thread, for as long as they are looked at.
-pub(super) struct Taken(Option<Places>);
-
-/// Takes the thread's pins out. It has none while another lookup is at them further out, or while it ends.
+/// Calls `look` with the entry that this thread has pinned under a key, and the moment until which it serves. It may run any code.
+/// None if nothing is pinned, as while the thread ends.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the way of every hit")]
-pub(super) fn take() -> Taken {
-    Taken(PINS.try_with(Cell::take).ok().flatten())
-}
-
-impl Drop for Taken {
-    #[inline]
-    fn drop(&mut self) {
-        let Some(places) = self.0.take() else { return };
-        if let Ok(Some(other)) = PINS.try_with(|pins| pins.replace(Some(places))) {
-            discard(other);
+pub(super) fn with<R>(key: PinKey, look: impl FnOnce(&Entry, u64) -> R) -> Option<R> {
+    let look = |pins: &RefCell<Pins>| {
+        let pins = pins.try_borrow().ok()?;
+        let pin = &pins.places.as_ref()?[place(key)];
+        if pin.key != key {
+            return None;
         }
-    }
-}
-
-/// Those made while the thread's own were out, which is rare.
-#[cold]
-#[inline(never)]
-fn discard(places: Places) {
-    let bytes: u64 = places.iter().filter_map(|pin| pin.entry.as_deref()).map(Entry::weight).sum();
-    let _ = COUNTS.try_with(|counts| {
-        counts.set(Counts { bytes: counts.get().bytes.saturating_sub(bytes), ..counts.get() });
-    });
-    drop(places);
+        pin.entry.as_deref().map(|entry| look(entry, pin.until))
+    };
+    PINS.try_with(look).ok().flatten()
 }
 
 #[inline(always)]
@@ -85,31 +71,17 @@ fn place(key: PinKey) -> usize {
     (key.number ^ key.table.wrapping_mul(0x9e37_79b9)) as usize % PLACES
 }
 
-impl Taken {
-    /// The entry that is pinned under a key.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the way of every hit")]
-    pub(super) fn find(&self, key: PinKey) -> Option<&Entry> {
-        let pin = &self.0.as_ref()?[place(key)];
-        if pin.key == key { pin.entry.as_deref() } else { None }
+/// Pins an entry, if there is room for it. The one that it displaces is dropped, which may run any code: no lock may be held.
+#[cold]
+#[inline(never)]
+pub(super) fn pin(key: PinKey, entry: &Arc<Entry>, until: u64) {
+    if !entry.may_be_pinned() {
+        return;
     }
-
-    /// Pins an entry, if there is room for it. The one that it displaces is dropped, which may run any code: no lock may be
-    /// held.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn pin(mut self, key: PinKey, entry: &Arc<Entry>) {
-        if !entry.may_be_pinned() {
-            return;
-        }
-        let Ok(mut counts) = COUNTS.try_with(Cell::get) else { return };
-        let Some(places) = self.0.take().or_else(empty) else { return };
-        let places = self.0.insert(places);
-        let displaced = put(places, &mut counts, key, entry);
-        let _ = COUNTS.try_with(|at| at.set(counts));
-        drop(self);
-        drop(displaced);
-    }
+    let put = |pins: &RefCell<Pins>| pins.try_borrow_mut().ok()?.put(key, entry, until);
+    // Dropped when the pins are not borrowed any more.
+    let displaced = PINS.try_with(put).ok().flatten();
+    drop(displaced);
 }
 
 fn empty() -> Option<Places> {
@@ -118,24 +90,28 @@ fn empty() -> Option<Places> {
     places.try_into().ok()
 }
 
-/// Pins an entry in its place, or makes room for a later visit. Returns the one that gave way.
-fn put(places: &mut Places, counts: &mut Counts, key: PinKey, entry: &Arc<Entry>) -> Option<Arc<Entry>> {
-    let at = place(key);
-    let has_room = counts.bytes + entry.weight() <= MOST_BYTES;
-    if !has_room || places[at].entry.is_some() {
-        counts.visits = (counts.visits + 1) % PATIENCE;
-        if counts.visits != 0 {
-            return None;
+impl Pins {
+    /// Pins an entry in its place, or makes room for a later visit. Returns the one that gave way.
+    fn put(&mut self, key: PinKey, entry: &Arc<Entry>, until: u64) -> Option<Arc<Entry>> {
+        let Self { places, bytes, visits, hand } = self;
+        let places = places.take().or_else(empty).map(|made| places.insert(made))?;
+        let at = place(key);
+        let has_room = *bytes + entry.weight() <= MOST_BYTES;
+        if !has_room || places[at].entry.is_some() {
+            *visits = (*visits + 1) % PATIENCE;
+            if *visits != 0 {
+                return None;
+            }
         }
+        let gives_way = if has_room { at } else { *hand };
+        let displaced = std::mem::take(&mut places[gives_way]).entry;
+        *bytes -= displaced.as_deref().map_or(0, Entry::weight).min(*bytes);
+        if has_room {
+            *bytes += entry.weight();
+            places[at] = Pin { key, until, entry: Some(Arc::clone(entry)) };
+        } else {
+            *hand = (*hand + 1) % PLACES;
+        }
+        displaced
     }
-    let gives_way = if has_room { at } else { counts.hand };
-    let displaced = std::mem::take(&mut places[gives_way]).entry;
-    counts.bytes -= displaced.as_deref().map_or(0, Entry::weight).min(counts.bytes);
-    if has_room {
-        counts.bytes += entry.weight();
-        places[at] = Pin { key, entry: Some(Arc::clone(entry)) };
-    } else {
-        counts.hand = (counts.hand + 1) % PLACES;
-    }
-    displaced
 }

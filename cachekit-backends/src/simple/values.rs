@@ -91,6 +91,28 @@ impl Entry {
     }
 }
 
+/// How the entries of a table serve.
+pub trait Form {
+    /// Whether an entry serves until a moment, when it is asked for more.
+    const TIMED: bool;
+
+    /// The entry that serves for a stored one, and until when.
+    fn served(stored: &Arc<Entry>) -> (&Arc<Entry>, u64);
+}
+
+/// Entries serve as they are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct AsStored;
+
+impl Form for AsStored {
+    const TIMED: bool = false;
+
+    #[inline]
+    fn served(stored: &Arc<Entry>) -> (&Arc<Entry>, u64) {
+        (stored, u64::MAX)
+    }
+}
+
 /// The bytes that an entry takes in the table and the slab.
 const BESIDE: u64 = 80;
 
@@ -170,44 +192,75 @@ impl Values {
     /// closures may run any code: no lock is held over them.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
-    pub fn read_straight<R>(
+    pub fn read_straight<F: Form, R>(
         &self,
         digest: u64,
-        feed: impl FnOnce(&mut Matcher<'_>),
-        read: impl FnOnce(&Entry) -> R,
+        feed: impl FnMut(&mut Matcher<'_>),
+        read: impl FnMut(&Entry) -> R,
     ) -> Option<R> {
         let [number] = self.table.straight(digest, &[digest])?;
-        self.read_number(number, feed, read)
+        self.read_number::<F, R>(number, |until| self.table.is_certainly_ahead(until), feed, read)
     }
 
     /// Looks a key up and hands the entry to `read`. Both closures may run any code: no lock is held over them.
-    pub fn read<R>(
+    pub fn read<F: Form, R>(
         &self,
         digest: u64,
-        feed: impl FnOnce(&mut Matcher<'_>),
-        read: impl FnOnce(&Entry) -> R,
+        feed: impl FnMut(&mut Matcher<'_>),
+        read: impl FnMut(&Entry) -> R,
     ) -> Option<R> {
         let [number] = self.table.get(digest, &[digest])?;
-        self.read_number(number, feed, read)
+        self.read_number::<F, R>(number, |until| !self.table.is_over(until), feed, read)
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
-    fn read_number<R>(
+    fn read_number<F: Form, R>(
         &self,
         number: u64,
-        feed: impl FnOnce(&mut Matcher<'_>),
-        read: impl FnOnce(&Entry) -> R,
+        serves: impl Fn(u64) -> bool,
+        mut feed: impl FnMut(&mut Matcher<'_>),
+        mut read: impl FnMut(&Entry) -> R,
     ) -> Option<R> {
         let key = PinKey { table: self.number, number };
-        let pins = pins::take();
-        if let Some(entry) = pins.find(key) {
-            return Matcher::matches(entry.bytes.as_slice(), feed).then(|| read(entry));
+        // Two closures of one content, so that the compiler puts the first one in its place.
+        let pinned =
+            |entry: &Entry, until| Self::look_at::<F, R>(entry, until, &serves, &mut feed, &mut read);
+        match pins::with(key, pinned) {
+            Some(found) => found,
+            None => self.read_unpinned::<F, R>(key, |entry, until| {
+                Self::look_at::<F, R>(entry, until, &serves, &mut feed, &mut read)
+            }),
         }
+    }
+
+    /// Reads an entry, if it serves and has the key that is fed.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    fn look_at<F: Form, R>(
+        entry: &Entry,
+        until: u64,
+        serves: &impl Fn(u64) -> bool,
+        feed: &mut impl FnMut(&mut Matcher<'_>),
+        read: &mut impl FnMut(&Entry) -> R,
+    ) -> Option<R> {
+        let serves = !F::TIMED || serves(until);
+        (serves && Matcher::matches(entry.bytes.as_slice(), feed)).then(|| read(entry))
+    }
+
+    /// Looks at an entry that this thread doesn't hold, and pins it if it is the one.
+    #[cold]
+    #[inline(never)]
+    fn read_unpinned<F: Form, R>(
+        &self,
+        key: PinKey,
+        look: impl FnOnce(&Entry, u64) -> Option<R>,
+    ) -> Option<R> {
         // It was replaced or removed in between, if it is not there any more.
-        let entry = self.slab().get(number)?;
-        let found = Matcher::matches(entry.bytes.as_slice(), feed).then(|| read(&entry))?;
-        pins.pin(key, &entry);
+        let stored = self.slab().get(key.number)?;
+        let (entry, until) = F::served(&stored);
+        let found = look(entry, until)?;
+        pins::pin(key, entry, until);
         Some(found)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_backends::simple::Entry;
+use cachekit_backends::simple::{Entry, Form};
 use cachekit_backends::{KeyBytes, Timeout, Ttl, ttl_millis};
 
 /// The pause after a computation that failed, where no option says another.
@@ -120,7 +120,7 @@ impl Times {
 pub(crate) struct Stamped {
     times: Times,
     /// Until then a look need not ask for more than the moment.
-    pub(crate) due: u64,
+    due: u64,
     pub(crate) entry: Arc<Entry>,
 }
 
@@ -202,6 +202,21 @@ mod tests {
         for part in [f64::NAN, f64::INFINITY, -1.0, 1.0, 7.0] {
             let windows = Windows { refresh_ahead: Some(part), ..Windows::NONE };
             assert_eq!(times.at(1099, &windows), Some(Freshness::Fresh), "{part}");
+        }
+    }
+}
+
+/// Entries carry their times: the one inside serves until it is due. One without was stored without windows, as those of a policy
+/// may be, and serves until it expires.
+pub(crate) struct WithTimes;
+
+impl Form for WithTimes {
+    const TIMED: bool = true;
+
+    fn served(stored: &Arc<Entry>) -> (&Arc<Entry>, u64) {
+        match stored.value::<Stamped>() {
+            Some(Stamped { entry, due, .. }) => (entry, *due),
+            None => (stored, u64::MAX),
         }
     }
 }

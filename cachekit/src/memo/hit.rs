@@ -2,14 +2,16 @@
 
 use std::any::Any;
 
-use cachekit_backends::simple::{Entry, MOST_VALUE_WORDS, PlainTable, Shape, ValueWords, Values};
+use cachekit_backends::simple::{
+    AsStored, Entry, Form, MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainTable, Shape, ValueWords, Values,
+};
 use cachekit_backends::{Matcher, Words};
 
 use super::function::Function;
 use super::life::{Lifespan, Tagging};
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
-use crate::call::freshness::Stamped;
+use crate::call::freshness::WithTimes;
 use crate::call::policy::Policy;
 use crate::call::{has_instances, may_take_near, sharing};
 use crate::engine::{Bound, InProcess as _};
@@ -19,22 +21,34 @@ const fn has_words<K: KeyPart>() -> bool {
     Shape::key_for_words(K::WORDS).is_some()
 }
 
+/// The words of a key, filled up with zeros; none of one that is not words, or too long for them. Taken before anything is read
+/// that other threads change, while the compiler still has the arguments in registers.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
+pub(super) fn words<K: KeyPart>(arguments: &K) -> Option<[u64; MOST_KEY_WORDS]> {
+    if const { has_words::<K>() } { Words::of(|words| arguments.feed(words)) } else { None }
+}
+
 /// The result of a look in the way of most hits.
 #[derive(PartialEq, Eq)]
 pub(super) enum Straight {
     Found,
-    /// [`look`] decides.
+    /// It is no entry of words: [`look`] decides.
     Unknown,
+    /// [`closer`] decides among words.
+    Closer,
     /// The key is too long for words: [`straight_long`].
     Long,
 }
 
-impl Straight {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the way of every hit")]
-    fn of(found: bool) -> Self {
-        if found { Self::Found } else { Self::Unknown }
-    }
+/// The result of looks that found no value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// There may be one.
+    NotYet,
+    /// There is an entry that doesn't serve.
+    Stale,
+    Absent,
 }
 
 /// Looks a call up in the way of most hits, and puts the value into the slot.
@@ -42,9 +56,9 @@ impl Straight {
 #[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
 pub(super) fn straight<R, K: KeyPart, T: Lifespan, G: Tagging>(
     bound: &'static Bound,
-    cache: &'static Cache,
     policy: &Policy<R>,
     arguments: &K,
+    words: Option<&[u64; MOST_KEY_WORDS]>,
     slot: &mut Option<R>,
 ) -> Straight {
     // An entry with tags is not kept as it is.
@@ -52,17 +66,39 @@ pub(super) fn straight<R, K: KeyPart, T: Lifespan, G: Tagging>(
         return Straight::Unknown;
     }
     if const { !T::STAMPED && has_words::<K>() } && (policy.words)() <= MOST_VALUE_WORDS {
-        return look_plain::<_, _, true>(bound.plain.as_ref(), policy, arguments, slot);
+        return look_plain::<_, K, true>(bound.plain.as_ref(), policy, words, slot);
     }
     let Some(values) = &bound.values else { return Straight::Unknown };
-    Straight::of(if const { T::STAMPED } {
-        straight_values(values, policy, arguments, slot, |entry| fresh(cache, entry))
+    let found = if const { T::STAMPED } {
+        straight_values::<WithTimes, _, _>(values, policy, arguments, slot)
     } else {
-        straight_values(values, policy, arguments, slot, whole)
-    })
+        straight_values::<AsStored, _, _>(values, policy, arguments, slot)
+    };
+    if found { Straight::Found } else { Straight::Unknown }
 }
 
-/// Looks up a key that is too long for words, and counts the hit. Nothing that is at hand needs to be saved for the call.
+/// Looks a key of words up that [`straight`] didn't find, and counts the hit. Nothing that is at hand needs to be saved for the
+/// call.
+#[cold]
+#[inline(never)]
+pub(super) fn closer<R, K: KeyPart>(
+    bound: &'static Bound,
+    policy: &Policy<R>,
+    arguments: &K,
+    stale_if: &impl Fn(&R) -> bool,
+) -> Result<R, Looked> {
+    let (Some(table), Some(hits)) = (&bound.plain, bound.hits()) else { return Err(Looked::NotYet) };
+    let mut slot = None;
+    look_plain::<_, K, false>(Some(table), policy, words(arguments).as_ref(), &mut slot);
+    let found = slot.ok_or(Looked::Absent)?;
+    if stale_if(&found) {
+        return Err(Looked::Stale);
+    }
+    hits.add_one();
+    Ok(found)
+}
+
+/// As [`closer`], of a key that is too long for words.
 #[cold]
 #[inline(never)]
 pub(super) fn straight_long<R, K: KeyPart>(
@@ -70,29 +106,31 @@ pub(super) fn straight_long<R, K: KeyPart>(
     policy: &Policy<R>,
     arguments: &K,
     stale_if: &impl Fn(&R) -> bool,
-) -> Option<R> {
-    let (values, hits) = (bound.values.as_ref()?, bound.hits()?);
+) -> Result<R, Looked> {
+    let (Some(values), Some(hits)) = (&bound.values, bound.hits()) else { return Err(Looked::NotYet) };
     let mut slot = None;
-    let found = straight_values(values, policy, arguments, &mut slot, whole);
-    let found = slot.filter(|value| found && !stale_if(value))?;
+    straight_values::<AsStored, _, _>(values, policy, arguments, &mut slot);
+    let found = slot.ok_or(Looked::NotYet)?;
+    if stale_if(&found) {
+        return Err(Looked::Stale);
+    }
     hits.add_one();
-    Some(found)
+    Ok(found)
 }
 
-/// Looks up values of any type in the way of most hits. `part` gives the stored part of an entry that serves.
+/// Looks up values of any type in the way of most hits.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
-fn straight_values<R, K: KeyPart>(
+fn straight_values<F: Form, R, K: KeyPart>(
     values: &Values,
     policy: &Policy<R>,
     arguments: &K,
     slot: &mut Option<R>,
-    part: impl FnOnce(&Entry) -> Option<&(dyn Any + Send + Sync)>,
 ) -> bool {
     let digest = values.digest(|w| arguments.feed(w));
     let feed = |m: &mut Matcher<'_>| arguments.feed(m);
-    let take = |entry: &Entry| part(entry).is_some_and(|part| policy.take_into(part, slot));
-    values.read_straight(digest, feed, take) == Some(true)
+    let take = |entry: &Entry| policy.take_into(entry.any(), slot);
+    values.read_straight::<F, _>(digest, feed, take) == Some(true)
 }
 
 /// Looks a call up among the entries in process, and puts the value into the slot. Returns whether there is one.
@@ -108,43 +146,44 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
         let Some(values) = &bound.values else {
             return look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot);
         };
-        return look_values(values, function, cache, policy, arguments, slot, |entry| fresh(cache, entry));
+        return look_values::<WithTimes, _, _>(values, function, cache, policy, arguments, slot);
     }
     if const { has_words::<K>() } && (policy.words)() <= MOST_VALUE_WORDS && bound.plain.is_some() {
-        match look_plain::<_, _, false>(bound.plain.as_ref(), policy, arguments, slot) {
+        match look_plain::<_, K, false>(bound.plain.as_ref(), policy, words(arguments).as_ref(), slot) {
             Straight::Found => return true,
-            Straight::Unknown => return false,
+            Straight::Unknown | Straight::Closer => return false,
             Straight::Long => {}
         }
     }
     match &bound.values {
-        Some(values) => look_values(values, function, cache, policy, arguments, slot, whole),
+        Some(values) => look_values::<AsStored, _, _>(values, function, cache, policy, arguments, slot),
         None => look_apart::<_, _, I>(bound, function, cache, policy, arguments, slot),
     }
 }
 
-/// Looks up words, `STRAIGHT` or in every case.
+/// Looks up the words of a key, `STRAIGHT` or in every case.
 #[inline(always)]
 fn look_plain<R, K: KeyPart, const STRAIGHT: bool>(
     table: Option<&PlainTable>,
     policy: &Policy<R>,
-    arguments: &K,
+    words: Option<&[u64; MOST_KEY_WORDS]>,
     slot: &mut Option<R>,
 ) -> Straight {
     macro_rules! look {
         ($words:literal, $of_one:ident, $of_two:ident) => {{
-            let key = || Words::<$words>::of(|words| arguments.feed(words));
-            let words: Option<ValueWords> = if (policy.words)() <= 1 {
+            let key = || words.and_then(|words| words.first_chunk::<$words>());
+            let value: Option<ValueWords> = if (policy.words)() <= 1 {
                 let Some(table) = table.and_then(PlainTable::$of_one) else { return Straight::Unknown };
                 let Some(key) = key() else { return Straight::Long };
-                let found = if const { STRAIGHT } { table.straight(&key) } else { table.look(&key) };
+                let found = if const { STRAIGHT } { table.straight(key) } else { table.look(key) };
                 found.map(|[word]| [word, 0])
             } else {
                 let Some(table) = table.and_then(PlainTable::$of_two) else { return Straight::Unknown };
                 let Some(key) = key() else { return Straight::Long };
-                if const { STRAIGHT } { table.straight(&key) } else { table.look(&key) }
+                if const { STRAIGHT } { table.straight(key) } else { table.look(key) }
             };
-            Straight::of(words.is_some_and(|words| (policy.take_words)(words, slot)))
+            let found = value.is_some_and(|value| (policy.take_words)(value, slot));
+            if found { Straight::Found } else { Straight::Closer }
         }};
     }
     match const { Shape::key_for_words(K::WORDS) } {
@@ -156,39 +195,21 @@ fn look_plain<R, K: KeyPart, const STRAIGHT: bool>(
     }
 }
 
-/// The stored part of an entry as it is.
-#[inline(always)]
-#[expect(clippy::inline_always, clippy::unnecessary_wraps, reason = "the way of every hit")]
-fn whole(entry: &Entry) -> Option<&(dyn Any + Send + Sync)> {
-    Some(entry.any())
-}
-
-/// The stored part of an entry that carries its times, while it is not due. One without was stored without windows, as those of a
-/// policy may be, and serves until it expires.
-#[inline]
-fn fresh<'e>(cache: &'static Cache, entry: &'e Entry) -> Option<&'e (dyn Any + Send + Sync)> {
-    let Some(stamped) = entry.value::<Stamped>() else { return Some(entry.any()) };
-    (!cache.engine().clock.is_past(stamped.due)).then(|| stamped.entry.any())
-}
-
-/// Looks up values of any type. `part` gives the stored part of an entry that serves.
-fn look_values<R, K: KeyPart>(
+/// Looks up values of any type.
+fn look_values<F: Form, R, K: KeyPart>(
     values: &Values,
     function: &'static Function,
     cache: &'static Cache,
     policy: &Policy<R>,
     arguments: &K,
     slot: &mut Option<R>,
-    part: impl FnOnce(&Entry) -> Option<&(dyn Any + Send + Sync)>,
 ) -> bool {
     let digest = values.digest(|w| arguments.feed(w));
     let feed = |m: &mut Matcher<'_>| arguments.feed(m);
-    let taken = values.read(digest, feed, |entry| {
-        part(entry).is_some_and(|part| {
-            policy.take_into(part, slot) || take_kept(function, cache, policy, part, slot)
-        })
-    });
-    taken == Some(true)
+    let take = |entry: &Entry| {
+        policy.take_into(entry.any(), slot) || take_kept(function, cache, policy, entry.any(), slot)
+    };
+    values.read::<F, _>(digest, feed, take) == Some(true)
 }
 
 /// Takes a value that is not kept as it is.
@@ -229,7 +250,7 @@ fn look_apart<R, K: KeyPart, I: KeyPart>(
         }
     }
     let values = engine.values(function.number, has_instances::<I>());
-    look_values(values, function, cache, policy, arguments, slot, whole)
+    look_values::<AsStored, _, _>(values, function, cache, policy, arguments, slot)
 }
 
 /// Looks a call up in the near tier.
@@ -247,15 +268,17 @@ fn look_near<R, K: KeyPart>(
     let tables = near.tables_of(function.number);
     let mut found = None;
     if const { has_words::<K>() } && (policy.words)() <= MOST_VALUE_WORDS && tables.plain.get().is_some() {
-        found = match look_plain::<_, _, false>(tables.plain.get(), policy, arguments, slot) {
+        found = match look_plain::<_, K, false>(tables.plain.get(), policy, words(arguments).as_ref(), slot) {
             Straight::Found => Some(true),
-            Straight::Unknown => Some(false),
+            Straight::Unknown | Straight::Closer => Some(false),
             Straight::Long => None,
         };
     }
     let found = found.unwrap_or_else(|| {
         let values = tables.values.get();
-        values.is_some_and(|values| look_values(values, function, cache, policy, arguments, slot, whole))
+        values.is_some_and(|values| {
+            look_values::<AsStored, _, _>(values, function, cache, policy, arguments, slot)
+        })
     });
     if found {
         bound.count_near(function.number, engine);

@@ -11,7 +11,7 @@ use cachekit_backends::simple::Shape;
 use super::Op;
 use super::direct::{self, Direct};
 use super::function::{Function, Handle, Mode};
-use super::hit::{self, Straight};
+use super::hit::{self, Looked, Straight};
 use super::life::{Life, Lifespan, Tagging};
 use super::options::{Judged, Options};
 use super::owned::Owned;
@@ -85,31 +85,33 @@ where
     if op == Op::Uncached || unless() {
         return Some(bypass(stale_if, op));
     }
+    let words = hit::words(arguments);
     let mut refresh = Refresh::Unasked(refresh_if);
-    let mut stale = false;
+    let mut looked = Looked::NotYet;
     if op == Op::Call
         && let Some(bound) = handle.bound()
         && !refresh.is_due()
         && let Some(hits) = bound.hits()
     {
-        match hit::straight::<_, _, T, G>(bound, handle.cache, policy, arguments, found) {
+        let late = match hit::straight::<_, _, T, G>(bound, policy, arguments, words.as_ref(), found) {
+            Straight::Found if found.as_ref().is_some_and(&stale_if) => Err(Looked::Stale),
             Straight::Found => {
-                stale = found.as_ref().is_some_and(&stale_if);
-                if !stale {
-                    hits.add_one();
-                    return None;
-                }
+                hits.add_one();
+                return None;
             }
-            Straight::Long => {
-                *found = hit::straight_long(bound, policy, arguments, &stale_if);
-                if found.is_some() {
-                    return None;
-                }
+            Straight::Closer => hit::closer(bound, policy, arguments, &stale_if),
+            Straight::Long => hit::straight_long(bound, policy, arguments, &stale_if),
+            Straight::Unknown => Err(Looked::NotYet),
+        };
+        match late {
+            Ok(value) => {
+                *found = Some(value);
+                return None;
             }
-            Straight::Unknown => {}
+            Err(result) => looked = result,
         }
     }
-    let options = Rest { refresh, stale, stale_if, life, single_flight, fleet, flight_timeout, tags };
+    let options = Rest { refresh, looked, stale_if, life, single_flight, fleet, flight_timeout, tags };
     // A slot of its own, so that the address of the one for most hits is not known elsewhere.
     let mut late = None;
     let pending = rest(handle, policy, arguments, instance, op, options, &mut late);
@@ -141,8 +143,7 @@ impl<Q: FnOnce() -> bool> Refresh<Q> {
 /// The options of a call that is no simple hit.
 struct Rest<Q, F, T, G> {
     refresh: Refresh<Q>,
-    /// Whether there is an entry that doesn't serve.
-    stale: bool,
+    looked: Looked,
     stale_if: F,
     life: T,
     single_flight: bool,
@@ -173,7 +174,8 @@ where
     G: Tagging,
 {
     let (function, cache) = (handle.function(), handle.cache);
-    let Rest { mut refresh, mut stale, stale_if, life, single_flight, fleet, flight_timeout, tags } = options;
+    let Rest { mut refresh, mut looked, stale_if, life, single_flight, fleet, flight_timeout, tags } =
+        options;
     // Tables of words have no room for times and tags.
     let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
     let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
@@ -188,11 +190,12 @@ where
         Op::Refresh | Op::Uncached => true,
     };
     // A traced call looks in the round, which knows the entry.
-    if let (Some(bound), Op::Call, false, false) = (bound, op, refresh, stale)
+    if let (Some(bound), Op::Call, false, Looked::NotYet) = (bound, op, refresh, looked)
         && hit::look::<_, _, I, T>(bound, function, cache, policy, arguments, found)
     {
-        stale = found.as_ref().is_some_and(&stale_if);
-        if !stale {
+        if found.as_ref().is_some_and(&stale_if) {
+            looked = Looked::Stale;
+        } else {
             let noticed = bound.count_hit(function.number, || cache.engine());
             if cfg!(any(feature = "tower", feature = "minijinja")) && noticed {
                 took_part(cache.engine(), function, policy, arguments, instance, tags.tags().as_ref());
@@ -200,6 +203,7 @@ where
             return None;
         }
     }
+    let stale = looked == Looked::Stale;
     let life = life.life();
     if const { M::BLOCKS && !T::STAMPED && !G::TAGGED }
         && let (Some(bound), Op::Call, false, false) = (bound, op, refresh, stale)

@@ -20,7 +20,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     pub(in crate::simple) fn straight(&self, hash: u64, key: &[u64; K]) -> Option<[u64; V]> {
         let bucket = self.pages.bucket(home(hash, self.buckets.load(Ordering::Acquire)))?;
         bucket.straight(tag(hash), key, |stamp, expiry| {
-            stamp == self.generation.load(Ordering::Relaxed) && self.clock.is_certainly_ahead(expiry)
+            stamp == self.generation.load(Ordering::Relaxed) && self.is_certainly_ahead(expiry)
         })
     }
 
@@ -47,10 +47,17 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         })
     }
 
+    /// Whether a moment has certainly not passed.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    pub(in crate::simple) fn is_certainly_ahead(&self, moment: u64) -> bool {
+        self.clock.is_certainly_ahead(moment)
+    }
+
     /// Whether a moment has passed.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
-    pub(super) fn is_over(&self, expiry: u64) -> bool {
+    pub(in crate::simple) fn is_over(&self, expiry: u64) -> bool {
         self.clock.is_past(expiry)
     }
 

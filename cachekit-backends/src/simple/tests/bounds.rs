@@ -3,10 +3,23 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::plain_table;
-use crate::simple::{Entry, Plain, PlainCall, Right, Tables, ValueCall, Values, Weight};
+use crate::simple::{AsStored, Entry, Form, Plain, PlainCall, Right, Tables, ValueCall, Values, Weight};
 use crate::{KeyBytes, ManualClock, Matcher};
+
+/// Entries stand in others, with the moment until which they serve.
+struct Within;
+
+impl Form for Within {
+    const TIMED: bool = true;
+
+    fn served(stored: &Arc<Entry>) -> (&Arc<Entry>, u64) {
+        let (entry, until) = stored.value::<(Arc<Entry>, u64)>().expect("it stands in another");
+        (entry, *until)
+    }
+}
 
 fn tables(threshold: usize, max_bytes: u64) -> Arc<Tables> {
     Tables::new(threshold, max_bytes, ManualClock::new().clock())
@@ -33,7 +46,7 @@ fn keep<T: Send + Sync + 'static>(tables: &Tables, values: &Values, key: u64, we
 
 fn read<T: Clone + 'static>(tables: &Tables, values: &Values, key: u64) -> Option<T> {
     let feed = |m: &mut Matcher<'_>| m.write_u64(key);
-    values.read(call(tables, key).digest, feed, |entry| entry.value::<T>().cloned()).flatten()
+    values.read::<AsStored, _>(call(tables, key).digest, feed, |entry| entry.value::<T>().cloned()).flatten()
 }
 
 #[test]
@@ -177,6 +190,35 @@ fn a_pinned_value_is_not_served_once_it_is_deleted_replaced_or_evicted() {
     assert_eq!(read::<u64>(&tables, &values, 1), None);
     (0..10).for_each(|key| assert!(keep(&tables, &values, key, 8, key)));
     assert_eq!((0..10).filter(|&key| read::<u64>(&tables, &values, key).is_some()).count(), 2);
+}
+
+#[test]
+fn an_entry_in_another_serves_until_its_moment_whether_it_is_pinned_or_not() {
+    let clock = ManualClock::new();
+    let tables = Tables::new(0, 0, clock.clock());
+    let values = tables.values(1, false);
+    let until = tables.expiry(Some(Duration::from_secs(60)));
+    let seen = Arc::new(());
+    for key in 0..2 {
+        let call = call(&tables, key);
+        let inner = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, Arc::clone(&seen));
+        let outer = Entry::around(call.bytes.clone(), &inner, 8, (Arc::clone(&inner), until));
+        assert!(values.put(&call, outer, u64::MAX, || true));
+    }
+    let feed = |key: u64| move |m: &mut Matcher<'_>| m.write_u64(key);
+    let digest = |key| call(&tables, key).digest;
+    let has = |entry: &Entry| entry.value::<Arc<()>>().is_some();
+    let serves = |key| values.read::<Within, _>(digest(key), feed(key), has);
+    assert!((0..5).all(|_| serves(0) == Some(true)));
+    assert_eq!(values.read_straight::<Within, _>(digest(0), feed(0), has), Some(true));
+    clock.advance(Duration::from_secs(60));
+    for key in 0..2 {
+        assert_eq!(serves(key), None);
+        assert_eq!(values.read_straight::<Within, _>(digest(key), feed(key), has), None);
+    }
+    values.remove(&call(&tables, 1));
+    tables.clear();
+    assert_eq!(Arc::strong_count(&seen), 2, "the thread holds the one that it read");
 }
 
 #[test]

@@ -55,8 +55,8 @@ fn get(tables: &Tables, n: u64, function: u32) -> Option<u64> {
         let (values, call) = (tables.values(function, true), call(tables, n, 0));
         let feed = |m: &mut Matcher<'_>| n.cache_key(m);
         let value = |entry: &Entry| entry.value::<u64>().copied();
-        let hit = values.read(call.digest, feed, value).flatten();
-        let straight = values.read_straight(call.digest, feed, value).flatten();
+        let hit = values.read::<AsStored, _>(call.digest, feed, value).flatten();
+        let straight = values.read_straight::<AsStored, _>(call.digest, feed, value).flatten();
         assert!(straight.is_none() || straight == hit);
         let surely = values.get(call.digest, call.bytes.as_slice());
         (hit, surely.and_then(|entry| entry.value::<u64>().copied()))
@@ -98,8 +98,9 @@ fn a_key_of_a_thousand_bytes_is_not_pinned() {
         let seen = Arc::downgrade(&entry);
         assert!(values.put(&call, entry, u64::MAX, || true));
         let feed = |m: &mut Matcher<'_>| crate::KeyWriter::write_delimited(m, &key);
-        assert!((0..5).all(|_| values.read(digest, feed, |_| ()).is_some()));
+        let read = || values.read::<AsStored, _>(digest, feed, |_| ());
+        assert!((0..5).all(|_| read().is_some()));
         tables.clear();
-        assert_eq!((seen.strong_count() != 0, values.read(digest, feed, |_| ())), (pinned, None));
+        assert_eq!((seen.strong_count() != 0, read()), (pinned, None));
     }
 }

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 
 use super::plain_table;
 use crate::simple::{
-    ClaimId, Entry, Hook, Look, Plain, PlainCall, PlainTable, Right, Shape, Tables, ValueCall, Values, Weight,
+    AsStored, ClaimId, Entry, Hook, Look, Plain, PlainCall, PlainTable, Right, Shape, Tables, ValueCall,
+    Values, Weight,
 };
 use crate::{KeyBytes, ManualClock};
 
@@ -120,7 +121,7 @@ impl Subject for OfValues {
         use std::hash::Hasher;
         let feed = |m: &mut crate::Matcher<'_>| m.write_u64(key);
         let read = |entry: &Entry| entry.value::<Box<u64>>().map(|value| **value);
-        self.0.read(Self::call(key).digest, feed, read).flatten()
+        self.0.read::<AsStored, _>(Self::call(key).digest, feed, read).flatten()
     }
     fn claim(&self, key: u64) -> Option<ClaimId> {
         match self.0.claim(&Self::call(key), None, |_| true, hook) {
