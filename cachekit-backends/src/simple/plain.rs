@@ -151,7 +151,7 @@ impl<const K: usize, const V: usize> Plain<K, V> {
         // The claim knows it already.
         let hash = right.claim().map_or_else(|| self.0.contents.0.hash(&key), |claim| claim.hash);
         let subject = Subject { hash, key, exact: (), instance: InstanceNumber::of(instance).into() };
-        let draft = Draft { subject, value, expiry };
+        let draft = Draft { subject, value, weight: self.0.contents.weight(&value), expiry };
         self.0.store(right, &draft, admit, &mut ())
     }
 

@@ -368,11 +368,12 @@ impl Values {
         if entry.has_tags {
             self.has_tags.store(true, Ordering::SeqCst);
         }
+        let weight = entry.weight;
         let Some(number) = self.slab().put(entry) else {
             let hook = right.claim().and_then(|claim| self.table.end(claim));
             return Ended { stored: false, hook };
         };
-        let draft = Draft { subject: call.subject(), value: [number], expiry };
+        let draft = Draft { subject: call.subject(), value: [number], weight, expiry };
         let ended = self.table.store(right, &draft, admit, &mut left);
         if !ended.stored {
             left.extend(self.slab().take(number));

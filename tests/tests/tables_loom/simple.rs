@@ -97,7 +97,8 @@ pub(crate) mod program {
         }
 
         pub(crate) fn fill(&self, key: u64, value: u64, right: Right, expiry: u64) -> bool {
-            let draft = Draft { subject: Self::subject(key), value: [value, !value ^ key], expiry };
+            let draft =
+                Draft { subject: Self::subject(key), value: [value, !value ^ key], weight: 1, expiry };
             self.0.store(right, &draft, || true, &mut ()).stored
         }
 

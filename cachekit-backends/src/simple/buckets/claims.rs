@@ -34,10 +34,19 @@ pub(super) struct Claim<E, const K: usize> {
     pub(super) subject: Subject<E, K>,
     /// The table's generation when it was made.
     pub(super) birth: u32,
-    /// Whether other callers may wait for it.
-    open: bool,
+    kind: Kind,
     void: bool,
     hook: Option<Hook>,
+}
+
+/// The kind of a claim.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    /// Whether other callers may wait for it.
+    pub(super) open: bool,
+    /// Whether there is certainly no entry of its hash: the look before the claim found none, and none came in since. The store
+    /// needs no search then.
+    pub(super) absent: bool,
 }
 
 /// The claims of a table. While they are few, they are searched one by one.
@@ -60,17 +69,17 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
         self.few.is_empty() && self.many.is_empty()
     }
 
-    /// Adds a claim; others may wait for it if it is `open`.
+    /// Adds a claim.
     pub(super) fn add(
         &mut self,
         subject: Subject<E, K>,
         birth: u32,
-        open: bool,
+        kind: Kind,
         hook: Option<Hook>,
     ) -> ClaimId {
         self.next += 1;
         let (number, hash) = (self.next, subject.hash);
-        let claim = Claim { number, subject, birth, open, void: false, hook };
+        let claim = Claim { number, subject, birth, kind, void: false, hook };
         if self.few.len() < FEW {
             self.few.push(claim);
         } else {
@@ -94,17 +103,22 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
     ) -> Option<Hook> {
         let claim = self
             .all_of(subject.hash)
-            .find(|claim| claim.open && !claim.void && claim.subject == *subject && current(claim))?;
+            .find(|claim| claim.kind.open && !claim.void && claim.subject == *subject && current(claim))?;
         let hook = claim.hook.as_ref().filter(|hook| may_join(hook)).cloned();
-        claim.open = hook.is_some();
+        claim.kind.open = hook.is_some();
         hook
     }
 
-    /// Whether a claim is there and not void.
-    pub(super) fn holds(&self, id: ClaimId, current: impl Fn(&Claim<E, K>) -> bool) -> bool {
+    /// The kind of a claim that is there and not void.
+    pub(super) fn held(&self, id: ClaimId, current: impl Fn(&Claim<E, K>) -> bool) -> Option<Kind> {
         let few = self.few.iter().find(|claim| claim.number == id.number);
         let claim = few.or_else(|| self.many.find(id.hash, |claim| claim.number == id.number));
-        claim.is_some_and(|claim| !claim.void && current(claim))
+        claim.filter(|claim| !claim.void && current(claim)).map(|claim| claim.kind)
+    }
+
+    /// An entry of a hash has come in.
+    pub(super) fn entered(&mut self, hash: u64) {
+        self.all_of(hash).for_each(|claim| claim.kind.absent = false);
     }
 
     /// Ends a claim; returns the hook of the calls that wait.

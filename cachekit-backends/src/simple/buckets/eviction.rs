@@ -51,6 +51,7 @@ fn most_young(entries: usize) -> usize {
 
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     /// An entry has come into a table of at least one.
+    #[inline]
     pub(super) fn entered(&self, writer: &mut Writer<C::Exact, K>, hash: u64, spot: Spot<'_, K, V>) {
         spot.set_uses(0);
         if writer.eviction.ghosts.take(hash) {
@@ -69,6 +70,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// The entry that is to go, with its hash.
+    #[inline]
     pub(super) fn victim(
         &self,
         writer: &mut Writer<C::Exact, K>,
@@ -83,6 +85,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         Some(Self::evicted(writer, spot, hash))
     }
 
+    #[inline]
     fn evicted<'t>(
         writer: &mut Writer<C::Exact, K>,
         spot: Spot<'t, K, V>,
@@ -103,6 +106,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         (spot.uses() == 0).then(|| Self::evicted(writer, spot, self.hash_at(spot)))
     }
 
+    #[inline]
     fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>) -> Option<(Spot<'_, K, V>, u64)> {
         let most = most_young(writer.len);
         // Where all are newcomers, the hand would find nothing.
@@ -126,6 +130,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// The newcomer of a hash.
+    #[inline]
     fn find_young(&self, writer: &Writer<C::Exact, K>, hash: u64) -> Option<Spot<'_, K, V>> {
         self.find_where(writer, hash, |spot| spot.is_young() && self.hash_at(spot) == hash)
     }

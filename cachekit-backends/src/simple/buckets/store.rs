@@ -2,9 +2,9 @@
 
 use super::super::sync::{MutexGuard, Ordering};
 use super::bucket::{Snapshot, tag};
-use super::claims::{ClaimId, Hook, Subject};
+use super::claims::{ClaimId, Hook, Kind, Subject};
 use super::writer::Entry;
-use super::{Contents, Place, Table, Writer};
+use super::{Contents, Spot, Table, Writer};
 
 /// How often a store tries to find room while others take it.
 const TRIES: usize = 64;
@@ -27,6 +27,8 @@ pub(in crate::simple) enum Claimed<const V: usize> {
 pub(in crate::simple) struct Draft<E, const K: usize, const V: usize> {
     pub(in crate::simple) subject: Subject<E, K>,
     pub(in crate::simple) value: [u64; V],
+    /// The size of the entry, in bytes.
+    pub(in crate::simple) weight: u64,
     pub(in crate::simple) expiry: u64,
 }
 
@@ -72,7 +74,8 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         left: &mut C::Left,
     ) -> Claimed<V> {
         let mut writer = self.writer.0.lock();
-        if let Some(spot) = self.find(&mut writer, subject.hash, &subject.key, left) {
+        let found = self.find(&mut writer, subject.hash, &subject.key, left);
+        if let Some(spot) = found {
             let value = spot.value();
             if is(&value) {
                 spot.place.bucket.touch(spot.way);
@@ -84,32 +87,33 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         {
             return Claimed::Busy(hook);
         }
-        Claimed::Yours(self.add_claim(&mut writer, subject, true, hook()))
+        let kind = Kind { open: true, absent: found.is_none() };
+        Claimed::Yours(self.add_claim(&mut writer, subject, kind, hook()))
     }
 
     /// Claims a computation beside all others: no caller waits for it.
     pub(in crate::simple) fn claim_apart(&self, subject: Subject<C::Exact, K>, hook: Hook) -> ClaimId {
-        self.add_claim(&mut self.writer.0.lock(), subject, false, hook)
+        self.add_claim(&mut self.writer.0.lock(), subject, Kind { open: false, absent: false }, hook)
     }
 
     fn add_claim(
         &self,
         writer: &mut Writer<C::Exact, K>,
         subject: Subject<C::Exact, K>,
-        open: bool,
+        kind: Kind,
         hook: Hook,
     ) -> ClaimId {
         let birth = self.generation.load(Ordering::Relaxed);
-        writer.claims.add(subject, birth, open, Some(hook))
+        writer.claims.add(subject, birth, kind, Some(hook))
     }
 
     /// Whether nothing was deleted since that a computation stands for.
     pub(in crate::simple) fn holds(&self, id: ClaimId) -> bool {
-        self.holds_in(&self.writer.0.lock(), id)
+        self.held(&self.writer.0.lock(), id).is_some()
     }
 
-    fn holds_in(&self, writer: &Writer<C::Exact, K>, id: ClaimId) -> bool {
-        writer.claims.holds(id, |claim| self.is_current(claim))
+    fn held(&self, writer: &Writer<C::Exact, K>, id: ClaimId) -> Option<Kind> {
+        writer.claims.held(id, |claim| self.is_current(claim))
     }
 
     /// Ends a computation without storing anything.
@@ -126,12 +130,14 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         admit: impl Fn() -> bool,
         left: &mut C::Left,
     ) -> Ended {
-        let weight = self.contents.weight(&draft.value);
+        let weight = draft.weight;
         let fits = self.budget.admits(weight);
         for tries in 0..TRIES {
             let mut writer = self.lock_with_room(left);
-            let may = admit() && right.claim().is_none_or(|id| self.holds_in(&writer, id));
-            let stored = may && fits && self.put(&mut writer, draft, weight, left);
+            let held = right.claim().map(|id| self.held(&writer, id));
+            let may = admit() && held.is_none_or(|held| held.is_some());
+            let absent = held.flatten().is_some_and(|claim| claim.absent);
+            let stored = may && fits && self.put(&mut writer, draft, absent, left);
             if stored || !may || !fits || tries + 1 == TRIES {
                 if may && !stored {
                     self.forget(&mut writer, &draft.subject, left);
@@ -154,7 +160,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         mut change: impl FnMut(Option<([u64; V], u64)>) -> Option<([u64; V], u64)>,
         left: &mut C::Left,
     ) -> bool {
-        let mut draft = Draft { subject, value: [0; V], expiry: 0 };
+        let mut draft = Draft { subject, value: [0; V], weight: 0, expiry: 0 };
         for tries in 0..TRIES {
             let mut writer = self.lock_with_room(left);
             let old = self.find(&mut writer, draft.subject.hash, &draft.subject.key, left);
@@ -162,8 +168,10 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             let Some(new) = change(old) else { return false };
             (draft.value, draft.expiry) = new;
             let weight = self.contents.weight(&draft.value);
-            if self.budget.admits(weight) && self.put(&mut writer, &draft, weight, left) {
+            draft.weight = weight;
+            if self.budget.admits(weight) && self.put(&mut writer, &draft, false, left) {
                 writer.claims.void(&draft.subject);
+                writer.claims.entered(draft.subject.hash);
                 self.report(writer, true);
                 return true;
             }
@@ -201,6 +209,9 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         stored: bool,
     ) -> Ended {
         let hook = right.claim().and_then(|id| writer.claims.end(id));
+        if stored && !writer.claims.is_empty() {
+            writer.claims.entered(draft.subject.hash);
+        }
         // Also where there was no room for it: what is older than it must not come in its place.
         if may && !matches!(right, Right::Claim(_)) {
             writer.claims.void(&draft.subject);
@@ -208,40 +219,25 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         Ended { stored, hook }
     }
 
-    /// Puts an entry in, in the place of its key's or of a victim if need be. False if that isn't enough.
+    /// Puts an entry in, in the place of its key's or of a victim if need be. The first is not looked for if it is known to be
+    /// `absent`. False if that isn't enough.
     fn put(
         &self,
         writer: &mut Writer<C::Exact, K>,
         draft: &Draft<C::Exact, K, V>,
-        weight: u64,
+        absent: bool,
         left: &mut C::Left,
     ) -> bool {
-        let Draft { subject: Subject { hash, key, instance, .. }, value, expiry } = draft;
-        writer.next_expiry = writer.next_expiry.min(*expiry);
-        let entry =
-            Entry { words: Snapshot { key: *key, value: *value }, expiry: *expiry, instance: *instance };
-        let home = match self.find_or_home(writer, *hash, key, left) {
-            Err(home) => home,
-            Ok(spot) => {
-                let old = spot.value();
-                if !self.budget.exchange(self.contents.weight(&old), weight) {
-                    return false;
-                }
-                spot.vacate();
-                Self::fill(spot, tag(*hash), &entry);
-                self.contents.leave(old, left);
-                return true;
-            }
-        };
+        let &Draft { subject: Subject { hash, key, instance, .. }, value, weight, expiry } = draft;
+        writer.next_expiry = writer.next_expiry.min(expiry);
+        let entry = Entry { words: Snapshot { key, value }, expiry, instance };
+        if !absent && let Some(spot) = self.find(writer, hash, &key, left) {
+            return self.replace(spot, tag(hash), &entry, weight, left);
+        }
         if !self.budget.reserve(weight) && !self.take_place_of_another(writer, weight, left) {
             return false;
         }
-        let spot = if let Some(spot) = home.and_then(Place::vacant) {
-            Self::fill(spot, tag(*hash), &entry);
-            spot
-        } else if let Some(spot) = self.attach(writer, writer.growth.path(*hash), tag(*hash), &entry, left) {
-            spot
-        } else {
+        let Some(spot) = self.attach(writer, writer.growth.path(hash), tag(hash), &entry, left) else {
             self.budget.release(weight);
             return false;
         };
@@ -249,11 +245,31 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         if writer.len == 1 {
             self.budget.count_table(true);
         }
-        self.entered(writer, *hash, spot);
+        self.entered(writer, hash, spot);
+        true
+    }
+
+    /// Puts an entry in the place of its key's. False if it is too heavy for that.
+    fn replace(
+        &self,
+        spot: Spot<'_, K, V>,
+        tag: u8,
+        entry: &Entry<K, V>,
+        weight: u64,
+        left: &mut C::Left,
+    ) -> bool {
+        let old = spot.value();
+        if !self.budget.exchange(self.contents.weight(&old), weight) {
+            return false;
+        }
+        spot.vacate();
+        Self::fill(spot, tag, entry);
+        self.contents.leave(old, left);
         true
     }
 
     /// Removes an entry of this table, whose room is then the new one's.
+    #[inline]
     fn take_place_of_another(
         &self,
         writer: &mut Writer<C::Exact, K>,

@@ -22,29 +22,16 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         key: &[u64; K],
         left: &mut C::Left,
     ) -> Option<Spot<'_, K, V>> {
-        self.find_or_home(writer, hash, key, left).ok()
-    }
-
-    /// The same, or the bucket where the key belongs, if there is any.
-    #[inline]
-    pub(super) fn find_or_home(
-        &self,
-        writer: &mut Writer<C::Exact, K>,
-        hash: u64,
-        key: &[u64; K],
-        left: &mut C::Left,
-    ) -> Result<Spot<'_, K, V>, Option<Place<'_, K, V>>> {
         let mut path = writer.growth.path(hash);
-        let Some(first) = path.next() else { return Err(None) };
-        let home = self.pages.at(first);
+        let home = self.pages.at(path.next()?);
         self.tend(writer, home, left);
         if let Some(way) = home.bucket.ways(tag(hash)).find(|&way| home.bucket.has_key(way, key)) {
-            return Ok(Spot { place: home, way });
+            return Some(Spot { place: home, way });
         }
         if home.rest.passed() == 0 {
-            return Err(Some(home));
+            return None;
         }
-        self.find_on(writer, path, hash, key, left).ok_or(Some(home))
+        self.find_on(writer, path, hash, key, left)
     }
 
     /// Goes on with the search.
@@ -72,6 +59,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// The entry of a hash that `is` the one.
+    #[inline]
     pub(super) fn find_where(
         &self,
         writer: &Writer<C::Exact, K>,
@@ -158,6 +146,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// Removes an entry of a hash, whose room in the budget goes to another one.
+    #[inline]
     pub(super) fn erase_for_another(
         &self,
         writer: &mut Writer<C::Exact, K>,
@@ -192,12 +181,32 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// Puts an entry into the first bucket of a path with room; it is marked by the caller. None if there is no room at all.
+    #[inline]
     pub(super) fn attach(
         &self,
         writer: &mut Writer<C::Exact, K>,
-        path: Path,
+        mut path: Path,
         tag: u8,
         entry: &Entry<K, V>,
+        left: &mut C::Left,
+    ) -> Option<Spot<'_, K, V>> {
+        let home = self.pages.at(path.next()?);
+        self.tend(writer, home, left);
+        let spot = match home.vacant() {
+            Some(spot) => spot,
+            None => self.pass(writer, home, path, left)?,
+        };
+        Self::fill(spot, tag, entry);
+        Some(spot)
+    }
+
+    /// Finds room after a full bucket, and counts the buckets that are passed.
+    #[inline(never)]
+    fn pass(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        full: Place<'_, K, V>,
+        later: Path,
         left: &mut C::Left,
     ) -> Option<Spot<'_, K, V>> {
         let fits = |index| {
@@ -205,12 +214,12 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             self.tend(writer, place, left);
             place.vacant()
         };
-        let spot = path.clone().find_map(fits)?;
-        for passed in path.take_while(|&index| index != spot.place.index) {
+        let spot = later.clone().find_map(fits)?;
+        full.rest.set_passed(full.rest.passed() + 1);
+        for passed in later.take_while(|&index| index != spot.place.index) {
             let rest = self.pages.at(passed).rest;
             rest.set_passed(rest.passed() + 1);
         }
-        Self::fill(spot, tag, entry);
         Some(spot)
     }
 
