@@ -44,11 +44,23 @@ impl Breaker {
                 return Ok(());
             }
         }
-        Err(Error::new(
+        Err(Self::refusal())
+    }
+
+    /// Whether no operation may go to the backend now, not even a probe. Unlike [`admit`](Self::admit) it promises no operation.
+    pub fn refuses(&self) -> bool {
+        let at = self.probe_at.load(Ordering::Acquire);
+        at != 0 && !self.clock.is_past(at)
+    }
+
+    /// The error of an operation that may not go to the backend.
+    #[cold]
+    pub fn refusal() -> Error {
+        Error::new(
             ErrorKind::CircuitOpen,
             "the cache's backend failed several times in a row and is left alone until a probe succeeds; \
              see the errors logged before",
-        ))
+        )
     }
 
     /// Records a success, which closes the circuit.
@@ -120,10 +132,10 @@ mod tests {
         assert!(!breaker.is_open());
         breaker.failed(&down());
         assert_eq!(breaker.admit().unwrap_err().kind(), ErrorKind::CircuitOpen);
-        assert!(breaker.is_open());
+        assert!(breaker.is_open() && breaker.refuses());
         manual.advance(Duration::from_millis(100));
-        assert!(breaker.admit().is_ok(), "the probe");
-        assert!(breaker.admit().is_err(), "only one");
+        assert!(!breaker.refuses() && breaker.admit().is_ok(), "the probe");
+        assert!(breaker.refuses() && breaker.admit().is_err(), "only one");
         breaker.failed(&down());
         manual.advance(Duration::from_millis(100));
         assert!(breaker.admit().is_ok());

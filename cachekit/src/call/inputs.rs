@@ -7,6 +7,7 @@ use cachekit_backends::{Ttl, ttl_millis};
 use tracing::Instrument as _;
 
 use super::freshness::Windows;
+use super::look::{may_take_near, survived};
 use super::place::Place;
 use super::span;
 use crate::engine::flight::{Candidate, Key, Role, Table, Wait, Waited};
@@ -52,6 +53,17 @@ impl<'a> Call<'a> {
     pub(super) fn hold_back(&self, key: &Key) {
         let pause = ttl_millis(self.windows.retry_after);
         self.engine.throttle.hold(key.of_computation(), self.engine.clock.monotonic(), pause);
+    }
+
+    /// Whether this call computes by itself whatever is stored: the backend can't be asked, and this process keeps nothing in front
+    /// of it. Such a call needs no key: it stores nothing, and no call waits for it. Counts and logs the miss.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let Some(remote) = &self.engine.remote else { return false };
+        let may_be_here = self.engine.near().is_some() || !may_take_near();
+        let Some(refusal) = (if may_be_here { None } else { remote.refusal() }) else { return false };
+        survived(self, remote, &refusal);
+        self.count(Event::Miss);
+        true
     }
 
     /// Starts a computation that no other call waits for; `snapshot` is that of an entry on the backend.

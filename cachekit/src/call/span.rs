@@ -33,16 +33,17 @@ pub(super) fn is_wanted() -> bool {
 /// The span of a computation.
 pub(super) struct Computation {
     span: Span,
-    subject: Subject,
+    /// None for one that no call waits for.
+    subject: Option<Subject>,
 }
 
 impl Computation {
-    pub(super) fn new(call: &Call<'_>, key: &Key) -> Self {
+    pub(super) fn new(call: &Call<'_>, key: Option<&Key>) -> Self {
         let span =
             debug_span!(target: "cachekit", "computation", function = call.engine.name_of(call.function));
-        let computation = Self { span, subject: subject(call, key) };
-        if let Some(id) = computation.span.id() {
-            UNDER_WAY.lock().get_or_insert_default().insert(computation.subject, id);
+        let computation = Self { span, subject: key.map(|key| subject(call, key)) };
+        if let (Some(subject), Some(id)) = (computation.subject, computation.span.id()) {
+            UNDER_WAY.lock().get_or_insert_default().insert(subject, id);
         }
         computation
     }
@@ -60,13 +61,13 @@ impl Computation {
 
 impl Drop for Computation {
     fn drop(&mut self) {
-        let Some(id) = self.span.id() else { return };
+        let (Some(subject), Some(id)) = (self.subject, self.span.id()) else { return };
         let mut under_way = UNDER_WAY.lock();
         // Another one of the same key may have begun since.
         if let Some(known) = under_way.as_mut()
-            && known.get(&self.subject) == Some(&id)
+            && known.get(&subject) == Some(&id)
         {
-            known.remove(&self.subject);
+            known.remove(&subject);
         }
     }
 }

@@ -94,7 +94,7 @@ pub(crate) struct Duty<'a> {
     call: Call<'a>,
     /// None if the value must not be stored.
     place: Option<Place>,
-    /// None after its end.
+    /// None after its end, and of a computation that stores nothing and that no call waits for.
     flight: Option<Lead<'a>>,
     former: Former,
     timer: Timer,
@@ -146,18 +146,19 @@ pub(super) enum Write {
 
 impl<'a> Duty<'a> {
     pub(crate) fn new(call: Call<'a>, place: Place, flight: Lead<'a>) -> Self {
+        Self::of(call, Some((place, flight)))
+    }
+
+    /// The duty of a call whose value can be neither stored nor shared.
+    pub(crate) fn apart(call: Call<'a>) -> Self {
+        Self::of(call, None)
+    }
+
+    fn of(call: Call<'a>, entry: Option<(Place, Lead<'a>)>) -> Self {
         let timer = call.engine.computation_begins(call.function);
-        let span = Computation::new(&call, place.key());
-        Self {
-            call,
-            place: Some(place),
-            flight: Some(flight),
-            former: Former::None,
-            timer,
-            span,
-            traced: false,
-            held: None,
-        }
+        let (place, flight) = entry.unzip();
+        let span = Computation::new(&call, place.as_ref().map(Place::key));
+        Self { call, place, flight, former: Former::None, timer, span, traced: false, held: None }
     }
 
     /// The same under a lock among all processes.

@@ -263,6 +263,9 @@ fn begin<R>(
     function.note_use(engine);
     let (life, by_name) = life.steered(function, function, engine);
     let call = life.call(engine, function, by_name, refresh, (single_flight, fleet));
+    if op == Op::Call && !function.identity().keeps_here(engine, arguments) && call.is_cut_off() {
+        return Begun::Lead(Box::new(Duty::apart(call)));
+    }
     let limit = flight_timeout.unwrap_or(engine.flight_timeout);
     let place = function.identity().place(engine, (policy.words)(), arguments, instance, tags);
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use cachekit::{
-    Cache, Config, ErrorKind, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize, peek,
-    refresh, stats,
+    Cache, Config, ErrorKind, How, cached, delete_cached, delete_memoized, delete_memoized_verhash, memoize,
+    peek, refresh, stats, traced,
 };
 use cachekit_tests::{Calls, Fault, Full, Mem, Op, Plain, World, block_on};
 
@@ -269,8 +269,12 @@ fn the_breaker_opens_after_failures_in_a_row_and_closes_by_a_probe() {
     CALLS.take();
     (0..10).for_each(|n| assert_eq!(f(50), 50 + n));
     mem.take_ops();
+    let before = stats!(f);
     (0..10).for_each(|n| assert_eq!(f(50), 60 + n));
     assert_eq!(mem.take_ops(), 0, "the backend is left alone");
+    let after = stats!(f);
+    assert_eq!((after.misses - before.misses, after.errors - before.errors), (10, 10));
+    assert_eq!(traced!(f, 50).how, How::Computed);
     assert_eq!(delete_memoized!(f).unwrap_err().kind(), ErrorKind::CircuitOpen);
 }
 

@@ -143,6 +143,11 @@ impl Remote {
         self.breaker.is_open()
     }
 
+    /// Returns the error of a look, if the circuit breaker lets none pass now.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        self.breaker.refuses().then(|| self.named::<Fetch>(Breaker::refusal()))
+    }
+
     /// The last failure of the backend, and how long ago it was.
     pub(crate) fn last_error(&self) -> Option<(ErrorKind, String, Duration)> {
         let last = self.last_error.lock();
