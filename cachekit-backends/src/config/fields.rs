@@ -168,7 +168,7 @@ settings! {
         |prefix: impl Into<String>| prefix.into();
 
     /// The memcached servers, each `host`, `host:port`, `[ipv6]:port` or the path of a socket. Default: empty, which means
-    /// `127.0.0.1:11211`. Comma separated in the environment.
+    /// `127.0.0.1:11211`. Comma separated in the environment. A list that is given and names no server is an error.
     memcached_servers: Vec<String> = Vec::new(), ServerList,
         |servers: impl Into<Servers>| servers.into().into();
 

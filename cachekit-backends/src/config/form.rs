@@ -185,11 +185,14 @@ pub(super) struct ServerList;
 impl Form<Vec<String>> for ServerList {
     fn read(&self, value: Value) -> Read<Vec<String>> {
         let wrong = || "must be a list of servers such as `host:11211`".to_owned();
-        match value {
-            Value::List(list) => list.into_iter().map(|server| text(server).map_err(|_| wrong())).collect(),
-            Value::String(text) => Ok(Servers::from(text).into()),
-            _ => Err(wrong()),
-        }
+        let servers: Servers = match value {
+            Value::List(list) => {
+                list.into_iter().map(|server| text(server).map_err(|_| wrong())).collect::<Read<_>>()?
+            }
+            Value::String(text) => text.into(),
+            _ => return Err(wrong()),
+        };
+        if servers.names_none() { Err(format!("{}; it names none", wrong())) } else { Ok(servers.into()) }
     }
     fn read_text(&self, text: &str) -> Read<Vec<String>> {
         self.read(variable::servers(text)?)

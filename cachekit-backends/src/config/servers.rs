@@ -1,5 +1,7 @@
 /// A list of servers, made from a list or from text with commas.
 ///
+/// A list or a text without any server is one that was left blank by mistake, not the default: `validate` refuses it.
+///
 /// ```
 /// use cachekit_backends::Servers;
 ///
@@ -14,6 +16,13 @@ pub struct Servers(Vec<String>);
 impl From<Servers> for Vec<String> {
     fn from(servers: Servers) -> Self {
         servers.0
+    }
+}
+
+impl Servers {
+    /// Whether no server is named.
+    pub(super) fn names_none(&self) -> bool {
+        self.0.iter().all(String::is_empty)
     }
 }
 
@@ -61,6 +70,11 @@ impl<S: AsRef<str>> From<&[S]> for Servers {
 
 impl<S: Into<String>> FromIterator<S> for Servers {
     fn from_iter<I: IntoIterator<Item = S>>(list: I) -> Self {
-        Self(list.into_iter().map(Into::into).collect())
+        let mut list: Vec<String> = list.into_iter().map(Into::into).collect();
+        if list.is_empty() {
+            // A server without a name, because an empty list is that of a configuration which says nothing.
+            list.push(String::new());
+        }
+        Self(list)
     }
 }

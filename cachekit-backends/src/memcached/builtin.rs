@@ -27,7 +27,12 @@ pub(crate) const BACKEND: BuiltIn = BuiltIn {
 
 fn check(config: &Config, problems: &mut Problems) {
     for server in &config.memcached_servers {
-        if server.contains('@') {
+        if server.is_empty() {
+            problems.add(
+                "`memcached_servers` has no server where one should be: name it, such as `host:11211`, or leave the setting out \
+                 for `127.0.0.1:11211`",
+            );
+        } else if server.contains('@') {
             problems.add(format!(
                 "`memcached_servers`: `{}` has a login in it; use `memcached_username` and `memcached_password`",
                 redacted(server)

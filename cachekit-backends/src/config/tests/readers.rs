@@ -145,7 +145,6 @@ fn an_ipv6_server_is_no_toml() {
         ("[::1],[::2]", &["[::1]", "[::2]"]),
         ("a:1,[::1]:2", &["a:1", "[::1]:2"]),
         ("[\"[::1]:1\", \"b:2\"]", &["[::1]:1", "b:2"]),
-        ("[]", &[]),
     ] {
         let config = read("CACHE_MEMCACHED_SERVERS", text).unwrap();
         assert_eq!(config.memcached_servers, servers, "{text}");
@@ -154,6 +153,11 @@ fn an_ipv6_server_is_no_toml() {
     }
     for text in ["[1]", "[\"a\"", "['a', 1]"] {
         assert!(message(read("CACHE_MEMCACHED_SERVERS", text)).contains("`CACHE_MEMCACHED_SERVERS` must be"));
+    }
+    for (text, file) in [(",", "','"), ("[]", "[]"), (" , ,", "''")] {
+        let wrong = "must be a list of servers such as `host:11211`; it names none";
+        assert!(message(read("CACHE_MEMCACHED_SERVERS", text)).contains(wrong), "{text}");
+        assert!(message(Config::from_toml(&format!("memcached_servers = {file}"))).contains(wrong), "{file}");
     }
     let file = Config::from_toml("memcached_servers = '[::1]:1,[::2]:2'").unwrap();
     assert_eq!(file.memcached_servers, ["[::1]:1", "[::2]:2"]);
