@@ -82,35 +82,34 @@ impl Engine {
         Ok((bytes, token))
     }
 
-    /// Changes an entry on the backend. `make` gets the bytes that are there, and returns those to write and the result; it runs
-    /// again whenever the key has changed meanwhile.
+    /// Changes an entry on the backend. `make` gets the key on the backend and the bytes that are there, and returns those to write
+    /// and the result; it runs again whenever the key has changed meanwhile.
     async fn change<R, D: Io>(
         &self,
         io: D,
         remote: &Arc<Remote>,
         operation: &'static str,
         key: &str,
-        mut make: impl FnMut(Option<&[u8]>) -> Result<(Change, R)>,
+        mut make: impl FnMut(&str, Option<&[u8]>) -> Result<(Change, R)>,
     ) -> Result<R> {
+        let full = self.full(key);
         let mut tries = Tries::new(self.flight_timeout);
         loop {
             // Of each try: another writer is no trouble of the backend.
             let budget = Budget::default();
-            let (bytes, token) = self.answer(self.bytes_and_state(io, remote, &budget, key).await)?;
-            let changed = make(bytes.as_deref());
+            let (bytes, token) = self.answer(self.bytes_and_state(io, remote, &budget, &full).await)?;
+            let changed = make(&full, bytes.as_deref());
             let (change, result) = changed.map_err(|error| self.named(operation, error))?;
-            let key_text = key.to_owned();
             let done = match change {
                 Change::None => return Ok(result),
                 Change::Put { value, life } => {
-                    io.call_within(
-                        remote,
-                        &budget,
-                        PutIf { key: key_text, value, life, token, replaces: true, versions: Vec::new() },
-                    )
-                    .await
+                    let (key, versions) = (full.clone(), Vec::new());
+                    let put = PutIf { key, value, life, token, replaces: true, versions };
+                    io.call_within(remote, &budget, put).await
                 }
-                Change::Delete => io.call_within(remote, &budget, DeleteIf { key: key_text, token }).await,
+                Change::Delete => {
+                    io.call_within(remote, &budget, DeleteIf { key: full.clone(), token }).await
+                }
             };
             if self.answer(done)? {
                 return Ok(result);
@@ -145,25 +144,30 @@ impl Engine {
             });
             return result.map_err(|error| self.named(INCR, error));
         };
-        let key = self.full(key);
-        let raise = |bytes: Option<&[u8]>| {
-            let (value, life, before) = self.raised_bytes(&key, bytes, by)?;
+        let raise = |full: &str, bytes: Option<&[u8]>| {
+            let (value, life, before) = self.raised_bytes((key, full), bytes, by)?;
             let sealed = match before {
-                Some(header) => seal_integer(&key, &header, value)?,
-                None => self.seal(INCR, &key, &value, life)?,
+                Some(header) => seal_integer(full, &header, value)?,
+                None => self.seal(INCR, full, &value, life)?,
             };
             Ok((Change::Put { value: sealed, life }, value))
         };
-        self.change(io, remote, INCR, &key, raise).await
+        self.change(io, remote, INCR, key, raise).await
     }
 
-    /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one.
-    fn raised_bytes(&self, key: &str, old: Option<&[u8]>, by: i64) -> Result<(i64, Ttl, Option<Header>)> {
+    /// Returns the sum, the time that it has left, and the header of the entry that it replaces, if there is one. `key` is the
+    /// caller's, for errors; `full` that of the backend.
+    fn raised_bytes(
+        &self,
+        (key, full): (&str, &str),
+        old: Option<&[u8]>,
+        by: i64,
+    ) -> Result<(i64, Ttl, Option<Header>)> {
         let now = self.clock.now();
         let fresh = || Ok((sum(key, 0, by)?, self.life(Timeout::Default), None));
         let Some(bytes) = old else { return fresh() };
-        let Ok((header, _)) = unseal(key, bytes) else { return fresh() };
-        match unseal_value::<i64>(key, bytes, now, 0) {
+        let Ok((header, _)) = unseal(full, bytes) else { return fresh() };
+        match unseal_value::<i64>(full, bytes, now, 0) {
             Unsealed::Value(from) => {
                 Ok((sum(key, i128::from(from), by)?, header.life_left(now), Some(header)))
             }
@@ -184,19 +188,18 @@ impl Engine {
         }
         let life = self.life(timeout);
         let Some(remote) = &self.remote else { return Ok(self.update_here(key, life, change)) };
-        let key = self.full(key);
-        let replace = |bytes: Option<&[u8]>| {
-            let old = bytes.and_then(|bytes| self.unseal(&key, bytes));
+        let replace = |full: &str, bytes: Option<&[u8]>| {
+            let old = bytes.and_then(|bytes| self.unseal(full, bytes));
             let was = old.is_some();
             let new = change(old);
             let done = match &new {
-                Some(value) => Change::Put { value: self.seal(UPDATE, &key, value, life)?, life },
+                Some(value) => Change::Put { value: self.seal(UPDATE, full, value, life)?, life },
                 None if was => Change::Delete,
                 None => Change::None,
             };
             Ok((done, (was, new)))
         };
-        let (was, new) = self.change(io, remote, UPDATE, &key, replace).await?;
+        let (was, new) = self.change(io, remote, UPDATE, key, replace).await?;
         self.count_update(was, new.is_some());
         Ok(new)
     }
@@ -262,9 +265,8 @@ impl Engine {
             });
             return Ok(was);
         };
-        let key = self.full(key);
-        let extend = |bytes: Option<&[u8]>| {
-            let Some((before, payload)) = bytes.and_then(|bytes| self.alive(&key, bytes)) else {
+        let extend = |full: &str, bytes: Option<&[u8]>| {
+            let Some((before, payload)) = bytes.and_then(|bytes| self.alive(full, bytes)) else {
                 return Ok((Change::None, false));
             };
             let expiry = Header::new(self.clock.now(), life, 0, before.content).expiry;
@@ -272,10 +274,10 @@ impl Engine {
                 out.extend_from_slice(payload);
                 Ok(())
             };
-            let value = seal(&key, &Header { expiry, fresh: None, ..before }, append)?;
+            let value = seal(full, &Header { expiry, fresh: None, ..before }, append)?;
             Ok((Change::Put { value, life }, true))
         };
-        self.change(io, remote, TOUCH, &key, extend).await
+        self.change(io, remote, TOUCH, key, extend).await
     }
 
     pub(super) async fn ttl<D: Io>(&self, io: D, key: &str) -> Result<Option<Timeout>> {

@@ -320,7 +320,26 @@ fn a_store_that_takes_no_change_is_given_up_with_an_error() {
         block_on(cache.aio().incr("k", 1)).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert!(error.to_string().contains("100 tries"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("`k` was not changed") && text.contains("100 tries"), "{text}");
     }
     assert_eq!(tries, 100);
+}
+
+#[test]
+fn a_change_that_fails_names_the_key_as_it_was_given() {
+    everywhere(|world| {
+        let cache = world.cache();
+        cache.set("n", &i64::MAX, 0).unwrap();
+        cache.set("t", &"text", 0).unwrap();
+        for (error, says) in [
+            (cache.incr("n", 1), "`n` raised by 1 does not fit"),
+            (block_on(cache.aio().incr("n", 2)), "`n` raised by 2 does not fit"),
+            (cache.incr("t", 1), "`t` holds no integer"),
+        ] {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Type);
+            assert!(error.to_string().contains(says), "{}: {error}", world.name);
+        }
+    });
 }
