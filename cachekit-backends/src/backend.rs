@@ -32,6 +32,9 @@ pub struct Capabilities {
     /// Every operation returns within the configured operation timeout by itself. Without it, cachekit runs the
     /// operations on a pool of threads and stops waiting for them at the timeout.
     pub bounded: bool,
+    /// [`Backend::mark`] tells at once, without a round trip, whether any process has called [`Backend::renew_mark`]. Without it,
+    /// near tiers keep in step by an entry of the store that they read now and then.
+    pub marks: bool,
     /// Nothing is ever kept: every read misses and every write is dropped (`null`).
     pub discards: bool,
     /// The largest value that is accepted, in bytes.
@@ -48,6 +51,7 @@ impl Capabilities {
             clear_by_prefix: false,
             list_keys: false,
             bounded: false,
+            marks: false,
             discards: false,
             max_value_len: None,
         }
@@ -92,6 +96,13 @@ impl Capabilities {
     #[must_use]
     pub const fn bounded(mut self, yes: bool) -> Self {
         self.bounded = yes;
+        self
+    }
+
+    /// Sets [`marks`](Self::marks).
+    #[must_use]
+    pub const fn marks(mut self, yes: bool) -> Self {
+        self.marks = yes;
         self
     }
 
@@ -351,6 +362,20 @@ pub trait Backend: Send + Sync + 'static {
     /// Returns how much the store holds, as far as it is known without asking a server. Must not wait.
     fn usage(&self) -> Usage {
         Usage::default()
+    }
+
+    /// Returns the mark of the store: another one after each [`renew_mark`](Self::renew_mark) by any process that has returned
+    /// before this call. None while the store is not there.
+    ///
+    /// # Behavior
+    /// Each hit of a near tier calls it, on the caller's thread: it must not wait. A mark never comes again.
+    fn mark(&self) -> Result<Option<u64>> {
+        Err(unsupported("`mark`", "marks"))
+    }
+
+    /// Gives the store another mark. Called after each deletion and overwrite.
+    fn renew_mark(&self) -> Result<()> {
+        Err(unsupported("`renew_mark`", "marks"))
     }
 
     /// Reads an entry and the versions that it depends on, in one round trip where the store can; makes the versions

@@ -96,6 +96,12 @@ macro_rules! delegate {
             fn usage(&self) -> Usage {
                 (**self).usage()
             }
+            fn mark(&self) -> Result<Option<u64>> {
+                (**self).mark()
+            }
+            fn renew_mark(&self) -> Result<()> {
+                (**self).renew_mark()
+            }
             fn make_version(&self, key: &str, replace: bool) -> Result<Version> {
                 (**self).make_version(key, replace)
             }
@@ -148,6 +154,13 @@ mod tests {
             Usage::default()
         }
 
+        fn mark(&self) -> Result<Option<u64>> {
+            self.note("mark")
+        }
+        fn renew_mark(&self) -> Result<()> {
+            self.note("renew_mark")
+        }
+
         fn make_version(&self, _: &str, _: bool) -> Result<Version> {
             self.note("make_version")
         }
@@ -186,6 +199,8 @@ mod tests {
             versions: &[],
         }]);
         let _ = backend.usage();
+        let _ = backend.mark();
+        let _ = backend.renew_mark();
         let _ = backend.make_version("k", false);
         let _ = backend.asynchronous();
         backend.set_operation_timeout(Duration::ZERO);
@@ -215,6 +230,8 @@ mod tests {
             "fetch_many",
             "put_under_many",
             "usage",
+            "mark",
+            "renew_mark",
             "make_version",
             "asynchronous",
             "set_operation_timeout",

@@ -123,3 +123,29 @@ pub fn prompt_is_bounded(config: &Config) {
         assert!(seen_old, "no value was served near");
     }
 }
+
+/// After each kind of change by a cache without a tier, the next look of one that had the value near sees it, whatever `meanwhile`
+/// does to the store.
+///
+/// # Panics
+/// If it sees the old value, or a change waits.
+pub fn changes_are_seen_at_once(config: &Config, meanwhile: impl Fn()) {
+    let truth = AtomicU64::new(0);
+    let reader = serving(config.clone());
+    let bare = Cache::open(config.clone()).unwrap();
+    let changes: [&dyn Fn(u64); 4] = [
+        &|_| assert!(bare.delete(KEY).is_ok()),
+        &|new| bare.set(KEY, &new, 600).unwrap(),
+        &|_| bare.clear().unwrap(),
+        &|_| assert!(bare.delete_many(&[KEY, "other"]).is_ok()),
+    ];
+    let began = Instant::now();
+    for change in changes.iter().cycle().take(2 * changes.len()) {
+        fill(&reader, &truth);
+        meanwhile();
+        let new = truth.fetch_add(1, Ordering::SeqCst) + 1;
+        change(new);
+        assert_eq!(read(&reader, &truth), new, "a change had returned, and an older value was served");
+    }
+    assert!(began.elapsed() < LONG, "no change waits for a tier");
+}

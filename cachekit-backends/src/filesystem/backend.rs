@@ -118,6 +118,15 @@ impl Backend for FileSystem {
             .bytes(total.map(|total| total.blocks * BLOCK))
     }
 
+    /// One mark for the whole directory.
+    fn mark(&self) -> Result<Option<u64>> {
+        self.entries.mark()
+    }
+
+    fn renew_mark(&self) -> Result<()> {
+        self.entries.renew_mark()
+    }
+
     fn set_operation_timeout(&self, limit: Duration) {
         self.entries.set_operation_timeout(limit);
         self.versions.set_operation_timeout(limit);

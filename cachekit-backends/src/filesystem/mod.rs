@@ -53,8 +53,8 @@
 //! Versions, which a function's or an instance's entries depend on, are kept in a directory `versions` inside, so that entries
 //! don't push them out: the loss of one makes all its entries useless.
 //!
-//! The file `cachekit.state` holds the number of entries and of the blocks of their files, and random numbers which removals replace; see
-//! [`Backend::token`](crate::Backend::token).
+//! The file `cachekit.state` holds the number of entries and of the blocks of their files, random numbers which removals replace (see
+//! [`Backend::token`](crate::Backend::token)), and the mark by which near tiers see that an entry was deleted or overwritten.
 
 mod backend;
 mod bounds;

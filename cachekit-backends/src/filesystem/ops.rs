@@ -35,6 +35,7 @@ impl Backend for Folder {
             .clear_by_prefix(true)
             .list_keys(true)
             .bounded(true)
+            .marks(true)
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
@@ -116,6 +117,14 @@ impl Backend for Folder {
 
     fn keys(&self, prefix: &str, at: Option<&Cursor>) -> Result<KeyPage> {
         self.list_keys(prefix, at)
+    }
+
+    fn mark(&self) -> Result<Option<u64>> {
+        self.state.mark()
+    }
+
+    fn renew_mark(&self) -> Result<()> {
+        self.state.renew_mark()
     }
 
     fn set_operation_timeout(&self, limit: Duration) {

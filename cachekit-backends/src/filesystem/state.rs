@@ -1,4 +1,5 @@
-//! One file that all processes share: how many entries and blocks each subfolder has, and the nonces that make tokens void.
+//! One file that all processes share: how many entries and blocks each subfolder has, the nonces that make tokens void, and the
+//! mark of the directory.
 //!
 //! The counts of a subfolder are written only under the subfolder's lock, and raised only under the lock of this file, so that
 //! the sums are never above the bounds. A crash can leave a count too high, never too low; the sweep counts anew.
@@ -32,7 +33,9 @@ const NONCE: usize = size_of::<u128>();
 const BLOCK: usize = SLOTS * NONCE;
 /// Where the nonces start: the counts fill a block of the file system.
 const NONCES: usize = COUNTS;
-pub(super) const LEN: usize = NONCES + STRIPES * BLOCK;
+/// Where the mark is.
+const MARK: usize = NONCES + STRIPES * BLOCK;
+pub(super) const LEN: usize = MARK + size_of::<u64>();
 
 /// The shared file.
 #[derive(Debug)]
@@ -107,9 +110,7 @@ impl State {
             return Ok(kept);
         }
         drop(kept);
-        let mut kept = self.kept.write();
-        self.reopen(&mut kept)?;
-        Ok(RwLockWriteGuard::downgrade(kept))
+        self.opened_anew()
     }
 
     fn reopen(&self, kept: &mut OpenFile) -> Result<()> {
@@ -149,18 +150,46 @@ impl State {
             .map_err(|e| failed("write", &self.path, e))
     }
 
-    /// The file that has the name now, for the nonces: a deletion must reach processes that opened the directory before it
-    /// was emptied. A new file has new nonces, which is the safe side.
+    /// The mark; none while there is no file. It is random, so that it needs no lock and never comes again, and what is read while
+    /// it is written is a mark that no process finds later.
+    pub(super) fn mark(&self) -> Result<Option<u64>> {
+        let Some(kept) = self.present()? else { return Ok(None) };
+        let mut mark = [0; size_of::<u64>()];
+        read_at(&kept.file, &mut mark, MARK as u64).map_err(|e| failed("read", &self.path, e))?;
+        Ok(Some(u64::from_le_bytes(mark)))
+    }
+
+    /// Replaces the mark.
+    pub(super) fn renew_mark(&self) -> Result<()> {
+        write_at(&self.current()?.file, &fresh_mark(), MARK as u64)
+            .map_err(|e| failed("write", &self.path, e))
+    }
+
+    /// The file that has the name now, for the nonces and the mark: a deletion must reach processes that opened the directory
+    /// before it was emptied or moved away. A new file has new ones, which is the safe side.
     fn current(&self) -> Result<RwLockReadGuard<'_, OpenFile>> {
-        let found = look(&self.path).map_err(|e| failed("look at", &self.path, e))?;
-        let kept = self.kept.read();
-        if found.as_ref().is_some_and(|meta| kept.is(meta) && meta.len() == LEN as u64) {
+        if let Some(kept) = self.present()? {
             return Ok(kept);
         }
-        drop(kept);
-        if let (None, Some(dir)) = (found, self.path.parent()) {
+        if let Some(dir) = self.path.parent() {
             create_dir(dir).map_err(|e| failed("create", dir, e))?;
         }
+        self.opened_anew()
+    }
+
+    /// The same, if there is one.
+    fn present(&self) -> Result<Option<RwLockReadGuard<'_, OpenFile>>> {
+        let found = look(&self.path).map_err(|e| failed("look at", &self.path, e))?;
+        let Some(meta) = found else { return Ok(None) };
+        let kept = self.kept.read();
+        if kept.is(&meta) && meta.len() == LEN as u64 {
+            return Ok(Some(kept));
+        }
+        drop(kept);
+        self.opened_anew().map(Some)
+    }
+
+    fn opened_anew(&self) -> Result<RwLockReadGuard<'_, OpenFile>> {
         let mut kept = self.kept.write();
         self.reopen(&mut kept)?;
         Ok(RwLockWriteGuard::downgrade(kept))
@@ -209,6 +238,10 @@ fn nonce_at(id: Id) -> u64 {
     block(stripe_of(id)) + slot * NONCE as u64
 }
 
+fn fresh_mark() -> [u8; size_of::<u64>()] {
+    ((random_u128() >> 64) as u64).to_le_bytes()
+}
+
 /// New nonces. They need not differ from each other, only from those before.
 fn nonces(slots: usize) -> Vec<u8> {
     random_u128().to_le_bytes().repeat(slots)
@@ -243,6 +276,7 @@ fn make(path: &Path, replace: bool) -> io::Result<()> {
     let temp = path.with_extension(format!("tmp-{:032x}", random_u128()));
     let mut bytes = vec![0; NONCES];
     bytes.extend(nonces(STRIPES * SLOTS));
+    bytes.extend(fresh_mark());
     let mut file = private().write(true).create_new(true).open(&temp)?;
     let named = file.write_all(&bytes).and_then(|()| {
         if !replace {

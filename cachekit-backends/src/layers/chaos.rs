@@ -234,6 +234,14 @@ impl<B: Backend> Backend for Chaos<B> {
         self.inner.usage()
     }
 
+    fn mark(&self) -> Result<Option<u64>> {
+        self.inner.mark()
+    }
+
+    fn renew_mark(&self) -> Result<()> {
+        self.run(B::renew_mark)
+    }
+
     fn make_version(&self, key: &str, replace: bool) -> Result<Version> {
         self.run(|inner| inner.make_version(key, replace))
     }

@@ -199,6 +199,14 @@ impl Backend for ProcessConditional {
         self.inner.usage()
     }
 
+    fn mark(&self) -> Result<Option<u64>> {
+        self.inner.mark()
+    }
+
+    fn renew_mark(&self) -> Result<()> {
+        self.inner.renew_mark()
+    }
+
     fn fetch(&self, entry: &str, versions: &[&str]) -> Result<Fetched> {
         let token = self.token(entry)?;
         if self.inner.capabilities().atomic_add {

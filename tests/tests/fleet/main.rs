@@ -13,6 +13,8 @@ mod script;
 mod torment;
 mod work;
 
+use std::time::Duration;
+
 use cachekit::Config;
 use cachekit_tests::server::Server;
 use cachekit_tests::{Child, memcached, redis, role};
@@ -45,6 +47,12 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_str().unwrap().to_owned();
         Self { _dir: Some(dir), ..Self::new("filesystem", "CACHE_DIR", path, Vec::new()) }
+    }
+
+    /// How long a tier may serve an old value after a prompt deletion, with this `near_staleness`.
+    fn longest_staleness(&self, near_staleness: Duration) -> Duration {
+        let has_mark = self.variables.contains(&("CACHE_TYPE", "filesystem".into()));
+        if has_mark { Duration::ZERO } else { near_staleness }
     }
 
     fn redis() -> Self {

@@ -194,7 +194,7 @@ pub(crate) fn deletions(place: impl Fn() -> Place, test: &str) {
     for (mode, grace) in modes(Duration::from_millis(250)) {
         let deletion = [("CACHE_NEAR_DELETION", mode)];
         let mut fleet = Fleet::start(place(), test, ["50ms", "100ms", "250ms"], &deletion, &[]);
-        fleet.grace = grace;
+        fleet.grace = fleet.place.longest_staleness(grace);
         for round in 0..2 * DELETIONS.len() {
             fleet.delete(if round % 2 == 0 { DELETER } else { round % READERS }, round);
             if round % 3 == 0 {
@@ -213,7 +213,7 @@ pub(crate) fn stopped(place: impl Fn() -> Place, test: &str) {
     for (mode, grace) in modes(Duration::from_millis(250)) {
         let deletion = [("CACHE_NEAR_DELETION", mode)];
         let mut fleet = Fleet::start(place(), test, ["50ms", "100ms", "250ms"], &deletion, &[]);
-        fleet.grace = grace;
+        fleet.grace = fleet.place.longest_staleness(grace);
         for round in 0..2 * READERS {
             fleet.all_near();
             fleet.children[round % READERS].stop();

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use cachekit::{
-    Config, ErrorKind, How, NearDeletion, Tier, delete_memoized, explain, memoize, stats, traced,
+    Cache, Config, ErrorKind, How, NearDeletion, Tier, delete_memoized, explain, memoize, stats, traced,
 };
-use cachekit_tests::near::{deletions_are_final, prompt_is_bounded};
+use cachekit_tests::near::{changes_are_seen_at_once, deletions_are_final, serving};
 use cachekit_tests::{Calls, Fault, Mem, Op, World};
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -26,10 +26,52 @@ fn on_filesystem_a_deletion_is_final() {
     deletions_are_final(&Config::filesystem(dir.path()).operation_timeout(Duration::from_secs(20)));
 }
 
+/// Processes read a mark in the directory at each hit. So no change waits for a tier, and none is seen late.
 #[test]
-fn on_filesystem_prompt_is_bounded() {
+fn on_filesystem_every_change_is_seen_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    prompt_is_bounded(&Config::filesystem(dir.path()).operation_timeout(Duration::from_secs(20)));
+    let longest = |config: Config| config.near_staleness(Duration::from_secs(10));
+    for deletion in [NearDeletion::Final, NearDeletion::Prompt] {
+        changes_are_seen_at_once(&longest(Config::filesystem(dir.path()).near_deletion(deletion)), || {});
+    }
+}
+
+/// The file of the mark, or the directory, is removed, or moved away and made anew, while tiers have values.
+#[test]
+fn on_filesystem_every_change_is_seen_though_files_are_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, away) = (dir.path().join("cache"), dir.path().join("away"));
+    let config = Config::filesystem(&cache);
+    changes_are_seen_at_once(&config, || std::fs::remove_file(cache.join("cachekit.state")).unwrap());
+    changes_are_seen_at_once(&config, || {
+        std::fs::remove_file(cache.join("cachekit.state")).unwrap();
+        drop(Cache::open(config.clone()).unwrap());
+    });
+    changes_are_seen_at_once(&config, || std::fs::remove_dir_all(&cache).unwrap());
+    changes_are_seen_at_once(&config, || {
+        let _ = std::fs::remove_dir_all(&away);
+        std::fs::rename(&cache, &away).unwrap();
+        drop(Cache::open(config.clone()).unwrap());
+    });
+}
+
+/// A tier without a directory serves nothing, and makes none.
+#[test]
+fn on_filesystem_a_tier_serves_only_while_there_is_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cache");
+    let cache = serving(Config::filesystem(&path));
+    let near = || cache.health().near.unwrap();
+    cache.set("key", &1u64, 600).unwrap();
+    until("a value is kept", || {
+        cache.get_or_insert_with("key", 600, || 2u64);
+        near().entries > 0
+    });
+    assert!(near().serves);
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(!near().serves && !path.exists());
+    assert_eq!(cache.get_or_insert_with("key", 600, || 3u64), 3);
+    assert!(near().serves);
 }
 
 /// The tiers are told of a `clear` that took longer than one operation may.

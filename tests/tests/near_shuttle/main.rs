@@ -53,7 +53,7 @@ impl Fleet {
     /// A reader whose tier serves a value, and a process that has never asked for tiers, configured so.
     fn new(staleness: Duration, deleter: &Config) -> (Arc<Self>, Heart) {
         let store = Arc::new(Store::default());
-        let reader = Remote::new(&store, &Config::default(), Some(Near::new(staleness)));
+        let reader = Remote::new(&store, &Config::default(), Some(Near::new(staleness, &store)));
         let mut heart = Heart::new(&reader);
         heart.beat(&reader);
         advance(Duration::from_millis(1100));
@@ -129,6 +129,29 @@ fn a_deletion_is_final_where_registrations_are_lost() {
     check(|| {
         let (fleet, heart) = Fleet::new(Duration::from_secs(5), &Config::default());
         fleet.run(heart, |store| store.lose(|key| !key.ends_with("registry")));
+    });
+}
+
+/// Each look reads the mark; threads that share a tier read it at different moments.
+#[test]
+fn a_deletion_is_final_where_looks_read_the_mark() {
+    check(|| {
+        let store = Arc::new(Store::with_mark());
+        let reader = Remote::new(&store, &Config::default(), Some(Near::new(STALENESS, &store)));
+        let deleter = Remote::new(&store, &Config::default(), None);
+        let fleet = Arc::new(Fleet { world: World::default(), store, reader, deleter });
+        let threads: [fn(&Fleet); 4] = [
+            |fleet| (0..4).for_each(|_| fleet.look()),
+            |fleet| (0..4).for_each(|_| fleet.look()),
+            |fleet| fleet.delete(),
+            |fleet| (0..2).for_each(|_| fleet.delete()),
+        ];
+        let threads = threads.map(|run| {
+            let fleet = Arc::clone(&fleet);
+            spawn(move || run(&fleet))
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        fleet.look();
     });
 }
 

@@ -1,6 +1,7 @@
 //! Properties of the store as a whole.
 
 use crate::conformance::case::{Case, race};
+use crate::conformance::handle::Handle;
 use crate::conformance::outcome::{Outcome, same, same_value};
 use crate::{Backend, ErrorKind, Token};
 
@@ -17,6 +18,19 @@ pub(in crate::conformance) fn handles_share(case: &Case<'_>) -> Outcome {
     same("another handle's `add` over a live value", false, theirs.add(&key, b"three", None)?)?;
     same("another handle's `delete`", true, theirs.delete(&key)?)?;
     same_value("`get` after another handle's `delete`", None, ours.get(&key)?)?;
+    if case.caps.marks {
+        let mark =
+            |handle: &Handle| handle.0.mark().map_err(|e| format!("`mark`, expected success, got {e}"));
+        let before = mark(ours)?;
+        same("whether there is a mark", true, before.is_some())?;
+        same("another handle's `mark`", before, mark(&theirs)?)?;
+        theirs.0.renew_mark().map_err(|e| format!("`renew_mark`, expected success, got {e}"))?;
+        same(
+            "whether `mark` is another one after another handle's `renew_mark`",
+            true,
+            mark(ours)? != before,
+        )?;
+    }
     ours.set(&key, b"four", Some(case.short()))?;
     drop(theirs);
     let third = case.another()?;

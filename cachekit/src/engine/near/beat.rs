@@ -35,9 +35,9 @@ struct Heard {
 }
 
 impl Near {
-    /// Starts the thread of a cache's tier. It ends with the cache.
+    /// Starts the thread of a cache's tier, if it needs one. It ends with the cache.
     pub(crate) fn start(remote: &Arc<Remote>) {
-        let Some(near) = remote.near() else { return };
+        let Some(near) = remote.near().filter(|near| near.is_timed()) else { return };
         Known::note_tier();
         let mut beat = Beat::new(near);
         let (pause, remote) = (near.staleness / 4, Arc::downgrade(remote));

@@ -89,8 +89,11 @@ async fn make<D: Io>(io: D, remote: &Arc<Remote>, budget: &Budget, registry: Reg
     Ok(())
 }
 
-/// Whether there may be a tier in another cache.
+/// Whether there may be a tier in another cache that a thread keeps in step.
 fn is_watched(remote: &Remote) -> bool {
+    if remote.capabilities().marks {
+        return false;
+    }
     // A backend of the user's own has no location: its tiers are those of this process.
     let among_processes = remote.capabilities().shared && remote.location().is_some();
     !remote.capabilities().discards && (among_processes || TIER_HERE.load(Ordering::SeqCst))
@@ -112,6 +115,10 @@ pub(crate) async fn announce<D: Io>(
     // This process sees its own changes at once.
     if let Some(near) = remote.near() {
         near.empty();
+    }
+    if let Some(renewed) = remote.renew_mark() {
+        // No tier serves what was there before.
+        return renewed;
     }
     if !is_watched(remote) {
         return Ok(());

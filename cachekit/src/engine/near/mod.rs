@@ -16,20 +16,26 @@
 //! A backend that has lost everything looks like a new one. Then only the configuration can tell that there are tiers: a process that
 //! has one, or another `near_staleness` than the default, waits for that time where the registry is missing or young.
 //!
+//! Where the backend tells a mark at once ([`Backend::mark`](cachekit_backends::Backend::mark)), each call reads it, and none of the
+//! above is needed: see [`Step`].
+//!
 //! Durations are measured by a clock that counts the time while a process or the machine is stopped.
 
 mod beat;
 mod change;
 mod protocol;
 mod registry;
+mod step;
 mod tier;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use change::{Change, Known, announce, learn, restore};
 #[cfg(feature = "cli")]
 pub(crate) use protocol::NAME;
 use protocol::{APPROACH, CLASSES, Classes, DISBELIEVE_AFTER, Keys, PROLONG_AFTER, REGISTERED, TRUSTED};
+use step::Step;
 pub(crate) use tier::{Birth, Near, NearPlace};
 
 /// The time since some moment, with that in which the process or the machine was stopped.

@@ -1,13 +1,12 @@
 //! The side of a process that keeps values.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cachekit_backends::simple::{Right, SlotTable, Tables};
-use cachekit_backends::{Clock, Config, Ttl};
+use cachekit_backends::{Backend, Clock, Config, Ttl};
 
-use super::now;
+use super::Step;
 use crate::engine::flight::Key;
 use crate::engine::{Content, LocalTable, LocalTables, OBJECT};
 
@@ -18,8 +17,7 @@ pub(crate) struct Near {
     functions: SlotTable<LocalTables>,
     pub(super) staleness: Duration,
     max_age: Duration,
-    /// The tier serves before this moment, in nanoseconds of [`now`].
-    serves_until: AtomicU64,
+    step: Step,
 }
 
 /// Where an entry is in a tier. All entries of a tier go together, so that none has an instance.
@@ -33,22 +31,20 @@ pub(crate) struct NearPlace {
 pub(crate) struct Birth(u64);
 
 impl Near {
-    /// The tier of a cache that has one.
-    pub(crate) fn new(config: &Config, clock: &Clock) -> Option<Self> {
+    /// The tier of a cache that has one, in front of a backend.
+    pub(crate) fn new(config: &Config, clock: &Clock, backend: &Arc<dyn Backend>) -> Option<Self> {
         (config.near > 0).then(|| Self {
             tables: Tables::new(config.near, config.memory(), clock.clone()),
             functions: SlotTable::new(),
             staleness: config.near_staleness,
             max_age: config.near_max_age,
-            serves_until: AtomicU64::new(0),
+            step: Step::new(backend),
         })
     }
 
     /// Whether values may be taken now, by a call that began before.
     pub(crate) fn serves(&self) -> bool {
-        let until = Duration::from_nanos(self.serves_until.load(Ordering::Acquire));
-        // The clock after the limit: a process that is stopped in between finds the limit over.
-        now() < until
+        self.step.holds(|| self.empty())
     }
 
     /// Begins a look: none while the tier is out of step.
@@ -80,9 +76,13 @@ impl Near {
         self.tables.len()
     }
 
-    /// Lets the tier serve before a moment of [`now`].
+    /// Whether a thread keeps it in step.
+    pub(super) fn is_timed(&self) -> bool {
+        self.step.is_timed()
+    }
+
+    /// Lets the tier serve before a moment of [`now`](super::now).
     pub(super) fn serve_until(&self, moment: Duration) {
-        let nanos = u64::try_from(moment.as_nanos()).unwrap_or(0);
-        self.serves_until.store(nanos, Ordering::Release);
+        self.step.serve_until(moment);
     }
 }

@@ -78,7 +78,7 @@ impl Remote {
         } else {
             Arc::new(ProcessConditional::new(backend, config.operation_timeout))
         };
-        let near = if capabilities.discards { None } else { Near::new(config, clock) };
+        let near = if capabilities.discards { None } else { Near::new(config, clock, &backend) };
         let remote = Arc::new(Self {
             near,
             known: Known::new(prefix, config, clock),
@@ -131,6 +131,13 @@ impl Remote {
     /// The backend's servers or directory.
     pub(crate) fn location(&self) -> Option<&str> {
         self.name.location.as_deref()
+    }
+
+    /// Renews the mark of a backend that tells it at once. It is a system call, which needs no time limit of its own.
+    pub(crate) fn renew_mark(&self) -> Option<Result<()>> {
+        let renew =
+            || self.backend.renew_mark().map_err(|error| error.with_backend(self.name.backend.clone()));
+        self.capabilities.marks.then(renew)
     }
 
     /// How much the backend holds, as far as it is known without asking a server.

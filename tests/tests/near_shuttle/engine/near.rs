@@ -8,16 +8,21 @@ mod change;
 mod protocol;
 #[path = "../../../../cachekit/src/engine/near/registry.rs"]
 mod registry;
+#[path = "../../../../cachekit/src/engine/near/step.rs"]
+mod step;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use cachekit_backends::Backend;
 
 pub(crate) use change::{Change, Known, announce, learn, restore};
 use protocol::{APPROACH, CLASSES, Classes, DISBELIEVE_AFTER, Keys, PROLONG_AFTER, REGISTERED, TRUSTED};
 use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicU64, Ordering};
 
-use super::remote::Remote;
+use super::remote::{Remote, Store};
+use step::Step;
 
 shuttle::lazy_static! {
     static ref NOW: AtomicU64 = AtomicU64::new(1);
@@ -35,7 +40,7 @@ pub(crate) fn now() -> Duration {
 /// A tier of one value.
 pub(crate) struct Near {
     pub(crate) staleness: Duration,
-    serves_until: AtomicU64,
+    step: Step,
     state: Mutex<State>,
 }
 
@@ -47,13 +52,13 @@ struct State {
 }
 
 impl Near {
-    pub(crate) fn new(staleness: Duration) -> Self {
-        Self { staleness, serves_until: AtomicU64::new(0), state: Mutex::default() }
+    pub(crate) fn new(staleness: Duration, store: &Arc<Store>) -> Self {
+        let backend: Arc<dyn Backend> = store.clone();
+        Self { staleness, step: Step::new(&backend), state: Mutex::default() }
     }
 
     pub(crate) fn serves(&self) -> bool {
-        let until = Duration::from_nanos(self.serves_until.load(Ordering::Acquire));
-        now() < until
+        self.step.holds(|| self.empty())
     }
 
     /// Takes the value from the tier, or looks for it and keeps it there, in the order of `call::look`.
@@ -76,8 +81,12 @@ impl Near {
         (state.value, state.births) = (None, state.births + 1);
     }
 
+    fn is_timed(&self) -> bool {
+        self.step.is_timed()
+    }
+
     fn serve_until(&self, moment: Duration) {
-        self.serves_until.store(u64::try_from(moment.as_nanos()).unwrap(), Ordering::Release);
+        self.step.serve_until(moment);
     }
 }
 

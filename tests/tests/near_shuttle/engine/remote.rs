@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use cachekit_backends::{Backend, Capabilities, Clock, Config, Fetched, Result, Token, Ttl, Version};
 use shuttle::sync::Mutex;
+use shuttle::sync::atomic::{AtomicU64, Ordering};
 
 use super::near::{Known, Near, advance, now};
 pub(crate) use ops::{Add, Fetch, GetMany, Operation, PutIf, Set, TokenOf};
@@ -41,7 +42,11 @@ impl Remote {
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {
-        Capabilities::none().shared(true).atomic_add(true).conditional(true)
+        self.store.capabilities()
+    }
+
+    pub(crate) fn renew_mark(&self) -> Option<Result<()>> {
+        self.capabilities().marks.then(|| self.store.renew_mark())
     }
 
     pub(crate) fn location(&self) -> Option<&str> {
@@ -60,9 +65,12 @@ struct Contents {
     stamps: BTreeMap<String, u128>,
 }
 
-/// The keys of the near tier's protocol.
+/// The keys of the near tier's protocol, or the mark in their place.
 #[derive(Default)]
-pub(crate) struct Store(Mutex<Contents>);
+pub(crate) struct Store {
+    contents: Mutex<Contents>,
+    mark: Option<AtomicU64>,
+}
 
 impl Contents {
     fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -78,19 +86,38 @@ impl Contents {
 }
 
 impl Store {
+    /// One that tells its mark.
+    pub(crate) fn with_mark() -> Self {
+        Self { mark: Some(AtomicU64::new(0)), ..Self::default() }
+    }
+
     /// Loses keys.
     pub(crate) fn lose(&self, which: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap().slots.retain(|key, _| !which(key));
+        self.contents.lock().unwrap().slots.retain(|key, _| !which(key));
     }
 }
 
 impl Backend for Store {
+    fn capabilities(&self) -> Capabilities {
+        let marks = self.mark.is_some();
+        Capabilities::none().shared(true).atomic_add(true).conditional(true).marks(marks)
+    }
+
+    fn mark(&self) -> Result<Option<u64>> {
+        Ok(self.mark.as_ref().map(|mark| mark.load(Ordering::SeqCst)))
+    }
+
+    fn renew_mark(&self) -> Result<()> {
+        self.mark.as_ref().unwrap().fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.lock().unwrap().get(key))
+        Ok(self.contents.lock().unwrap().get(key))
     }
 
     fn set(&self, key: &str, value: &[u8], life: Ttl) -> Result<()> {
-        self.0.lock().unwrap().put(key, value, life);
+        self.contents.lock().unwrap().put(key, value, life);
         Ok(())
     }
 
@@ -104,7 +131,7 @@ impl Backend for Store {
     }
 
     fn add(&self, key: &str, value: &[u8], life: Ttl) -> Result<bool> {
-        let mut contents = self.0.lock().unwrap();
+        let mut contents = self.contents.lock().unwrap();
         let absent = contents.get(key).is_none();
         if absent {
             contents.put(key, value, life);
@@ -113,11 +140,11 @@ impl Backend for Store {
     }
 
     fn token(&self, key: &str) -> Result<Token> {
-        Ok(Token(self.0.lock().unwrap().stamps.get(key).copied().unwrap_or_default()))
+        Ok(Token(self.contents.lock().unwrap().stamps.get(key).copied().unwrap_or_default()))
     }
 
     fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
-        let mut contents = self.0.lock().unwrap();
+        let mut contents = self.contents.lock().unwrap();
         let same = contents.stamps.get(key).copied().unwrap_or_default() == token.0;
         if same {
             contents.put(key, value, life);
