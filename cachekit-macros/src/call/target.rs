@@ -145,9 +145,13 @@ impl Target {
         let of_method = |method: &Ident| sibling_of_method(&method.unraw(), what, span);
         match self {
             Self::Free { path, .. } => {
+                let (purpose, what) = match Purpose::standing_for(what) {
+                    Some((purpose, what)) => (Some(quote_spanned!(span=> <#purpose>)), what),
+                    None => (None, what),
+                };
                 let name = format_ident!("__cachekit_{what}", span = span);
                 // In `<…>` it is a type: a name that is none is not taken for a crate.
-                quote_spanned!(span=> <#path>::#name)
+                quote_spanned!(span=> <#path #purpose>::#name)
             }
             Self::OfType { path, method, .. } => of_type(path, &of_method(method)),
             Self::OfInstance { instance, method, .. } => {
@@ -155,6 +159,35 @@ impl Target {
                 quote!(#instance.#name)
             }
         }
+    }
+}
+
+/// The purpose of a call, as the parameter of a free function's companion: siblings that differ in it alone are one function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// The default of the parameter.
+    Call = 0,
+    Refresh = 1,
+    Uncached = 2,
+    Traced = 3,
+    Explain = 4,
+}
+
+impl Purpose {
+    /// The purpose of a sibling that a free function hasn't, and the sibling that stands for it.
+    fn standing_for(sibling: &str) -> Option<(Self, &'static str)> {
+        match sibling {
+            "refresh" => Some((Self::Refresh, "run")),
+            "uncached" => Some((Self::Uncached, "run")),
+            "explain" => Some((Self::Explain, "key")),
+            _ => None,
+        }
+    }
+}
+
+impl ToTokens for Purpose {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        proc_macro2::Literal::u8_unsuffixed(*self as u8).to_tokens(tokens);
     }
 }
 

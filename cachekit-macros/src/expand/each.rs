@@ -77,7 +77,7 @@ fn key_of_id(model: &Model, each: &Each, handle: &TokenStream) -> TokenStream {
     quote! {
         |#id: &_| {
             #ids
-            #private::EachKey::of::<#returns>(#private::Key::new(#handle, #policy, &#parts, &#instance, #tags))
+            #private::EachKey::of::<#returns>(#private::Key::new::<0>(#handle, #policy, &#parts, &#instance, #tags, &[]))
         }
     }
 }

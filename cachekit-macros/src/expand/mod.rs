@@ -52,16 +52,13 @@ fn expand(model: &Model) -> TokenStream {
         Placement::Free { companion } => {
             let function = siblings::outer(model);
             let companion_item = siblings::companion(model, companion);
-            let siblings = siblings::all(model);
+            let block = siblings::block(companion, &siblings::all(model));
             let cfgs = siblings::cfgs(model);
             quote! {
                 #function
                 #companion_item
                 #(#cfgs)*
-                #[doc(hidden)]
-                impl #companion {
-                    #siblings
-                }
+                #block
             }
         }
         Placement::Method | Placement::Default => {
@@ -83,15 +80,8 @@ fn refused(model: &Model) -> TokenStream {
     match &model.placement {
         Placement::Free { companion } => {
             let companion_item = siblings::companion(model, companion);
-            let siblings = siblings::stubs(model);
-            quote! {
-                #function
-                #companion_item
-                #[doc(hidden)]
-                impl #companion {
-                    #siblings
-                }
-            }
+            let block = siblings::block(companion, &siblings::stubs(model));
+            quote!(#function #companion_item #block)
         }
         Placement::Method => {
             let siblings = siblings::stubs(model);

@@ -67,14 +67,10 @@ pub(super) fn prime(model: &Model, handle: &TokenStream, value: &Ident) -> Token
     if model.per_request.is_some() {
         return super::per_request::prime(model, handle, value);
     }
-    let Model { private, returns, .. } = model;
+    let private = &model.private;
     let references = if has_expressions(model) { key::pattern_references(model) } else { TokenStream::new() };
     let (parts, instance, policy) = (key::parts(model), key::instance(model), key::policy(model));
-    let (options, question) = (options(model), question(model));
-    let value = match model.flavor {
-        Flavor::Memoize => quote!(#value),
-        Flavor::Cached => quote!(#private::Returns::<#returns>::NEW.__cachekit_ready(#value)),
-    };
+    let (options, question, value) = (options(model), question(model), ready(model, value));
     let (method, wait) =
         if model.is_async() { (quote!(store_async), Some(quote!(.await))) } else { (quote!(store), None) };
     quote! {
@@ -82,6 +78,15 @@ pub(super) fn prime(model: &Model, handle: &TokenStream, value: &Ident) -> Token
         let __cachekit_policy = #policy;
         #private::prime(#handle, __cachekit_policy, &#parts, &#instance, #options)?
             .#method(__cachekit_policy, #question, #value) #wait
+    }
+}
+
+/// The value that `prime!` was given, as the body's.
+pub(super) fn ready(model: &Model, value: &Ident) -> TokenStream {
+    let Model { private, returns, .. } = model;
+    match model.flavor {
+        Flavor::Memoize => quote!(#value),
+        Flavor::Cached => quote!(#private::Returns::<#returns>::NEW.__cachekit_ready(#value)),
     }
 }
 
@@ -286,31 +291,38 @@ pub(super) fn compute(model: &Model) -> TokenStream {
     }
 }
 
+/// The timeout of a function that has no other option about its calls.
+pub(super) fn plain_timeout(model: &Model) -> Option<TokenStream> {
+    let Conditions { unless, refresh_if, stale_if, .. } = &model.conditions;
+    // Each entry of a call for several ids has tags of its own.
+    let is_tagged = model.each.is_none() && !model.tags.is_empty();
+    let has_more = [unless, refresh_if, stale_if, &model.jitter].into_iter().any(Option::is_some)
+        || (model.flight_timeout.is_some() || model.fleet.said.is_some())
+        || (model.is_stamped() || is_tagged || matches!(model.key, KeySource::View(..)));
+    if has_more { None } else { timeout(model).ok() }
+}
+
+/// The timeout: fixed, or else the expression that computes it.
+fn timeout(model: &Model) -> Result<TokenStream, TokenStream> {
+    let private = &model.private;
+    match &model.timeout {
+        None => Ok(quote!(#private::Timeout::Default)),
+        Some(timeout) => written(private, timeout),
+    }
+}
+
 pub(super) fn options(model: &Model) -> TokenStream {
     let Model { private, entry, single_flight, conditions, .. } = model;
-    // Each entry of a call for several ids has tags of its own.
-    let tags = if model.each.is_some() { &[][..] } else { model.tags.as_slice() };
     let shared = model.each.as_ref().is_some_and(|each| each.of.is_some());
     let entry = if shared { quote!(_) } else { quote!(#entry) };
-    let timeout = match &model.timeout {
-        None => Ok(quote!(#private::Timeout::Default)),
-        Some(timeout) => written(private, timeout)
-            .map_err(|expression| quote!(#private::Computed(|| -> #private::Timeout { #expression }))),
-    };
-    let Conditions { unless, refresh_if, stale_if, .. } = conditions;
-    if let (Ok(timeout), None, None, None, None, None, false, []) = (
-        &timeout,
-        unless,
-        refresh_if,
-        stale_if,
-        &model.flight_timeout,
-        &model.jitter,
-        model.is_stamped() || model.fleet.said.is_some() || matches!(model.key, KeySource::View(..)),
-        tags,
-    ) {
+    if let Some(timeout) = plain_timeout(model) {
         return quote!(#private::plain::<#entry>(#timeout, #single_flight));
     }
-    let mut life = timeout.map_or_else(|computed| computed, |fixed| quote!(#private::Fixed(#fixed)));
+    let Conditions { unless, refresh_if, stale_if, .. } = conditions;
+    let mut life = match timeout(model) {
+        Ok(fixed) => quote!(#private::Fixed(#fixed)),
+        Err(expression) => quote!(#private::Computed(|| -> #private::Timeout { #expression })),
+    };
     if let Some(jitter) = &model.jitter {
         life = quote!(#private::Jittered(#life, || -> ::core::primitive::f64 { #jitter }));
     }
@@ -344,7 +356,7 @@ pub(super) fn options(model: &Model) -> TokenStream {
         (Some(_), None) => wait(private, Some(&TimeoutOption::Millis(FLEET_WAIT))),
         (Some(_), said) => wait(private, said.as_ref()),
     };
-    let tags = if let Some(tags) = key::tags(model).filter(|_| !tags.is_empty()) {
+    let tags = if let Some(tags) = key::tags(model).filter(|_| model.each.is_none()) {
         quote!(#private::Tags(|| #tags))
     } else {
         quote!(#private::NoTags)

@@ -26,9 +26,9 @@ fn a_function_calls_its_sibling_and_keeps_what_it_had() {
         text.contains("#[must_use]#[doc=\"x\"]pub(crate)fnf(a:u8,__cachekit_arg1:(u8,u8))->u8{"),
         "{text}"
     );
-    assert!(text.contains("f::__cachekit_run(a,__cachekit_arg1,::cachekit::__private::Op::Call)"), "{text}");
-    assert!(text.contains("pub(crate)structf{_private:(),}"), "{text}");
-    assert!(text.contains("fn__cachekit_run(muta:u8,__cachekit_arg1:(u8,u8),"), "{text}");
+    assert!(text.contains("<f<0>>::__cachekit_run(a,__cachekit_arg1)"), "{text}");
+    assert!(text.contains("pub(crate)structf<constPURPOSE:::core::primitive::u8=0>{_private:(),}"), "{text}");
+    assert!(text.contains("fn__cachekit_run(muta:u8,__cachekit_arg1:(u8,u8))"), "{text}");
     assert!(text.contains("millis(50000u64)"), "{text}");
 }
 
@@ -42,6 +42,31 @@ fn a_method_has_its_siblings_beside_it() {
     // Nothing to delete by instance where the instance isn't in the key.
     for attr in ["ignore(self)", "key = a"] {
         assert!(!memoize(attr, "fn m(&self, a: u8) -> u8 { a }").contains("__memoized_m_instance"), "{attr}");
+    }
+}
+
+#[test]
+fn siblings_that_differ_in_the_purpose_alone_are_one_of_a_free_function() {
+    let text = memoize("50", "fn f(a: u8) -> u8 { a }");
+    for (sibling, count) in [("run", 1), ("key", 1), ("explain", 0), ("refresh", 0), ("uncached", 0)] {
+        assert_eq!(text.matches(&format!("fn__cachekit_{sibling}(")).count(), count, "{sibling}: {text}");
+    }
+    let text = memoize("50", "fn m(&self, a: u8) -> u8 { a }");
+    for sibling in ["run", "key", "explain", "refresh", "uncached"] {
+        assert!(text.contains(&format!("fn__memoized_m_{sibling}(")), "{sibling}: {text}");
+    }
+}
+
+#[test]
+fn to_prime_takes_the_key_unless_an_option_is_asked() {
+    let of_key =
+        |attr: &str| memoize(attr, "fn f(a: u8) -> u8 { a }").contains("<f>::__cachekit_key(a).prime(");
+    assert!(
+        ["", "50", "key = a % 2, single_flight = false", "tags(\"t\")"].map(of_key)
+            == [true, true, true, false]
+    );
+    for attr in ["unless = a > 1", "cache_if = |value| *value > 1", "jitter = 0.1", "timeout = time(a)"] {
+        assert!(!of_key(attr), "{attr}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use cachekit_backends::Result;
 
+use super::EXPLAIN;
 use super::explain::{Explanation, explain};
 use super::function::{Async, Blocking, Function, Handle};
 use super::steering::steering;
@@ -36,7 +37,7 @@ impl Function {
 /// One call of a function: the place of its entry, and its policy.
 pub struct Key<R, M> {
     pub(super) function: &'static Function,
-    pub(super) cache: Cache,
+    pub(super) cache: &'static Cache,
     pub(super) place: Place,
     pub(super) policy: Policy<R>,
     /// Of a key that is to be explained.
@@ -45,26 +46,25 @@ pub struct Key<R, M> {
 }
 
 impl<R, M> Key<R, M> {
-    /// The key of a call whose entry has no tags, or has those of the list.
+    /// The key of a call whose entry has no tags, or has those of the list. One that is to be explained has its parts with their
+    /// `names`, by which the nearest other key is found.
     #[expect(clippy::needless_pass_by_value, reason = "made for this call")]
-    pub fn new(
+    pub fn new<const PURPOSE: u8>(
         handle: Handle<M>,
         policy: &Policy<R>,
         arguments: &impl KeyPart,
         instance: &impl KeyPart,
         tags: Option<TagList>,
+        names: &'static [&'static str],
     ) -> Self {
-        let function = handle.function();
-        let (identity, engine) = (function.identity(), handle.cache.engine());
+        let (function, cache) = (handle.function(), handle.cache);
+        let (identity, engine) = (function.identity(), cache.engine());
         let place = identity.place(engine, (policy.words)(), arguments, instance, tags.as_ref());
-        Self { function, cache: handle.cache.clone(), place, policy: *policy, parts: None, mode: PhantomData }
-    }
-
-    /// The same with the parts of the key, by which the nearest other one is found.
-    #[must_use]
-    pub fn with_parts(mut self, arguments: &impl KeyPart, names: &'static [&'static str]) -> Self {
-        self.parts = matches!(self.place, Place::Local { .. }).then(|| Parts::of(arguments, names));
-        self
+        let parts = match &place {
+            Place::Local { .. } if const { PURPOSE == EXPLAIN } => Some(Parts::of(arguments, names)),
+            _ => None,
+        };
+        Self { function, cache, place, policy: *policy, parts, mode: PhantomData }
     }
 
     pub(super) async fn delete_over<D: Io>(self, io: D) -> Result<()> {

@@ -13,14 +13,15 @@ use super::direct::{self, Direct};
 use super::function::{Function, Handle, Mode};
 use super::hit::{self, Looked, Straight};
 use super::life::{Life, Lifespan, Tagging};
-use super::options::{Judged, Options};
+use super::options::{Judged, Keep, Options, keep};
 use super::owned::Owned;
+use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Verdict};
 use crate::call::tags::TagList;
 use crate::call::trace::{self, How, Trace};
-use crate::call::{Outcome, Place, Round, Source, has_instances, takes_part};
+use crate::call::{Call, Outcome, Place, Round, Source, has_instances, takes_part};
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 use crate::engine::{Engine, Needs};
 use crate::surroundings::Surroundings;
@@ -247,13 +248,20 @@ struct Settings {
     flight_timeout: Option<Duration>,
 }
 
+impl Settings {
+    fn call(&self, engine: &'static Arc<Engine>, function: &'static Function) -> Call<'static> {
+        let (life, by_name) = self.life.steered(function, function, engine);
+        life.call(engine, function, by_name, self.refresh, (self.single_flight, self.fleet))
+    }
+}
+
 /// Begins the rest of a call that missed. A function of its own, because it needs more of the stack than its caller.
 #[cold]
 #[inline(never)]
 fn begin<R>(
     engine: &'static Arc<Engine>,
     function: &'static Function,
-    &Settings { life, refresh, op, stale, single_flight, fleet, flight_timeout }: &Settings,
+    settings: &Settings,
     policy: &Policy<R>,
     arguments: &impl KeyPart,
     instance: &impl KeyPart,
@@ -261,13 +269,42 @@ fn begin<R>(
 ) -> Begun {
     // A deletion by name must know this cache.
     function.note_use(engine);
-    let (life, by_name) = life.steered(function, function, engine);
-    let call = life.call(engine, function, by_name, refresh, (single_flight, fleet));
-    if op == Op::Call && !function.identity().keeps_here(engine, arguments) && call.is_cut_off() {
+    let call = settings.call(engine, function);
+    if settings.op == Op::Call && !function.identity().keeps_here(engine, arguments) && call.is_cut_off() {
         return Begun::Lead(Box::new(Duty::apart(call)));
     }
-    let limit = flight_timeout.unwrap_or(engine.flight_timeout);
     let place = function.identity().place(engine, (policy.words)(), arguments, instance, tags);
+    begin_at(engine, function, settings, call, place)
+}
+
+/// Begins a call that computes whatever is stored at its place. It has no options but these.
+pub(super) fn refresh<R>(
+    cache: &'static Cache,
+    function: &'static Function,
+    place: Place,
+    life: Life,
+    single_flight: bool,
+) -> Pending<Keep<R>> {
+    let (op, stale_if) = (Op::Refresh, keep as Keep<R>);
+    if !function.is_cached(cache) {
+        return bypass(stale_if, op);
+    }
+    let engine = cache.engine();
+    function.note_use(engine);
+    let (refresh, stale, fleet, flight_timeout) = (true, false, None, None);
+    let settings = Settings { life, refresh, op, stale, single_flight, fleet, flight_timeout };
+    let begun = begin_at(engine, function, &settings, settings.call(engine, function), place);
+    Pending { state: State::Begun(begun), stale_if }
+}
+
+fn begin_at(
+    engine: &'static Arc<Engine>,
+    function: &'static Function,
+    &Settings { op, stale, flight_timeout, .. }: &Settings,
+    call: Call<'static>,
+    place: Place,
+) -> Begun {
+    let limit = flight_timeout.unwrap_or(engine.flight_timeout);
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
         function.say_stays();
     }

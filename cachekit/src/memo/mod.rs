@@ -36,3 +36,20 @@ pub enum Op {
     /// The ordinary call, which notes where its value comes from.
     Traced,
 }
+
+/// The parameter of a companion for `explain!`. The attributes write these numbers too.
+const EXPLAIN: u8 = 4;
+
+impl Op {
+    /// The purpose that a companion has as its parameter.
+    #[inline]
+    #[must_use]
+    pub const fn of(parameter: u8) -> Self {
+        match parameter {
+            1 => Self::Refresh,
+            2 => Self::Uncached,
+            3 => Self::Traced,
+            _ => Self::Call,
+        }
+    }
+}

@@ -99,6 +99,9 @@ pub fn no() -> bool {
     false
 }
 
+/// The type of [`keep`], as a value.
+pub(super) type Keep<R> = fn(&R) -> bool;
+
 /// The default of `stale_if`.
 #[inline]
 pub fn keep<R>(_: &R) -> bool {

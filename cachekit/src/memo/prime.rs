@@ -2,13 +2,14 @@
 
 use std::future::Future;
 
-use cachekit_backends::Result;
+use cachekit_backends::{Result, Timeout};
 
 use super::Op;
-use super::function::{Handle, Mode};
-use super::life::{Lifespan, Tagging};
-use super::lookup::{Pending, probe};
-use super::options::Options;
+use super::function::{Async, Blocking, Handle, Mode};
+use super::handle::Key;
+use super::life::{Fixed, Lifespan, Tagging};
+use super::lookup::{Pending, probe, refresh};
+use super::options::{Keep, Options, keep_all};
 use crate::call::arguments::KeyPart;
 use crate::call::failure;
 use crate::call::policy::Policy;
@@ -41,6 +42,37 @@ where
     match probe(handle, policy, arguments, instance, Op::Refresh, options, &mut None) {
         Some(pending) => Ok(Primed(pending)),
         None => unreachable!("a refresh takes no stored value"),
+    }
+}
+
+impl<R, M> Key<R, M> {
+    /// Begins the call of this key with the options of a function that says a timeout and nothing else about its calls.
+    fn primed(self, timeout: Timeout, single_flight: bool) -> Result<Primed<Keep<R>>> {
+        let Self { function, cache, place, .. } = self;
+        function.check()?;
+        Ok(Primed(refresh(cache, function, place, Fixed(timeout).life(), single_flight)))
+    }
+}
+
+impl<R> Key<R, Blocking> {
+    /// Stores a value as such a function would. Blocks the thread.
+    ///
+    /// # Errors
+    /// As [`Primed::store`].
+    pub fn prime(self, timeout: Timeout, single_flight: bool, value: R) -> Result<()> {
+        let policy = self.policy;
+        self.primed(timeout, single_flight)?.store(&policy, keep_all, value)
+    }
+}
+
+impl<R> Key<R, Async> {
+    /// The same as a task.
+    ///
+    /// # Errors
+    /// As [`Primed::store`].
+    pub async fn prime(self, timeout: Timeout, single_flight: bool, value: R) -> Result<()> {
+        let policy = self.policy;
+        self.primed(timeout, single_flight)?.store_async(&policy, keep_all, value).await
     }
 }
 

@@ -30,7 +30,7 @@ fn program<const N: usize>(all: [Declared; N]) -> (Program, &'static [Declared])
 #[test]
 fn a_function_in_a_body_carries_its_place_and_one_in_a_module_does_not() {
     for (companion, module, expected) in [
-        ((|| "shop::cart::f_cache") as fn() -> &'static str, "shop::cart", "shop::cart::f"),
+        ((|| "shop::cart::f_cache<0>") as fn() -> &'static str, "shop::cart", "shop::cart::f"),
         (|| "shop::type::f", "shop::r#type", "shop::type::f"),
         (|| "shop::r#type::f", "shop::r#type", "shop::r#type::f"),
         (|| "shop::cart::total::f", "shop::cart", "shop::cart::total::f#lib.rs:7:5"),

@@ -6,7 +6,7 @@ use syn::{
     Attribute, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, ReturnType, Signature, Token, Type,
 };
 
-use crate::call::target::sibling_of_method;
+use crate::call::target::{Purpose, sibling_of_method};
 use crate::model::{Argument, Model, Placement, located};
 
 /// The name of a sibling. Errors about it point at the function's name.
@@ -18,14 +18,37 @@ pub(super) fn sibling(model: &Model, what: &str) -> Ident {
     }
 }
 
-/// `f::name` or `Self::name_f`.
+/// `<f>::name` or `Self::name_f`.
 pub(super) fn path(model: &Model, what: &str) -> TokenStream {
     let name = sibling(model, what);
     if let Placement::Free { companion } = &model.placement {
-        quote!(#companion::#name)
+        quote!(<#companion>::#name)
     } else {
         quote!(Self::#name)
     }
+}
+
+/// The name that the parameter of a free function's companion has in its siblings.
+pub(in crate::expand) fn purpose() -> Ident {
+    Ident::new("__CACHEKIT_PURPOSE", Span::mixed_site())
+}
+
+/// The call of `run` with the arguments of a function that has the same, waited for.
+pub(super) fn call_of_run(model: &Model, purpose: Purpose) -> TokenStream {
+    let private = &model.private;
+    let name = sibling(model, "run");
+    let generics = turbofish(&model.sig);
+    let receiver = model.receiver.as_ref().map(|receiver| {
+        let token = &receiver.token;
+        quote!(#token,)
+    });
+    let arguments = model.arguments.iter().map(|argument| &argument.name);
+    let wait = model.is_async().then(|| quote!(.await));
+    if let Placement::Free { companion } = &model.placement {
+        return quote!(<#companion<#purpose>>::#name #generics (#receiver #(#arguments),*) #wait);
+    }
+    let operation = format_ident!("{purpose:?}");
+    quote!(Self::#name #generics (#receiver #(#arguments,)* #private::Op::#operation) #wait)
 }
 
 pub(super) fn mode(model: &Model) -> TokenStream {

@@ -20,7 +20,7 @@ pub(super) fn handle(model: &Model) -> TokenStream {
     // A free function is one; a method may be one of many types.
     let (new, which, companion) = match &model.placement {
         Placement::Free { companion } => {
-            let path = quote!(::core::option::Option::Some(::core::any::type_name::<#companion>));
+            let path = quote!(::core::option::Option::Some(::core::any::type_name::<#companion<0>>));
             (quote!(free), None, path)
         }
         Placement::Method => (

@@ -11,15 +11,17 @@ use syn::{FnArg, GenericParam, Ident, Token, Type, Visibility};
 use self::body::{outliving_siblings, owned_paths, owned_siblings};
 pub(super) use self::form::cfgs;
 use self::form::{
-    Bindings, bindings, expect_as_allow, hidden, is_lint, mode, path, returning, sibling, signature,
-    turbofish, underscored,
+    Bindings, bindings, call_of_run, expect_as_allow, hidden, is_lint, mode, path, purpose, returning,
+    sibling, signature, turbofish, underscored,
 };
 use self::handle::{handle, handle_type};
 use super::{each, key, run};
+use crate::call::target::Purpose;
 use crate::context::Home;
 use crate::model::{Each, KeySource, Model, Placement, located};
 
-/// `struct f { .. }`: a braced struct is in the namespace of types only, so it goes where the function's name goes.
+/// `struct f { .. }`: a braced struct is in the namespace of types only, so it goes where the function's name goes. Its parameter
+/// is the [`Purpose`] of a call.
 pub(super) fn companion(model: &Model, name: &Ident) -> TokenStream {
     let cfgs = cfgs(model);
     let vis = &model.vis;
@@ -29,8 +31,19 @@ pub(super) fn companion(model: &Model, name: &Ident) -> TokenStream {
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code, missing_debug_implementations, missing_copy_implementations)]
-        #vis struct #name {
+        #vis struct #name<const PURPOSE: ::core::primitive::u8 = 0> {
             _private: (),
+        }
+    }
+}
+
+/// The block that has the siblings of a free function.
+pub(super) fn block(companion: &Ident, siblings: &TokenStream) -> TokenStream {
+    let purpose = purpose();
+    quote! {
+        #[doc(hidden)]
+        impl<const #purpose: ::core::primitive::u8> #companion<#purpose> {
+            #siblings
         }
     }
 }
@@ -40,7 +53,7 @@ pub(super) fn outer(model: &Model) -> TokenStream {
     let Model { vis, sig, .. } = model;
     let attrs = model.attrs.iter().map(expect_as_allow);
     let signature = signature(model, sig.clone(), Bindings::Outer, None);
-    let run = call_of_run(model, &quote!(Call));
+    let run = call_of_run(model, Purpose::Call);
     let names = underscored(model);
     let room = match &model.placement {
         Placement::TraitImpl(home) => Some(room(model, home)),
@@ -80,20 +93,6 @@ fn visibility(model: &Model) -> Visibility {
     }
 }
 
-/// The call of `run` with the arguments of a function that has the same, waited for.
-fn call_of_run(model: &Model, operation: &TokenStream) -> TokenStream {
-    let private = &model.private;
-    let run = path(model, "run");
-    let generics = turbofish(&model.sig);
-    let receiver = model.receiver.as_ref().map(|receiver| {
-        let token = &receiver.token;
-        quote!(#token,)
-    });
-    let arguments = model.arguments.iter().map(|argument| &argument.name);
-    let wait = model.is_async().then(|| quote!(.await));
-    quote!(#run #generics (#receiver #(#arguments,)* #private::Op::#operation) #wait)
-}
-
 /// All siblings, as items of an impl block.
 pub(super) fn all(model: &Model) -> TokenStream {
     let private = &model.private;
@@ -115,7 +114,7 @@ pub(super) fn all(model: &Model) -> TokenStream {
     });
     let instantiation = key::is_generic(model).then(|| instantiation(model));
     let of_one = is_of_one(model).then(|| key_sibling(model, "instance"));
-    let keys = ["key", "explain"].map(|what| key_sibling(model, what));
+    let key = key_sibling(model, "key");
     let run = run_sibling(model);
     let owned = if model.outlives_callers().is_some() {
         Some(outliving_siblings(model))
@@ -126,8 +125,13 @@ pub(super) fn all(model: &Model) -> TokenStream {
         Some(each) => (refusing_sibling(model, each, "traced"), refusing_sibling(model, each, "prime")),
         None => (traced_sibling(model), prime_sibling(model)),
     };
-    let again = [("refresh", "Refresh"), ("uncached", "Uncached")]
-        .map(|(what, operation)| operation_sibling(model, what, operation));
+    // A free function's companion has the purpose as its parameter.
+    let others = (!matches!(model.placement, Placement::Free { .. })).then(|| {
+        let explain = key_sibling(model, "explain");
+        let again = [("refresh", Purpose::Refresh), ("uncached", Purpose::Uncached)]
+            .map(|(what, purpose)| operation_sibling(model, what, purpose));
+        quote!(#explain #(#again)*)
+    });
     quote! {
         #hidden
         #vis fn #handle_name() -> #handle_type #clause {
@@ -136,11 +140,11 @@ pub(super) fn all(model: &Model) -> TokenStream {
         #instance
         #instantiation
         #of_one
-        #(#keys)*
+        #key
         #run
         #owned
         #traced
-        #(#again)*
+        #others
         #prime
     }
 }
@@ -253,15 +257,14 @@ fn key_sibling(model: &Model, what: &str) -> TokenStream {
     let key = if here {
         let shape = key::shape(model);
         quote!(#private::RequestKey::new(#handle(), #shape, &#parts, &#instance))
-    } else if what == "explain" {
-        let names = key::part_names(model);
-        // A `match`, so that what the parts borrow lives as long.
-        quote!(match &#parts {
-            __cachekit_parts => #private::Key::new(#handle(), #policy, __cachekit_parts, &#instance, #tags)
-                .with_parts(__cachekit_parts, &[#(#names),*]),
-        })
     } else {
-        quote!(#private::Key::new(#handle(), #policy, &#parts, &#instance, #tags))
+        let names = key::part_names(model);
+        let purpose = match model.placement {
+            Placement::Free { .. } => purpose().to_token_stream(),
+            _ if what == "explain" => Purpose::Explain.to_token_stream(),
+            _ => Purpose::Call.to_token_stream(),
+        };
+        quote!(#private::Key::new::<#purpose>(#handle(), #policy, &#parts, &#instance, #tags, &[#(#names),*]))
     };
     // The one with names is compiled only where it is used.
     let inline = (what == "explain").then(|| quote!(#[inline]));
@@ -284,10 +287,16 @@ fn run_sibling(model: &Model) -> TokenStream {
     let operation = Ident::new("__cachekit_op", Span::mixed_site());
     let mut inner = sig.clone();
     inner.ident = sibling(model, "run");
-    let signature = signature(model, inner, bindings(model), Some((operation.clone(), quote!(#private::Op))));
+    let (argument, operation) = if let Placement::Free { .. } = &model.placement {
+        let purpose = purpose();
+        (None, quote!(#private::Op::of(#purpose)))
+    } else {
+        (Some((operation.clone(), quote!(#private::Op))), quote!(#operation))
+    };
+    let signature = signature(model, inner, bindings(model), argument);
     let handle = path(model, "handle");
     let owned = (model.owned || model.outlives_callers().is_some()).then(|| owned_paths(model));
-    let body = run::body(model, &quote!(#handle()), &quote!(#operation), owned.as_ref());
+    let body = run::body(model, &quote!(#handle()), &operation, owned.as_ref());
     quote! {
         #hidden
         #(#lints)*
@@ -306,7 +315,7 @@ fn traced_sibling(model: &Model) -> TokenStream {
     outer.ident = sibling(model, "traced");
     outer.output = returning(quote!(#private::Outcome<#returns>));
     let signature = signature(model, outer, Bindings::Outer, None);
-    let run = call_of_run(model, &quote!(Traced));
+    let run = call_of_run(model, Purpose::Traced);
     quote! {
         #hidden
         #[inline]
@@ -318,14 +327,13 @@ fn traced_sibling(model: &Model) -> TokenStream {
 
 /// The call that computes whatever is stored. It takes the arguments and nothing more, so that a message about their number
 /// has the user's. Inline, as above.
-fn operation_sibling(model: &Model, what: &str, operation: &str) -> TokenStream {
+fn operation_sibling(model: &Model, what: &str, purpose: Purpose) -> TokenStream {
     let (vis, sig) = (visibility(model), &model.sig);
     let hidden = hidden(model);
     let mut outer = sig.clone();
     outer.ident = sibling(model, what);
     let signature = signature(model, outer, Bindings::Outer, None);
-    let operation = Ident::new(operation, Span::call_site());
-    let run = call_of_run(model, &quote!(#operation));
+    let run = call_of_run(model, purpose);
     quote! {
         #hidden
         #[inline]
@@ -346,8 +354,17 @@ fn prime_sibling(model: &Model) -> TokenStream {
     inner.output = returning(quote!(#private::Result<()>));
     let signature =
         signature(model, inner, Bindings::Outer, Some((value.clone(), returns.to_token_stream())));
-    let handle = path(model, "handle");
-    let body = run::prime(model, &quote!(#handle()), &value);
+    let plain = run::plain_timeout(model).filter(|_| !run::asks_value(model) && model.per_request.is_none());
+    let body = if let Some(timeout) = plain {
+        // The key has all the rest.
+        let (key, generics, arguments) = (path(model, "key"), turbofish(sig), run::arguments(model));
+        let (value, single_flight) = (run::ready(model, &value), model.single_flight);
+        let wait = model.is_async().then(|| quote!(.await));
+        quote!(#key #generics (#(#arguments),*).prime(#timeout, #single_flight, #value) #wait)
+    } else {
+        let handle = path(model, "handle");
+        run::prime(model, &quote!(#handle()), &value)
+    };
     quote! {
         #hidden
         #[allow(unused_variables, clippy::needless_pass_by_value)]

@@ -18,7 +18,7 @@ use crate::engine::remote::{AsyncIo, BlockingIo, Io, ready};
 /// The key of one id, whose entries hold values of `V` as a function that returns `R` stores them.
 pub struct EachKey<R, V> {
     pub(super) function: &'static Function,
-    pub(super) cache: Cache,
+    pub(super) cache: &'static Cache,
     pub(super) place: Place,
     pub(super) policy: Policy<R>,
     pub(super) open: fn(R) -> Option<V>,
