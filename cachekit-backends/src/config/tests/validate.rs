@@ -216,9 +216,9 @@ fn a_redis_url_is_read_before_it_is_used() {
 #[cfg(feature = "memcached")]
 #[test]
 fn each_memcached_mistake_is_named() {
-    let sasl = || Config::default().cache_type("saslmemcached");
     const NONE: &str = "`memcached_servers` has no server where one should be: name it, such as `host:11211`, or leave the setting \
                         out for `127.0.0.1:11211`";
+    let sasl = || Config::default().cache_type("saslmemcached");
     for (config, wrong) in [
         (Config::memcached(","), NONE),
         (Config::memcached(Vec::<String>::new()), NONE),

@@ -35,6 +35,11 @@ impl Remote {
         None
     }
 
+    /// It has no circuit breaker.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        None
+    }
+
     pub(crate) fn report(&self, _: &str, _: &Error) {}
 
     /// How many operations there were.
