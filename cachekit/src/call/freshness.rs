@@ -149,6 +149,21 @@ impl Stamped {
     }
 }
 
+/// Entries carry their times: the one inside serves until it is due. One without was stored without windows, as those of a policy
+/// may be, and serves until it expires.
+pub(crate) struct WithTimes;
+
+impl Form for WithTimes {
+    const TIMED: bool = true;
+
+    fn served(stored: &Arc<Entry>) -> (&Arc<Entry>, u64) {
+        match stored.value::<Stamped>() {
+            Some(Stamped { entry, due, .. }) => (entry, *due),
+            None => (stored, u64::MAX),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,21 +217,6 @@ mod tests {
         for part in [f64::NAN, f64::INFINITY, -1.0, 1.0, 7.0] {
             let windows = Windows { refresh_ahead: Some(part), ..Windows::NONE };
             assert_eq!(times.at(1099, &windows), Some(Freshness::Fresh), "{part}");
-        }
-    }
-}
-
-/// Entries carry their times: the one inside serves until it is due. One without was stored without windows, as those of a policy
-/// may be, and serves until it expires.
-pub(crate) struct WithTimes;
-
-impl Form for WithTimes {
-    const TIMED: bool = true;
-
-    fn served(stored: &Arc<Entry>) -> (&Arc<Entry>, u64) {
-        match stored.value::<Stamped>() {
-            Some(Stamped { entry, due, .. }) => (entry, *due),
-            None => (stored, u64::MAX),
         }
     }
 }

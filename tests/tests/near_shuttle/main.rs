@@ -150,7 +150,9 @@ fn a_deletion_is_final_where_looks_read_the_mark() {
             let fleet = Arc::clone(&fleet);
             spawn(move || run(&fleet))
         });
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         fleet.look();
     });
 }
