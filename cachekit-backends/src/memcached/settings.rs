@@ -170,7 +170,10 @@ mod tests {
         ]));
         let names: Vec<String> = settings.servers.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["cache:11211", "[::1]:5", "/run/m.sock", "1.2.3.4:7"]);
-        assert_eq!(read(&Config::memcached("")).servers, [Address::tcp("127.0.0.1", 11211)]);
+        assert_eq!(
+            read(&Config::default().cache_type(CacheType::Memcached)).servers,
+            [Address::tcp("127.0.0.1", 11211)]
+        );
     }
 
     #[test]
