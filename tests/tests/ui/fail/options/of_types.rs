@@ -57,10 +57,4 @@ fn an_argument_less(ids: &[u64]) -> Vec<u64> {
     ids.to_vec()
 }
 
-#[memoize(each = ids, of = price)]
-fn another_argument(ids: &[u64], currency: u64) -> Vec<u64> {
-    let _ = currency;
-    ids.to_vec()
-}
-
 fn main() {}
