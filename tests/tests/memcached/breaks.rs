@@ -11,7 +11,7 @@ use crate::{backend, patient, prefix, runtime};
 
 const LIMIT: Duration = Duration::from_millis(200);
 /// On a busy machine a wake-up takes its time.
-const SLACK: Duration = Duration::from_millis(600);
+const SLACK: Duration = Duration::from_secs(4);
 
 fn hasty(address: String) -> Config {
     Config::memcached([address]).operation_timeout(LIMIT).connect_timeout(LIMIT).key_prefix(prefix())
