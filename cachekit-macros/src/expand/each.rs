@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, ExprPath, PathArguments, parse_quote};
 
 use super::{key, run};
-use crate::call::target::{self, Target};
+use crate::call::target::{self, Purpose, Target};
 use crate::model::{Argument, Each, Model, located};
 
 /// The name of one id, in the place of all of them.
@@ -74,10 +74,11 @@ fn key_of_id(model: &Model, each: &Each, handle: &TokenStream) -> TokenStream {
     } else {
         (quote!(), quote!(::core::option::Option::None))
     };
+    let call = Purpose::Call;
     quote! {
         |#id: &_| {
             #ids
-            #private::EachKey::of::<#returns>(#private::Key::new::<0>(#handle, #policy, &#parts, &#instance, #tags, &[]))
+            #private::EachKey::of::<#returns>(#private::Key::new::<#call>(#handle, #policy, &#parts, &#instance, #tags, &[]))
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::call::arguments::KeyPart;
 use crate::call::freshness::WithTimes;
 use crate::call::policy::Policy;
 use crate::call::{has_instances, may_take_near, sharing};
+use crate::engine::stats::Tally;
 use crate::engine::{Bound, InProcess as _};
 
 /// Whether a call's entry may be words: of its key and of its value.
@@ -91,11 +92,7 @@ pub(super) fn closer<R, K: KeyPart>(
     let mut slot = None;
     look_plain::<_, K, false>(Some(table), policy, words(arguments).as_ref(), &mut slot);
     let found = slot.ok_or(Looked::Absent)?;
-    if stale_if(&found) {
-        return Err(Looked::Stale);
-    }
-    hits.add_one();
-    Ok(found)
+    serving(found, &hits, stale_if)
 }
 
 /// As [`closer`], of a key that is too long for words.
@@ -111,6 +108,11 @@ pub(super) fn straight_long<R, K: KeyPart>(
     let mut slot = None;
     straight_values::<AsStored, _, _>(values, policy, arguments, &mut slot);
     let found = slot.ok_or(Looked::NotYet)?;
+    serving(found, &hits, stale_if)
+}
+
+/// Returns a value that serves, and counts the hit.
+fn serving<R>(found: R, hits: &Tally, stale_if: &impl Fn(&R) -> bool) -> Result<R, Looked> {
     if stale_if(&found) {
         return Err(Looked::Stale);
     }

@@ -45,11 +45,11 @@ fn kinds() -> Vec<(&'static str, Config)> {
     ]
 }
 
-/// Runs all cases, each on a thread, those of two kinds at once.
+/// Runs all cases, each on a thread, those of four kinds at once.
 fn run(suites: &[(&'static str, Suite)]) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let failed: Vec<String> = suites.chunks(2).flat_map(run_at_once).collect();
+    let failed: Vec<String> = suites.chunks(4).flat_map(run_at_once).collect();
     assert!(failed.is_empty(), "failed, with details above: {failed:#?}");
 }
 

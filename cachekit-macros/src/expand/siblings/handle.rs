@@ -6,6 +6,7 @@ use syn::spanned::Spanned as _;
 
 use super::super::each;
 use super::form::mode;
+use crate::call::target::Purpose;
 use crate::model::{KeySource, Model, Placement, located};
 
 /// The statements that make a handle of the function.
@@ -20,7 +21,8 @@ pub(super) fn handle(model: &Model) -> TokenStream {
     // A free function is one; a method may be one of many types.
     let (new, which, companion) = match &model.placement {
         Placement::Free { companion } => {
-            let path = quote!(::core::option::Option::Some(::core::any::type_name::<#companion<0>>));
+            let call = Purpose::Call;
+            let path = quote!(::core::option::Option::Some(::core::any::type_name::<#companion<#call>>));
             (quote!(free), None, path)
         }
         Placement::Method => (
