@@ -27,6 +27,34 @@ impl Extension {
     pub fn get(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
+
+    /// Adds the time for so many bytes.
+    pub(crate) fn add(&self, bytes: usize) {
+        let more = u64::try_from(for_bytes(bytes).as_nanos()).unwrap_or(u64::MAX / 2);
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+/// A deadline that is put off by the growth of an [`Extension`].
+#[cfg(feature = "redis-cluster")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moving<'a> {
+    first: Instant,
+    extension: &'a Extension,
+    before: Duration,
+}
+
+#[cfg(feature = "redis-cluster")]
+impl<'a> Moving<'a> {
+    /// The growth counts from now on.
+    pub(crate) fn new(first: Instant, extension: &'a Extension) -> Self {
+        Self { first, extension, before: extension.get() }
+    }
+
+    /// Returns the deadline as it is now.
+    pub(crate) fn get(self) -> Instant {
+        self.first + self.extension.get().saturating_sub(self.before)
+    }
 }
 
 /// Returns the time that so many bytes of values may take beyond the time limit of an operation.
@@ -68,9 +96,8 @@ pub fn with<T>(until: Instant, work: impl FnOnce() -> T) -> T {
 /// where the thread's caller does not wait with a time limit.
 pub fn extend_for(bytes: usize) {
     EXTENSION.with_borrow(|extension| {
-        if let Some(Extension(nanos)) = extension.as_deref() {
-            let more = u64::try_from(for_bytes(bytes).as_nanos()).unwrap_or(u64::MAX / 2);
-            nanos.fetch_add(more, Ordering::Relaxed);
+        if let Some(extension) = extension.as_deref() {
+            extension.add(bytes);
         }
     });
 }

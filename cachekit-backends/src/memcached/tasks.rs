@@ -54,7 +54,7 @@ impl Shared {
     fn new(stream: TaskStream, format: Format) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "a part is as random as the whole")]
         let opaque = Arc::new(AtomicU32::new(random_u128() as u32));
-        Self { line: Line::start(stream), format, opaque }
+        Self { line: Line::start(stream, None), format, opaque }
     }
 
     async fn run(

@@ -38,7 +38,10 @@ impl Buffer {
             self.data.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             if self.data.len() - self.end < step {
-                self.data.resize(self.end + self.end.max(step), 0);
+                // The allocator has zeros, which `resize` would write.
+                let mut grown = vec![0; self.end + self.end.max(step)];
+                grown[..self.end].copy_from_slice(&self.data[..self.end]);
+                self.data = grown;
             }
         }
         &mut self.data[self.end..]

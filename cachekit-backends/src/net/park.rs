@@ -28,14 +28,17 @@ fn waker() -> Waker {
     WAKER.try_with(|waker| waker.get_or_init(make).clone()).unwrap_or_else(|_| make())
 }
 
-/// Polls a future on this thread until it is done. Returns none if that is not before `end`.
-pub(crate) fn block_until<T>(future: impl Future<Output = T>, end: Option<Instant>) -> Option<T> {
+/// Polls a future on this thread until it is done. Returns none if that is not before `end`, which may be put off meanwhile.
+pub(crate) fn block_until<T>(
+    future: impl Future<Output = T>,
+    end: impl Fn() -> Option<Instant>,
+) -> Option<T> {
     let (mut future, waker) = (pin!(future), waker());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(output);
         }
-        match end.map(|end| end.saturating_duration_since(Instant::now())) {
+        match end().map(|end| end.saturating_duration_since(Instant::now())) {
             None => std::thread::park(),
             Some(left) if left.is_zero() => return None,
             Some(left) => std::thread::park_timeout(left),
@@ -45,7 +48,7 @@ pub(crate) fn block_until<T>(future: impl Future<Output = T>, end: Option<Instan
 
 /// Polls a future, which keeps its own deadline, on this thread until it is done.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let done = block_until(future, None);
+    let done = block_until(future, || None);
     done.unwrap_or_else(|| unreachable!("there is no end to wait for"))
 }
 
@@ -95,7 +98,8 @@ mod tests {
             if polls < 3 { Poll::Pending } else { Poll::Ready(polls) }
         });
         assert_eq!(block_on(turns), 3);
-        assert_eq!(block_until(pending::<()>(), Some(Instant::now() + Duration::from_millis(1))), None);
+        let end = Instant::now() + Duration::from_millis(1);
+        assert_eq!(block_until(pending::<()>(), || Some(end)), None);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! again. The connections are ours.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -21,6 +23,7 @@ use tokio::time::timeout_at;
 use super::connect::{Route, enter};
 use super::shared::{Dialer, Shared};
 use super::wire::{Batch, Command, Reply, reply};
+use crate::deadline::{self, Moving};
 use crate::net::{Address, Lost, all};
 use crate::process::PerProcess;
 use crate::{Error, ErrorKind, Result};
@@ -52,7 +55,19 @@ fn find(user: Option<&str>) -> Option<Arc<Route>> {
 
 /// A connection to a node.
 #[derive(Clone)]
-struct Node(Shared);
+struct Node {
+    connection: Shared,
+    route: Arc<Route>,
+}
+
+impl Node {
+    /// Sends packed commands, and waits for as many replies. The library tells no deadline: each of its requests may take the
+    /// time of an operation, and more for the bytes that it sends.
+    async fn send(&self, packed: &[u8], count: usize) -> Result<Vec<Value>, RedisError> {
+        let limit = self.route.limits.operation() + deadline::for_bytes(packed.len());
+        self.connection.send(packed, count, deadline::after(limit)).await.map_err(fault)
+    }
+}
 
 impl Connect for Node {
     fn connect_with_config<'a, T>(info: T, _: AsyncConnectionConfig) -> RedisFuture<'a, Self>
@@ -71,7 +86,7 @@ impl Connect for Node {
             let deadline = route.limits.connect_by(route.limits.deadline());
             let dialer = Dialer { server: &route.server };
             let connection = enter(&dialer, &route, &address, deadline).await.map_err(failed)?;
-            Ok(Self(connection))
+            Ok(Self { connection, route })
         })
     }
 }
@@ -90,17 +105,32 @@ fn failed(error: Error) -> RedisError {
     io::Error::new(kind, error).into()
 }
 
-/// The library connects anew where a connection is closed, whatever closed it.
-fn fault(lost: Lost<io::Error>) -> io::Error {
-    if lost.sent { lost.fault } else { io::ErrorKind::BrokenPipe.into() }
+/// The error of an exchange, of the kind that decides how the library goes on. It connects anew where a connection is closed,
+/// whatever closed it, and asks no second time after a late reply.
+fn fault(lost: Lost<io::Error>) -> RedisError {
+    match lost {
+        Lost { sent: false, .. } => io::Error::from(io::ErrorKind::BrokenPipe).into(),
+        Lost { fault, .. } if fault.kind() == io::ErrorKind::TimedOut => LATE.into(),
+        Lost { fault, .. } => fault.into(),
+    }
+}
+
+/// A late reply. The library has no kind for it that it doesn't ask again after.
+const LATE: (redis::ErrorKind, &str) = (redis::ErrorKind::Client, "the reply is late");
+
+fn is_late(error: &RedisError) -> bool {
+    error.kind() == LATE.0
+}
+
+fn error_of(route: &Route, error: RedisError) -> Error {
+    if is_late(&error) { route.server.timeout("the reply") } else { route.server.error(error) }
 }
 
 impl ConnectionLike for Node {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let packed = cmd.get_packed_command();
-            let values = self.0.send(&packed, 1, self.0.deadline()).await.map_err(fault)?;
-            Ok(values.into_iter().next().unwrap_or_default())
+            Ok(self.send(&packed, 1).await?.into_iter().next().unwrap_or_default())
         })
     }
 
@@ -112,8 +142,7 @@ impl ConnectionLike for Node {
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
             let packed = pipeline.get_packed_pipeline();
-            let values = self.0.send(&packed, offset + count, self.0.deadline()).await;
-            Ok(values.map_err(fault)?.split_off(offset))
+            Ok(self.send(&packed, offset + count).await?.split_off(offset))
         })
     }
 
@@ -137,6 +166,21 @@ fn builder(route: &Route, number: u64) -> Result<ClusterClientBuilder> {
     Ok(ClusterClientBuilder::new(nodes).retries(3).min_retry_wait(5).max_retry_wait(50))
 }
 
+/// Waits until a deadline, which the bytes that arrive meanwhile put off, on whichever connection: the library doesn't tell
+/// which one a command is sent on. Each connection ends what is late on it by itself, so that a node which hangs is not waited
+/// for longer because another one sends.
+async fn until<T>(deadline: Moving<'_>, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        let by = deadline.get();
+        match timeout_at(by.into(), &mut work).await {
+            Ok(done) => return Some(done),
+            Err(_) if deadline.get() > by => {}
+            Err(_) => return None,
+        }
+    }
+}
+
 /// The connections to all nodes.
 #[derive(Clone)]
 pub(super) struct Nodes {
@@ -146,13 +190,9 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) async fn connect(route: &Arc<Route>) -> Result<Self> {
-        let fault = |error| route.server.error(error);
-        let client = builder(route, register(route))?
-            .connection_timeout(route.limits.connect.min(route.limits.operation()))
-            .response_timeout(route.limits.operation())
-            .overall_response_timeout(None)
-            .build()
-            .map_err(fault)?;
+        let fault = |error| error_of(route, error);
+        let client =
+            builder(route, register(route))?.overall_response_timeout(None).build().map_err(fault)?;
         // The one way to give the library connections of our own.
         let connection = client.get_async_generic_connection().await.map_err(fault)?;
         Ok(Self { connection, route: Arc::clone(route) })
@@ -161,17 +201,13 @@ impl Nodes {
     /// Sends all commands side by side, each to the node of its key.
     pub(super) async fn send(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>> {
         let replies = all(batch.commands.iter().map(|command| self.send_one(command, batch.at.as_ref())));
-        let late = || self.route.server.timeout("the reply");
-        let mut replies = timeout_at(deadline.into(), replies).await.map_err(|_| late())?;
+        let replies = until(Moving::new(deadline, &self.route.further), replies).await;
+        let replies = replies.ok_or_else(|| self.route.server.timeout("the reply"))?;
         // An error of the connection, not of the server, fails the exchange.
-        let broken =
-            |reply: &Reply| reply.as_ref().is_err_and(|error| error.is_io_error() || error.is_timeout());
-        match replies.iter().position(broken) {
+        let broken = |error: &&RedisError| error.is_io_error() || is_late(error);
+        match replies.iter().filter_map(|reply| reply.as_ref().err()).find(broken) {
+            Some(error) => Err(error_of(&self.route, error.clone())),
             None => Ok(replies),
-            Some(at) => {
-                let error = replies.swap_remove(at).err();
-                Err(self.route.server.error(error.unwrap_or_else(|| io::Error::other("no error").into())))
-            }
         }
     }
 

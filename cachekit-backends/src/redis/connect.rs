@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use redis::Value;
 use rustls::ClientConfig;
@@ -12,6 +12,7 @@ use super::error::Server;
 use super::limits::Limits;
 use super::settings::{Kind, Login, Target};
 use super::wire::{Batch, Command, MOST_LINE, MOST_STORED, reply};
+use crate::deadline::Extension;
 use crate::net::Address;
 use crate::{Error, ErrorKind, Result};
 
@@ -23,6 +24,8 @@ pub(super) struct Route {
     pub(super) limits: Arc<Limits>,
     /// How often connections were found dead.
     pub(super) breaks: AtomicU64,
+    /// Grows with the bytes that arrive on connections of tasks.
+    pub(super) further: Arc<Extension>,
 }
 
 impl Route {
@@ -32,7 +35,7 @@ impl Route {
     }
 
     fn dialing<'a>(&'a self, address: &'a Address, most: usize, deadline: Instant) -> Dialing<'a> {
-        Dialing { address, tls: self.tls.as_ref(), most, deadline, limit: self.limits.operation() }
+        Dialing { address, tls: self.tls.as_ref(), most, deadline, further: &self.further }
     }
 }
 
@@ -43,8 +46,8 @@ pub(super) struct Dialing<'a> {
     /// The longest text of a reply.
     pub(super) most: usize,
     pub(super) deadline: Instant,
-    /// How long a reply may take on a connection that is shared.
-    pub(super) limit: Duration,
+    /// Grows with the bytes that arrive, on a connection that is shared.
+    pub(super) further: &'a Arc<Extension>,
 }
 
 /// The part of a driver that connects.

@@ -66,7 +66,8 @@ pub(crate) fn open(config: &Config) -> Result<Arc<dyn Backend>> {
     let tls = if target.tls { Some(tls::client_config(config)?) } else { None };
     let lease = config.span_option("lease").unwrap_or(LEASE);
     let limits = Arc::new(Limits::new(config.operation_timeout, config.connect_timeout, lease));
-    let route = Arc::new(Route { target, tls, server, limits, breaks: AtomicU64::new(0) });
+    let route =
+        Arc::new(Route { target, tls, server, limits, breaks: AtomicU64::new(0), further: Arc::default() });
     let tasks = Arc::new(Multiplexed::new(Arc::clone(&route)));
     #[cfg(feature = "redis-cluster")]
     if route.target.kind == Kind::Cluster {

@@ -18,6 +18,8 @@ use super::shared::{Dialer, Shared};
 use super::transport::{Failure, Transport};
 use super::wire::{Batch, Reply, reply};
 use crate::Result;
+#[cfg(feature = "redis-cluster")]
+use crate::deadline::Moving;
 use crate::net::{Lost, on_runtime};
 use crate::process::PerProcess;
 
@@ -53,6 +55,12 @@ pub(super) struct Multiplexed {
 impl Multiplexed {
     pub(super) fn new(route: Arc<Route>) -> Self {
         Self { route, home: PerProcess::new() }
+    }
+
+    /// Returns a deadline as the bytes that arrive from now on put it off.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn moving(&self, deadline: Instant) -> Moving<'_> {
+        Moving::new(deadline, &self.route.further)
     }
 
     /// Returns the client, made if there is none, and whether it was used before.

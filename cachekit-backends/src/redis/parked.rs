@@ -37,7 +37,8 @@ impl Transport for Parked {
     async fn exchange(&self, batch: &Batch, deadline: Instant) -> Result<Vec<Reply>, Failure> {
         /// The future keeps its deadline by itself; this is for the case that it can't.
         const GRACE: Duration = Duration::from_millis(50);
-        block_until(self.0.exchange(batch, deadline), Some(deadline + GRACE))
+        let deadline_now = self.0.moving(deadline + GRACE);
+        block_until(self.0.exchange(batch, deadline), || Some(deadline_now.get()))
             .unwrap_or_else(|| Err(Failure::Final(self.server().timeout("the reply"))))
     }
 }

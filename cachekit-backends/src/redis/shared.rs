@@ -1,7 +1,8 @@
 //! A connection that tasks share.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use redis::Value;
 
@@ -37,16 +38,14 @@ pub(super) struct Shared {
     line: Line<Replies>,
     /// The longest text of a reply.
     most: usize,
-    /// How long a request without a deadline of its own may take.
-    limit: Duration,
 }
 
 impl Shared {
     /// Connects, on the runtime that polls.
     pub(super) async fn connect(dialing: Dialing<'_>) -> io::Result<Self> {
-        let Dialing { address, tls, most, deadline, limit } = dialing;
+        let Dialing { address, tls, most, deadline, further } = dialing;
         let stream = TaskStream::connect(address, tls, deadline).await?;
-        Ok(Self { line: Line::start(stream), most, limit })
+        Ok(Self { line: Line::start(stream, Some(Arc::clone(further))), most })
     }
 
     /// Whether the server has closed it, or it was closed after an error.
@@ -57,15 +56,6 @@ impl Shared {
     /// Whether both are the same connection.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.line.is(&other.line)
-    }
-
-    /// Returns when a request that begins now must be over.
-    #[cfg_attr(
-        not(feature = "redis-cluster"),
-        expect(dead_code, reason = "only the client of a cluster sets no deadline")
-    )]
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.limit
     }
 
     /// Sends packed commands in one write, and waits for as many replies.

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_millis(300);
 /// A busy machine is late.
 const LATE: Duration = Duration::from_secs(3);
 
-fn backend(config: &Config) -> Arc<dyn Backend> {
+pub(crate) fn backend(config: &Config) -> Arc<dyn Backend> {
     match open(config, &Clock::system()).unwrap() {
         Opened::Shared(backend) => backend,
         Opened::Simple => panic!("not a store of bytes"),

@@ -2,6 +2,7 @@
 
 mod counted;
 mod faults;
+mod large;
 mod near;
 mod races;
 mod stored;

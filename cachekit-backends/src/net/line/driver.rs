@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use super::halves::ReadHalf;
 use super::slot::Slot;
 use super::{Exchange, Inner, Lost, Pending, SPARE, State};
-use crate::deadline;
+use crate::deadline::{self, Extension};
 use crate::net::buffer::Buffer;
 use crate::net::task::tls_is_quiet;
 
@@ -23,6 +23,8 @@ pub(super) struct Driver<X: Exchange> {
     inner: Arc<Inner<X>>,
     read: ReadHalf,
     input: Buffer,
+    /// Grows with the bytes that arrive, as the deadline of their exchange does.
+    further: Option<Arc<Extension>>,
     /// The exchanges whose requests were sent, in order.
     due: VecDeque<Pending<X>>,
     /// Those whose replies are complete, until they are handed over.
@@ -40,12 +42,13 @@ pub(super) struct Driver<X: Exchange> {
 }
 
 impl<X: Exchange> Driver<X> {
-    pub(super) fn new(inner: Arc<Inner<X>>, read: ReadHalf) -> Self {
+    pub(super) fn new(inner: Arc<Inner<X>>, read: ReadHalf, further: Option<Arc<Extension>>) -> Self {
         let armed = inner.state.lock().armed;
         Self {
             inner,
             read,
             input: Buffer::default(),
+            further,
             due: VecDeque::new(),
             complete: Vec::new(),
             abandoned: 0,
@@ -80,6 +83,9 @@ impl<X: Exchange> Driver<X> {
         let first = self.due.iter_mut().find_map(|pending| pending.deadline.as_mut());
         if let Some(deadline) = first {
             *deadline += deadline::for_bytes(bytes);
+        }
+        if let Some(further) = &self.further {
+            further.add(bytes);
         }
     }
 

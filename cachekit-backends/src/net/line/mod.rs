@@ -28,6 +28,7 @@ use self::slot::Slot;
 use super::buffer::Buffer;
 use super::pool::IDLE;
 use super::task::TaskStream;
+use crate::deadline::Extension;
 
 /// A connection without requests is closed after once to twice this time, before a firewall forgets it.
 const SPARE: Duration = Duration::from_secs(IDLE.as_secs() / 2);
@@ -219,8 +220,9 @@ pub(crate) struct Packed<'a> {
 }
 
 impl<X: Exchange> Line<X> {
-    /// Shares a connection. Must be called on the runtime.
-    pub(crate) fn start(stream: TaskStream) -> Self {
+    /// Shares a connection. Must be called on the runtime. The bytes that arrive add to `further`, for callers that wait for
+    /// exchanges they don't see.
+    pub(crate) fn start(stream: TaskStream, further: Option<Arc<Extension>>) -> Self {
         let (read, socket) = split(stream);
         let armed = Instant::now() + SPARE;
         let is_tls = socket.is_none();
@@ -241,7 +243,7 @@ impl<X: Exchange> Line<X> {
             broken: false,
         };
         let inner = Arc::new(Inner { state: Mutex::new(state), is_tls, closed: AtomicBool::new(false) });
-        let driver = tokio::spawn(Driver::new(Arc::clone(&inner), read)).abort_handle();
+        let driver = tokio::spawn(Driver::new(Arc::clone(&inner), read, further)).abort_handle();
         Self(Arc::new(Handle { inner, driver }))
     }
 

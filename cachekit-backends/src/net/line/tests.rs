@@ -36,8 +36,8 @@ fn connected() -> (Handle, Line<Echo>, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = Address::tcp("127.0.0.1", listener.local_addr().unwrap().port());
     let runtime = runtime().unwrap();
-    let line =
-        runtime.block_on(async { Line::start(TaskStream::connect(&address, None, later()).await.unwrap()) });
+    let line = runtime
+        .block_on(async { Line::start(TaskStream::connect(&address, None, later()).await.unwrap(), None) });
     (runtime, line, listener.accept().unwrap().0)
 }
 
@@ -228,8 +228,8 @@ fn slow_server() -> (Address, Instant, std::thread::JoinHandle<()>) {
 fn a_large_value_that_keeps_coming_has_more_time() {
     let (address, deadline, server) = slow_server();
     let runtime = runtime().unwrap();
-    let line =
-        runtime.block_on(async { Line::start(TaskStream::connect(&address, None, later()).await.unwrap()) });
+    let line = runtime
+        .block_on(async { Line::start(TaskStream::connect(&address, None, later()).await.unwrap(), None) });
     let sending = line.send(&Packed { bytes: b"get", cuts: &[] }, Long(0), deadline);
     assert_eq!(runtime.block_on(sending).unwrap().0, LONG + 1);
     server.join().unwrap();
