@@ -350,6 +350,25 @@ pub trait Backend: Send + Sync + 'static {
         self.put_if(key, &[], Some(Duration::from_millis(1)), token)
     }
 
+    /// Stores a value as [`add`](Self::add) does, and returns whether another key was in the state of `token` after that; `None` if
+    /// nothing was stored. A store that can do both in one round trip does.
+    ///
+    /// # Behavior
+    /// It may say that the other key has changed where it has not, as [`put_if`](Self::put_if), and never the other way round.
+    fn add_and_check(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Ttl,
+        other: &str,
+        token: Token,
+    ) -> Result<Option<bool>> {
+        if !self.add(key, value, life)? {
+            return Ok(None);
+        }
+        Ok(Some(self.token(other)? == token))
+    }
+
     /// Returns a part of the keys that start with `prefix`, literally: the first one, or the one at a cursor of the part before.
     ///
     /// # Behavior
@@ -462,6 +481,23 @@ macro_rules! declare {
             /// See [`Backend::delete_if`].
             fn delete_if<'a>(&'a self, key: &'a str, token: Token) -> BoxFuture<'a, Result<bool>> {
                 self.put_if(key, &[], Some(Duration::from_millis(1)), token)
+            }
+
+            /// See [`Backend::add_and_check`].
+            fn add_and_check<'a>(
+                &'a self,
+                key: &'a str,
+                value: &'a [u8],
+                life: Ttl,
+                other: &'a str,
+                token: Token,
+            ) -> BoxFuture<'a, Result<Option<bool>>> {
+                Box::pin(async move {
+                    if !self.add(key, value, life).await? {
+                        return Ok(None);
+                    }
+                    Ok(Some(self.token(other).await? == token))
+                })
             }
 
             /// See [`Backend::keys`].

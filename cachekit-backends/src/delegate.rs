@@ -37,6 +37,7 @@ macro_rules! for_each_optional_operation {
         $callback! {
             put_under(key: &'a str, value: &'a [u8], life: Ttl, token: Token, versions: &'a [&'a str]) -> bool;
             delete_if(key: &'a str, token: Token) -> bool;
+            add_and_check(key: &'a str, value: &'a [u8], life: Ttl, other: &'a str, token: Token) -> Option<bool>;
             keys(prefix: &'a str, at: Option<&'a Cursor>) -> KeyPage;
             fetch_many(entries: &'a [(&'a str, &'a [&'a str])]) -> Vec<Fetched>;
             put_under_many(items: &'a [Put<'a>]) -> Vec<bool>;
@@ -189,6 +190,7 @@ mod tests {
         let _ = backend.put_under("k", b"", None, Token(0), &[]);
         let _ = backend.fetch("k", &["v"]);
         let _ = backend.delete_if("k", Token(0));
+        let _ = backend.add_and_check("k", b"", None, "o", Token(0));
         let _ = backend.keys("k", None);
         let _ = backend.fetch_many(&[("k", &["v"])]);
         let _ = backend.put_under_many(&[Put {
@@ -226,6 +228,7 @@ mod tests {
             "put_under",
             "fetch",
             "delete_if",
+            "add_and_check",
             "keys",
             "fetch_many",
             "put_under_many",

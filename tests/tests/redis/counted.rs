@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cachekit::{Cache, Config, delete_memoized, memoize, peek, refresh};
 use cachekit_tests::Calls;
-use cachekit_tests::redis::{calls, plain, raw, run, url};
+use cachekit_tests::redis::{calls, plain, raw, run, until, url};
 use cachekit_tests::server::Server;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -48,14 +48,14 @@ impl Count {
     fn of(&mut self, work: impl FnOnce()) -> Asked {
         run::<()>(&mut self.0, &["CONFIG", "RESETSTAT"]);
         work();
-        let mut count = |name| calls(&mut self.0, name);
-        Asked {
-            scripts: count("evalsha"),
-            sources: count("eval"),
-            reads: count("mget"),
-            writes: count("set"),
-        }
+        asked(&mut self.0)
     }
+}
+
+/// What the server was asked since the count began.
+fn asked(connection: &mut redis::Connection) -> Asked {
+    let mut count = |name| calls(connection, name);
+    Asked { scripts: count("evalsha"), sources: count("eval"), reads: count("mget"), writes: count("set") }
 }
 
 #[derive(Debug, PartialEq)]
@@ -160,6 +160,37 @@ fn a_miss_of_a_function_that_mostly_misses_is_two_round_trips() {
     assert_eq!(count.of(|| assert_eq!(cold(20), 20)), by_script, "a rare hit");
     hit_often(|| assert_eq!(cold(20), 20));
     assert_eq!(count.of(|| assert_eq!(cold(20), 20)), HIT, "a hit among hits");
+}
+
+#[test]
+fn a_miss_in_the_fleet_is_one_round_trip_more() {
+    static AT_WORK: Mutex<Option<Asked>> = Mutex::new(None);
+    #[memoize(cache = CACHE, name = "fleeting", single_flight = "fleet", fleet_wait = "20s")]
+    fn fleeting(n: u64) -> u64 {
+        *AT_WORK.lock() = Some(asked(&mut raw(&url(&SERVER))));
+        n
+    }
+    let (mut count, _turn) = Count::new();
+    let is_locked = |connection: &mut redis::Connection| {
+        let keys: Vec<String> = run(connection, &["KEYS", "*flight*"]);
+        !keys.is_empty()
+    };
+    let miss = |count: &mut Count, n| {
+        let mut other = raw(&url(&SERVER));
+        count.of(|| {
+            assert_eq!(fleeting(n), n);
+            // A thread gives the lock back.
+            until("the lock is given back", || !is_locked(&mut other));
+        })
+    };
+    miss(&mut count, 0);
+    hit_often(|| assert_eq!(fleeting(0), 0));
+    let all = miss(&mut count, 1);
+    // The read, the script that leaves a lease, and the one that takes the lock and looks at the lease.
+    let before_work = Asked { scripts: 2, sources: 0, reads: 2, writes: 2 };
+    assert_eq!(AT_WORK.lock().take(), Some(before_work));
+    // The script that stores; and on the thread, a read of the lock and a script that deletes it.
+    assert_eq!(all, Asked { scripts: 4, sources: 0, reads: 3, writes: 3 });
 }
 
 #[test]

@@ -52,6 +52,7 @@ cases! {
         add::add_stores_once
         add::add_follows_the_time
         add::add_is_won_by_one
+        add::add_tells_of_another_key
         time::entries_end_at_their_time
         time::tiny_lifetimes_are_rounded_up
         time::long_lifetimes_work
@@ -112,6 +113,7 @@ macro_rules! conformance_tests {
             add_stores_once
             add_follows_the_time
             add_is_won_by_one
+            add_tells_of_another_key
             entries_end_at_their_time
             tiny_lifetimes_are_rounded_up
             long_lifetimes_work

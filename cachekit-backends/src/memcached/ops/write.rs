@@ -138,6 +138,21 @@ impl<T: Transport> Ops<'_, T> {
         result
     }
 
+    /// Two round trips: the keys may lie on different servers.
+    pub(in crate::memcached) async fn add_and_check(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Ttl,
+        other: &str,
+        token: Token,
+    ) -> Result<Option<bool>> {
+        if !self.add(key, value, life).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.token(other).await? == token))
+    }
+
     async fn add_prepared(
         &self,
         key: &str,

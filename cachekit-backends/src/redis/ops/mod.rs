@@ -95,6 +95,27 @@ impl<'a, T: Transport> Ops<'a, T> {
         self.flag(&self.ask(batch).await?)
     }
 
+    pub(super) async fn add_and_check(
+        &self,
+        key: &str,
+        value: &[u8],
+        life: Ttl,
+        other: &str,
+        token: Token,
+    ) -> Result<Option<bool>> {
+        // Keys on different servers have no order but that of the requests.
+        if self.transport.is_scattered() {
+            let added = self.add(key, value, life).await?;
+            return Ok(if added { Some(self.token(other).await? == token) } else { None });
+        }
+        let batch = Batch::one(wire::add_and_check(key, value, life, other, token)?).once_only();
+        match self.ask(batch).await? {
+            Value::Int(0) => Ok(None),
+            Value::Int(n @ (1 | 2)) => Ok(Some(n == 1)),
+            other => Err(self.transport.server().unexpected("EVALSHA", &other)),
+        }
+    }
+
     pub(super) async fn put_if(&self, key: &str, value: &[u8], life: Ttl, token: Token) -> Result<bool> {
         self.put_under(key, value, life, token, &[]).await
     }

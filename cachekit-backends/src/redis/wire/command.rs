@@ -28,6 +28,7 @@ script!(LEASE, "scripts/lease.lua");
 script!(PUT_IF, "scripts/put_if.lua");
 script!(PROLONG, "scripts/prolong.lua");
 script!(ADD, "scripts/add.lua");
+script!(ADD_AND_CHECK, "scripts/add_and_check.lua");
 script!(DELETE, "scripts/delete.lua");
 script!(DELETE_IF, "scripts/delete_if.lua");
 
@@ -249,6 +250,19 @@ pub(in crate::redis) fn add(key: &str, value: &[u8], life: Ttl) -> Result<Comman
     Ok(with_value(ADD.command(&[key], 1 + life.iter().len()), value)?.life(life))
 }
 
+/// Stores a value where none is; replies 0 if it did not, else 1 if another key is in the state of the token, and 2 if not.
+pub(in crate::redis) fn add_and_check(
+    key: &str,
+    value: &[u8],
+    life: Ttl,
+    other: &str,
+    token: Token,
+) -> Result<Command> {
+    let life = millis(life);
+    let command = ADD_AND_CHECK.command(&[key, other], 2 + life.iter().len());
+    Ok(with_value(command, value)?.word(&Version(token.0).to_bytes()).life(life))
+}
+
 /// Stores a value if the key's state is still that of the token, and lets the versions live as long; replies 1 if it did.
 pub(in crate::redis) fn put_if(
     key: &str,
@@ -344,6 +358,7 @@ mod tests {
         ];
         for life in [None, life] {
             commands.extend([write("k", value, life).unwrap(), add("k", value, life).unwrap()]);
+            commands.push(add_and_check("k", value, life, "o", Token(7)).unwrap());
             commands.push(put_if("k", value, life, Token(7), keys).unwrap());
         }
         for scattered in [false, true] {

@@ -7,8 +7,8 @@ mod layout;
 mod reply;
 
 pub(super) use command::{
-    Batch, Command, Reply, add, delete, delete_if, is_demoted, is_unknown_script, lease, look, mark, prolong,
-    put_if, read, reply, scan, unlink, write,
+    Batch, Command, Reply, add, add_and_check, delete, delete_if, is_demoted, is_unknown_script, lease, look,
+    mark, prolong, put_if, read, reply, scan, unlink, write,
 };
 pub(super) use framing::{Framing, MOST_LINE, Malformed, shown};
 pub(super) use glob::starting_with;

@@ -6,8 +6,8 @@ use cachekit_backends::{Result, version_key};
 
 use super::claim::{Claim, Lock};
 use super::contender::{Check, Contender, Turn};
-use super::keeper::{Keeper, Locked, lifetime};
-use crate::engine::remote::{Add, Budget, GetMany, Io, PutIf, TokenOf, with_token};
+use super::keeper::{Held, Keeper, Locked, lifetime};
+use crate::engine::remote::{Add, AddAndCheck, Budget, GetMany, Io, PutIf, TokenOf, with_token};
 
 /// The first pause between two looks at a lock; the next ones are longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -54,7 +54,11 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn run<D: Io>(mut self, io: D) -> Result<Turn> {
-        if self.add(io).await? {
+        if let Check::Token = self.contender.check {
+            if let Some(is_as_seen) = self.add_and_check(io).await? {
+                return Ok(turn_under(self.hold(), is_as_seen));
+            }
+        } else if self.add(io).await? {
             return self.confirmed(io).await;
         }
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
@@ -103,6 +107,19 @@ impl Asking<'_> {
         io.call_within(remote, budget, Add { key, value, life: Some(lifetime(wait)) }).await
     }
 
+    /// Takes the lock if it is free, and returns whether the value's key is in the state that the call's look saw.
+    async fn add_and_check<D: Io>(&self, io: D) -> Result<Option<bool>> {
+        let Contender { remote, budget, entry, state, wait, .. } = self.contender;
+        let (key, value, life) = (self.key.clone(), self.claim.to_bytes(), Some(lifetime(wait)));
+        let add = AddAndCheck { key, value, life, other: entry.to_owned(), token: state.token() };
+        io.call_within(remote, budget, add).await
+    }
+
+    fn hold(&self) -> Held {
+        let Contender { remote, wait, .. } = self.contender;
+        Keeper::hold(remote, Locked { key: self.key.clone(), claim: self.claim, wait })
+    }
+
     /// Reads the lock. The time of a wait is its own; only that of a backend in trouble is the call's.
     async fn read<D: Io>(&self, io: D) -> Result<Option<Vec<u8>>> {
         let own = Budget::default();
@@ -130,11 +147,10 @@ impl Asking<'_> {
         io.call_within(remote, budget, put).await
     }
 
-    /// The owner's turn: it computes, unless the value's key has changed since its look. Another owner may have stored the
-    /// value in between.
+    /// The turn of an owner that has the lock and doesn't know yet whether the value's key has changed.
     async fn confirmed<D: Io>(self, io: D) -> Result<Turn> {
-        let Contender { remote, budget, entry, state, check, wait, .. } = self.contender;
-        let held = Keeper::hold(remote, Locked { key: self.key, claim: self.claim, wait });
+        let held = self.hold();
+        let Contender { remote, budget, entry, state, check, .. } = self.contender;
         let key = entry.to_owned();
         let is_as_seen = match check {
             Check::Token => io.call_within(remote, budget, TokenOf { key }).await? == state.token(),
@@ -143,6 +159,12 @@ impl Asking<'_> {
                 found.first().is_some_and(|bytes| bytes.as_deref() == seen)
             }
         };
-        Ok(if is_as_seen { Turn::Compute(Some(held)) } else { Turn::Look })
+        Ok(turn_under(held, is_as_seen))
     }
+}
+
+/// The owner's turn: it computes, unless the value's key has changed since its look. Another owner may have stored the value in
+/// between.
+fn turn_under(held: Held, is_as_seen: bool) -> Turn {
+    if is_as_seen { Turn::Compute(Some(held)) } else { Turn::Look }
 }

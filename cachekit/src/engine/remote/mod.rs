@@ -22,8 +22,8 @@ use parking_lot::Mutex;
 pub(crate) use budget::Budget;
 pub(crate) use io::{AsyncIo, BlockingIo, Io, ready, say_given_up};
 pub(crate) use ops::{
-    Add, Clear, Delete, DeleteIf, DeleteMany, Fetch, FetchMany, GetMany, Keys, Operation, PutIf, PutIfMany,
-    Set, SetMany, TokenOf,
+    Add, AddAndCheck, Clear, Delete, DeleteIf, DeleteMany, Fetch, FetchMany, GetMany, Keys, Operation, PutIf,
+    PutIfMany, Set, SetMany, TokenOf,
 };
 pub(crate) use state::with_token;
 

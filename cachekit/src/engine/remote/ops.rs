@@ -91,6 +91,10 @@ operations! {
     Add = "add", _op => Change::None, (key: String, value: Vec<u8>, life: Ttl) -> bool [carries: me => me.value.len()] =
         |me, b| b.add(&me.key, &me.value, me.life),
         async b.add(&me.key, &me.value, me.life);
+    AddAndCheck = "add_and_check", _op => Change::None, (key: String, value: Vec<u8>, life: Ttl, other: String, token: Token) -> Option<bool>
+        [carries: me => me.value.len()] =
+        |me, b| b.add_and_check(&me.key, &me.value, me.life, &me.other, me.token),
+        async b.add_and_check(&me.key, &me.value, me.life, &me.other, me.token);
     TokenOf = "token", _op => Change::None, (key: String) -> Token = |me, b| b.token(&me.key), async b.token(&me.key);
     PutIf = "put_if", op => if op.replaces { Change::Overwrite } else { Change::None }, (key: String, value: Vec<u8>, life: Ttl, token: Token, replaces: bool, versions: Vec<String>) -> bool [carries: me => me.value.len()] =
         |me, b| b.put_under(&me.key, &me.value, me.life, me.token, &refs(&me.versions)),
