@@ -169,12 +169,16 @@ fn measure(row: &str, mode: Mode, person: &Person) -> bool {
         "two_str" => run(mode, |_| texts(black_box("user-0042@example.org"), black_box("role-7"))),
         "method_string" => run(mode, |i| black_box(person).label(i as u32)),
         "method_bool" => run(mode, |i| black_box(person).has_role(i as u32)),
-        "value_1kib" => {
+        "value_1kib" | "value_1kib_1024_keys" => {
             // The first values of a function are watched for clones that share.
-            (100..116).for_each(|i| drop(black_box(page(i))));
-            run(mode, page);
+            (10_000..10_016).for_each(|i| drop(black_box(page(i))));
+            // More than a thread holds.
+            let keys = if row == "value_1kib" { 1 } else { 1024 };
+            run_with(mode, |i| 7 + i % keys, page);
         }
         "arc_1kib" => run(mode, shared),
+        "arc_1kib_1024_keys" => run_with(mode, |i| i % 1024, shared),
+        "method_string_1024_keys" => run_with(mode, |i| i % 1024, |i| black_box(person).label(i as u32)),
         "arc_1kib_stale" => run(mode, shared_stale),
         "async_u64" => {
             let mut context = Context::from_waker(Waker::noop());

@@ -13,6 +13,9 @@ use crate::report::Row;
 
 const NUMBER: &str = "our u64 hit";
 const CLONE: &str = "bare clone";
+/// How often each key is called before anything is measured: the first hits of the first values are checked for clones that share,
+/// each on a thread of its own.
+const CHECKED: u64 = 16;
 
 /// 1 KiB.
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,13 +67,14 @@ fn row<T: Clone + Send + Sync + 'static>(
     let key = |i: u64| keys[(i % KEYS) as usize];
     let values: Vec<T> = (0..KEYS).map(compute).collect();
     let (moka, quick) = (moka(), quick());
-    let rounds = Contest::new()
+    let mut contest = Contest::new()
         .enter("ours", |i| ours(key(i)))
         .enter(NUMBER, |i| hits::ours(key(i)))
         .enter(CLONE, |i| values[key(i) as usize].clone())
         .enter(BOUNDED, |i| cached(key(i)))
         .enter("moka get_with", |i| moka.get_with(key(i), || compute(key(i))))
-        .enter("quick_cache", |i| quick.get_or_insert_with(&key(i), || Ok::<_, Infallible>(compute(key(i)))))
-        .run();
+        .enter("quick_cache", |i| quick.get_or_insert_with(&key(i), || Ok::<_, Infallible>(compute(key(i)))));
+    contest.fill(CHECKED * KEYS);
+    let rounds = contest.run();
     Row::nanos(title, &rounds, &[NUMBER, CLONE]).fastest(limit)
 }
