@@ -1,0 +1,16 @@
+//! Programs of users: each compiles without a warning, with pedantic lints, and runs.
+#![expect(unreachable_pub, reason = "a user's program is the root of a crate")]
+
+extern crate cachekit as renamed;
+
+mod arguments;
+mod asynchronous;
+pub mod attributes;
+mod derive;
+mod generics;
+mod hygiene;
+mod instrument;
+mod methods;
+mod options;
+mod primitives;
+pub mod views;
