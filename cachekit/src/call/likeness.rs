@@ -5,7 +5,7 @@
 //! the value is decoded; an order that is always the same is that of a list, and counts.
 
 use std::fmt::{self, Debug, Write as _};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use cachekit_backends::{EncodingDigest, encode, encoding_digest};
 use serde::Serialize;
@@ -37,15 +37,12 @@ pub(crate) struct ByEq(());
 
 impl<T: Serialize> Comparison<T> for ByEncoding {
     fn same(stored: &T, decoded: &T, again: &mut dyn FnMut() -> Option<T>) -> bool {
-        let shown = |value: &T| {
+        let encoding = |value: &T| {
             let mut bytes = Vec::new();
-            encode(value, &mut bytes).ok()?;
-            encoding_digest(&bytes)
-                .ok()
-                .map(|EncodingDigest { ordered, unordered }| Shown { ordered, unordered })
+            encode(value, &mut bytes).ok().map(|()| bytes)
         };
-        let (Some(stored), Some(decoded)) = (shown(stored), shown(decoded)) else { return false };
-        likeness(stored, decoded, || shown(&again()?)) == Likeness::Same
+        let (Some(stored), Some(decoded)) = (encoding(stored), encoding(decoded)) else { return false };
+        likeness(&stored, &decoded, shown_by_encoding, || encoding(&again()?)) == Likeness::Same
     }
 }
 
@@ -56,7 +53,7 @@ impl<T: Serialize + Debug> Comparison<T> for ByText {
         }
         // A text that is too long, or another one each time (it shows an address), tells nothing.
         let (Some(stored), Some(decoded)) = (text(stored), text(decoded)) else { return true };
-        likeness(stored, decoded, || text(&again()?)) != Likeness::Other
+        likeness(&stored, &decoded, shown_by_text, || text(&again()?)) != Likeness::Other
     }
 }
 
@@ -94,8 +91,23 @@ enum Likeness {
     Unknown,
 }
 
+/// Compares the encodings or texts of a stored and a decoded value. `again` decodes once more.
+fn likeness(
+    stored: &[u8],
+    first: &[u8],
+    shown: impl Fn(&[u8]) -> Option<Shown>,
+    mut again: impl FnMut() -> Option<Vec<u8>>,
+) -> Likeness {
+    // Nearly always so, and digests of many small parts take long in a debug build.
+    if first == stored {
+        return Likeness::Same;
+    }
+    let (Some(stored), Some(first)) = (shown(stored), shown(first)) else { return Likeness::Unknown };
+    likeness_of_orders(stored, first, || shown(&again()?))
+}
+
 /// Compares what a stored and a decoded value show. `again` decodes once more.
-fn likeness(stored: Shown, first: Shown, mut again: impl FnMut() -> Option<Shown>) -> Likeness {
+fn likeness_of_orders(stored: Shown, first: Shown, mut again: impl FnMut() -> Option<Shown>) -> Likeness {
     if first == stored {
         return Likeness::Same;
     }
@@ -112,32 +124,42 @@ fn likeness(stored: Shown, first: Shown, mut again: impl FnMut() -> Option<Shown
     Likeness::Other
 }
 
-/// The `Debug` text of a value, unless it is too long.
-fn text<T: Debug>(value: &T) -> Option<Shown> {
-    /// A text that comes in pieces. How often each byte occurs is what is left of it without its order.
-    struct Text {
-        ordered: DefaultHasher,
-        counts: [u32; 256],
-        left: usize,
+fn shown_by_encoding(bytes: &[u8]) -> Option<Shown> {
+    let EncodingDigest { ordered, unordered } = encoding_digest(bytes).ok()?;
+    Some(Shown { ordered, unordered })
+}
+
+/// How often each byte occurs is what is left of a text without its order.
+#[expect(clippy::unnecessary_wraps, reason = "an encoding may show nothing")]
+fn shown_by_text(text: &[u8]) -> Option<Shown> {
+    let mut counts = [0u32; 256];
+    for &byte in text {
+        counts[usize::from(byte)] += 1;
     }
+    Some(Shown { ordered: hash(text), unordered: hash(&counts) })
+}
+
+fn hash<T: Hash + ?Sized>(value: &T) -> u128 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish().into()
+}
+
+/// The `Debug` text of a value, unless it is too long.
+fn text<T: Debug>(value: &T) -> Option<Vec<u8>> {
+    /// The bytes that have been written.
+    struct Text(Vec<u8>);
     impl fmt::Write for Text {
         fn write_str(&mut self, piece: &str) -> fmt::Result {
-            self.left = self.left.checked_sub(piece.len()).ok_or(fmt::Error)?;
-            // One by one, because where a piece ends means nothing.
-            for byte in piece.bytes() {
-                self.ordered.write_u8(byte);
-                if let Some(count) = self.counts.get_mut(usize::from(byte)) {
-                    *count += 1;
-                }
+            if self.0.len() + piece.len() > LONGEST {
+                return Err(fmt::Error);
             }
+            self.0.extend_from_slice(piece.as_bytes());
             Ok(())
         }
     }
-    let mut text = Text { ordered: DefaultHasher::new(), counts: [0; 256], left: LONGEST };
-    write!(text, "{value:?}").ok()?;
-    let mut unordered = DefaultHasher::new();
-    text.counts.hash(&mut unordered);
-    Some(Shown { ordered: text.ordered.finish().into(), unordered: unordered.finish().into() })
+    let mut text = Text(Vec::new());
+    write!(text, "{value:?}").ok().map(|()| text.0)
 }
 
 #[cfg(test)]
@@ -147,7 +169,7 @@ mod tests {
 
     use serde::Serialize;
 
-    use super::{ByEncoding, ByEq, ByText, Comparison, LONGEST, Likeness, Shown, likeness};
+    use super::{ByEncoding, ByEq, ByText, Comparison, LONGEST, Likeness, Shown, likeness_of_orders};
 
     fn same<C: Comparison<T>, T>(stored: &T, decode: impl Fn() -> T) -> bool {
         C::same(stored, &decode(), &mut || Some(decode()))
@@ -210,7 +232,7 @@ mod tests {
         let mut tries = 0;
         let mut times = |stored, first, next: &dyn Fn(usize) -> Shown| {
             tries = 0;
-            let result = likeness(stored, first, || {
+            let result = likeness_of_orders(stored, first, || {
                 tries += 1;
                 Some(next(tries))
             });
