@@ -101,11 +101,12 @@ fn by_path(id: u64) -> u64 {
     id
 }
 
+#[expect(clippy::ref_option, reason = "the form that `weight` asks for")]
 fn bytes(value: &Option<u64>) -> u64 {
     value.unwrap_or(8)
 }
 
-#[memoize(weight = bytes, cache_if = |value| value.is_some(), timeout = |_| 60)]
+#[memoize(weight = bytes, cache_if = Option::is_some, timeout = |_| 60)]
 fn weighed(id: u64) -> Option<u64> {
     Some(id)
 }
