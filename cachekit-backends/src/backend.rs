@@ -250,6 +250,15 @@ fn no_keys() -> Error {
     Error::new(ErrorKind::Unsupported, "this backend can't list its keys")
 }
 
+/// [`Backend::add_and_check`] by two operations, the second one begun after the end of the first.
+pub(crate) async fn add_then_check<F: Future<Output = Result<Token>>>(
+    add: impl Future<Output = Result<bool>>,
+    state: impl FnOnce() -> F,
+    token: Token,
+) -> Result<Option<bool>> {
+    Ok(if add.await? { Some(state().await? == token) } else { None })
+}
+
 /// A store of bytes under keys.
 ///
 /// Implement the four required methods and cachekit does the rest; claim in [`capabilities`](Self::capabilities) the
@@ -492,12 +501,7 @@ macro_rules! declare {
                 other: &'a str,
                 token: Token,
             ) -> BoxFuture<'a, Result<Option<bool>>> {
-                Box::pin(async move {
-                    if !self.add(key, value, life).await? {
-                        return Ok(None);
-                    }
-                    Ok(Some(self.token(other).await? == token))
-                })
+                Box::pin(add_then_check(self.add(key, value, life), || self.token(other), token))
             }
 
             /// See [`Backend::keys`].

@@ -103,11 +103,11 @@ fn likeness(
         return Likeness::Same;
     }
     let (Some(stored), Some(first)) = (shown(stored), shown(first)) else { return Likeness::Unknown };
-    likeness_of_orders(stored, first, || shown(&again()?))
+    likeness_of_digests(stored, first, || shown(&again()?))
 }
 
 /// Compares what a stored and a decoded value show. `again` decodes once more.
-fn likeness_of_orders(stored: Shown, first: Shown, mut again: impl FnMut() -> Option<Shown>) -> Likeness {
+fn likeness_of_digests(stored: Shown, first: Shown, mut again: impl FnMut() -> Option<Shown>) -> Likeness {
     if first == stored {
         return Likeness::Same;
     }
@@ -124,12 +124,13 @@ fn likeness_of_orders(stored: Shown, first: Shown, mut again: impl FnMut() -> Op
     Likeness::Other
 }
 
+/// Returns the digests of an encoding.
 fn shown_by_encoding(bytes: &[u8]) -> Option<Shown> {
     let EncodingDigest { ordered, unordered } = encoding_digest(bytes).ok()?;
     Some(Shown { ordered, unordered })
 }
 
-/// How often each byte occurs is what is left of a text without its order.
+/// Returns the digests of a text: of its bytes, and of how often each byte occurs, in which no order counts.
 #[expect(clippy::unnecessary_wraps, reason = "an encoding may show nothing")]
 fn shown_by_text(text: &[u8]) -> Option<Shown> {
     let mut counts = [0u32; 256];
@@ -169,7 +170,7 @@ mod tests {
 
     use serde::Serialize;
 
-    use super::{ByEncoding, ByEq, ByText, Comparison, LONGEST, Likeness, Shown, likeness_of_orders};
+    use super::{ByEncoding, ByEq, ByText, Comparison, LONGEST, Likeness, Shown, likeness_of_digests};
 
     fn same<C: Comparison<T>, T>(stored: &T, decode: impl Fn() -> T) -> bool {
         C::same(stored, &decode(), &mut || Some(decode()))
@@ -232,7 +233,7 @@ mod tests {
         let mut tries = 0;
         let mut times = |stored, first, next: &dyn Fn(usize) -> Shown| {
             tries = 0;
-            let result = likeness_of_orders(stored, first, || {
+            let result = likeness_of_digests(stored, first, || {
                 tries += 1;
                 Some(next(tries))
             });

@@ -1,6 +1,7 @@
 //! Programs of users: each compiles without a warning, with pedantic lints, and runs.
 #![expect(unreachable_pub, reason = "a user's program is the root of a crate")]
 
+// The renamed dependency of `hygiene`: only the root of a crate can declare one.
 extern crate cachekit as renamed;
 
 mod arguments;

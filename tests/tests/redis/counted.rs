@@ -52,7 +52,7 @@ impl Count {
     }
 }
 
-/// What the server was asked since the count began.
+/// Returns the requests that the server has counted.
 fn asked(connection: &mut redis::Connection) -> Asked {
     let mut count = |name| calls(connection, name);
     Asked { scripts: count("evalsha"), sources: count("eval"), reads: count("mget"), writes: count("set") }

@@ -3,6 +3,7 @@ use super::read::Content;
 use super::run::Under;
 use super::spread::{Manifest, Prepared};
 use super::{Ops, Task, contended, flags, numbered};
+use crate::backend::add_then_check;
 use crate::memcached::transport::Transport;
 use crate::memcached::wire::exptime;
 use crate::memcached::wire::{Action, Found, Mode, Reply};
@@ -147,10 +148,7 @@ impl<T: Transport> Ops<'_, T> {
         other: &str,
         token: Token,
     ) -> Result<Option<bool>> {
-        if !self.add(key, value, life).await? {
-            return Ok(None);
-        }
-        Ok(Some(self.token(other).await? == token))
+        add_then_check(self.add(key, value, life), || self.token(other), token).await
     }
 
     async fn add_prepared(

@@ -9,6 +9,7 @@ use redis::Value;
 use super::recent::Recent;
 use super::transport::{Transport, perform, perform_by};
 use super::wire::{self, Batch, Command};
+use crate::backend::add_then_check;
 use crate::many::Distinct;
 use crate::{Fetched, Put, Result, Token, Ttl, Version};
 
@@ -105,8 +106,7 @@ impl<'a, T: Transport> Ops<'a, T> {
     ) -> Result<Option<bool>> {
         // Keys on different servers have no order but that of the requests.
         if self.transport.is_scattered() {
-            let added = self.add(key, value, life).await?;
-            return Ok(if added { Some(self.token(other).await? == token) } else { None });
+            return add_then_check(self.add(key, value, life), || self.token(other), token).await;
         }
         let batch = Batch::one(wire::add_and_check(key, value, life, other, token)?).once_only();
         match self.ask(batch).await? {
