@@ -15,9 +15,22 @@ const NONE: u32 = 0;
 
 impl Ghosts {
     /// Notes an evicted key, in a table of that many entries.
+    #[inline]
     pub(super) fn put(&mut self, digest: u64, capacity: usize) {
         // Half as many as there are entries.
-        let sets = (capacity / 2 / WAYS).next_power_of_two();
+        let sets = capacity / 2 / WAYS;
+        if self.sets.len() < sets.max(1) {
+            self.grow(sets);
+        }
+        if let Some(set) = self.set(digest) {
+            *set = [mark(digest), set[0], set[1], set[2]];
+        }
+    }
+
+    /// Makes room for so many sets.
+    #[cold]
+    fn grow(&mut self, sets: usize) {
+        let sets = sets.next_power_of_two();
         if self.sets.is_empty() {
             self.sets.resize(sets, [NONE; WAYS]);
         }
@@ -25,18 +38,17 @@ impl Ghosts {
             // A key's set is chosen by the lower bits, so it is the same one or the new one.
             self.sets.extend_from_within(..);
         }
-        if let Some(set) = self.set(digest) {
-            *set = [mark(digest), set[0], set[1], set[2]];
-        }
     }
 
     /// Whether the key was evicted lately. It is no longer known then.
+    #[inline]
     pub(super) fn take(&mut self, digest: u64) -> bool {
         let Some(set) = self.set(digest) else { return false };
         let found = set.iter_mut().find(|known| **known == mark(digest));
         found.map(|known| *known = NONE).is_some()
     }
 
+    #[inline]
     fn set(&mut self, digest: u64) -> Option<&mut [u32; WAYS]> {
         let mask = self.sets.len().wrapping_sub(1);
         // Not those bits that choose the set.

@@ -118,8 +118,28 @@ const BESIDE: u64 = 80;
 
 struct Numbers(Slab<Entry>);
 
+/// Entries that leave. A store makes one of them leave mostly, which takes no allocation.
+#[derive(Default)]
+struct Left {
+    first: Option<Arc<Entry>>,
+    others: Vec<Arc<Entry>>,
+}
+
+impl Extend<Arc<Entry>> for Left {
+    #[inline]
+    fn extend<I: IntoIterator<Item = Arc<Entry>>>(&mut self, entries: I) {
+        for entry in entries {
+            if self.first.is_none() {
+                self.first = Some(entry);
+            } else {
+                self.others.push(entry);
+            }
+        }
+    }
+}
+
 impl Contents<1, 1> for Numbers {
-    type Left = Vec<Arc<Entry>>;
+    type Left = Left;
     type Exact = KeyBytes;
 
     #[inline]
@@ -266,7 +286,7 @@ impl Values {
 
     /// The entry of a recorded key, if there is one.
     pub fn get(&self, digest: u64, bytes: &[u8]) -> Option<Arc<Entry>> {
-        let mut left = Vec::new();
+        let mut left = Left::default();
         loop {
             let [number] = self.table.get_surely(digest, &[digest], &mut left)?;
             // Without one, it was replaced in between.
@@ -289,7 +309,7 @@ impl Values {
         may_join: impl Fn(&Hook) -> bool,
         hook: impl FnOnce() -> Hook,
     ) -> Look<()> {
-        let mut left = Vec::new();
+        let mut left = Left::default();
         let is_another = |entry: &Entry| seen.is_none_or(|seen| !std::ptr::addr_eq(entry, Arc::as_ptr(seen)));
         let is = |&[number]: &[u64; 1]| {
             let is = |entry: &Entry| entry.bytes == call.bytes && is_another(entry);
@@ -321,7 +341,7 @@ impl Values {
         mut change: impl FnMut(Option<(&Entry, u64)>) -> Option<(Arc<Entry>, u64)>,
     ) {
         // Dropped last, with no lock held.
-        let (mut left, mut olds, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut left, mut olds, mut refused) = (Left::default(), Vec::new(), Vec::new());
         let mut numbers = Vec::new();
         let is = |&[number]: &[u64; 1]| self.has_key(number, &call.bytes);
         let change = |old: Option<([u64; 1], u64)>| {
@@ -364,7 +384,7 @@ impl Values {
         admit: impl Fn() -> bool,
     ) -> Ended {
         // Dropped last, with no lock held.
-        let mut left = Vec::new();
+        let mut left = Left::default();
         if entry.has_tags {
             self.has_tags.store(true, Ordering::SeqCst);
         }
@@ -388,7 +408,7 @@ impl Values {
 
     /// As [`remove`](Self::remove), and calls `also` under the same lock.
     pub(super) fn remove_and(&self, call: &ValueCall, also: impl FnOnce()) -> bool {
-        let mut left = Vec::new();
+        let mut left = Left::default();
         let is = |&[number]: &[u64; 1]| self.has_key(number, &call.bytes);
         self.table.remove(&call.subject(), is, also, &mut left)
     }
@@ -398,7 +418,7 @@ impl Values {
         let is = |&[number]: &[u64; 1]| {
             self.slab().peek(number, |entry| doomed(entry.bytes.as_slice())).unwrap_or(false)
         };
-        self.table.remove_where(is, also, &mut Vec::new());
+        self.table.remove_where(is, also, &mut Left::default());
     }
 
     /// Calls `visit` with the key's bytes of each live entry in a part of the table, under the lock, so it must not run code of the
@@ -408,7 +428,7 @@ impl Values {
             self.slab().peek(number, |entry| visit(entry.bytes.as_slice()));
             false
         };
-        self.table.visit(part, look, &mut Vec::new())
+        self.table.visit(part, look, &mut Left::default())
     }
 
     /// The memory of the table, without the entries, in bytes.
@@ -429,7 +449,7 @@ impl Claims for Values {
 
 impl Tenant for Values {
     fn evict(&self, idle: bool) -> bool {
-        self.table.evict(idle, &mut Vec::new())
+        self.table.evict(idle, &mut Left::default())
     }
 
     fn entries(&self) -> u64 {
@@ -438,22 +458,22 @@ impl Tenant for Values {
 
     fn reclaim(&self) {
         if self.table.needs_sweep() {
-            self.table.sweep(&mut Vec::new());
+            self.table.sweep(&mut Left::default());
         }
     }
 }
 
 impl Kind for Values {
     fn delete_all(&self) {
-        self.table.delete_all(&mut Vec::new());
+        self.table.delete_all(&mut Left::default());
     }
 
     fn delete_instance(&self, instance: InstanceNumber) {
-        self.table.delete_instance(instance.into(), &mut Vec::new());
+        self.table.delete_instance(instance.into(), &mut Left::default());
     }
 
     fn sweep(&self) {
-        self.table.sweep(&mut Vec::new());
+        self.table.sweep(&mut Left::default());
     }
 
     fn sweep_tags(&self, tags: &TagHorizons) {
@@ -463,7 +483,7 @@ impl Kind for Values {
         };
         let mut part = self.has_tags.load(Ordering::SeqCst).then_some(0);
         while let Some(at) = part {
-            part = self.table.visit(at, is_doomed, &mut Vec::new());
+            part = self.table.visit(at, is_doomed, &mut Left::default());
         }
     }
 

@@ -172,6 +172,12 @@ impl<const K: usize, const V: usize> Bucket<K, V> {
         Ways(matching(self.head.tags.load(Ordering::Acquire), tag))
     }
 
+    /// The tag in a way; 0 where there is no entry.
+    #[inline]
+    pub(super) fn tag(&self, way: usize) -> u8 {
+        self.head.tags.load(Ordering::Relaxed).to_le_bytes()[way]
+    }
+
     /// The ways that hold an entry.
     #[inline]
     pub(super) fn taken(&self) -> Ways {

@@ -70,6 +70,7 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
     }
 
     /// Adds a claim.
+    #[inline]
     pub(super) fn add(
         &mut self,
         subject: Subject<E, K>,
@@ -83,9 +84,15 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
         if self.few.len() < FEW {
             self.few.push(claim);
         } else {
-            self.many.insert_unique(hash, claim, |claim| claim.subject.hash);
+            self.add_to_many(claim);
         }
         ClaimId { number, hash }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_to_many(&mut self, claim: Claim<E, K>) {
+        self.many.insert_unique(claim.subject.hash, claim, |claim| claim.subject.hash);
     }
 
     fn all_of(&mut self, hash: u64) -> impl Iterator<Item = &mut Claim<E, K>> {
@@ -110,6 +117,7 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
     }
 
     /// The kind of a claim that is there and not void.
+    #[inline]
     pub(super) fn held(&self, id: ClaimId, current: impl Fn(&Claim<E, K>) -> bool) -> Option<Kind> {
         let few = self.few.iter().find(|claim| claim.number == id.number);
         let claim = few.or_else(|| self.many.find(id.hash, |claim| claim.number == id.number));
@@ -122,10 +130,17 @@ impl<E: PartialEq, const K: usize> Claims<E, K> {
     }
 
     /// Ends a claim; returns the hook of the calls that wait.
+    #[inline]
     pub(super) fn end(&mut self, id: ClaimId) -> Option<Hook> {
         if let Some(at) = self.few.iter().position(|claim| claim.number == id.number) {
             return self.few.swap_remove(at).hook;
         }
+        self.end_of_many(id)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_of_many(&mut self, id: ClaimId) -> Option<Hook> {
         let (claim, _) = self.many.find_entry(id.hash, |claim| claim.number == id.number).ok()?.remove();
         claim.hook
     }

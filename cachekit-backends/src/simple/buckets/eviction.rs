@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::super::ghosts::Ghosts;
+use super::bucket::tag;
 use super::{Contents, Place, Spot, Table, Writer};
 
 /// The share of a table that newcomers have: one in so many. `quick_cache` gives them as much.
@@ -26,14 +27,29 @@ const IDLE_STEPS: usize = 16;
 
 #[derive(Default)]
 pub(super) struct Eviction {
-    /// The hashes of the newcomers, the oldest first, and of some that have left since.
-    young: VecDeque<u64>,
+    /// The newcomers, the oldest first, and some that have left since.
+    young: VecDeque<Newcomer>,
     hand: Hand,
     ghosts: Ghosts,
     pub(super) evictions: u64,
     /// How many entries were taken out after their time.
     pub(super) expirations: u64,
     since_glance: u8,
+}
+
+/// An entry that came in: its hash, and the place that it was put at. Growth may have moved it.
+#[derive(Clone, Copy)]
+struct Newcomer {
+    hash: u64,
+    bucket: u32,
+    way: u8,
+}
+
+impl Newcomer {
+    #[expect(clippy::cast_possible_truncation, reason = "below `WAYS`")]
+    fn at<const K: usize, const V: usize>(hash: u64, spot: Spot<'_, K, V>) -> Self {
+        Self { hash, bucket: spot.place.index, way: spot.way as u8 }
+    }
 }
 
 impl Eviction {
@@ -66,7 +82,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
             self.grow_up(writer, oldest);
         }
         spot.set_young(true);
-        writer.eviction.young.push_back(hash);
+        writer.eviction.young.push_back(Newcomer::at(hash, spot));
     }
 
     /// The entry that is to go, with its hash.
@@ -111,10 +127,10 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         let most = most_young(writer.len);
         // Where all are newcomers, the hand would find nothing.
         while writer.eviction.young.len() > most || writer.eviction.young.len() >= writer.len {
-            let hash = writer.eviction.young.pop_front()?;
-            let Some(spot) = self.find_young(writer, hash) else { continue };
+            let oldest = writer.eviction.young.pop_front()?;
+            let Some(spot) = self.find_young(writer, oldest) else { continue };
             if spot.uses() == 0 {
-                return Some((spot, hash));
+                return Some((spot, oldest.hash));
             }
             spot.set_young(false);
             spot.set_uses(0);
@@ -122,17 +138,30 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         None
     }
 
-    fn grow_up(&self, writer: &Writer<C::Exact, K>, hash: u64) {
-        if let Some(spot) = self.find_young(writer, hash) {
+    fn grow_up(&self, writer: &Writer<C::Exact, K>, newcomer: Newcomer) {
+        if let Some(spot) = self.find_young(writer, newcomer) {
             spot.set_young(false);
             spot.set_uses(0);
         }
     }
 
-    /// The newcomer of a hash.
+    /// The entry of a newcomer, if it is still there. It is looked for only if it isn't where it was put.
     #[inline]
-    fn find_young(&self, writer: &Writer<C::Exact, K>, hash: u64) -> Option<Spot<'_, K, V>> {
-        self.find_where(writer, hash, |spot| spot.is_young() && self.hash_at(spot) == hash)
+    fn find_young(
+        &self,
+        writer: &Writer<C::Exact, K>,
+        Newcomer { hash, bucket, way }: Newcomer,
+    ) -> Option<Spot<'_, K, V>> {
+        let spot = Spot { place: self.pages.at(bucket), way: usize::from(way) };
+        if spot.has_tag(tag(hash)) && self.is_young_of(hash, spot) {
+            return Some(spot);
+        }
+        self.find_where(writer, hash, |spot| self.is_young_of(hash, spot))
+    }
+
+    #[inline]
+    fn is_young_of(&self, hash: u64, spot: Spot<'_, K, V>) -> bool {
+        spot.is_young() && self.hash_at(spot) == hash
     }
 
     /// Returns the entry that the hand stops at: the first entry without uses of so many, else the one of the fewest. None also if it met

@@ -80,6 +80,11 @@ impl Path {
     fn new(first: u32, buckets: u32) -> Self {
         Self { next: first, left: buckets, buckets }
     }
+
+    /// The bucket where it begins, before the first step.
+    pub(super) fn first(&self) -> u32 {
+        self.next
+    }
 }
 
 impl Iterator for Path {
@@ -94,6 +99,7 @@ impl Iterator for Path {
 
 impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     /// Locks the table, with room for one more entry.
+    #[inline]
     pub(super) fn lock_with_room(&self, left: &mut C::Left) -> MutexGuard<'_, Writer<C::Exact, K>> {
         let mut writer = self.writer.0.lock();
         if !writer.growth.is_over() {
@@ -137,6 +143,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// Moves some buckets. Returns whether all are done.
+    #[inline(never)]
     pub(super) fn move_some(&self, writer: &mut Writer<C::Exact, K>, left: &mut C::Left) -> bool {
         for _ in 0..AT_ONCE {
             let growth = writer.growth;
@@ -175,7 +182,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         }
         for (spot, hash) in found {
             let path = growth.path_after(hash);
-            if path.next == spot.place.index {
+            if path.first() == spot.place.index {
                 // It stays, and has passed no bucket any more.
                 self.forget_passed(growth, hash, spot);
                 continue;

@@ -96,6 +96,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.add_claim(&mut self.writer.0.lock(), subject, Kind { open: false, absent: false }, hook)
     }
 
+    #[inline]
     fn add_claim(
         &self,
         writer: &mut Writer<C::Exact, K>,
@@ -112,6 +113,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.held(&self.writer.0.lock(), id).is_some()
     }
 
+    #[inline]
     fn held(&self, writer: &Writer<C::Exact, K>, id: ClaimId) -> Option<Kind> {
         writer.claims.held(id, |claim| self.is_current(claim))
     }
@@ -201,6 +203,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         }
     }
 
+    #[inline]
     fn conclude(
         writer: &mut Writer<C::Exact, K>,
         right: Right,

@@ -59,7 +59,8 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     /// The entry of a hash that `is` the one.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(super) fn find_where(
         &self,
         writer: &Writer<C::Exact, K>,
@@ -172,9 +173,18 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.forget_passed(growth, hash, spot);
     }
 
-    /// Takes an entry off the counts of the buckets that it passed.
+    /// Takes an entry off the counts of the buckets that it passed. Most have passed none.
+    #[inline]
     pub(super) fn forget_passed(&self, growth: Growth, hash: u64, spot: Spot<'_, K, V>) {
-        for passed in growth.path(hash).take_while(|&index| index != spot.place.index) {
+        let path = growth.path(hash);
+        if path.first() != spot.place.index {
+            self.forget_passed_on(path, spot);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_passed_on(&self, path: Path, spot: Spot<'_, K, V>) {
+        for passed in path.take_while(|&index| index != spot.place.index) {
             let rest = self.pages.at(passed).rest;
             rest.set_passed(rest.passed().saturating_sub(1));
         }
@@ -264,6 +274,12 @@ impl<const K: usize, const V: usize> Spot<'_, K, V> {
 
     pub(super) fn expiry(self) -> u64 {
         self.place.rest.expiry(self.way)
+    }
+
+    /// Whether there is an entry, of this tag.
+    #[inline]
+    pub(super) fn has_tag(self, tag: u8) -> bool {
+        self.place.bucket.tag(self.way) == tag
     }
 
     pub(super) fn uses(self) -> u8 {
