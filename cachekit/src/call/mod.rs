@@ -52,7 +52,7 @@ pub(crate) use inputs::Call;
 pub(crate) use look::{is_near, may_take_near, near_times, open, peek, peek_many, stored_locally};
 pub(crate) use place::{
     Identity, Instance, Place, has_instances, instance_digest, object_entry, object_key_in, object_key_of,
-    version_key_of,
+    recorded, version_key_of,
 };
 pub(crate) use round::{Outcome, Round, Source};
 pub(crate) use times::Times;

@@ -78,6 +78,11 @@ impl Verdict {
         self.timeout.map_or(life, |timeout| timeout.resolve(default))
     }
 
+    /// The bytes that its entry counts in process, where the value decides it.
+    pub(crate) fn weight(&self) -> Option<u64> {
+        self.weight
+    }
+
     /// Adds what an entry counts, which is not asked for a value that isn't stored.
     pub(crate) fn weighing(self, weight: impl FnOnce() -> u64) -> Self {
         Self { weight: self.keep.then(weight), ..self }

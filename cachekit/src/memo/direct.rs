@@ -1,11 +1,11 @@
-//! The computation of an entry that is words and in process, by a call without an option that concerns it: claim, run the body,
-//! store. The same steps as those of a [`Duty`](crate::call::store::Duty), without what only other calls need.
+//! The computation of an entry in process, by a call without an option that concerns it: claim, run the body, store. The same
+//! steps as those of a [`Duty`](crate::call::store::Duty), without what only other calls need.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{
-    ClaimId, Ended, Hook, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueWords,
+    ClaimId, Claims, Ended, Hook, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueCall, Values,
 };
 use cachekit_backends::{Ttl, Words};
 
@@ -16,14 +16,14 @@ use super::steering::is_steered;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
 use crate::call::store::Verdict;
-use crate::call::{has_instances, instance_digest, is_observed};
-use crate::engine::flight::{Candidate, Table};
+use crate::call::{has_instances, instance_digest, is_observed, recorded};
+use crate::engine::flight::{Candidate, Shared, Table};
 use crate::engine::meter::Timer;
 use crate::engine::stats::Event;
-use crate::engine::{Bound, Claimed, Engine};
+use crate::engine::{Bound, Claimed, Content, Engine};
 
 thread_local! {
-    /// The memory for this thread's next computation: a miss that follows another one allocates nothing.
+    /// The memory for this thread's next computation: a miss that follows another one allocates nothing for it.
     static SPARE: Cell<Option<Box<Option<Computation>>>> = const { Cell::new(None) };
 }
 
@@ -35,11 +35,31 @@ struct Computation {
     claim: ClaimId,
     engine: &'static Engine,
     bound: &'static Bound,
-    table: &'static PlainTable,
-    key: PlainKey,
+    entry: At,
     life: Ttl,
     function: u32,
     timer: Timer,
+}
+
+/// Where the entry is.
+enum At {
+    Words(&'static PlainTable, PlainKey),
+    Values(&'static Values, ValueCall),
+}
+
+/// What a type of values says of their entries.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    /// How many words a stored part is.
+    words: usize,
+    /// Whether it may have to be kept in another way than as it is.
+    may_share: bool,
+}
+
+impl Parts {
+    pub(super) fn of<R>(policy: &Policy<R>) -> Self {
+        Self { words: (policy.words)(), may_share: (policy.clone_may_share)() }
+    }
 }
 
 /// Claims the computation of a call that found nothing. None if the call takes the longer way: another one computes, or there is
@@ -49,49 +69,95 @@ struct Computation {
 pub(super) fn begin<K: KeyPart, I: KeyPart>(
     (function, bound): (&'static Function, &'static Bound),
     engine: &'static Arc<Engine>,
-    value_words: usize,
+    parts: Parts,
     arguments: &K,
     instance: &I,
     life: &Life,
 ) -> Option<Direct> {
-    if const { I::VIEW || K::WORDS > MOST_KEY_WORDS } {
+    if const { I::VIEW } || asks_more(function, engine, life) {
         return None;
     }
-    let table = bound.plain.as_ref()?;
-    let asks_more = is_steered(function, engine)
-        || is_observed()
-        || life.jitter.is_some()
-        || engine.jitter > 0.0
-        || Shape::for_words(K::WORDS, value_words) != Some(table.shape());
-    if asks_more {
-        return None;
+    let instance =
+        || if has_instances::<I>() { instance_digest(engine, function.number, instance) } else { 0 };
+    if const { K::WORDS <= MOST_KEY_WORDS }
+        && let Some(shape) = Shape::for_words(K::WORDS, parts.words)
+    {
+        let table = bound.plain.as_ref().filter(|table| table.shape() == shape)?;
+        if let Some(words) = Words::<MOST_KEY_WORDS>::of(|words| arguments.feed(words)) {
+            let key = PlainKey { words, instance: instance() };
+            return claim((function, bound), engine, At::Words(table, key), life);
+        }
     }
-    let words = Words::<MOST_KEY_WORDS>::of(|words| arguments.feed(words))?;
-    let instance = if has_instances::<I>() { instance_digest(engine, function.number, instance) } else { 0 };
-    let key = PlainKey { words, instance };
-    claim(function, bound, engine, table, &key, life.timeout.resolve(engine.default_timeout))
+    let values = bound.values.as_deref().filter(|_| !parts.may_share)?;
+    let digest = values.digest(|writer| arguments.feed(writer));
+    let bytes = recorded(|recorder| arguments.feed(recorder));
+    let call = ValueCall { digest, bytes, instance: instance() };
+    claim((function, bound), engine, At::Values(values, call), life)
+}
+
+/// Whether a call has options that this way doesn't ask for.
+fn asks_more(function: &Function, engine: &Engine, life: &Life) -> bool {
+    is_steered(function, engine) || is_observed() || life.jitter.is_some() || engine.jitter > 0.0
 }
 
 /// The part that is the same for all types of arguments.
 fn claim(
-    function: &'static Function,
-    bound: &'static Bound,
+    (function, bound): (&'static Function, &'static Bound),
     engine: &'static Arc<Engine>,
-    table: &'static PlainTable,
-    key: &PlainKey,
-    life: Ttl,
+    entry: At,
+    life: &Life,
 ) -> Option<Direct> {
     let mut candidate = Candidate::new(engine.local.now());
-    // Its entries have no tags, so no birth is too early.
-    let may_join = |hook: &Hook| Candidate::may_join(hook, |_| true);
-    let Look::Claimed(claim) = table.claim(key, None, may_join, || candidate.begin()) else { return None };
-    let lead = candidate.lead(Table::Borrowed(table.as_claims()), claim, (), true);
+    let claim = entry.claim(&mut candidate)?;
+    let lead = candidate.lead(Table::Borrowed(entry.claims()), claim, (), true);
     bound.count(Event::Miss, function.number, engine);
     let timer = engine.computation_begins(function.number);
-    let (key, function) = (*key, function.number);
+    let life = life.timeout.resolve(engine.default_timeout);
     let mut room = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-    *room = Some(Computation { lead, claim, engine, bound, table, key, life, function, timer });
+    *room = Some(Computation { lead, claim, engine, bound, entry, life, function: function.number, timer });
     Some(Direct(Some(room)))
+}
+
+impl At {
+    /// Looks again, and claims the computation for all callers. None if there is an entry, or another one computes.
+    fn claim(&self, candidate: &mut Candidate) -> Option<ClaimId> {
+        // Its entries have no tags, so no birth is too early.
+        let may_join = |hook: &Hook| Candidate::may_join(hook, |_| true);
+        let look = match self {
+            Self::Words(table, key) => table.claim(key, None, may_join, || candidate.begin()),
+            Self::Values(table, call) => table.claim(call, None, may_join, || candidate.begin()),
+        };
+        if let Look::Claimed(claim) = look { Some(claim) } else { None }
+    }
+
+    fn claims(&self) -> &'static dyn Claims {
+        match self {
+            Self::Words(table, _) => table.as_claims(),
+            Self::Values(table, _) => *table,
+        }
+    }
+
+    /// The stored part of a value, as the table keeps it.
+    fn content<R>(&self, policy: &Policy<R>, weight: Option<u64>, output: &R) -> Option<Content> {
+        match self {
+            Self::Words(..) => (policy.to_words)(output).map(Content::Words),
+            Self::Values(_, call) => (policy.keep)(call.bytes.clone(), weight, output).map(Content::Entry),
+        }
+    }
+
+    /// Ends a computation and stores its part.
+    fn fill(&self, claim: ClaimId, content: Content, expiry: u64) -> Ended {
+        let right = Right::Claim(claim);
+        match (self, content) {
+            (Self::Words(table, key), Content::Words(words)) => {
+                table.fill(key, right, &words, expiry, || true)
+            }
+            (Self::Values(table, call), Content::Entry(entry)) => {
+                table.fill(call, right, entry, expiry, || true)
+            }
+            _ => unreachable!("a part is made for its table"),
+        }
+    }
 }
 
 impl Direct {
@@ -120,14 +186,9 @@ impl Direct {
         let Some(Some(computation)) = self.0.as_deref_mut() else { return };
         computation.engine.body_returned(computation.function, &computation.timer);
         let verdict = Verdict::of(policy, output, judge);
-        if !verdict.keeps() {
-            return computation.lead.release_now();
-        }
-        if let Some(words) = (policy.to_words)(output) {
-            let life = verdict.life(computation.life, computation.engine.default_timeout);
-            computation.store(&words, life);
-        }
-        computation.lead.end(|| (policy.share)(output));
+        let content =
+            if verdict.keeps() { computation.entry.content(policy, verdict.weight(), output) } else { None };
+        computation.end(&verdict, content, &mut || (policy.share)(output));
     }
 }
 
@@ -141,14 +202,25 @@ impl Drop for Direct {
 }
 
 impl Computation {
-    fn store(&mut self, words: &ValueWords, life: Ttl) {
-        let expiry = self.engine.local.expiry(life);
-        let Ended { stored, hook } =
-            self.table.fill(&self.key, Right::Claim(self.claim), words, expiry, || true);
-        self.lead.claim_ended(hook);
-        if stored {
-            self.bound.count(Event::Store, self.function, self.engine);
+    /// The end, without the type of the value, so that it is compiled with cachekit and not in each program.
+    fn end(
+        &mut self,
+        verdict: &Verdict,
+        content: Option<Content>,
+        share: &mut dyn FnMut() -> Option<Shared>,
+    ) {
+        if !verdict.keeps() {
+            return self.lead.release_now();
         }
+        if let Some(content) = content {
+            let life = verdict.life(self.life, self.engine.default_timeout);
+            let Ended { stored, hook } = self.entry.fill(self.claim, content, self.engine.local.expiry(life));
+            self.lead.claim_ended(hook);
+            if stored {
+                self.bound.count(Event::Store, self.function, self.engine);
+            }
+        }
+        self.lead.end(share);
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cachekit_backends::simple::Shape;
 
 use super::Op;
-use super::direct::{self, Direct};
+use super::direct::{self, Direct, Parts};
 use super::function::{Function, Handle, Mode};
 use super::hit::{self, Looked, Straight};
 use super::life::{Life, Lifespan, Tagging};
@@ -210,7 +210,7 @@ where
         && let (Some(bound), Op::Call, false, false) = (bound, op, refresh, stale)
         && (single_flight && fleet.is_none())
         && let Some(direct) =
-            direct::begin((function, bound), cache.engine(), (policy.words)(), arguments, instance, &life)
+            direct::begin((function, bound), cache.engine(), Parts::of(policy), arguments, instance, &life)
     {
         return Some(Pending { state: State::Direct(direct), stale_if });
     }

@@ -20,6 +20,7 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     /// A caller at a moment of the store's sequence.
+    #[inline]
     pub(crate) fn new(birth: u64) -> Self {
         Self { parent: nesting::current(), birth, seat: None }
     }
@@ -31,6 +32,7 @@ impl Candidate {
     }
 
     /// Takes a flight, which its claim is to carry. Short, and runs no code of the user's: a lock may be held.
+    #[inline]
     pub(crate) fn begin(&mut self) -> Hook {
         let (seat, listed) = Seat::take(self.parent.take());
         seat.flight().set_birth(self.birth);
@@ -39,6 +41,7 @@ impl Candidate {
     }
 
     /// The right that comes with the claim of the flight that was [begun](Self::begin).
+    #[inline]
     pub(crate) fn lead<K, E: Clone>(
         self,
         table: Table<'_>,

@@ -62,19 +62,26 @@ impl<K, E> Home<'_, K, E> {
     }
 
     /// Takes a flight off, so that no further caller joins it. Gives back the reference to it from there.
+    #[inline]
     fn remove(&mut self, flight: &Node, counts: bool) -> Option<Node> {
         match self {
-            Self::Claimed(table, claim) => table.claims().end(*claim).and_then(flight_of),
             Self::Left(listed) => listed.take(),
-            Self::Borrowed(..) | Self::Held(..) => {
-                let (flights, digest) = self.flights()?;
-                flights.remove(digest, flight, counts)
-            }
+            _ => self.remove_now(flight, counts),
         }
+    }
+
+    #[inline(never)]
+    fn remove_now(&self, flight: &Node, counts: bool) -> Option<Node> {
+        if let Self::Claimed(table, claim) = self {
+            return table.claims().end(*claim).and_then(flight_of);
+        }
+        let (flights, digest) = self.flights()?;
+        flights.remove(digest, flight, counts)
     }
 }
 
 /// The flight that a claim carries.
+#[inline]
 pub(super) fn flight_of(hook: Hook) -> Option<Node> {
     hook.downcast().ok()
 }
@@ -95,6 +102,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     }
 
     /// The right that comes with a claim.
+    #[inline]
     pub(super) fn claimed(table: Table<'a>, claim: ClaimId, snapshot: E, seat: Seat, joinable: bool) -> Self {
         Self { home: Home::Claimed(table, claim), snapshot, joinable, seat: Some(seat) }
     }
@@ -156,6 +164,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
     }
 
     /// The claim was ended with the store of its value, which has given its hook back.
+    #[inline]
     pub(crate) fn claim_ended(&mut self, hook: Option<Hook>) {
         self.home = Home::Left(hook.and_then(flight_of));
     }
