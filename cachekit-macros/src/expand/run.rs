@@ -316,7 +316,7 @@ pub(super) fn options(model: &Model) -> TokenStream {
     let shared = model.each.as_ref().is_some_and(|each| each.of.is_some());
     let entry = if shared { quote!(_) } else { quote!(#entry) };
     if let Some(timeout) = plain_timeout(model) {
-        return quote!(#private::plain::<#entry>(#timeout, #single_flight));
+        return quote!(#private::plain::<#entry, #single_flight>(#timeout));
     }
     let Conditions { unless, refresh_if, stale_if, .. } = conditions;
     let mut life = match timeout(model) {
@@ -350,12 +350,7 @@ pub(super) fn options(model: &Model) -> TokenStream {
     } else {
         quote!(#private::keep::<#entry>)
     };
-    let flight_timeout = wait(private, model.flight_timeout.as_ref());
-    let fleet = match (&model.fleet.said, &model.fleet.wait) {
-        (None, _) => wait(private, None),
-        (Some(_), None) => wait(private, Some(&TimeoutOption::Millis(FLEET_WAIT))),
-        (Some(_), said) => wait(private, said.as_ref()),
-    };
+    let joining = joining(model);
     let tags = if let Some(tags) = key::tags(model).filter(|_| model.each.is_none()) {
         quote!(#private::Tags(|| #tags))
     } else {
@@ -367,11 +362,26 @@ pub(super) fn options(model: &Model) -> TokenStream {
             refresh_if: #refresh_if,
             stale_if: #stale_if,
             life: #life,
-            single_flight: #single_flight,
-            fleet: #fleet,
-            flight_timeout: #flight_timeout,
+            joining: #joining,
             tags: #tags,
         }
+    }
+}
+
+/// How a call joins a computation of the same call that is under way.
+fn joining(model: &Model) -> TokenStream {
+    let Model { private, single_flight, fleet, flight_timeout, .. } = model;
+    if fleet.said.is_none() && flight_timeout.is_none() {
+        return quote!(#private::SingleFlight::<#single_flight>);
+    }
+    let flight_timeout = wait(private, flight_timeout.as_ref());
+    let fleet = match (&fleet.said, &fleet.wait) {
+        (None, _) => wait(private, None),
+        (Some(_), None) => wait(private, Some(&TimeoutOption::Millis(FLEET_WAIT))),
+        (Some(_), said) => wait(private, said.as_ref()),
+    };
+    quote! {
+        #private::Join { single_flight: #single_flight, fleet: #fleet, flight_timeout: #flight_timeout }
     }
 }
 

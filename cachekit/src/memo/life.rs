@@ -1,11 +1,11 @@
 //! The lifetime and the tags of an entry, by the options of a call.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cachekit_backends::Timeout;
 
 use super::function::Function;
+use super::options::Join;
 use super::steering::steering;
 use crate::call::Call;
 use crate::call::freshness::Windows;
@@ -39,15 +39,14 @@ impl Life {
         (Self { timeout, jitter: named.1.or(self.jitter).or(policy.1), windows }, named.0.is_some())
     }
 
-    /// Returns a call of a function that stores entries of this life. `flight` says whether it waits for other calls of this process,
-    /// and after how long without a sign of life it takes over from one of another process.
+    /// Returns a call of a function that stores entries of this life.
     pub(super) fn call(
         &self,
         engine: &'static Arc<Engine>,
         function: &Function,
         life_by_name: bool,
         refresh: bool,
-        (single_flight, fleet): (bool, Option<Duration>),
+        join: Join,
     ) -> Call<'static> {
         Call {
             engine: Hold::Borrowed(engine),
@@ -57,8 +56,8 @@ impl Life {
             jitter: self.jitter.unwrap_or(engine.jitter),
             windows: self.windows,
             refresh,
-            single_flight,
-            fleet,
+            single_flight: join.single_flight,
+            fleet: join.fleet,
             budget: Budget::default(),
         }
     }

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use cachekit_backends::simple::Shape;
 
@@ -13,7 +12,7 @@ use super::direct::{self, Direct, Parts};
 use super::function::{Function, Handle, Mode};
 use super::hit::{self, Looked, Straight};
 use super::life::{Life, Lifespan, Tagging};
-use super::options::{Judged, Keep, Options, keep};
+use super::options::{Join, Joining, Judged, Keep, Options, keep};
 use super::owned::Owned;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
@@ -63,13 +62,13 @@ impl State {
 /// Most hits end in what is inlined here. All else is in one `rest`, because the compiler saves registers for each call that
 /// it returns from.
 #[inline]
-pub fn probe<M: Mode, R, K, I, U, Q, F, T, G>(
+pub fn probe<M: Mode, R, K, I, U, Q, F, T, J, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
     instance: &I,
     op: Op,
-    options: Options<U, Q, F, T, G>,
+    options: Options<U, Q, F, T, J, G>,
     found: &mut Option<R>,
 ) -> Option<Pending<F>>
 where
@@ -79,9 +78,10 @@ where
     Q: FnOnce() -> bool,
     F: Fn(&R) -> bool,
     T: Lifespan,
+    J: Joining,
     G: Tagging,
 {
-    let Options { unless, refresh_if, stale_if, life, single_flight, fleet, flight_timeout, tags } = options;
+    let Options { unless, refresh_if, stale_if, life, joining, tags } = options;
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || unless() {
         return Some(bypass(stale_if, op));
@@ -112,7 +112,7 @@ where
             Err(result) => looked = result,
         }
     }
-    let options = Rest { refresh, looked, stale_if, life, single_flight, fleet, flight_timeout, tags };
+    let options = Rest { refresh, looked, stale_if, life, joining, tags };
     // A slot of its own, so that the address of the one for most hits is not known elsewhere.
     let mut late = None;
     let pending = rest(handle, policy, arguments, instance, op, options, &mut late);
@@ -142,14 +142,12 @@ impl<Q: FnOnce() -> bool> Refresh<Q> {
 }
 
 /// The options of a call that is no simple hit.
-struct Rest<Q, F, T, G> {
+struct Rest<Q, F, T, J, G> {
     refresh: Refresh<Q>,
     looked: Looked,
     stale_if: F,
     life: T,
-    single_flight: bool,
-    fleet: Option<Duration>,
-    flight_timeout: Option<Duration>,
+    joining: J,
     tags: G,
 }
 
@@ -157,13 +155,13 @@ struct Rest<Q, F, T, G> {
 #[cold]
 #[inline(never)]
 #[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
-fn rest<M: Mode, R, K, I, Q, F, T, G>(
+fn rest<M: Mode, R, K, I, Q, F, T, J, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
     instance: &I,
     op: Op,
-    options: Rest<Q, F, T, G>,
+    options: Rest<Q, F, T, J, G>,
     found: &mut Option<R>,
 ) -> Option<Pending<F>>
 where
@@ -172,11 +170,11 @@ where
     Q: FnOnce() -> bool,
     F: Fn(&R) -> bool,
     T: Lifespan,
+    J: Joining,
     G: Tagging,
 {
     let (function, cache) = (handle.function(), handle.cache);
-    let Rest { mut refresh, mut looked, stale_if, life, single_flight, fleet, flight_timeout, tags } =
-        options;
+    let Rest { mut refresh, mut looked, stale_if, life, joining, tags } = options;
     // Tables of words have no room for times and tags.
     let shape = || if T::STAMPED || G::TAGGED { None } else { Shape::for_words(K::WORDS, (policy.words)()) };
     let needs = || Needs { shape: shape(), methods: has_instances::<I>() };
@@ -205,16 +203,16 @@ where
         }
     }
     let stale = looked == Looked::Stale;
-    let life = life.life();
+    let (life, join) = (life.life(), joining.join());
     if const { M::BLOCKS && !T::STAMPED && !G::TAGGED }
         && let (Some(bound), Op::Call, false, false) = (bound, op, refresh, stale)
-        && (single_flight && fleet.is_none())
+        && (join.single_flight && join.fleet.is_none())
         && let Some(direct) =
             direct::begin((function, bound), cache.engine(), Parts::of(policy), arguments, instance, &life)
     {
         return Some(Pending { state: State::Direct(direct), stale_if });
     }
-    let settings = Settings { life, refresh, op, stale, single_flight, fleet, flight_timeout };
+    let settings = Settings { life, refresh, op, stale, join };
     let tags = tags.tags();
     let begun = begin(cache.engine(), function, &settings, policy, arguments, instance, tags.as_ref());
     Some(Pending { state: State::Begun(begun), stale_if })
@@ -243,15 +241,13 @@ struct Settings {
     op: Op,
     /// Whether there is an entry that doesn't serve.
     stale: bool,
-    single_flight: bool,
-    fleet: Option<Duration>,
-    flight_timeout: Option<Duration>,
+    join: Join,
 }
 
 impl Settings {
     fn call(&self, engine: &'static Arc<Engine>, function: &'static Function) -> Call<'static> {
         let (life, by_name) = self.life.steered(function, function, engine);
-        life.call(engine, function, by_name, self.refresh, (self.single_flight, self.fleet))
+        life.call(engine, function, by_name, self.refresh, self.join)
     }
 }
 
@@ -291,8 +287,8 @@ pub(super) fn refresh<R>(
     }
     let engine = cache.engine();
     function.note_use(engine);
-    let (refresh, stale, fleet, flight_timeout) = (true, false, None, None);
-    let settings = Settings { life, refresh, op, stale, single_flight, fleet, flight_timeout };
+    let join = Join { single_flight, fleet: None, flight_timeout: None };
+    let settings = Settings { life, refresh: true, op, stale: false, join };
     let begun = begin_at(engine, function, &settings, settings.call(engine, function), place);
     Pending { state: State::Begun(begun), stale_if }
 }
@@ -300,11 +296,11 @@ pub(super) fn refresh<R>(
 fn begin_at(
     engine: &'static Arc<Engine>,
     function: &'static Function,
-    &Settings { op, stale, flight_timeout, .. }: &Settings,
+    &Settings { op, stale, join, .. }: &Settings,
     call: Call<'static>,
     place: Place,
 ) -> Begun {
-    let limit = flight_timeout.unwrap_or(engine.flight_timeout);
+    let limit = join.flight_timeout.unwrap_or(engine.flight_timeout);
     if matches!(place, Place::Local { .. }) && !function.identity().is_local(engine) {
         function.say_stays();
     }

@@ -10,7 +10,7 @@ use crate::call::policy::Policy;
 use crate::call::store::Verdict;
 
 /// The options of a call, as the attribute's expressions.
-pub struct Options<U, Q, F, T, G> {
+pub struct Options<U, Q, F, T, J, G> {
     /// True: neither read nor write.
     pub unless: U,
     /// True: compute and overwrite.
@@ -19,31 +19,66 @@ pub struct Options<U, Q, F, T, G> {
     pub stale_if: F,
     /// How long an entry lives.
     pub life: T,
-    /// Wait for a computation of the same call that is under way.
+    /// How the call joins a computation of the same call that is under way.
+    pub joining: J,
+    /// The tags of the entry.
+    pub tags: G,
+}
+
+/// How a call joins a computation of the same call that is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Join {
+    /// Wait for one of this process.
     pub single_flight: bool,
     /// Wait for other processes too, and take over after so long without a sign of life.
     pub fleet: Option<Duration>,
     /// The longest wait for it; none: the cache's.
     pub flight_timeout: Option<Duration>,
-    /// The tags of the entry.
-    pub tags: G,
+}
+
+/// The same, as the options of a call say it: in as few bytes as they need, because a call has them on the stack.
+pub trait Joining {
+    /// Returns it.
+    fn join(self) -> Join;
+}
+
+impl Joining for Join {
+    #[inline]
+    fn join(self) -> Join {
+        self
+    }
+}
+
+/// The option `single_flight` alone.
+#[derive(Debug)]
+pub struct SingleFlight<const ON: bool>;
+
+impl<const ON: bool> Joining for SingleFlight<ON> {
+    #[inline]
+    fn join(self) -> Join {
+        Join { single_flight: ON, fleet: None, flight_timeout: None }
+    }
 }
 
 /// Options without expressions.
 #[inline]
 #[must_use]
-pub fn plain<R>(
+pub fn plain<R, const SINGLE_FLIGHT: bool>(
     timeout: Timeout,
-    single_flight: bool,
-) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, impl Fn(&R) -> bool, Fixed, NoTags> {
+) -> Options<
+    impl FnOnce() -> bool,
+    impl FnOnce() -> bool,
+    impl Fn(&R) -> bool,
+    Fixed,
+    SingleFlight<SINGLE_FLIGHT>,
+    NoTags,
+> {
     Options {
         unless: no,
         refresh_if: no,
         stale_if: keep::<R>,
         life: Fixed(timeout),
-        single_flight,
-        fleet: None,
-        flight_timeout: None,
+        joining: SingleFlight,
         tags: NoTags,
     }
 }

@@ -72,13 +72,13 @@ pub struct Kept<S> {
 
 /// Looks a call up. Puts the value into the empty slot `found`, or returns the rest of the call.
 #[expect(clippy::needless_pass_by_value, reason = "the handle is made for this call")]
-pub fn per_request<M, S, I, U, Q, F, T, G>(
+pub fn per_request<M, S, I, U, Q, F, T, J, G>(
     handle: Handle<M>,
     _: S,
     arguments: &impl KeyPart,
     instance: &I,
     op: Op,
-    options: Options<U, Q, F, T, G>,
+    options: Options<U, Q, F, T, J, G>,
     found: &mut Option<S::Output>,
 ) -> Option<Kept<S>>
 where

@@ -9,7 +9,7 @@ use super::function::{Async, Blocking, Handle, Mode};
 use super::handle::Key;
 use super::life::{Fixed, Lifespan, Tagging};
 use super::lookup::{Pending, probe, refresh};
-use super::options::{Keep, Options, keep_all};
+use super::options::{Joining, Keep, Options, keep_all};
 use crate::call::arguments::KeyPart;
 use crate::call::failure;
 use crate::call::policy::Policy;
@@ -22,12 +22,12 @@ pub struct Primed<F>(Pending<F>);
 ///
 /// # Errors
 /// Another function has the same identity.
-pub fn prime<M: Mode, R, K, I, U, Q, F, T, G>(
+pub fn prime<M: Mode, R, K, I, U, Q, F, T, J, G>(
     handle: Handle<M>,
     policy: &Policy<R>,
     arguments: &K,
     instance: &I,
-    options: Options<U, Q, F, T, G>,
+    options: Options<U, Q, F, T, J, G>,
 ) -> Result<Primed<F>>
 where
     K: KeyPart,
@@ -36,6 +36,7 @@ where
     Q: FnOnce() -> bool,
     F: Fn(&R) -> bool,
     T: Lifespan,
+    J: Joining,
     G: Tagging,
 {
     handle.function().check()?;

@@ -18,7 +18,7 @@ pub use shape::{Batch, BatchOf, EntryOf};
 use super::Op;
 use super::function::Function;
 use super::life::Lifespan;
-use super::options::Options;
+use super::options::{Joining, Options};
 use crate::call::Place;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
@@ -93,11 +93,11 @@ struct Begun<R, V> {
 }
 
 /// Begins a call. `key` makes the key of an id.
-pub fn each<B, I, R, U, Q, F, T, G>(
+pub fn each<B, I, R, U, Q, F, T, J, G>(
     of: EachOf,
     ids: Vec<I>,
     op: Op,
-    options: Options<U, Q, F, T, G>,
+    options: Options<U, Q, F, T, J, G>,
     key: impl Fn(&I) -> EachKey<R, B::Value>,
 ) -> PendingEach<B, I, R, F>
 where
@@ -105,8 +105,9 @@ where
     U: FnOnce() -> bool,
     Q: FnOnce() -> bool,
     T: Lifespan,
+    J: Joining,
 {
-    let Options { unless, refresh_if, stale_if, life, single_flight, fleet, flight_timeout, .. } = options;
+    let Options { unless, refresh_if, stale_if, life, joining, .. } = options;
     let EachOf { own: function, entries, cache } = of;
     let mut pending = PendingEach { function, ids, stale_if, state: State::Bypass, returns: PhantomData };
     // Before the cache is looked at, which would bind it.
@@ -126,8 +127,9 @@ where
     entries.note_use(engine);
     let refresh = op == Op::Refresh || refresh_if();
     let (life, life_by_name) = life.life().steered(function, entries, engine);
-    let call = life.call(engine, function, life_by_name, refresh, (single_flight, fleet));
-    let limit = flight_timeout.unwrap_or(engine.flight_timeout);
+    let join = joining.join();
+    let call = life.call(engine, function, life_by_name, refresh, join);
+    let limit = join.flight_timeout.unwrap_or(engine.flight_timeout);
     let Listed { places, firsts, entries, form } = Listed::new(&pending.ids, key);
     if let Some(form) = form {
         let round = Round::new(call, form.policy, entries, limit);
