@@ -59,10 +59,19 @@ pub(super) async fn perform<T: Transport>(transport: &T, batch: &Batch) -> Resul
 
 /// Runs commands that are no scripts, and returns the reply or the error of each.
 pub(super) async fn perform_each<T: Transport>(transport: &T, batch: &Batch) -> Result<Vec<Reply>> {
+    perform_each_by(transport, batch, transport.limits().deadline()).await
+}
+
+/// The same as a part of an operation that must be over at the deadline.
+pub(super) async fn perform_each_by<T: Transport>(
+    transport: &T,
+    batch: &Batch,
+    deadline: Instant,
+) -> Result<Vec<Reply>> {
     if batch.commands.is_empty() {
         return Ok(Vec::new());
     }
-    persist(transport, batch, transport.limits().deadline()).await
+    persist(transport, batch, deadline).await
 }
 
 /// The same as a part of an operation that must be over at the deadline.

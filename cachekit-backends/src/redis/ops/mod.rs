@@ -7,7 +7,7 @@ use std::time::Instant;
 use redis::Value;
 
 use super::recent::Recent;
-use super::transport::{Transport, perform, perform_by};
+use super::transport::{Transport, perform, perform_by, perform_each_by};
 use super::wire::{self, Batch, Command};
 use crate::backend::add_then_check;
 use crate::many::Distinct;
@@ -172,17 +172,27 @@ impl<'a, T: Transport> Ops<'a, T> {
     async fn look(&self, entry: &str, versions: &[&str], deadline: Instant) -> Result<Option<Fetched>> {
         const READ: &str = "MGET";
         let batch = Batch::of(wire::look(entry, versions, self.transport.is_scattered()));
-        let mut parts = Vec::with_capacity(1 + versions.len());
-        for answer in perform_by(self.transport, &batch, deadline).await? {
-            parts.extend(self.list(READ, answer, 1)?);
+        let replies = perform_each_by(self.transport, &batch, deadline).await?.into_iter();
+        let mut lists = replies.map(|reply| {
+            let answer = reply.map_err(|error| self.transport.server().error(error))?;
+            self.list(READ, answer, 1)
+        });
+        // One list has all parts, unless the keys are scattered.
+        let mut parts = lists.next().transpose()?.unwrap_or_default();
+        for list in lists {
+            parts.extend(list?);
         }
         if parts.len() != 1 + versions.len() {
             return Err(self.transport.server().unexpected(READ, &Value::Array(parts)));
         }
-        let mut parts = parts.into_iter().map(|part| self.bytes(READ, part));
-        let Some(state) = parts.next().transpose()?.flatten() else { return Ok(None) };
-        let found = parts.map(|part| Ok(part?.and_then(|stored| wire::stored_version(&stored))));
-        let Some(found) = found.collect::<Result<Option<Vec<Version>>>>()? else { return Ok(None) };
+        let mut parts = parts.into_iter();
+        let Some(state) = self.bytes(READ, parts.next().unwrap_or_default())? else { return Ok(None) };
+        let mut found = Vec::with_capacity(versions.len());
+        for part in parts {
+            let stored = self.bytes(READ, part)?;
+            let Some(version) = stored.as_deref().and_then(wire::stored_version) else { return Ok(None) };
+            found.push(version);
+        }
         let Some(token) = wire::token(&state) else { return Ok(None) };
         Ok(wire::value(state).map(|value| Fetched::new(Some(value), found, Some(token))))
     }

@@ -8,9 +8,11 @@ pub(in crate::redis) const MOST_LINE: usize = 64 << 10;
 /// The most elements of an array. The parsers reserve nothing for what has not arrived.
 const MOST_ELEMENTS: usize = 1 << 24;
 /// The most arrays inside one another; `CLUSTER SLOTS` has four.
-const MOST_DEPTH: usize = 8;
+pub(super) const MOST_DEPTH: usize = 8;
 /// The longest length, with its sign and the line end.
 const MOST_DIGITS: usize = 22;
+/// A carriage return and a line feed.
+const LINE_END: usize = 2;
 /// The most characters of a server's text that an error shows.
 const MOST_SHOWN: usize = 200;
 
@@ -72,7 +74,7 @@ enum State {
 #[derive(Debug)]
 pub(in crate::redis) struct Framing {
     /// The longest text.
-    most: usize,
+    pub(super) most: usize,
     state: State,
     /// The bytes of the line so far, and the last of them.
     line: usize,
@@ -155,23 +157,19 @@ impl Framing {
         if !has_length {
             return Ok(true);
         }
-        let digits = std::str::from_utf8(&self.digits[..self.line - 2]).ok();
-        let length: i64 = digits.and_then(|digits| digits.parse().ok()).ok_or(Malformed::Foreign)?;
-        self.length(kind, length)
+        match length(&self.digits[..self.line - LINE_END])? {
+            Some(length) => self.length(kind, length),
+            None => Ok(true),
+        }
     }
 
     /// Takes the length of a text or an array; whether that is all of it.
-    fn length(&mut self, kind: u8, length: i64) -> Result<bool, Malformed> {
-        // Absent.
-        if length == -1 {
-            return Ok(true);
-        }
-        let length = usize::try_from(length).map_err(|_| Malformed::Foreign)?;
+    fn length(&mut self, kind: u8, length: usize) -> Result<bool, Malformed> {
         if kind == b'$' {
             if length > self.most {
                 return Err(Malformed::Length);
             }
-            self.state = State::Bulk(length + 2);
+            self.state = State::Bulk(length + LINE_END);
             return Ok(false);
         }
         if length > MOST_ELEMENTS || self.open.len() == MOST_DEPTH {
@@ -196,6 +194,20 @@ impl Framing {
         }
         true
     }
+}
+
+/// Reads the length of a text or an array; none for an absent one.
+pub(super) fn length(digits: &[u8]) -> Result<Option<usize>, Malformed> {
+    if digits == b"-1" {
+        return Ok(None);
+    }
+    let next = |length: usize, digit: &u8| {
+        let value = usize::from(digit.wrapping_sub(b'0'));
+        if value > 9 { None } else { length.checked_mul(10)?.checked_add(value) }
+    };
+    let is_short = (1..=MOST_DIGITS - LINE_END).contains(&digits.len());
+    let length = digits.iter().try_fold(0, next).filter(|_| is_short);
+    Ok(Some(length.ok_or(Malformed::Foreign)?))
 }
 
 #[cfg(test)]
@@ -282,7 +294,7 @@ mod tests {
             let bytes = bytes.as_bytes();
             if let Ok(ends) = ends(bytes, 3)
                 && let Some(&end) = ends.first()
-                && let Ok(value) = super::super::reply::decode(&bytes[..end])
+                && let Ok(value) = super::super::reply::decode(&bytes[..end], MOST)
             {
                 prop_assert_eq!(redis::parse_redis_value(&bytes[..end]).unwrap(), value);
             }
