@@ -98,13 +98,19 @@ pub fn base32(bytes: &[u8]) -> String {
 /// Appends the same text.
 pub(crate) fn push_base32(out: &mut String, bytes: &[u8]) {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    for group in bytes.chunks(5) {
-        let mut whole = [0; 8];
-        whole[3..3 + group.len()].copy_from_slice(group);
-        let bits = u64::from_be_bytes(whole);
-        let letters: [u8; 8] = std::array::from_fn(|i| ALPHABET[(bits >> (35 - 5 * i) & 31) as usize]);
+    // A key's digest is one part: its text is checked at once.
+    for part in bytes.chunks(20) {
+        let mut letters = [0; 32];
+        for (letters, group) in letters.chunks_exact_mut(8).zip(part.chunks(5)) {
+            let mut whole = [0; 8];
+            whole[3..3 + group.len()].copy_from_slice(group);
+            let bits = u64::from_be_bytes(whole);
+            for (i, letter) in letters.iter_mut().enumerate() {
+                *letter = ALPHABET[(bits >> (35 - 5 * i) & 31) as usize];
+            }
+        }
         // All of them are letters and digits.
-        let text = std::str::from_utf8(&letters).unwrap_or_default();
-        out.push_str(&text[..(8 * group.len()).div_ceil(5)]);
+        let text = std::str::from_utf8(&letters[..(8 * part.len()).div_ceil(5)]);
+        out.push_str(text.unwrap_or_default());
     }
 }

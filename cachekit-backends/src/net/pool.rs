@@ -87,8 +87,10 @@ impl<C: Send + 'static> Pool<C> {
 
     /// Waits for the right to a connection; none if there is none before the deadline.
     pub(crate) fn permit(&self, deadline: Instant) -> Option<Permit<C>> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let slot = self.slots().get_timeout(left).ok()?;
+        let slots = self.slots();
+        // A connection that is free takes no look at the clock.
+        let wait = || slots.get_timeout(deadline.saturating_duration_since(Instant::now())).ok();
+        let slot = slots.try_get().or_else(wait)?;
         Some(Permit { slot, epoch: self.epoch() })
     }
 

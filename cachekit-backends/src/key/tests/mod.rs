@@ -19,7 +19,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::collection::{btree_map, hash_map, vec};
 use proptest::prelude::*;
 
-use super::{CacheKey, KeySecret, Matcher, Recorder, StableWriter};
+use super::{CacheKey, KeySecret, Matcher, Recorder, StableWriter, base32};
 
 fn recorded<T: CacheKey + ?Sized>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -64,6 +64,28 @@ fn arguments() -> impl Strategy<Value = Arguments> {
         prop::result::maybe_err(0u8..2, bytes()),
         text().prop_map(OsString::from),
     )
+}
+
+/// The vectors of RFC 4648, and texts of more than one part.
+#[test]
+fn base_32_is_that_of_the_standard() {
+    for (bytes, text) in [
+        ("", ""),
+        ("f", "my"),
+        ("fo", "mzxq"),
+        ("foo", "mzxw6"),
+        ("foob", "mzxw6yq"),
+        ("fooba", "mzxw6ytb"),
+        ("foobar", "mzxw6ytboi"),
+        ("foobarfoobarfoobarfo", "mzxw6ytbojtg633cmfzgm33pmjqxeztp"),
+    ] {
+        assert_eq!(base32(bytes.as_bytes()), text);
+    }
+    let all = |bytes: &[u8]| bytes.chunks(5).map(base32).collect::<String>();
+    let bytes: Vec<u8> = (0..=u8::MAX).collect();
+    for len in [19, 20, 21, 32, 40, 41, 256] {
+        assert_eq!(base32(&bytes[..len]), all(&bytes[..len]), "{len}");
+    }
 }
 
 proptest! {
