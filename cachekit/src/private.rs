@@ -30,9 +30,9 @@ pub use crate::memo::function::{Async, Blocking, Handle, Site};
 pub use crate::memo::handle::{Key, Narrowed};
 pub use crate::memo::invalidates::{Failed, TagDeletion, ended};
 pub use crate::memo::life::{Computed, Fixed, Jittered, NoTags, Tags, Windowed};
-pub use crate::memo::lookup::{Pending, found, probe};
+pub use crate::memo::lookup::{Pending, Probe, found, probe, value};
 pub use crate::memo::options::{
-    Join, Judged, Options, SingleFlight, future, keep, keep_all, no, plain, predicate, result, weighs,
+    Join, Judged, Never, Options, SingleFlight, future, keep_all, no, plain, predicate, result, weighs,
 };
 pub use crate::memo::owned::{Own, OwnAny, Owned, own, owned};
 pub use crate::memo::per_request::{Kept, KeptHere, RequestKey, per_request};

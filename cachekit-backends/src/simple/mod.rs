@@ -37,9 +37,10 @@ mod values;
 
 pub use backend::SimpleBackend;
 pub use buckets::{ClaimId, Ended, Hook, Right};
+pub use pins::Pinned;
 pub use plain::{Claims, Look, Plain, PlainCall};
 pub use shapes::{MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainKey, PlainTable, Shape, ValueWords};
 pub use table::SlotTable;
 pub use tables::Tables;
 pub use tags::Tagged;
-pub use values::{AsStored, Entry, Form, ValueCall, Values, Weight};
+pub use values::{AsStored, Entry, Form, Straight, ValueCall, Values, Weight};

@@ -1,66 +1,103 @@
-//! Values that a thread holds by reference count, so that it needs no lock to read them.
+//! Entries that a thread holds by reference count, so that it needs no lock to read them.
 //!
-//! The shared table was asked before and named the value by a number that is never given again, so a pin needs no check
+//! The shared table was asked before and named the entry by a number that is never given again, so a pin needs no check
 //! whether it still counts.
 
-use std::cell::RefCell;
+use std::any::TypeId;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::values::Entry;
+use crate::KeyBytes;
 
-/// Places of a thread; a value has one. 80 KB, allocated when the thread first pins something.
+/// Places of a thread; an entry has one. 16 KB, allocated when the thread first pins something.
 const PLACES: usize = 2048;
 /// The most that a thread holds, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
-/// At one visit in so many, a value that finds no room displaces another one. Values that are more than there is room for
+/// At one visit in so many, an entry that finds no room displaces another one. Entries that are more than there is room for
 /// would displace each other all the time else, which costs more than a look into the slab.
 const PATIENCE: u8 = 16;
 
 /// The key of a pin: the table, and the number there.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct PinKey {
     pub(super) table: u64,
     pub(super) number: u64,
 }
 
-#[derive(Default)]
-struct Pin {
+/// An entry that this thread holds. A caller that has it can read it while it is displaced.
+pub struct Pinned {
     key: PinKey,
     /// Until then a look need not ask for more than the moment.
-    until: u64,
-    entry: Option<Arc<Entry>>,
+    pub(super) until: u64,
+    /// Those of the entry, which cost a line of the cache less here.
+    pub(super) bytes: KeyBytes,
+    value_type: TypeId,
+    entry: Arc<Entry>,
 }
 
-type Places = Box<[Pin; PLACES]>;
+impl Pinned {
+    /// The type of the entry's value.
+    #[inline]
+    pub fn value_type(&self) -> TypeId {
+        self.value_type
+    }
 
-/// The pins of a thread, and their counts.
+    /// The entry.
+    #[inline]
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+type Places = Box<[Option<Rc<Pinned>>; PLACES]>;
+
+/// The pins of a thread, and their counts. Dropped by [`End`], so that an access need not ask whether they still are.
 struct Pins {
-    places: Option<Places>,
-    bytes: u64,
-    visits: u8,
+    /// None before the first pin, and while one of them is looked at or changed.
+    places: Cell<ManuallyDrop<Option<Places>>>,
+    bytes: Cell<u64>,
+    visits: Cell<u8>,
     /// The place that gives way next when there are too many bytes.
-    hand: usize,
+    hand: Cell<usize>,
 }
+
+/// Drops the pins of its thread.
+struct End;
 
 thread_local! {
-    /// Borrowed while an entry is looked at: a lookup from within may look too, and pins nothing.
-    static PINS: RefCell<Pins> = const { RefCell::new(Pins { places: None, bytes: 0, visits: 0, hand: 0 }) };
+    static PINS: Pins = const {
+        Pins {
+            places: Cell::new(ManuallyDrop::new(None)),
+            bytes: Cell::new(0),
+            visits: Cell::new(0),
+            hand: Cell::new(0),
+        }
+    };
+    /// Touched by each pin. Nothing is pinned once its destructor runs.
+    static END: End = const { End };
 }
 
-/// Calls `look` with the entry that this thread has pinned under a key, and the moment until which it serves. It may run any code.
-/// None if nothing is pinned, as while the thread ends.
+impl Drop for End {
+    fn drop(&mut self) {
+        let places = PINS.with(|pins| pins.places.take());
+        // Runs any code, which may look for pins and finds none.
+        drop(ManuallyDrop::into_inner(places));
+    }
+}
+
+/// Returns the entry that this thread has pinned under a key.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the way of every hit")]
-pub(super) fn with<R>(key: PinKey, look: impl FnOnce(&Entry, u64) -> R) -> Option<R> {
-    let look = |pins: &RefCell<Pins>| {
-        let pins = pins.try_borrow().ok()?;
-        let pin = &pins.places.as_ref()?[place(key)];
-        if pin.key != key {
-            return None;
-        }
-        pin.entry.as_deref().map(|entry| look(entry, pin.until))
+pub(super) fn get(key: PinKey) -> Option<Rc<Pinned>> {
+    let find = |places: &mut Option<Places>| {
+        let pin = places.as_ref()?[place(key)].as_ref()?;
+        (pin.key == key).then(|| Rc::clone(pin))
     };
-    PINS.try_with(look).ok().flatten()
+    // Not by `with`, which is not inlined.
+    PINS.try_with(|pins| pins.with_places(find)).ok().flatten()
 }
 
 #[inline(always)]
@@ -75,43 +112,58 @@ fn place(key: PinKey) -> usize {
 #[cold]
 #[inline(never)]
 pub(super) fn pin(key: PinKey, entry: &Arc<Entry>, until: u64) {
-    if !entry.may_be_pinned() {
+    if !entry.may_be_pinned() || END.try_with(|_| ()).is_err() {
         return;
     }
-    let put = |pins: &RefCell<Pins>| pins.try_borrow_mut().ok()?.put(key, entry, until);
-    // Dropped when the pins are not borrowed any more.
-    let displaced = PINS.try_with(put).ok().flatten();
+    let pin = || {
+        let value_type = entry.any().type_id();
+        Rc::new(Pinned { key, until, bytes: entry.bytes().clone(), value_type, entry: Arc::clone(entry) })
+    };
+    // Dropped when the places are back.
+    let displaced = PINS.with(|pins| pins.put(key, entry.weight(), pin));
     drop(displaced);
 }
 
 fn empty() -> Option<Places> {
     // Made on the heap: it is more than a small stack has room for.
-    let places: Box<[Pin]> = (0..PLACES).map(|_| Pin::default()).collect();
+    let places: Box<[_]> = (0..PLACES).map(|_| None).collect();
     places.try_into().ok()
 }
 
 impl Pins {
-    /// Pins an entry in its place, or makes room for a later visit. Returns the one that gave way.
-    fn put(&mut self, key: PinKey, entry: &Arc<Entry>, until: u64) -> Option<Arc<Entry>> {
-        let Self { places, bytes, visits, hand } = self;
-        let places = places.take().or_else(empty).map(|made| places.insert(made))?;
-        let at = place(key);
-        let has_room = *bytes + entry.weight() <= MOST_BYTES;
-        if !has_room || places[at].entry.is_some() {
-            *visits = (*visits + 1) % PATIENCE;
-            if *visits != 0 {
-                return None;
+    /// Takes the places for a moment. `act` runs no code of the user's.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the way of every hit")]
+    fn with_places<R>(&self, act: impl FnOnce(&mut Option<Places>) -> R) -> R {
+        let mut places = self.places.take();
+        let result = act(&mut places);
+        self.places.set(places);
+        result
+    }
+
+    /// Puts a pin in its place, or makes room for a later visit. Returns the one that gave way.
+    fn put(&self, key: PinKey, weight: u64, pin: impl FnOnce() -> Rc<Pinned>) -> Option<Rc<Pinned>> {
+        self.with_places(|places| {
+            let places = places.take().or_else(empty).map(|made| places.insert(made))?;
+            let at = place(key);
+            let has_room = self.bytes.get() + weight <= MOST_BYTES;
+            if !has_room || places[at].is_some() {
+                self.visits.set((self.visits.get() + 1) % PATIENCE);
+                if self.visits.get() != 0 {
+                    return None;
+                }
             }
-        }
-        let gives_way = if has_room { at } else { *hand };
-        let displaced = std::mem::take(&mut places[gives_way]).entry;
-        *bytes -= displaced.as_deref().map_or(0, Entry::weight).min(*bytes);
-        if has_room {
-            *bytes += entry.weight();
-            places[at] = Pin { key, until, entry: Some(Arc::clone(entry)) };
-        } else {
-            *hand = (*hand + 1) % PLACES;
-        }
-        displaced
+            let gives_way = if has_room { at } else { self.hand.get() };
+            let displaced = places[gives_way].take();
+            let less = displaced.as_ref().map_or(0, |pin| pin.entry.weight());
+            self.bytes.set(self.bytes.get().saturating_sub(less));
+            if has_room {
+                self.bytes.set(self.bytes.get() + weight);
+                places[at] = Some(pin());
+            } else {
+                self.hand.set((self.hand.get() + 1) % PLACES);
+            }
+            displaced
+        })
     }
 }

@@ -2,13 +2,14 @@
 //! itself is shared by reference count.
 
 use std::any::{Any, TypeId};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::buckets::{Claimed, Contents, Draft, Ended, Right, Subject, Table};
 use super::budget::{Budget, Tenant};
 use super::functions::InstanceNumber;
-use super::pins::{self, PinKey};
+use super::pins::{self, PinKey, Pinned};
 use super::plain::{Claims, Look};
 use super::slab::Slab;
 use super::tables::Kind;
@@ -168,6 +169,16 @@ pub struct Values {
     has_tags: AtomicBool,
 }
 
+/// The result of a look in the way of most hits.
+pub enum Straight {
+    /// This thread holds the entry.
+    Pinned(Rc<Pinned>),
+    /// It does not: [`Values::read_unpinned`] decides about the entry of this number.
+    Unpinned(u64),
+    /// [`Values::read`] decides.
+    Unknown,
+}
+
 /// A call, by its recorded key.
 #[derive(Clone, Debug)]
 pub struct ValueCall {
@@ -208,80 +219,64 @@ impl Values {
         &self.table.contents.0
     }
 
-    /// Looks a key up and hands the entry to `read`, in most cases in which there is one; else [`read`](Self::read) decides. Both
-    /// closures may run any code: no lock is held over them.
+    /// Looks a key up in the way of most hits. `feed` may run any code: no lock is held over it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the way of every hit")]
-    pub fn read_straight<F: Form, R>(
-        &self,
-        digest: u64,
-        feed: impl FnMut(&mut Matcher<'_>),
-        read: impl FnMut(&Entry) -> R,
-    ) -> Option<R> {
-        let [number] = self.table.straight(digest, &[digest])?;
-        self.read_number::<F, R>(number, |until| self.table.is_certainly_ahead(until), feed, read)
+    pub fn straight<F: Form>(&self, digest: u64, feed: impl FnMut(&mut Matcher<'_>)) -> Straight {
+        let Some([number]) = self.table.straight(digest, &[digest]) else { return Straight::Unknown };
+        let Some(pin) = pins::get(self.pin_key(number)) else { return Straight::Unpinned(number) };
+        let serves = !F::TIMED || self.table.is_certainly_ahead(pin.until);
+        if serves && Matcher::matches(pin.bytes.as_slice(), feed) {
+            Straight::Pinned(pin)
+        } else {
+            Straight::Unknown
+        }
     }
 
     /// Looks a key up and hands the entry to `read`. Both closures may run any code: no lock is held over them.
     pub fn read<F: Form, R>(
         &self,
         digest: u64,
-        feed: impl FnMut(&mut Matcher<'_>),
-        read: impl FnMut(&Entry) -> R,
+        mut feed: impl FnMut(&mut Matcher<'_>),
+        read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         let [number] = self.table.get(digest, &[digest])?;
-        self.read_number::<F, R>(number, |until| !self.table.is_over(until), feed, read)
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the way of every hit")]
-    fn read_number<F: Form, R>(
-        &self,
-        number: u64,
-        serves: impl Fn(u64) -> bool,
-        mut feed: impl FnMut(&mut Matcher<'_>),
-        mut read: impl FnMut(&Entry) -> R,
-    ) -> Option<R> {
-        let key = PinKey { table: self.number, number };
-        // Two closures of one content, so that the compiler puts the first one in its place.
-        let pinned =
-            |entry: &Entry, until| Self::look_at::<F, R>(entry, until, &serves, &mut feed, &mut read);
-        match pins::with(key, pinned) {
-            Some(found) => found,
-            None => self.read_unpinned::<F, R>(key, |entry, until| {
-                Self::look_at::<F, R>(entry, until, &serves, &mut feed, &mut read)
-            }),
+        match pins::get(self.pin_key(number)) {
+            Some(pin) => self.look_at::<F, R>(pin.entry(), pin.until, feed, read),
+            None => self.read_unpinned::<F, R>(number, &mut feed, read),
         }
     }
 
-    /// Reads an entry, if it serves and has the key that is fed.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "the way of every hit")]
-    fn look_at<F: Form, R>(
-        entry: &Entry,
-        until: u64,
-        serves: &impl Fn(u64) -> bool,
-        feed: &mut impl FnMut(&mut Matcher<'_>),
-        read: &mut impl FnMut(&Entry) -> R,
-    ) -> Option<R> {
-        let serves = !F::TIMED || serves(until);
-        (serves && Matcher::matches(entry.bytes.as_slice(), feed)).then(|| read(entry))
-    }
-
-    /// Looks at an entry that this thread doesn't hold, and pins it if it is the one.
-    #[cold]
-    #[inline(never)]
-    fn read_unpinned<F: Form, R>(
+    /// As [`read`](Self::read), of an entry that [`straight`](Self::straight) has named. Pins it if it is the one.
+    pub fn read_unpinned<F: Form, R>(
         &self,
-        key: PinKey,
-        look: impl FnOnce(&Entry, u64) -> Option<R>,
+        number: u64,
+        feed: impl FnMut(&mut Matcher<'_>),
+        read: impl FnOnce(&Entry) -> R,
     ) -> Option<R> {
         // It was replaced or removed in between, if it is not there any more.
-        let stored = self.slab().get(key.number)?;
+        let stored = self.slab().get(number)?;
         let (entry, until) = F::served(&stored);
-        let found = look(entry, until)?;
-        pins::pin(key, entry, until);
+        let found = self.look_at::<F, R>(entry, until, feed, read)?;
+        pins::pin(self.pin_key(number), entry, until);
         Some(found)
+    }
+
+    #[inline]
+    fn pin_key(&self, number: u64) -> PinKey {
+        PinKey { table: self.number, number }
+    }
+
+    /// Reads an entry, if it serves and has the key that is fed.
+    fn look_at<F: Form, R>(
+        &self,
+        entry: &Entry,
+        until: u64,
+        feed: impl FnMut(&mut Matcher<'_>),
+        read: impl FnOnce(&Entry) -> R,
+    ) -> Option<R> {
+        let serves = !F::TIMED || !self.table.is_over(until);
+        (serves && Matcher::matches(entry.bytes.as_slice(), feed)).then(|| read(entry))
     }
 
     /// The entry of a recorded key, if there is one.

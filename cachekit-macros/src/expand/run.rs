@@ -54,8 +54,9 @@ pub(super) fn body(
         let #pending = {
             let mut #found = ::core::option::Option::None;
             match #private::probe(#handle, #rules, &#parts, &#instance, #operation, #options, &mut #found) {
-                ::core::option::Option::None => return #private::found(#found),
-                ::core::option::Option::Some(#pending) => #pending,
+                #private::Probe::Found => return #private::found(#found),
+                #private::Probe::Pinned(#found) => return #private::value(&#found, #rules),
+                #private::Probe::Pending(#pending) => #pending,
             }
         };
         #finish
@@ -316,7 +317,7 @@ pub(super) fn options(model: &Model) -> TokenStream {
     let shared = model.each.as_ref().is_some_and(|each| each.of.is_some());
     let entry = if shared { quote!(_) } else { quote!(#entry) };
     if let Some(timeout) = plain_timeout(model) {
-        return quote!(#private::plain::<#entry, #single_flight>(#timeout));
+        return quote!(#private::plain::<#single_flight>(#timeout));
     }
     let Conditions { unless, refresh_if, stale_if, .. } = conditions;
     let mut life = match timeout(model) {
@@ -348,7 +349,7 @@ pub(super) fn options(model: &Model) -> TokenStream {
     let stale_if = if let Some(closure) = stale_if {
         quote!(#private::predicate::<#entry, _>(#closure))
     } else {
-        quote!(#private::keep::<#entry>)
+        quote!(#private::Never)
     };
     let joining = joining(model);
     let tags = if let Some(tags) = key::tags(model).filter(|_| model.each.is_none()) {

@@ -1,6 +1,6 @@
 //! The operations of a call on its value: a table of functions, so that the way of a call is compiled once for each type.
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -85,6 +85,10 @@ pub struct Policy<R> {
     pub(crate) share: fn(&R) -> Option<Shared>,
     /// Puts the value for a stored part into a slot; false if the part has another type.
     pub(crate) take: fn(&(dyn Any + Send + Sync), &mut Option<R>) -> bool,
+    /// The type of a stored part that is kept as it is.
+    pub(crate) stored: fn() -> TypeId,
+    /// Returns the value for a stored part of that type.
+    pub(crate) value: fn(&(dyn Any + Send + Sync)) -> R,
     /// Returns the bytes of the stored part.
     pub(crate) seal: fn(&Envelope<'_>, &R) -> CacheResult<Option<Vec<u8>>>,
     /// Returns the bytes of a stored part that is kept in the process; none if it can't be encoded.
@@ -209,6 +213,8 @@ where
         take_words: take_words::<S>,
         share: share::<S>,
         take: take::<S>,
+        stored: TypeId::of::<S::Stored>,
+        value: value::<S>,
         seal: |_, _| Err(stays()),
         encode: |_| None,
         check: |_, _, _| Ok(()),
@@ -332,6 +338,17 @@ where
     };
     *slot = Some(S::output(stored.clone()));
     true
+}
+
+/// Returns a value for a stored part. Nothing is to be dropped here if the clone panics, so that it is put where the caller wants it.
+fn value<S: Shape>(part: &(dyn Any + Send + Sync)) -> S::Output
+where
+    S::Stored: Keepable,
+{
+    match part.downcast_ref::<S::Stored>() {
+        Some(stored) => S::output(stored.clone()),
+        None => unreachable!("the type was compared"),
+    }
 }
 
 #[cold]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::Op;
 use super::lookup::{Begun, Pending, bypassed, settle, unless_stale};
-use super::options::Judged;
+use super::options::{Judged, StaleIf};
 use super::owned::{Led, Owned};
 use crate::call::policy::Policy;
 use crate::call::round::{self, AtHand};
@@ -101,7 +101,7 @@ impl<F> Pending<F> {
     #[inline(never)]
     pub fn reach<R>(self, policy: &Policy<R>) -> Reached<R>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
     {
         match self.state.begun() {
             Begun::Bypass(op) => Reached::Compute(Rest(Computes::Bypass(op))),
@@ -113,7 +113,7 @@ impl<F> Pending<F> {
     /// The same as a task.
     pub fn reach_async<R>(self, policy: &Policy<R>) -> Pin<Box<impl Future<Output = Reached<R>>>>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
     {
         Box::pin(async move {
             match self.state.begun() {

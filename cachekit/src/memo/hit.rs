@@ -1,14 +1,17 @@
 //! The first look: a hit ends here, without a lock, without an allocation, and without a clock.
 
 use std::any::Any;
+use std::rc::Rc;
 
 use cachekit_backends::simple::{
-    AsStored, Entry, Form, MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainTable, Shape, ValueWords, Values,
+    self, AsStored, Entry, Form, MOST_KEY_WORDS, MOST_VALUE_WORDS, Pinned, PlainTable, Shape, ValueWords,
+    Values,
 };
 use cachekit_backends::{Matcher, Words};
 
 use super::function::Function;
 use super::life::{Lifespan, Tagging};
+use super::options::StaleIf;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::freshness::WithTimes;
@@ -31,9 +34,13 @@ pub(super) fn words<K: KeyPart>(arguments: &K) -> Option<[u64; MOST_KEY_WORDS]> 
 }
 
 /// The result of a look in the way of most hits.
-#[derive(PartialEq, Eq)]
 pub(super) enum Straight {
+    /// The value is in the slot.
     Found,
+    /// This thread holds the entry, and its value is kept as it is.
+    Pinned(Rc<Pinned>),
+    /// [`unpinned`] decides about the entry of this number.
+    Unpinned(u64),
     /// It is no entry of words: [`look`] decides.
     Unknown,
     /// [`closer`] decides among words.
@@ -70,12 +77,11 @@ pub(super) fn straight<R, K: KeyPart, T: Lifespan, G: Tagging>(
         return look_plain::<_, K, true>(bound.plain.as_ref(), policy, words, slot);
     }
     let Some(values) = &bound.values else { return Straight::Unknown };
-    let found = if const { T::STAMPED } {
-        straight_values::<WithTimes, _, _>(values, policy, arguments, slot)
+    if const { T::STAMPED } {
+        straight_values::<WithTimes, _, _>(values, policy, arguments)
     } else {
-        straight_values::<AsStored, _, _>(values, policy, arguments, slot)
-    };
-    if found { Straight::Found } else { Straight::Unknown }
+        straight_values::<AsStored, _, _>(values, policy, arguments)
+    }
 }
 
 /// Looks a key of words up that [`straight`] didn't find, and counts the hit. Nothing that is at hand needs to be saved for the
@@ -86,7 +92,7 @@ pub(super) fn closer<R, K: KeyPart>(
     bound: &'static Bound,
     policy: &Policy<R>,
     arguments: &K,
-    stale_if: &impl Fn(&R) -> bool,
+    stale_if: &impl StaleIf<R>,
 ) -> Result<R, Looked> {
     let (Some(table), Some(hits)) = (&bound.plain, bound.hits()) else { return Err(Looked::NotYet) };
     let mut slot = None;
@@ -102,18 +108,65 @@ pub(super) fn straight_long<R, K: KeyPart>(
     bound: &'static Bound,
     policy: &Policy<R>,
     arguments: &K,
-    stale_if: &impl Fn(&R) -> bool,
+    stale_if: &impl StaleIf<R>,
 ) -> Result<R, Looked> {
     let (Some(values), Some(hits)) = (&bound.values, bound.hits()) else { return Err(Looked::NotYet) };
-    let mut slot = None;
-    straight_values::<AsStored, _, _>(values, policy, arguments, &mut slot);
-    let found = slot.ok_or(Looked::NotYet)?;
-    serving(found, &hits, stale_if)
+    let found = match straight_values::<AsStored, _, _>(values, policy, arguments) {
+        Straight::Pinned(pin) => Some((policy.value)(pin.entry().any())),
+        Straight::Unpinned(number) => {
+            let mut slot = None;
+            read_unpinned::<AsStored, _, _>(values, policy, arguments, number, &mut slot);
+            slot
+        }
+        _ => None,
+    };
+    serving(found.ok_or(Looked::NotYet)?, &hits, stale_if)
+}
+
+/// Puts the value of an entry that this thread doesn't hold into the slot, and counts the hit.
+#[cold]
+#[inline(never)]
+pub(super) fn unpinned<R, K: KeyPart, T: Lifespan>(
+    bound: &'static Bound,
+    policy: &Policy<R>,
+    arguments: &K,
+    number: u64,
+    stale_if: &impl StaleIf<R>,
+    slot: &mut Option<R>,
+) -> Result<(), Looked> {
+    let (Some(values), Some(hits)) = (&bound.values, bound.hits()) else { return Err(Looked::NotYet) };
+    if const { T::STAMPED } {
+        read_unpinned::<WithTimes, _, _>(values, policy, arguments, number, slot);
+    } else {
+        read_unpinned::<AsStored, _, _>(values, policy, arguments, number, slot);
+    }
+    match slot {
+        None => Err(Looked::NotYet),
+        Some(value) if stale_if.is_stale(value) => {
+            *slot = None;
+            Err(Looked::Stale)
+        }
+        Some(_) => {
+            hits.add_one();
+            Ok(())
+        }
+    }
+}
+
+fn read_unpinned<F: Form, R, K: KeyPart>(
+    values: &Values,
+    policy: &Policy<R>,
+    arguments: &K,
+    number: u64,
+    slot: &mut Option<R>,
+) {
+    let feed = |m: &mut Matcher<'_>| arguments.feed(m);
+    values.read_unpinned::<F, _>(number, feed, |entry| policy.take_into(entry.any(), slot));
 }
 
 /// Returns a value that serves, and counts the hit.
-fn serving<R>(found: R, hits: &Tally, stale_if: &impl Fn(&R) -> bool) -> Result<R, Looked> {
-    if stale_if(&found) {
+pub(super) fn serving<R>(found: R, hits: &Tally, stale_if: &impl StaleIf<R>) -> Result<R, Looked> {
+    if stale_if.is_stale(&found) {
         return Err(Looked::Stale);
     }
     hits.add_one();
@@ -123,16 +176,13 @@ fn serving<R>(found: R, hits: &Tally, stale_if: &impl Fn(&R) -> bool) -> Result<
 /// Looks up values of any type in the way of most hits.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the way of every hit, which folds all that the types say")]
-fn straight_values<F: Form, R, K: KeyPart>(
-    values: &Values,
-    policy: &Policy<R>,
-    arguments: &K,
-    slot: &mut Option<R>,
-) -> bool {
+fn straight_values<F: Form, R, K: KeyPart>(values: &Values, policy: &Policy<R>, arguments: &K) -> Straight {
     let digest = values.digest(|w| arguments.feed(w));
-    let feed = |m: &mut Matcher<'_>| arguments.feed(m);
-    let take = |entry: &Entry| policy.take_into(entry.any(), slot);
-    values.read_straight::<F, _>(digest, feed, take) == Some(true)
+    match values.straight::<F>(digest, |m: &mut Matcher<'_>| arguments.feed(m)) {
+        simple::Straight::Pinned(pin) if pin.value_type() == (policy.stored)() => Straight::Pinned(pin),
+        simple::Straight::Unpinned(number) => Straight::Unpinned(number),
+        simple::Straight::Pinned(_) | simple::Straight::Unknown => Straight::Unknown,
+    }
 }
 
 /// Looks a call up among the entries in process, and puts the value into the slot. Returns whether there is one.
@@ -153,8 +203,8 @@ pub(super) fn look<R, K: KeyPart, I: KeyPart, T: Lifespan>(
     if const { has_words::<K>() } && (policy.words)() <= MOST_VALUE_WORDS && bound.plain.is_some() {
         match look_plain::<_, K, false>(bound.plain.as_ref(), policy, words(arguments).as_ref(), slot) {
             Straight::Found => return true,
-            Straight::Unknown | Straight::Closer => return false,
             Straight::Long => {}
+            _ => return false,
         }
     }
     match &bound.values {
@@ -272,8 +322,8 @@ fn look_near<R, K: KeyPart>(
     if const { has_words::<K>() } && (policy.words)() <= MOST_VALUE_WORDS && tables.plain.get().is_some() {
         found = match look_plain::<_, K, false>(tables.plain.get(), policy, words(arguments).as_ref(), slot) {
             Straight::Found => Some(true),
-            Straight::Unknown | Straight::Closer => Some(false),
             Straight::Long => None,
+            _ => Some(false),
         };
     }
     let found = found.unwrap_or_else(|| {

@@ -2,17 +2,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cachekit_backends::simple::Shape;
+use cachekit_backends::simple::{Pinned, Shape};
 
 use super::Op;
 use super::direct::{self, Direct, Parts};
 use super::function::{Function, Handle, Mode};
 use super::hit::{self, Looked, Straight};
 use super::life::{Life, Lifespan, Tagging};
-use super::options::{Join, Joining, Judged, Keep, Options, keep};
+use super::options::{Join, Joining, Judged, Never, Options, StaleIf};
 use super::owned::Owned;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
@@ -57,7 +58,17 @@ impl State {
     }
 }
 
-/// Looks a call up. Puts the value into the empty slot `found`, from where it is moved once, or returns the rest of the call.
+/// The result of the look with which a call begins.
+pub enum Probe<F> {
+    /// The value is in the slot.
+    Found,
+    /// The value is that of an entry which this thread holds: see [`value`].
+    Pinned(Rc<Pinned>),
+    /// The rest of the call.
+    Pending(Pending<F>),
+}
+
+/// Looks a call up. A value that is not cloned from an entry that the thread holds is put into the empty slot `found`.
 ///
 /// Most hits end in what is inlined here. All else is in one `rest`, because the compiler saves registers for each call that
 /// it returns from.
@@ -70,13 +81,13 @@ pub fn probe<M: Mode, R, K, I, U, Q, F, T, J, G>(
     op: Op,
     options: Options<U, Q, F, T, J, G>,
     found: &mut Option<R>,
-) -> Option<Pending<F>>
+) -> Probe<F>
 where
     K: KeyPart,
     I: KeyPart,
     U: FnOnce() -> bool,
     Q: FnOnce() -> bool,
-    F: Fn(&R) -> bool,
+    F: StaleIf<R>,
     T: Lifespan,
     J: Joining,
     G: Tagging,
@@ -84,7 +95,7 @@ where
     let Options { unless, refresh_if, stale_if, life, joining, tags } = options;
     // Before the cache is looked at, which would bind it.
     if op == Op::Uncached || unless() {
-        return Some(bypass(stale_if, op));
+        return Probe::Pending(bypass(stale_if, op));
     }
     let words = hit::words(arguments);
     let mut refresh = Refresh::Unasked(refresh_if);
@@ -95,10 +106,23 @@ where
         && let Some(hits) = bound.hits()
     {
         let late = match hit::straight::<_, _, T, G>(bound, policy, arguments, words.as_ref(), found) {
-            Straight::Found if found.as_ref().is_some_and(&stale_if) => Err(Looked::Stale),
+            Straight::Found if found.as_ref().is_some_and(|value| stale_if.is_stale(value)) => {
+                Err(Looked::Stale)
+            }
             Straight::Found => {
                 hits.add_one();
-                return None;
+                return Probe::Found;
+            }
+            Straight::Pinned(pin) if !F::ASKS => {
+                hits.add_one();
+                return Probe::Pinned(pin);
+            }
+            Straight::Pinned(pin) => hit::serving(value(&pin, policy), &hits, &stale_if),
+            Straight::Unpinned(number) => {
+                match hit::unpinned::<_, _, T>(bound, policy, arguments, number, &stale_if, found) {
+                    Ok(()) => return Probe::Found,
+                    Err(result) => Err(result),
+                }
             }
             Straight::Closer => hit::closer(bound, policy, arguments, &stale_if),
             Straight::Long => hit::straight_long(bound, policy, arguments, &stale_if),
@@ -107,7 +131,7 @@ where
         match late {
             Ok(value) => {
                 *found = Some(value);
-                return None;
+                return Probe::Found;
             }
             Err(result) => looked = result,
         }
@@ -115,11 +139,13 @@ where
     let options = Rest { refresh, looked, stale_if, life, joining, tags };
     // A slot of its own, so that the address of the one for most hits is not known elsewhere.
     let mut late = None;
-    let pending = rest(handle, policy, arguments, instance, op, options, &mut late);
-    if pending.is_none() {
-        *found = late;
+    match rest(handle, policy, arguments, instance, op, options, &mut late) {
+        Some(pending) => Probe::Pending(pending),
+        None => {
+            *found = late;
+            Probe::Found
+        }
     }
-    pending
 }
 
 /// Whether a call computes whatever is stored: an expression of the attribute, which is asked once.
@@ -168,7 +194,7 @@ where
     K: KeyPart,
     I: KeyPart,
     Q: FnOnce() -> bool,
-    F: Fn(&R) -> bool,
+    F: StaleIf<R>,
     T: Lifespan,
     J: Joining,
     G: Tagging,
@@ -192,7 +218,7 @@ where
     if let (Some(bound), Op::Call, false, Looked::NotYet) = (bound, op, refresh, looked)
         && hit::look::<_, _, I, T>(bound, function, cache, policy, arguments, found)
     {
-        if found.as_ref().is_some_and(&stale_if) {
+        if found.as_ref().is_some_and(|value| stale_if.is_stale(value)) {
             looked = Looked::Stale;
         } else {
             let noticed = bound.count_hit(function.number, || cache.engine());
@@ -274,14 +300,14 @@ fn begin<R>(
 }
 
 /// Begins a call that computes whatever is stored at its place. It has no options but these.
-pub(super) fn refresh<R>(
+pub(super) fn refresh(
     cache: &'static Cache,
     function: &'static Function,
     place: Place,
     life: Life,
     single_flight: bool,
-) -> Pending<Keep<R>> {
-    let (op, stale_if) = (Op::Refresh, keep as Keep<R>);
+) -> Pending<Never> {
+    let (op, stale_if) = (Op::Refresh, Never);
     if !function.is_cached(cache) {
         return bypass(stale_if, op);
     }
@@ -332,6 +358,12 @@ impl<R, B: FnOnce() -> R> Body<R> for Once<B> {
     }
 }
 
+/// Returns the value of an entry that the thread holds: where the caller wants it, with no copy in between.
+#[inline]
+pub fn value<R>(pin: &Pinned, policy: &Policy<R>) -> R {
+    (policy.value)(pin.entry().any())
+}
+
 /// Returns the value that a hit has put into its slot.
 #[inline]
 pub fn found<R>(slot: Option<R>) -> R {
@@ -350,7 +382,7 @@ impl<F> Pending<F> {
         body: impl FnOnce() -> R,
     ) -> R
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
     {
         let mut body = Once(Some(body));
         match self.state {
@@ -367,7 +399,7 @@ impl<F> Pending<F> {
         body: B,
     ) -> Pin<Box<impl Future<Output = R>>>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
         B: Future<Output = R>,
     {
         let (begun, stale_if) = (self.state.begun(), self.stale_if);
@@ -393,7 +425,7 @@ impl<F> Pending<F> {
         judge: fn(B::Output) -> Judged<R>,
     ) -> Pin<Box<impl Future<Output = R>>>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
         B: Future,
     {
         let (begun, stale_if) = (self.state.begun(), self.stale_if);
@@ -415,7 +447,7 @@ impl<F> Pending<F> {
     /// dropped or not polled.
     pub fn finish_owned<R>(self, policy: &Policy<R>, owned: Owned<R>) -> Pin<Box<impl Future<Output = R>>>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
     {
         let policy = owned.policy(policy);
         let (begun, stale_if) = (self.state.begun(), self.stale_if);
@@ -436,7 +468,7 @@ impl<F> Pending<F> {
 /// Finishes a call. One function for all memoized functions of a return type, so that each adds little code to the program. Its frame
 /// is on the stack while the body runs, so what comes before and after the body has frames of its own.
 #[inline(never)]
-fn finish_by<R, F: Fn(&R) -> bool, V: Into<Verdict>>(
+fn finish_by<R, F: StaleIf<R>, V: Into<Verdict>>(
     begun: Begun,
     stale_if: F,
     policy: &Policy<R>,
@@ -461,7 +493,7 @@ fn finish_by<R, F: Fn(&R) -> bool, V: Into<Verdict>>(
 fn wait<R>(
     round: Box<Round<'static>>,
     policy: &Policy<R>,
-    stale_if: impl Fn(&R) -> bool,
+    stale_if: impl StaleIf<R>,
 ) -> Outcome<R, Box<Duty<'static>>> {
     ready(round.run(BlockingIo, policy, unless_stale(stale_if))).boxed()
 }
@@ -493,7 +525,7 @@ impl<F: Future> Future for Apart<F> {
 
 /// As [`wait`], for a task.
 #[inline(never)]
-fn wait_async<R, F: Fn(&R) -> bool>(
+fn wait_async<R, F: StaleIf<R>>(
     round: Box<Round<'static>>,
     policy: &Policy<R>,
     stale_if: F,
@@ -517,8 +549,8 @@ fn settle_async<R, V: Into<Verdict>, C: FnOnce(&R) -> V>(
 }
 
 /// Whether a value serves: a stored one unless it is stale, a computed one always.
-pub(super) fn unless_stale<R, F: Fn(&R) -> bool>(stale_if: F) -> impl Fn(&R, Source) -> bool {
-    move |value, source| source == Source::Flight || !stale_if(value)
+pub(super) fn unless_stale<R, F: StaleIf<R>>(stale_if: F) -> impl Fn(&R, Source) -> bool {
+    move |value, source| source == Source::Flight || !stale_if.is_stale(value)
 }
 
 #[cold]

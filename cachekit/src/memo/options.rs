@@ -63,20 +63,14 @@ impl<const ON: bool> Joining for SingleFlight<ON> {
 /// Options without expressions.
 #[inline]
 #[must_use]
-pub fn plain<R, const SINGLE_FLIGHT: bool>(
+pub fn plain<const SINGLE_FLIGHT: bool>(
     timeout: Timeout,
-) -> Options<
-    impl FnOnce() -> bool,
-    impl FnOnce() -> bool,
-    impl Fn(&R) -> bool,
-    Fixed,
-    SingleFlight<SINGLE_FLIGHT>,
-    NoTags,
-> {
+) -> Options<impl FnOnce() -> bool, impl FnOnce() -> bool, Never, Fixed, SingleFlight<SINGLE_FLIGHT>, NoTags>
+{
     Options {
         unless: no,
         refresh_if: no,
-        stale_if: keep::<R>,
+        stale_if: Never,
         life: Fixed(timeout),
         joining: SingleFlight,
         tags: NoTags,
@@ -134,13 +128,34 @@ pub fn no() -> bool {
     false
 }
 
-/// The type of [`keep`], as a value.
-pub(super) type Keep<R> = fn(&R) -> bool;
+/// The question whether a value that was found is to be computed anew.
+pub trait StaleIf<R> {
+    /// Whether it is asked at all.
+    const ASKS: bool;
+    /// Asks it.
+    fn is_stale(&self, value: &R) -> bool;
+}
+
+impl<R, F: Fn(&R) -> bool> StaleIf<R> for F {
+    const ASKS: bool = true;
+
+    #[inline]
+    fn is_stale(&self, value: &R) -> bool {
+        self(value)
+    }
+}
 
 /// The default of `stale_if`.
-#[inline]
-pub fn keep<R>(_: &R) -> bool {
-    false
+#[derive(Debug)]
+pub struct Never;
+
+impl<R> StaleIf<R> for Never {
+    const ASKS: bool = false;
+
+    #[inline]
+    fn is_stale(&self, _: &R) -> bool {
+        false
+    }
 }
 
 /// The default of `cache_if`.

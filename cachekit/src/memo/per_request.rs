@@ -9,7 +9,7 @@ use cachekit_backends::{Recorder, Result};
 use super::Op;
 use super::explain::Explanation;
 use super::function::{Async, Blocking, Function, Handle};
-use super::options::Options;
+use super::options::{Options, StaleIf};
 use crate::call::arguments::KeyPart;
 use crate::call::has_instances;
 use crate::call::instance_digest;
@@ -87,7 +87,7 @@ where
     I: KeyPart,
     U: FnOnce() -> bool,
     Q: FnOnce() -> bool,
-    F: Fn(&S::Output) -> bool,
+    F: StaleIf<S::Output>,
 {
     let Options { unless, refresh_if, stale_if, .. } = options;
     if op == Op::Uncached || unless() {
@@ -98,7 +98,7 @@ where
     };
     if op != Op::Refresh && !refresh_if() {
         *found = slot.look::<S>();
-        if found.as_ref().is_some_and(|value| !stale_if(value)) {
+        if found.as_ref().is_some_and(|value| !stale_if.is_stale(value)) {
             slot.function.count_in_request(Event::Hit);
             if op == Op::Traced {
                 trace::note(Trace::of(How::Hit));

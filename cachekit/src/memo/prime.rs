@@ -8,8 +8,8 @@ use super::Op;
 use super::function::{Async, Blocking, Handle, Mode};
 use super::handle::Key;
 use super::life::{Fixed, Lifespan, Tagging};
-use super::lookup::{Pending, probe, refresh};
-use super::options::{Joining, Keep, Options, keep_all};
+use super::lookup::{Pending, Probe, probe, refresh};
+use super::options::{Joining, Never, Options, StaleIf, keep_all};
 use crate::call::arguments::KeyPart;
 use crate::call::failure;
 use crate::call::policy::Policy;
@@ -34,21 +34,21 @@ where
     I: KeyPart,
     U: FnOnce() -> bool,
     Q: FnOnce() -> bool,
-    F: Fn(&R) -> bool,
+    F: StaleIf<R>,
     T: Lifespan,
     J: Joining,
     G: Tagging,
 {
     handle.function().check()?;
     match probe(handle, policy, arguments, instance, Op::Refresh, options, &mut None) {
-        Some(pending) => Ok(Primed(pending)),
-        None => unreachable!("a refresh takes no stored value"),
+        Probe::Pending(pending) => Ok(Primed(pending)),
+        Probe::Found | Probe::Pinned(_) => unreachable!("a refresh takes no stored value"),
     }
 }
 
 impl<R, M> Key<R, M> {
     /// Begins the call of this key with the options of a function that says a timeout and nothing else about its calls.
-    fn primed(self, timeout: Timeout, single_flight: bool) -> Result<Primed<Keep<R>>> {
+    fn primed(self, timeout: Timeout, single_flight: bool) -> Result<Primed<Never>> {
         let Self { function, cache, place, .. } = self;
         function.check()?;
         Ok(Primed(refresh(cache, function, place, Fixed(timeout).life(), single_flight)))
@@ -89,7 +89,7 @@ impl<F> Primed<F> {
         value: R,
     ) -> Result<()>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
     {
         failure::first_of(|| drop(self.0.finish(policy, judge, || value)))
     }
@@ -105,7 +105,7 @@ impl<F> Primed<F> {
         value: R,
     ) -> impl Future<Output = Result<()>>
     where
-        F: Fn(&R) -> bool,
+        F: StaleIf<R>,
     {
         failure::first_of_async(self.0.finish_async(policy, judge, async move { value }))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::plain_table;
+use super::{plain_table, straight};
 use crate::simple::{AsStored, Entry, Form, Plain, PlainCall, Right, Tables, ValueCall, Values, Weight};
 use crate::{KeyBytes, ManualClock, Matcher};
 
@@ -210,11 +210,11 @@ fn an_entry_in_another_serves_until_its_moment_whether_it_is_pinned_or_not() {
     let has = |entry: &Entry| entry.value::<Arc<()>>().is_some();
     let serves = |key| values.read::<Within, _>(digest(key), feed(key), has);
     assert!((0..5).all(|_| serves(0) == Some(true)));
-    assert_eq!(values.read_straight::<Within, _>(digest(0), feed(0), has), Some(true));
+    assert_eq!(straight::<Within, _>(&values, digest(0), feed(0), has), Some(true));
     clock.advance(Duration::from_secs(60));
     for key in 0..2 {
         assert_eq!(serves(key), None);
-        assert_eq!(values.read_straight::<Within, _>(digest(key), feed(key), has), None);
+        assert_eq!(straight::<Within, _>(&values, digest(key), feed(key), has), None);
     }
     values.remove(&call(&tables, 1));
     tables.clear();
@@ -237,4 +237,46 @@ fn what_a_thread_pins_is_bounded_and_large_values_are_not_pinned() {
     tables.clear();
     let pinned = Arc::strong_count(&held) - 1;
     assert!(pinned > 500 && pinned * 700 <= 1 << 20, "{pinned} are pinned");
+}
+
+/// A value that looks another one up when it is dropped.
+struct LooksWhenDropped {
+    tables: Arc<Tables>,
+    values: Arc<Values>,
+    found: Arc<AtomicUsize>,
+}
+
+impl Drop for LooksWhenDropped {
+    fn drop(&mut self) {
+        let found = (0..2).filter_map(|_| read::<Arc<()>>(&self.tables, &self.values, 1)).count();
+        self.found.fetch_add(found, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_thread_that_ends_drops_what_it_has_pinned_and_pins_nothing_more() {
+    let tables = tables(0, 0);
+    let values = tables.values(1, false);
+    let (held, found) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+    let last = LooksWhenDropped {
+        tables: Arc::clone(&tables),
+        values: Arc::clone(&values),
+        found: Arc::clone(&found),
+    };
+    keep(&tables, &values, 0, 8, last);
+    keep(&tables, &values, 1, 8, Arc::clone(&held));
+    let (of_thread, seen) = ((Arc::clone(&tables), Arc::clone(&values)), Arc::clone(&found));
+    // Joined, and so its destructors have run.
+    let ended = std::thread::spawn(move || {
+        let (tables, values) = of_thread;
+        let feed = |m: &mut Matcher<'_>| m.write_u64(0);
+        let read = || values.read::<AsStored, _>(call(&tables, 0).digest, feed, |_| ());
+        assert!((0..2).all(|_| read().is_some()));
+        values.remove(&call(&tables, 0));
+        assert_eq!(seen.load(Ordering::SeqCst), 0, "the thread holds it");
+    });
+    ended.join().expect("the thread ends");
+    assert_eq!(found.load(Ordering::SeqCst), 2);
+    tables.clear();
+    assert_eq!(Arc::strong_count(&held), 1, "it is pinned by a thread that has ended");
 }

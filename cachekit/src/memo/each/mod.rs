@@ -18,7 +18,7 @@ pub use shape::{Batch, BatchOf, EntryOf};
 use super::Op;
 use super::function::Function;
 use super::life::Lifespan;
-use super::options::{Joining, Options};
+use super::options::{Joining, Options, StaleIf};
 use crate::call::Place;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
@@ -142,7 +142,7 @@ impl<B, I, R, F> PendingEach<B, I, R, F>
 where
     B: BatchOf<I>,
     I: Clone,
-    F: Fn(&R) -> bool,
+    F: StaleIf<R>,
 {
     /// The rest of the call: `body` computes the values of some of the ids. Blocks the thread.
     pub fn finish<V: Into<Verdict>>(self, judge: impl Fn(&R) -> V, body: impl Fn(Vec<I>) -> B) -> B {
@@ -177,7 +177,7 @@ where
             State::Round(begun) => begun,
         };
         let Begun { places, firsts, form, mut round } = *begun;
-        let serves = |value: &R| !stale_if(value);
+        let serves = |value: &R| !stale_if.is_stale(value);
         while !round.is_done() {
             round.claim(io, &serves).await;
             let claims = round.claims();
