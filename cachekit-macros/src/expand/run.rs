@@ -54,8 +54,7 @@ pub(super) fn body(
         let #pending = {
             let mut #found = ::core::option::Option::None;
             match #private::probe(#handle, #rules, &#parts, &#instance, #operation, #options, &mut #found) {
-                #private::Probe::Found => return #private::found(#found),
-                #private::Probe::Pinned(#found) => return #private::value(&#found, #rules),
+                #private::Probe::Hit(#pending) => return #private::value(#pending, #found, #rules),
                 #private::Probe::Pending(#pending) => #pending,
             }
         };

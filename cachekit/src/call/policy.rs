@@ -340,15 +340,19 @@ where
     true
 }
 
-/// Returns a value for a stored part. Nothing is to be dropped here if the clone panics, so that it is put where the caller wants it.
+/// Returns the value for a stored part of a type that was compared. Nothing is to be dropped here if the clone panics, so that
+/// the compiler lets it write where the caller wants the value.
 fn value<S: Shape>(part: &(dyn Any + Send + Sync)) -> S::Output
 where
     S::Stored: Keepable,
 {
-    match part.downcast_ref::<S::Stored>() {
-        Some(stored) => S::output(stored.clone()),
-        None => unreachable!("the type was compared"),
-    }
+    S::output(of_type::<S::Stored>(part).clone())
+}
+
+/// Returns a stored part of a type that was compared.
+#[inline]
+pub(crate) fn of_type<T: Any>(part: &(dyn Any + Send + Sync)) -> &T {
+    part.downcast_ref().unwrap_or_else(|| unreachable!("the type was compared"))
 }
 
 #[cold]

@@ -60,10 +60,8 @@ impl State {
 
 /// The result of the look with which a call begins.
 pub enum Probe<F> {
-    /// The value is in the slot.
-    Found,
-    /// The value is that of an entry which this thread holds: see [`value`].
-    Pinned(Rc<Pinned>),
+    /// The value is that of an entry which this thread holds, or in the slot: see [`value`].
+    Hit(Option<Rc<Pinned>>),
     /// The rest of the call.
     Pending(Pending<F>),
 }
@@ -111,16 +109,16 @@ where
             }
             Straight::Found => {
                 hits.add_one();
-                return Probe::Found;
+                return Probe::Hit(None);
             }
             Straight::Pinned(pin) if !F::ASKS => {
                 hits.add_one();
-                return Probe::Pinned(pin);
+                return Probe::Hit(Some(pin));
             }
-            Straight::Pinned(pin) => hit::serving(value(&pin, policy), &hits, &stale_if),
+            Straight::Pinned(pin) => hit::serving((policy.value)(pin.entry().any()), &hits, &stale_if),
             Straight::Unpinned(number) => {
                 match hit::unpinned::<_, _, T>(bound, policy, arguments, number, &stale_if, found) {
-                    Ok(()) => return Probe::Found,
+                    Ok(()) => return Probe::Hit(None),
                     Err(result) => Err(result),
                 }
             }
@@ -131,7 +129,7 @@ where
         match late {
             Ok(value) => {
                 *found = Some(value);
-                return Probe::Found;
+                return Probe::Hit(None);
             }
             Err(result) => looked = result,
         }
@@ -143,7 +141,7 @@ where
         Some(pending) => Probe::Pending(pending),
         None => {
             *found = late;
-            Probe::Found
+            Probe::Hit(None)
         }
     }
 }
@@ -358,16 +356,19 @@ impl<R, B: FnOnce() -> R> Body<R> for Once<B> {
     }
 }
 
-/// Returns the value of an entry that the thread holds: where the caller wants it, with no copy in between.
-#[inline]
-pub fn value<R>(pin: &Pinned, policy: &Policy<R>) -> R {
-    (policy.value)(pin.entry().any())
-}
-
 /// Returns the value that a hit has put into its slot.
 #[inline]
 pub fn found<R>(slot: Option<R>) -> R {
-    slot.unwrap_or_else(|| unreachable!("`probe` gives a value or the rest of the call"))
+    slot.unwrap_or_else(|| unreachable!("a look gives a value or the rest of the call"))
+}
+
+/// Returns the value of a hit: that of an entry that the thread holds, with no copy in between, or what is in the slot.
+#[inline]
+pub fn value<R>(hit: Option<Rc<Pinned>>, slot: Option<R>, policy: &Policy<R>) -> R {
+    match hit {
+        Some(pin) => (policy.value)(pin.entry().any()),
+        None => found(slot),
+    }
 }
 
 impl<F> Pending<F> {

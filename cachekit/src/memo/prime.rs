@@ -42,7 +42,7 @@ where
     handle.function().check()?;
     match probe(handle, policy, arguments, instance, Op::Refresh, options, &mut None) {
         Probe::Pending(pending) => Ok(Primed(pending)),
-        Probe::Found | Probe::Pinned(_) => unreachable!("a refresh takes no stored value"),
+        Probe::Hit(_) => unreachable!("a refresh takes no stored value"),
     }
 }
 

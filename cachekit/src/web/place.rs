@@ -1,6 +1,6 @@
 //! Pages as entries: their keys, and the operations on their values.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use cachekit_backends::simple::{Entry, Weight};
@@ -11,7 +11,7 @@ use super::query;
 use super::scope::Target;
 use crate::call::arguments::KeyPart;
 use crate::call::path::Path;
-use crate::call::policy::Policy;
+use crate::call::policy::{Policy, of_type};
 use crate::call::{Identity, Place};
 use crate::engine::flight::Shared;
 use crate::engine::{Engine, PAGES};
@@ -81,6 +81,8 @@ pub(super) const fn policy() -> Policy<Arc<Page>> {
             *slot = value.downcast_ref::<Arc<Page>>().cloned();
             slot.is_some()
         },
+        stored: TypeId::of::<Arc<Page>>,
+        value: |page| Arc::clone(of_type(page)),
         seal: |envelope, page| envelope.seal(&**page).map(Some),
         // Pages are not watched.
         encode: |_| None,
