@@ -137,13 +137,11 @@ where
     let options = Rest { refresh, looked, stale_if, life, joining, tags };
     // A slot of its own, so that the address of the one for most hits is not known elsewhere.
     let mut late = None;
-    match rest(handle, policy, arguments, instance, op, options, &mut late) {
-        Some(pending) => Probe::Pending(pending),
-        None => {
-            *found = late;
-            Probe::Hit(None)
-        }
+    if let Some(pending) = rest(handle, policy, arguments, instance, op, options, &mut late) {
+        return Probe::Pending(pending);
     }
+    *found = late;
+    Probe::Hit(None)
 }
 
 /// Whether a call computes whatever is stored: an expression of the attribute, which is asked once.
