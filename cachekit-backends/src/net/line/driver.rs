@@ -105,7 +105,11 @@ impl<X: Exchange> Driver<X> {
         // While the state is locked no request is sent: what is read now came before the next one.
         let state = idle.then_some(state);
         let heard = self.read.poll_read(cx, self.input.room());
-        drop(state);
+        if let (Some(mut state), Poll::Ready(_)) = (state, &heard) {
+            // Whatever it is, it ends the connection. Before the lock is released, so that no request is sent any more.
+            state.broken = true;
+            inner.close(&mut state);
+        }
         match heard {
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(Ok(n)) if n > 0 && !idle => Ok(Poll::Ready(n)),
