@@ -143,8 +143,15 @@ pub(super) enum Settled {
     Failed,
 }
 
+/// What is left to do of the end of a computation, where the backend is asked.
+pub(crate) enum Unsettled {
+    Write(Write),
+    /// The value before it is to be returned.
+    Failed,
+}
+
 /// An operation that stores a value on the backend, or removes the one that it was to replace.
-pub(super) enum Write {
+pub(crate) enum Write {
     Put(PutIf),
     Remove(String),
 }
@@ -302,15 +309,13 @@ impl<'a> Duty<'a> {
         output: &R,
         judge: impl FnOnce(&R) -> V,
     ) -> Option<R> {
-        match self.store(policy, output, judge) {
-            Settled::Stored(write) => {
-                if let Some(write) = write {
-                    ready(write.run(BlockingIo, &self.call));
-                }
+        match self.settle_here(policy, output, judge)? {
+            Unsettled::Write(write) => {
+                ready(write.run(BlockingIo, &self.call));
                 self.land(policy, output);
                 None
             }
-            Settled::Failed => {
+            Unsettled::Failed => {
                 let (value, trace) = ready(self.fall_back(BlockingIo, policy))?;
                 trace.into_iter().for_each(trace::note);
                 Some(value)
@@ -326,16 +331,46 @@ impl<'a> Duty<'a> {
         output: R,
         judge: impl FnOnce(&R) -> V,
     ) -> (R, Option<Trace>) {
+        match self.settle_here(policy, &output, judge) {
+            None => (output, None),
+            Some(rest) => self.settle_rest(io, policy, output, rest).await,
+        }
+    }
+
+    /// The part of it that asks no backend, which is all of it in most calls: a call that is a task needs no future for this. Returns
+    /// what is left to do.
+    pub(crate) fn settle_here<R, V: Into<Verdict>>(
+        &mut self,
+        policy: &Policy<R>,
+        output: &R,
+        judge: impl FnOnce(&R) -> V,
+    ) -> Option<Unsettled> {
+        match self.store(policy, output, judge) {
+            Settled::Stored(Some(write)) => Some(Unsettled::Write(write)),
+            Settled::Failed => Some(Unsettled::Failed),
+            Settled::Stored(None) => {
+                self.land(policy, output);
+                None
+            }
+        }
+    }
+
+    /// What [`settle_here`](Self::settle_here) has left to do, over a driver. Returns the same as [`settle`](Self::settle).
+    pub(crate) async fn settle_rest<R, D: Io>(
+        mut self,
+        io: D,
+        policy: &Policy<R>,
+        output: R,
+        rest: Unsettled,
+    ) -> (R, Option<Trace>) {
         // The value is not borrowed while the backend is waited for: it need not be `Sync`.
-        match self.store(policy, &output, judge) {
-            Settled::Stored(write) => {
-                if let Some(write) = write {
-                    write.run(io, &self.call).await;
-                }
+        match rest {
+            Unsettled::Write(write) => {
+                write.run(io, &self.call).await;
                 self.land(policy, &output);
                 (output, None)
             }
-            Settled::Failed => self.fall_back(io, policy).await.unwrap_or((output, None)),
+            Unsettled::Failed => self.fall_back(io, policy).await.unwrap_or((output, None)),
         }
     }
 

@@ -18,7 +18,7 @@ use super::owned::Owned;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
-use crate::call::store::{Duty, Verdict};
+use crate::call::store::{Duty, Unsettled, Verdict};
 use crate::call::tags::TagList;
 use crate::call::trace::{self, How, Trace};
 use crate::call::{Call, Outcome, Place, Round, Source, has_instances, takes_part};
@@ -412,7 +412,10 @@ impl<F> Pending<F> {
                 },
             };
             let output = duty.run_async(body).await;
-            settle_async(duty, policy, output, judge).await
+            match settle_async(duty, policy, output, judge) {
+                Ok(output) => output,
+                Err(settling) => settling.await,
+            }
         })
     }
 
@@ -438,7 +441,10 @@ impl<F> Pending<F> {
                 },
             };
             let Judged { output, verdict } = judge(duty.run_async(body).await);
-            settle_async(duty, policy, output, move |_| verdict).await
+            match settle_async(duty, policy, output, move |_| verdict) {
+                Ok(output) => output,
+                Err(settling) => settling.await,
+            }
         })
     }
 
@@ -532,16 +538,29 @@ fn wait_async<R, F: StaleIf<R>>(
     Apart(Box::pin(async move { round.run(AsyncIo, policy, unless_stale(stale_if)).await.boxed() }))
 }
 
-/// As [`settle`], for a task. It gets the value whole, which need not be `Sync`.
+/// As [`settle`], for a task. It gets the value whole, which need not be `Sync`. Returns it, or what is to be waited for.
 #[inline(never)]
-fn settle_async<R, V: Into<Verdict>, C: FnOnce(&R) -> V>(
+fn settle_async<R, V: Into<Verdict>>(
+    mut duty: Box<Duty<'static>>,
+    policy: &Policy<R>,
+    output: R,
+    judge: impl FnOnce(&R) -> V,
+) -> Result<R, Apart<impl Future<Output = R>>> {
+    match duty.settle_here(policy, &output, judge) {
+        None => Ok(output),
+        Some(rest) => Err(settling(duty, policy, output, rest)),
+    }
+}
+
+#[inline(never)]
+fn settling<R>(
     duty: Box<Duty<'static>>,
     policy: &Policy<R>,
     output: R,
-    judge: C,
+    rest: Unsettled,
 ) -> Apart<impl Future<Output = R>> {
     Apart(Box::pin(async move {
-        let (output, trace) = duty.settle(AsyncIo, policy, output, judge).await;
+        let (output, trace) = duty.settle_rest(AsyncIo, policy, output, rest).await;
         trace.into_iter().for_each(trace::note);
         output
     }))

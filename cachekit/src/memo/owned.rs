@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use super::options::Judged;
 use crate::call::policy::Policy;
-use crate::call::store::Duty;
+use crate::call::store::{Duty, Unsettled};
 use crate::call::trace::{self, Trace};
 use crate::engine::flight::{Leading, Output};
 use crate::engine::remote::AsyncIo;
@@ -178,32 +178,57 @@ enum Step<R> {
     Done,
 }
 
-impl<R: Send + 'static> Working<R> {
-    /// Stores the value, and ends the flight.
+impl<R: Send + 'static> Step<R> {
+    /// Stores the value, and ends the flight. Returns the end of the work, or goes on to wait for it.
     #[inline(never)]
-    fn settle(&mut self, Judged { output, verdict }: Judged<R>) {
-        let Some(duty) = self.duty.take() else { return };
-        let policy = self.policy;
-        self.step = Step::Settle(Box::pin(async move {
-            let settled: Boxable<R> = duty.settle(AsyncIo, &policy, output, move |_| verdict).await;
-            Box::new(settled) as Output
-        }));
+    fn settle(
+        &mut self,
+        mut duty: Box<Duty<'static>>,
+        policy: Policy<R>,
+        Judged { output, verdict }: Judged<R>,
+    ) -> Poll<Output> {
+        // The body is dropped first.
+        *self = Self::Done;
+        let Some(rest) = duty.settle_here(&policy, &output, move |_| verdict) else {
+            let settled: Boxable<R> = (output, None);
+            return Poll::Ready(Box::new(settled));
+        };
+        *self = Self::Settle(settling(duty, policy, output, rest));
+        Poll::Pending
     }
+}
+
+/// Apart, so that the frame of this large future is on the stack only where the backend is asked.
+#[inline(never)]
+fn settling<R: Send + 'static>(
+    duty: Box<Duty<'static>>,
+    policy: Policy<R>,
+    output: R,
+    rest: Unsettled,
+) -> Boxed<Output> {
+    Box::pin(async move {
+        let settled: Boxable<R> = duty.settle_rest(AsyncIo, &policy, output, rest).await;
+        Box::new(settled) as Output
+    })
 }
 
 impl<R: Send + 'static> Future for Working<R> {
     type Output = Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Output> {
-        let this = &mut *self;
-        let within = this.surroundings.enter();
-        if let (Step::Body(body), Some(duty)) = (&mut this.step, &this.duty) {
-            let Poll::Ready(judged) = duty.run(|| body.as_mut().poll(context)) else { return Poll::Pending };
-            drop(within);
-            this.settle(judged);
-            return self.poll(context);
+        let Self { surroundings, duty, policy, step } = &mut *self;
+        let _within = surroundings.enter();
+        if let (Step::Body(body), Some(running)) = (&mut *step, &*duty) {
+            let Poll::Ready(judged) = running.run(|| body.as_mut().poll(context)) else {
+                return Poll::Pending;
+            };
+            if let Some(duty) = duty.take()
+                && let Poll::Ready(output) = step.settle(duty, *policy, judged)
+            {
+                return Poll::Ready(output);
+            }
         }
-        match &mut this.step {
+        match step {
             Step::Settle(settling) => settling.as_mut().poll(context),
             _ => Poll::Pending,
         }
