@@ -4,10 +4,12 @@
 //! thread that has none, that an event is of no interest.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -18,8 +20,8 @@ thread_local! {
     static EVENTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// How many spans of waits there were in this process.
-static WAITS: AtomicU64 = AtomicU64::new(0);
+/// How many spans of waits there were in this process, by function.
+static WAITS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 /// Returns the messages that cachekit logged on this thread during `work`.
 ///
@@ -59,9 +61,9 @@ pub fn events(work: impl FnOnce()) -> Vec<String> {
     EVENTS.take().unwrap_or_default()
 }
 
-/// Returns how many calls of this process have begun to wait for another one's computation, since there is a log.
-pub fn waits() -> u64 {
-    WAITS.load(Ordering::SeqCst)
+/// Returns how many calls of a function have begun to wait for another one's computation in this process, since there is a log.
+pub fn waits(function: &str) -> u64 {
+    WAITS.lock().get(function).copied().unwrap_or(0)
 }
 
 fn subscribe() {
@@ -113,7 +115,7 @@ impl Subscriber for Log {
         attributes.record(&mut function);
         note_span(|| format!("{name} {} {id}", function.0));
         if name == "wait" {
-            WAITS.fetch_add(1, Ordering::SeqCst);
+            *WAITS.lock().entry(function.0).or_default() += 1;
         }
         Id::from_u64(id)
     }

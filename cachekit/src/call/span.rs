@@ -72,7 +72,7 @@ impl Drop for Computation {
     }
 }
 
-/// The span of a wait for the computation of a key.
+/// The span of a wait for the computation of a key. It follows from none if the other call has not begun its body yet.
 pub(super) fn wait(call: &Call<'_>, key: &Key) -> Span {
     let span = debug_span!(target: "cachekit", "wait", function = call.engine.name_of(call.function));
     if !span.is_disabled() {

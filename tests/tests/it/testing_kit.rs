@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cachekit::testing::{Chaos, ManualClock, Scoped, SimpleBackend, assert_computed};
 use cachekit::{Cache, Config, delete_memoized, memoize, refresh, stats, uncached};
-use cachekit_tests::{World, block_on, each_keeping, events, spans, waits};
+use cachekit_tests::{Gate, World, block_on, each_keeping, events, spans, waits};
 
 mod computed {
     use super::*;
@@ -134,33 +134,31 @@ mod tracing_spans {
 
     #[test]
     fn a_computation_and_a_wait_have_spans_and_the_wait_follows_from_the_computation() {
+        static GATE: Gate = Gate::new();
+
         #[memoize(timeout = 60, name = "spans.slow")]
         fn slow(stop: bool) -> bool {
-            if stop {
-                let before = waits();
-                while waits() == before {
-                    std::thread::yield_now();
-                }
-            }
+            GATE.pass();
             stop
         }
         // The subscriber of the process.
         spans(|| ());
         each_keeping(|world| {
             slow(false);
-            std::thread::scope(|scope| {
-                let leader = world.spawn_in(scope, || spans(|| assert!(slow(true))));
-                let waiter = world.spawn_in(scope, || spans(|| assert!(slow(true))));
-                let (mut leader, mut waiter) = (leader.join().unwrap(), waiter.join().unwrap());
-                if leader[0].starts_with("wait") {
-                    std::mem::swap(&mut leader, &mut waiter);
+            let call = || spans(|| assert!(slow(true)));
+            let (before, mut waiter) = (waits("spans.slow"), None);
+            let leader = GATE.hold(world, call, || {
+                waiter = Some(world.spawn(call));
+                while waits("spans.slow") == before {
+                    std::thread::yield_now();
                 }
-                assert_eq!(leader.len(), 1, "{leader:?}");
-                let id = leader[0].strip_prefix("computation spans.slow ").unwrap();
-                assert!(waiter[0].starts_with("wait spans.slow "), "{waiter:?}");
-                assert_eq!(waiter[1], format!("follows {id}"), "{waiter:?}");
-                assert_eq!(spans(|| assert!(slow(true))), [""; 0], "a hit has none");
             });
+            let (leader, waiter) = (leader.unwrap(), waiter.unwrap().join().unwrap());
+            assert_eq!(leader.len(), 1, "{leader:?}");
+            let id = leader[0].strip_prefix("computation spans.slow ").unwrap();
+            assert!(waiter[0].starts_with("wait spans.slow "), "{waiter:?}");
+            assert_eq!(waiter[1], format!("follows {id}"), "{waiter:?}");
+            assert_eq!(spans(|| assert!(slow(true))), [""; 0], "a hit has none");
             delete_memoized!(slow).unwrap();
         });
     }
