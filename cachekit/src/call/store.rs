@@ -143,7 +143,7 @@ pub(super) enum Settled {
     Failed,
 }
 
-/// What is left to do of the end of a computation, where the backend is asked.
+/// The rest of the end of a computation: the part that asks the backend.
 pub(crate) enum Unsettled {
     Write(Write),
     /// The value before it is to be returned.
@@ -309,18 +309,13 @@ impl<'a> Duty<'a> {
         output: &R,
         judge: impl FnOnce(&R) -> V,
     ) -> Option<R> {
-        match self.settle_here(policy, output, judge)? {
-            Unsettled::Write(write) => {
-                ready(write.run(BlockingIo, &self.call));
-                self.land(policy, output);
-                None
-            }
-            Unsettled::Failed => {
-                let (value, trace) = ready(self.fall_back(BlockingIo, policy))?;
-                trace.into_iter().for_each(trace::note);
-                Some(value)
-            }
-        }
+        let rest = self.settle_here(policy, output, judge)?;
+        let Some((value, trace)) = ready(self.ask(BlockingIo, policy, rest)) else {
+            self.land(policy, output);
+            return None;
+        };
+        trace.into_iter().for_each(trace::note);
+        Some(value)
     }
 
     /// The same over a driver. Returns the value that the call returns, and for `traced!` the source of one from before.
@@ -338,7 +333,7 @@ impl<'a> Duty<'a> {
     }
 
     /// The part of it that asks no backend, which is all of it in most calls: a call that is a task needs no future for this. Returns
-    /// what is left to do.
+    /// the rest, if there is one.
     pub(crate) fn settle_here<R, V: Into<Verdict>>(
         &mut self,
         policy: &Policy<R>,
@@ -355,7 +350,7 @@ impl<'a> Duty<'a> {
         }
     }
 
-    /// What [`settle_here`](Self::settle_here) has left to do, over a driver. Returns the same as [`settle`](Self::settle).
+    /// The rest of [`settle_here`](Self::settle_here), over a driver. Returns the same as [`settle`](Self::settle).
     pub(crate) async fn settle_rest<R, D: Io>(
         mut self,
         io: D,
@@ -364,13 +359,27 @@ impl<'a> Duty<'a> {
         rest: Unsettled,
     ) -> (R, Option<Trace>) {
         // The value is not borrowed while the backend is waited for: it need not be `Sync`.
+        if let Some(former) = self.ask(io, policy, rest).await {
+            return former;
+        }
+        self.land(policy, &output);
+        (output, None)
+    }
+
+    /// Asks the backend for the rest. Returns the value before the computation, if that is to be returned. After a computation that
+    /// has failed the flight is over, and nothing lands.
+    async fn ask<R, D: Io>(
+        &mut self,
+        io: D,
+        policy: &Policy<R>,
+        rest: Unsettled,
+    ) -> Option<(R, Option<Trace>)> {
         match rest {
+            Unsettled::Failed => self.fall_back(io, policy).await,
             Unsettled::Write(write) => {
                 write.run(io, &self.call).await;
-                self.land(policy, &output);
-                (output, None)
+                None
             }
-            Unsettled::Failed => self.fall_back(io, policy).await.unwrap_or((output, None)),
         }
     }
 

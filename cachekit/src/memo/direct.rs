@@ -47,7 +47,7 @@ enum At {
     Values(&'static Values, ValueCall),
 }
 
-/// What a type of values says of their entries.
+/// The properties of a type of values that decide how an entry keeps them.
 #[derive(Clone, Copy)]
 pub(super) struct Parts {
     /// How many words a stored part is.
