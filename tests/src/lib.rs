@@ -8,6 +8,7 @@ mod child;
 mod floors;
 mod gate;
 pub mod history;
+pub mod levels;
 mod log;
 mod mem;
 pub mod memcached;

@@ -1,5 +1,8 @@
 //! Calls for `callgrind` to count, `cachekit-instructions ROW CALLS`, and hits for `lackey` to trace, `cachekit-instructions ROW mark`.
-//! See `bench/check-instructions`.
+//! `cachekit-instructions stack` prints the bytes of stack that a level of recursive functions takes. See `bench/check-instructions`.
+
+#[path = "../../../tests/src/levels.rs"]
+mod levels;
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -128,13 +131,17 @@ fn run_with<T>(mode: Mode, key: impl Fn(u64) -> u64, mut once: impl FnMut(u64) -
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let row = arguments.next().unwrap_or_default();
+    if row == "stack" {
+        levels::of_each().iter().for_each(|(function, bytes)| println!("{function} {bytes}"));
+        return ExitCode::SUCCESS;
+    }
     let mode = match arguments.next() {
         Some(text) if text == "mark" => Some(Mode::Mark),
         Some(text) => text.parse().ok().map(Mode::Repeat),
         None => None,
     };
     let Some(mode) = mode else {
-        eprintln!("usage: cachekit-instructions ROW HITS|mark");
+        eprintln!("usage: cachekit-instructions stack|ROW HITS|ROW mark");
         return ExitCode::FAILURE;
     };
     let person = Person { id: 5 };

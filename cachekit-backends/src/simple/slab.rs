@@ -9,6 +9,8 @@ use super::SlotTable;
 
 /// Bits of a number that say the place; the others count how often it was used.
 const PLACE: u32 = 28;
+/// How often a place is used: as many numbers as it has, but for 0.
+const MOST_USES: u64 = u64::MAX >> PLACE;
 
 /// A place and the number of its present value.
 struct Place<T: ?Sized> {
@@ -90,7 +92,8 @@ impl<T: ?Sized> Slab<T> {
         }
         let value = slot.value.take();
         drop(slot);
-        if value.is_some() {
+        // A place whose numbers have all been given is not used again.
+        if value.is_some() && number >> PLACE < MOST_USES {
             self.free.lock().places.push(place(number));
         }
         value
@@ -115,6 +118,18 @@ mod tests {
             "the place is used again, not the number"
         );
         assert_eq!(slab.get(second).as_deref(), Some(&2));
+    }
+
+    #[test]
+    fn a_place_is_not_used_more_often_than_it_has_numbers() {
+        let slab = Slab::<u32>::new();
+        let first = slab.put(Arc::new(1)).unwrap();
+        slab.take(first);
+        slab.places.get(place(first)).write().number = (MOST_USES - 1) << PLACE | u64::from(place(first));
+        let last = slab.put(Arc::new(2)).unwrap();
+        assert_eq!((place(last), last >> PLACE), (place(first), MOST_USES));
+        assert!(slab.take(last).is_some());
+        assert_ne!(place(slab.put(Arc::new(3)).unwrap()), place(first));
     }
 
     #[test]

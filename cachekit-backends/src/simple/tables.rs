@@ -63,7 +63,14 @@ struct Function {
 impl Tables {
     /// Tables that hold at most so many entries and bytes together; 0 is without a limit.
     pub fn new(threshold: usize, max_bytes: u64, clock: Clock) -> Arc<Self> {
-        let tables = Arc::new(Self {
+        let tables = Self::unwatched(threshold, max_bytes, clock);
+        super::sweep::watch(&tables);
+        tables
+    }
+
+    /// The same, which no thread sweeps.
+    pub(super) fn unwatched(threshold: usize, max_bytes: u64, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
             secret: KeySecret::new(),
             clock,
             budget: Arc::new(Budget::new(threshold, max_bytes)),
@@ -72,9 +79,7 @@ impl Tables {
             functions: SlotTable::new(),
             instances: InstanceHorizons::default(),
             tags: TagHorizons::default(),
-        });
-        super::sweep::watch(&tables);
-        tables
+        })
     }
 
     /// The digest under which a key is looked up in a table of [`Values`].

@@ -41,7 +41,7 @@ impl Kept {
         self.0.lock().deletions
     }
 
-    /// Takes a value out, with the number of deletions.
+    /// Takes a value out, with the number of deletions, for [`put_back`](Self::put_back).
     pub(crate) fn take(&self, key: &CallKey) -> (Option<Value>, u64) {
         let mut state = self.0.lock();
         (state.values.remove(key), state.deletions)
@@ -49,14 +49,19 @@ impl Kept {
 
     /// Keeps a value, unless there were deletions since. Returns whether it is kept.
     pub(crate) fn put(&self, key: CallKey, value: Value, since: u64) -> bool {
+        self.keep(key, value, |state, _| state.deletions == since)
+    }
+
+    /// Puts back what was taken out, unless there were deletions since, or there is another value: that is newer.
+    pub(crate) fn put_back(&self, key: CallKey, value: Value, since: u64) {
+        self.keep(key, value, |state, key| state.deletions == since && !state.values.contains_key(key));
+    }
+
+    fn keep(&self, key: CallKey, value: Value, may: impl FnOnce(&State, &CallKey) -> bool) -> bool {
         // The rest is dropped after the lock.
         let (is_kept, _other) = {
             let mut state = self.0.lock();
-            if state.deletions == since {
-                (true, state.values.insert(key, value))
-            } else {
-                (false, Some(value))
-            }
+            if may(&state, &key) { (true, state.values.insert(key, value)) } else { (false, Some(value)) }
         };
         is_kept
     }

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
-use tracing::instrument::{Instrument as _, Instrumented};
+use pin_project_lite::pin_project;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Entered, Id};
 use tracing::{Level, Span, debug_span};
@@ -53,9 +55,9 @@ impl Computation {
         self.span.enter()
     }
 
-    /// Enters the span while a future is polled.
-    pub(super) fn around<F: Future>(&self, body: F) -> Instrumented<F> {
-        body.instrument(self.span.clone())
+    /// Enters the span while a future is polled, and while it is dropped.
+    pub(super) fn around<F: Future>(&self, body: F) -> InSpan<F> {
+        InSpan { span: self.span.clone(), future: Some(body) }
     }
 }
 
@@ -72,14 +74,56 @@ impl Drop for Computation {
     }
 }
 
+pin_project! {
+    /// A future whose span is entered whenever it is polled, and while it is dropped: [`tracing::instrument::Instrumented`], whose poll
+    /// has no place of its own on the stack.
+    pub(crate) struct InSpan<F> {
+        span: Span,
+        // None while it is dropped.
+        #[pin]
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for InSpan<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _span = this.span.enter();
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F> InSpan<F> {
+    /// Returns a future without a span.
+    pub(super) fn none(future: F) -> Self {
+        Self { span: Span::none(), future: Some(future) }
+    }
+}
+
+impl<F: Future> Future for InSpan<F> {
+    type Output = F::Output;
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _span = this.span.enter();
+        let Some(future) = this.future.as_pin_mut() else {
+            unreachable!("a future that is dropped is not polled")
+        };
+        future.poll(context)
+    }
+}
+
 /// The span of a wait for the computation of a key. It follows from none if the other call has not begun its body yet.
 pub(super) fn wait(call: &Call<'_>, key: &Key) -> Span {
+    // First, because the computation may be over once a subscriber was told of the wait.
+    let leader = is_wanted()
+        .then(|| UNDER_WAY.lock().as_ref().and_then(|known| known.get(&subject(call, key)).cloned()))
+        .flatten();
     let span = debug_span!(target: "cachekit", "wait", function = call.engine.name_of(call.function));
-    if !span.is_disabled() {
-        let leader = UNDER_WAY.lock().as_ref().and_then(|known| known.get(&subject(call, key)).cloned());
-        if let Some(leader) = leader {
-            span.follows_from(leader);
-        }
+    if let Some(leader) = leader {
+        span.follows_from(leader);
     }
     span
 }

@@ -16,10 +16,10 @@ use super::look::{Look, survived};
 use super::place::Place;
 use super::policy::{Envelope, Policy};
 use super::sharing;
-use super::span::Computation;
+use super::span::{Computation, InSpan};
 use super::trace::{self, How, Trace};
 use crate::engine::fleet::Held;
-use crate::engine::flight::{Berth, Key, Shared, scope};
+use crate::engine::flight::{Berth, Key, Scope, Shared, scope};
 use crate::engine::meter::Timer;
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
@@ -143,6 +143,14 @@ pub(super) enum Settled {
     Failed,
 }
 
+/// The body of an async function, which runs in its computation whenever it is polled.
+pub(crate) type Running<F> = InSpan<Scope<F>>;
+
+/// Runs the body of an async function in no computation.
+pub(crate) fn run_apart<F: Future>(body: F) -> Running<F> {
+    InSpan::none(scope(None::<&Lead<'_>>, body))
+}
+
 /// The rest of the end of a computation: the part that asks the backend.
 pub(crate) enum Unsettled {
     Write(Write),
@@ -231,7 +239,7 @@ impl<'a> Duty<'a> {
     }
 
     /// Runs the body of an async function.
-    pub(crate) fn run_async<B, F: Future<Output = B>>(&self, body: F) -> impl Future<Output = B> + use<B, F> {
+    pub(crate) fn run_async<F: Future>(&self, body: F) -> Running<F> {
         self.span.around(scope(self.flight.as_ref(), body))
     }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Op;
+use super::finishing::Computes;
 use super::lookup::{Begun, Pending, bypassed, settle, unless_stale};
 use super::options::{Judged, StaleIf};
 use super::owned::{Led, Owned};
@@ -75,11 +75,6 @@ pub enum Reached<R> {
 /// The rest of a call that computes.
 pub struct Rest(Computes);
 
-enum Computes {
-    Bypass(Op),
-    Duty(Box<Duty<'static>>),
-}
-
 /// The rest of a call that has a value.
 pub struct Behind<R> {
     duty: Box<Duty<'static>>,
@@ -146,12 +141,10 @@ impl Rest {
     ) -> Pin<Box<impl Future<Output = R> + use<R>>> {
         let policy = owned.policy(policy);
         Box::pin(async move {
-            let duty = match self.0 {
-                Computes::Bypass(op) => return bypassed(op, owned.run().await),
-                Computes::Duty(duty) => duty,
-            };
-            let led = owned.lead(duty, policy, Surroundings::current());
-            if detached { Detached(Some(led)).await } else { led.await }
+            // One that leaves the cache alone serves no other call.
+            let goes_on = detached && matches!(self.0, Computes::Duty(_));
+            let led = owned.lead(self.0, policy, Surroundings::current());
+            if goes_on { Detached(Some(led)).await } else { led.await }
         })
     }
 }
@@ -180,7 +173,7 @@ impl<R: Send + 'static> Behind<R> {
         let Self { duty, at_hand } = self;
         let policy = owned.policy(policy);
         Box::pin(async move {
-            let led = owned.lead(duty, policy, Surroundings::of_background());
+            let led = owned.lead(Computes::Duty(duty), policy, Surroundings::of_background());
             background::on_runtime(Box::pin(async move { drop(led.await) }));
             at_hand.end(AsyncIo, &policy).await
         })

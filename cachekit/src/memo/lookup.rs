@@ -4,12 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use cachekit_backends::simple::{Pinned, Shape};
 
 use super::Op;
 use super::direct::{self, Direct, Parts};
+use super::finishing::{self, Finishing, Owning};
 use super::function::{Function, Handle, Mode};
 use super::hit::{self, Looked, Straight};
 use super::life::{Life, Lifespan, Tagging};
@@ -18,13 +18,12 @@ use super::owned::Owned;
 use crate::cache::Cache;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
-use crate::call::store::{Duty, Unsettled, Verdict};
+use crate::call::store::{Duty, Verdict};
 use crate::call::tags::TagList;
 use crate::call::trace::{self, How, Trace};
 use crate::call::{Call, Outcome, Place, Round, Source, has_instances, takes_part};
-use crate::engine::remote::{AsyncIo, BlockingIo, ready};
+use crate::engine::remote::{BlockingIo, ready};
 use crate::engine::{Engine, Needs};
-use crate::surroundings::Surroundings;
 
 /// A call that missed; owns all it needs, so that the arguments are free for the body.
 pub struct Pending<F> {
@@ -401,22 +400,9 @@ impl<F> Pending<F> {
         F: StaleIf<R>,
         B: Future<Output = R>,
     {
-        let (begun, stale_if) = (self.state.begun(), self.stale_if);
-        Box::pin(async move {
-            let duty = match begun {
-                Begun::Bypass(op) => return bypassed(op, body.await),
-                Begun::Lead(duty) => duty,
-                Begun::Round(round) => match wait_async(round, policy, stale_if).await {
-                    Outcome::Value(output) => return output,
-                    Outcome::Compute(duty) => duty,
-                },
-            };
-            let output = duty.run_async(body).await;
-            match settle_async(duty, policy, output, judge) {
-                Ok(output) => output,
-                Err(settling) => settling.await,
-            }
-        })
+        let before = finishing::before(self.state.begun(), policy, self.stale_if);
+        let end = move |computes, output| finishing::settle(computes, policy, output, judge);
+        Box::pin(Finishing::new(before, body, end))
     }
 
     /// The same for a body whose value is judged by `judge`: one that may own all it needs, but can't be sent to another thread.
@@ -430,22 +416,12 @@ impl<F> Pending<F> {
         F: StaleIf<R>,
         B: Future,
     {
-        let (begun, stale_if) = (self.state.begun(), self.stale_if);
-        Box::pin(async move {
-            let duty = match begun {
-                Begun::Bypass(op) => return bypassed(op, judge(body.await).output),
-                Begun::Lead(duty) => duty,
-                Begun::Round(round) => match wait_async(round, policy, stale_if).await {
-                    Outcome::Value(output) => return output,
-                    Outcome::Compute(duty) => duty,
-                },
-            };
-            let Judged { output, verdict } = judge(duty.run_async(body).await);
-            match settle_async(duty, policy, output, move |_| verdict) {
-                Ok(output) => output,
-                Err(settling) => settling.await,
-            }
-        })
+        let before = finishing::before(self.state.begun(), policy, self.stale_if);
+        let end = move |computes, output| {
+            let Judged { output, verdict } = judge(output);
+            finishing::settle(computes, policy, output, move |_| verdict)
+        };
+        Box::pin(Finishing::new(before, body, end))
     }
 
     /// The same for a body that owns all it needs, and so belongs to its flight: other calls go on with it if this one is
@@ -455,18 +431,8 @@ impl<F> Pending<F> {
         F: StaleIf<R>,
     {
         let policy = owned.policy(policy);
-        let (begun, stale_if) = (self.state.begun(), self.stale_if);
-        Box::pin(async move {
-            let duty = match begun {
-                Begun::Bypass(op) => return bypassed(op, owned.run().await),
-                Begun::Lead(duty) => duty,
-                Begun::Round(round) => match wait_async(round, &policy, stale_if).await {
-                    Outcome::Value(output) => return output,
-                    Outcome::Compute(duty) => duty,
-                },
-            };
-            owned.lead(duty, policy, Surroundings::current()).await
-        })
+        let before = finishing::before(self.state.begun(), &policy, self.stale_if);
+        Box::pin(Owning::new(before, owned, policy))
     }
 }
 
@@ -513,57 +479,6 @@ pub(super) fn settle<R, V: Into<Verdict>>(
     if let Some(former) = duty.settle_blocking(policy, output, judge) {
         *output = former;
     }
-}
-
-/// A future on the heap whose poll has a frame of its own: what comes before and after a body takes nothing of the stack
-/// while the body runs.
-struct Apart<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for Apart<F> {
-    type Output = F::Output;
-
-    #[inline(never)]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.0.as_mut().poll(context)
-    }
-}
-
-/// As [`wait`], for a task.
-#[inline(never)]
-fn wait_async<R, F: StaleIf<R>>(
-    round: Box<Round<'static>>,
-    policy: &Policy<R>,
-    stale_if: F,
-) -> Apart<impl Future<Output = Outcome<R, Box<Duty<'static>>>>> {
-    Apart(Box::pin(async move { round.run(AsyncIo, policy, unless_stale(stale_if)).await.boxed() }))
-}
-
-/// As [`settle`], for a task. It gets the value whole, which need not be `Sync`. Returns it, or what is to be waited for.
-#[inline(never)]
-fn settle_async<R, V: Into<Verdict>>(
-    mut duty: Box<Duty<'static>>,
-    policy: &Policy<R>,
-    output: R,
-    judge: impl FnOnce(&R) -> V,
-) -> Result<R, Apart<impl Future<Output = R>>> {
-    match duty.settle_here(policy, &output, judge) {
-        None => Ok(output),
-        Some(rest) => Err(settling(duty, policy, output, rest)),
-    }
-}
-
-#[inline(never)]
-fn settling<R>(
-    duty: Box<Duty<'static>>,
-    policy: &Policy<R>,
-    output: R,
-    rest: Unsettled,
-) -> Apart<impl Future<Output = R>> {
-    Apart(Box::pin(async move {
-        let (output, trace) = duty.settle_rest(AsyncIo, policy, output, rest).await;
-        trace.into_iter().for_each(trace::note);
-        output
-    }))
 }
 
 /// Whether a value serves: a stored one unless it is stale, a computed one always.

@@ -5,6 +5,7 @@ pub(crate) mod behind;
 mod direct;
 pub(crate) mod each;
 pub(crate) mod explain;
+mod finishing;
 pub(crate) mod function;
 mod functions;
 pub(crate) mod handle;

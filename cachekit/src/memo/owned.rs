@@ -10,10 +10,16 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use pin_project_lite::pin_project;
+
+use super::Op;
+use super::finishing::Computes;
+use super::lookup::bypassed;
 use super::options::Judged;
 use crate::call::policy::Policy;
 use crate::call::store::{Duty, Unsettled};
@@ -79,55 +85,98 @@ where
     J: Send + 'static,
     R: Send + 'static,
 {
-    Owned {
-        body: Box::pin(async move { judge(body.await) }),
-        lead: lead::<R>,
-        unbox: |output| output.downcast::<Boxable<R>>().ok().map(|output| output.0),
-    }
+    Owned(Box::pin(Judging { body, judge }))
 }
-
-type LeadWith<R> = fn(Boxed<Judged<R>>, Box<Duty<'static>>, Policy<R>, Surroundings) -> Led<R>;
 
 /// A body that owns all it needs.
 ///
-/// Functions for its value and not bounds, so that the future of a call that has none doesn't need the bounds.
-pub struct Owned<R> {
-    body: Boxed<Judged<R>>,
-    lead: LeadWith<R>,
-    unbox: fn(Output) -> Option<R>,
-}
+/// Its functions for its value are methods of the trait object and not bounds, so that the future of a call that has none doesn't need
+/// the bounds.
+pub struct Owned<R>(Body<R>);
+
+type Body<R> = Pin<Box<dyn Computing<R>>>;
 
 impl<R> Owned<R> {
     /// The policy of a call that may go on with another one's body.
     pub(super) fn policy(&self, policy: &Policy<R>) -> Policy<R> {
-        Policy { unbox: self.unbox, ..*policy }
-    }
-
-    /// Runs the body alone.
-    pub(super) async fn run(self) -> R {
-        self.body.await.output
+        Policy { unbox: self.0.unbox(), ..*policy }
     }
 
     /// Computes and stores, and shares that work with the calls that wait.
-    pub(super) fn lead(
-        self,
+    pub(super) fn lead(self, computes: Computes, policy: Policy<R>, surroundings: Surroundings) -> Led<R> {
+        match computes {
+            Computes::Bypass(op) => Led::Bypass(op, self),
+            Computes::Duty(duty) => self.0.lead(duty, policy, surroundings),
+        }
+    }
+}
+
+/// A body whose value is judged.
+trait Computing<R>: Send {
+    /// Goes on. Ready once the value is in the place for it, which is not on the stack: that has each level of a recursive function.
+    fn poll_into(self: Pin<&mut Self>, context: &mut Context<'_>, place: &mut Option<Judged<R>>) -> Poll<()>;
+
+    /// Returns the function that takes a value out of the output of its flight.
+    fn unbox(&self) -> fn(Output) -> Option<R>;
+
+    fn lead(
+        self: Pin<Box<Self>>,
+        duty: Box<Duty<'static>>,
+        policy: Policy<R>,
+        surroundings: Surroundings,
+    ) -> Led<R>;
+}
+
+pin_project! {
+    struct Judging<B, J, R> {
+        #[pin]
+        body: B,
+        judge: fn(J) -> Judged<R>,
+    }
+}
+
+impl<B, J, R> Computing<R> for Judging<B, J, R>
+where
+    B: Future<Output = J> + Send + 'static,
+    J: Send + 'static,
+    R: Send + 'static,
+{
+    fn poll_into(self: Pin<&mut Self>, context: &mut Context<'_>, place: &mut Option<Judged<R>>) -> Poll<()> {
+        #[inline(never)]
+        fn put<J, R>(value: J, judge: fn(J) -> Judged<R>, place: &mut Option<Judged<R>>) {
+            *place = Some(judge(value));
+        }
+
+        let this = self.project();
+        let value = ready!(this.body.poll(context));
+        put(value, *this.judge, place);
+        Poll::Ready(())
+    }
+
+    fn unbox(&self) -> fn(Output) -> Option<R> {
+        |output| output.downcast::<Boxable<R>>().ok().map(|output| output.0)
+    }
+
+    fn lead(
+        self: Pin<Box<Self>>,
         duty: Box<Duty<'static>>,
         policy: Policy<R>,
         surroundings: Surroundings,
     ) -> Led<R> {
-        (self.lead)(self.body, duty, policy, surroundings)
+        lead(self, duty, policy, surroundings)
     }
 }
 
 #[inline(never)]
 fn lead<R: Send + 'static>(
-    body: Boxed<Judged<R>>,
+    body: Body<R>,
     duty: Box<Duty<'static>>,
     policy: Policy<R>,
     surroundings: Surroundings,
 ) -> Led<R> {
     let berth = duty.berth();
-    let work = Working { surroundings, duty: Some(duty), policy, step: Step::Body(body) };
+    let computation = Computation { duty: Some(duty), policy, judged: None, step: Step::Body(body) };
+    let work = Working { surroundings, computation };
     match berth {
         Some(berth) => Led::InFlight(berth.begin(Box::pin(work)), unboxed::<R>),
         None => Led::Alone(Box::pin(work), unboxed::<R>),
@@ -145,8 +194,10 @@ fn unboxed<R: 'static>(output: Output) -> R {
     output
 }
 
-/// The leader of a computation that it may share.
+/// The computation of a call, which it may share.
 pub(super) enum Led<R> {
+    /// The cache is left alone.
+    Bypass(Op, Owned<R>),
     InFlight(Leading, fn(Output) -> R),
     /// No other call may wait for it.
     Alone(Boxed<Output>, fn(Output) -> R),
@@ -157,44 +208,80 @@ impl<R> Future for Led<R> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         match &mut *self {
+            Self::Bypass(op, owned) => bypass(*op, owned, context),
             Self::InFlight(leading, unboxed) => Pin::new(leading).poll(context).map(*unboxed),
             Self::Alone(work, unboxed) => work.as_mut().poll(context).map(*unboxed),
         }
     }
 }
 
-/// A computation that is polled, and dropped, in the surroundings of the call that began it. By hand, because a level of a
-/// recursive function is to take little of the stack.
+/// Goes on with a body that leaves the cache alone.
+#[inline(never)]
+fn bypass<R>(op: Op, owned: &mut Owned<R>, context: &mut Context<'_>) -> Poll<R> {
+    let mut judged = None;
+    ready!(owned.0.as_mut().poll_into(context, &mut judged));
+    let Some(Judged { output, .. }) = judged else { unreachable!("a body that is ready has a value") };
+    Poll::Ready(bypassed(op, output))
+}
+
+/// A computation that is polled, and dropped, in the surroundings of the call that began it.
 struct Working<R> {
     surroundings: Surroundings,
+    computation: Computation<R>,
+}
+
+/// No value of it is pinned.
+impl<R> Unpin for Working<R> {}
+
+struct Computation<R> {
     duty: Option<Box<Duty<'static>>>,
     policy: Policy<R>,
+    /// The value of the body, until it is settled.
+    judged: Option<Judged<R>>,
     step: Step<R>,
 }
 
 enum Step<R> {
-    Body(Boxed<Judged<R>>),
+    Body(Body<R>),
     Settle(Boxed<Output>),
     Done,
 }
 
-impl<R: Send + 'static> Step<R> {
+impl<R: Send + 'static> Computation<R> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Output> {
+        let (Step::Body(body), Some(duty)) = (&mut self.step, &self.duty) else {
+            return self.go_on_settling(context);
+        };
+        let judged = &mut self.judged;
+        ready!(duty.run(|| body.as_mut().poll_into(context, judged)));
+        self.settle(context)
+    }
+
     /// Stores the value, and ends the flight. Returns the end of the work, or goes on to wait for it.
     #[inline(never)]
-    fn settle(
-        &mut self,
-        mut duty: Box<Duty<'static>>,
-        policy: Policy<R>,
-        Judged { output, verdict }: Judged<R>,
-    ) -> Poll<Output> {
+    fn settle(&mut self, context: &mut Context<'_>) -> Poll<Output> {
         // The body is dropped first.
-        *self = Self::Done;
-        let Some(rest) = duty.settle_here(&policy, &output, move |_| verdict) else {
+        self.step = Step::Done;
+        let (Some(mut duty), Some(Judged { output, verdict })) = (self.duty.take(), self.judged.take())
+        else {
+            unreachable!("a body ends once");
+        };
+        let Some(rest) = duty.settle_here(&self.policy, &output, move |_| verdict) else {
             let settled: Boxable<R> = (output, None);
             return Poll::Ready(Box::new(settled));
         };
-        *self = Self::Settle(settling(duty, policy, output, rest));
-        Poll::Pending
+        self.step = Step::Settle(settling(duty, self.policy, output, rest));
+        self.go_on_settling(context)
+    }
+
+    #[inline(never)]
+    fn go_on_settling(&mut self, context: &mut Context<'_>) -> Poll<Output> {
+        match &mut self.step {
+            Step::Settle(settling) => settling.as_mut().poll(context),
+            Step::Body(_) | Step::Done => Poll::Pending,
+        }
     }
 }
 
@@ -216,32 +303,20 @@ impl<R: Send + 'static> Future for Working<R> {
     type Output = Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Output> {
-        let Self { surroundings, duty, policy, step } = &mut *self;
+        let Self { surroundings, computation } = &mut *self;
         let _within = surroundings.enter();
-        if let (Step::Body(body), Some(running)) = (&mut *step, &*duty) {
-            let Poll::Ready(judged) = running.run(|| body.as_mut().poll(context)) else {
-                return Poll::Pending;
-            };
-            if let Some(duty) = duty.take()
-                && let Poll::Ready(output) = step.settle(duty, *policy, judged)
-            {
-                return Poll::Ready(output);
-            }
-        }
-        match step {
-            Step::Settle(settling) => settling.as_mut().poll(context),
-            _ => Poll::Pending,
-        }
+        computation.poll(context)
     }
 }
 
 impl<R> Drop for Working<R> {
     fn drop(&mut self) {
-        let _within = self.surroundings.enter();
-        let step = std::mem::replace(&mut self.step, Step::Done);
-        match &self.duty {
-            Some(duty) => duty.run(|| drop(step)),
-            None => drop(step),
+        let Self { surroundings, computation: Computation { duty, judged, step, .. } } = self;
+        let _within = surroundings.enter();
+        let parts = (mem::replace(step, Step::Done), judged.take());
+        match duty {
+            Some(duty) => duty.run(|| drop(parts)),
+            None => drop(parts),
         }
     }
 }

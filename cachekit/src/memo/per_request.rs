@@ -58,7 +58,7 @@ impl Slot {
         let (value, since) = self.request.kept.take(&self.key);
         let value = value?;
         let stored = value.part.downcast_ref::<S::Stored>().cloned();
-        let _still = self.request.kept.put(self.key.clone(), value, since);
+        self.request.kept.put_back(self.key.clone(), value, since);
         stored.map(S::output)
     }
 }

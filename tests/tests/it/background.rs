@@ -317,3 +317,33 @@ fn a_detached_computation_goes_on_when_its_caller_is_dropped() {
         }));
     });
 }
+
+#[test]
+fn a_detached_call_that_leaves_the_cache_alone_ends_with_its_caller() {
+    static ENDED: Calls = Calls::new();
+    static INSIDE: tokio::sync::Notify = tokio::sync::Notify::const_new();
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            ENDED.hit();
+        }
+    }
+    #[memoize(detached, unless = true)]
+    async fn f(text: String) -> u64 {
+        let _end = End;
+        INSIDE.notify_one();
+        std::future::pending::<()>().await;
+        text.len() as u64
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    everywhere(|world| {
+        runtime.block_on(world.wrap(async {
+            tokio::select! {
+                biased;
+                _ = f("a".into()) => panic!("its body is stopped"),
+                () = INSIDE.notified() => {}
+            }
+            assert_eq!(ENDED.take(), 1);
+        }));
+    });
+}

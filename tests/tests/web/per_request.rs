@@ -216,3 +216,36 @@ fn calls_in_requests_are_counted_and_bind_no_cache() {
     assert_eq!(stats!(never).misses, 0);
     ELSEWHERE.init(cachekit::Config::simple()).expect("to ask for the statistics binds no cache");
 }
+
+thread_local!(static REFRESHES: Cell<bool> = const { Cell::new(false) });
+
+/// A value whose clone computes it anew, once.
+#[derive(Debug)]
+struct Restless(u64);
+
+impl Clone for Restless {
+    fn clone(&self) -> Self {
+        if REFRESHES.take() {
+            refresh!(restless);
+        }
+        Self(self.0)
+    }
+}
+
+#[memoize(per_request)]
+fn restless() -> Restless {
+    Restless(fresh())
+}
+
+#[test]
+fn a_hit_does_not_put_its_value_back_over_one_that_was_computed_anew_meanwhile() {
+    run(async {
+        let handler = async || {
+            let old = restless().0;
+            REFRESHES.set(true);
+            let (hit, new) = (restless().0, restless().0);
+            format!("{} {}", hit == old, new > old)
+        };
+        assert_eq!(in_a_request(handler).await, "true true");
+    });
+}

@@ -234,11 +234,7 @@ impl<X: Exchange> Driver<X> {
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<(), Lost<X::Fault>> {
         while self.alarm.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            let next = match self.expire(now)? {
-                Some(next) => next,
-                None if mem::take(&mut self.active) => now + SPARE,
-                None => return Err(Lost::closed(false)),
-            };
+            let Some(next) = self.expire(now)? else { return Err(Lost::closed(false)) };
             let inner = Arc::clone(&self.inner);
             let mut state = inner.state.lock();
             // A request may have come in between.
@@ -250,8 +246,9 @@ impl<X: Exchange> Driver<X> {
         Ok(())
     }
 
-    /// Ends the exchanges whose deadline is over; returns the earliest one of the others. No request follows on a connection
-    /// that was late once. Those that are under way wait for their own deadlines, and the connection ends with them.
+    /// Ends the exchanges whose deadline is over. Returns the earliest one of the others, or how long an idle connection is kept; none
+    /// of one that was idle for so long, which is closed: under the lock, so that no request is sent over it any more. No request follows
+    /// on a connection that was late once. Those that are under way wait for their own deadlines, and the connection ends with them.
     fn expire(&mut self, now: Instant) -> Result<Option<Instant>, Lost<X::Fault>> {
         let inner = Arc::clone(&self.inner);
         let mut state = inner.state.lock();
@@ -273,11 +270,16 @@ impl<X: Exchange> Driver<X> {
             state.cause.get_or_insert_with(|| io::Error::from(io::ErrorKind::TimedOut).into());
         }
         let is_over = state.closed && earliest.is_none();
+        let next = earliest.or_else(|| mem::take(&mut self.active).then(|| now + SPARE));
+        if next.is_none() {
+            state.broken = true;
+            inner.close(&mut state);
+        }
         drop(state);
         for slot in late {
             slot.complete(Err(lost(io::ErrorKind::TimedOut.into())));
         }
-        if is_over { Err(Lost::closed(true)) } else { Ok(earliest) }
+        if is_over { Err(Lost::closed(true)) } else { Ok(next) }
     }
 
     /// Gives back what has no reply.

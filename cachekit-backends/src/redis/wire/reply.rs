@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::framing::{Framing, MOST_DEPTH, MOST_LINE, Malformed, length, shown};
+use super::framing::{Framing, MOST_DEPTH, MOST_ELEMENTS, MOST_LINE, Malformed, length, shown};
 use crate::net::Buffer;
 
 /// The replies to some commands, as far as they have arrived.
@@ -85,7 +85,7 @@ fn take(bytes: &mut &[u8], most: usize, depth: usize) -> Result<Value, Malformed
         }
         b'*' => {
             let Some(length) = length(text)? else { return Ok(Value::Nil) };
-            let depth = depth.checked_sub(1).ok_or(Malformed::Length)?;
+            let depth = depth.checked_sub(1).filter(|_| length <= MOST_ELEMENTS).ok_or(Malformed::Length)?;
             // Most elements have four bytes at least.
             let mut values = Vec::with_capacity(length.min(bytes.len() / 4));
             for _ in 0..length {

@@ -52,6 +52,15 @@ impl Newcomer {
     }
 }
 
+/// The result of a search for a victim among the newcomers.
+enum Young<'t, const K: usize, const V: usize> {
+    /// With its hash.
+    Victim(Spot<'t, K, V>, u64),
+    /// None; the search met what was over, and took that out.
+    Tended,
+    None,
+}
+
 impl Eviction {
     /// Whether the next victim is to be looked for in all tables of the cache, so that none keeps for good what it doesn't
     /// use.
@@ -85,18 +94,20 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         writer.eviction.young.push_back(Newcomer::at(hash, spot));
     }
 
-    /// The entry that is to go, with its hash.
+    /// The entry that is to go, with its hash. None also if the search met what was over, and took that out.
     #[inline]
     pub(super) fn victim(
         &self,
         writer: &mut Writer<C::Exact, K>,
         left: &mut C::Left,
     ) -> Option<(Spot<'_, K, V>, u64)> {
-        let (spot, hash) = if let Some(young) = self.victim_of_young(writer) {
-            young
-        } else {
-            let spot = self.victim_of_hand(writer, MOST_STEPS, left)?;
-            (spot, self.hash_at(spot))
+        let (spot, hash) = match self.victim_of_young(writer, left) {
+            Young::Victim(spot, hash) => (spot, hash),
+            Young::Tended => return None,
+            Young::None => {
+                let spot = self.victim_of_hand(writer, MOST_STEPS, left)?;
+                (spot, self.hash_at(spot))
+            }
         };
         Some(Self::evicted(writer, spot, hash))
     }
@@ -112,7 +123,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         (spot, hash)
     }
 
-    /// An entry that is not in use, if the hand meets one soon.
+    /// An entry that is not in use, if the hand meets one soon. None also if it met what was over, and took that out.
     pub(super) fn idle(
         &self,
         writer: &mut Writer<C::Exact, K>,
@@ -123,19 +134,25 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     }
 
     #[inline]
-    fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>) -> Option<(Spot<'_, K, V>, u64)> {
+    fn victim_of_young(&self, writer: &mut Writer<C::Exact, K>, left: &mut C::Left) -> Young<'_, K, V> {
         let most = most_young(writer.len);
         // Where all are newcomers, the hand would find nothing.
         while writer.eviction.young.len() > most || writer.eviction.young.len() >= writer.len {
-            let oldest = writer.eviction.young.pop_front()?;
+            let Some(oldest) = writer.eviction.young.pop_front() else { break };
             let Some(spot) = self.find_young(writer, oldest) else { continue };
+            // An entry leaves a bucket that is tended: the buckets that a deleted one passed may have forgotten it.
+            if self.tend(writer, spot.place, left) {
+                // It may have stayed.
+                writer.eviction.young.push_front(oldest);
+                return Young::Tended;
+            }
             if spot.uses() == 0 {
-                return Some((spot, oldest.hash));
+                return Young::Victim(spot, oldest.hash);
             }
             spot.set_young(false);
             spot.set_uses(0);
         }
-        None
+        Young::None
     }
 
     fn grow_up(&self, writer: &Writer<C::Exact, K>, newcomer: Newcomer) {
@@ -179,10 +196,11 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         for _ in 0..2 * u64::from(buckets) {
             let mut hand = writer.eviction.hand.within(buckets);
             let place @ Place { bucket, rest, .. } = self.pages.at(hand.bucket);
+            // At each visit, as in `victim_of_young`: there may have been a deletion since the last one.
+            if self.tend(writer, place, left) {
+                return None;
+            }
             if hand.victims == 0 {
-                if self.tend(writer, place, left) {
-                    return None;
-                }
                 hand.victims = bucket.taken().count().div_ceil(SHARE_OF_A_VISIT);
             }
             for way in bucket.taken_from(rest.turn()) {

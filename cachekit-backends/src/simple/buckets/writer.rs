@@ -173,7 +173,8 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.forget_passed(growth, hash, spot);
     }
 
-    /// Takes an entry off the counts of the buckets that it passed. Most have passed none.
+    /// Takes an entry off the counts of the buckets that it passed. Most have passed none. Its own bucket must be tended: one before it
+    /// counts none of the entries that were deleted before it was tended itself.
     #[inline]
     pub(super) fn forget_passed(&self, growth: Growth, hash: u64, spot: Spot<'_, K, V>) {
         let path = growth.path(hash);
@@ -186,6 +187,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
     fn forget_passed_on(&self, path: Path, spot: Spot<'_, K, V>) {
         for passed in path.take_while(|&index| index != spot.place.index) {
             let rest = self.pages.at(passed).rest;
+            debug_assert!(rest.passed() > 0, "a bucket counts each entry that passed it");
             rest.set_passed(rest.passed().saturating_sub(1));
         }
     }

@@ -48,7 +48,8 @@ fn an_instance_wide_deletion_spares_the_others_and_its_memory_is_reclaimed() {
 
 #[test]
 fn a_deletion_that_finds_no_table_keeps_what_is_computed_from_coming() {
-    let tables = Tables::new(100, 0, Clock::system());
+    // A sweep may have forgotten which instance it was.
+    let tables = Tables::unwatched(100, 0, ManualClock::new().clock());
     let before = tables.now();
     tables.delete_instance(1, 71);
     tables.delete_function(2);
@@ -135,4 +136,62 @@ fn a_value_that_is_too_heavy_does_not_leave_the_former_one() {
     assert_eq!(stored(), Some(9));
     values.update(&call, |_| Some((entry(3000), u64::MAX)));
     assert_eq!((stored(), tables.len(), tables.bytes()), (None, 0, 0));
+}
+
+/// A call whose digest has its first bucket among 64.
+fn call_at(bucket: u64, n: u64) -> ValueCall {
+    let first = (bucket << 32).div_ceil(64);
+    ValueCall {
+        digest: first << 32 | n,
+        bytes: KeyBytes::new(&(bucket << 32 | n).to_ne_bytes()),
+        instance: 0,
+    }
+}
+
+fn get_at(values: &Values, bucket: u64, n: u64) -> Option<u64> {
+    let call = call_at(bucket, n);
+    let surely = values.get(call.digest, call.bytes.as_slice())?;
+    surely.value::<u64>().copied()
+}
+
+fn put_at(values: &Values, bucket: u64, n: u64, value: u64) {
+    let call = call_at(bucket, n);
+    let entry = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, value);
+    assert!(values.put(&call, entry, u64::MAX, || true));
+}
+
+#[test]
+fn the_eviction_of_a_deleted_entry_does_not_hide_a_live_one() {
+    let tables = Tables::new(1000, 0, ManualClock::new().clock());
+    let (values, others) =
+        (tables.values(1, false), (2..12).map(|n| tables.values(n, false)).collect::<Vec<_>>());
+    let store_elsewhere = |n: u64, value: u64| {
+        put_at(&others[usize::try_from(n % 10).unwrap()], n % 64, value, 3);
+    };
+    (0..640).for_each(|n| store_elsewhere(n, 10_000 + n));
+    // All buckets have entries, but those around two full ones.
+    for n in 0..336 {
+        let bucket = n % 48;
+        put_at(&values, if bucket < 28 { bucket } else { bucket + 16 }, 1000 + n, 1);
+    }
+    (0..8).for_each(|n| put_at(&values, 40, n, 1));
+    (0..8).for_each(|n| put_at(&values, 41, n, 1));
+    // It passes both.
+    put_at(&values, 40, 99, 1);
+    tables.delete_function(1);
+    // The last one passes the first of them, which no deleted entry has passed any more.
+    (100..109).for_each(|n| put_at(&values, 40, n, 2));
+    for n in 0..3000 {
+        store_elsewhere(n, n);
+        if get_at(&values, 40, 108).is_none() {
+            break;
+        }
+    }
+    // Lost or evicted: there is at most one of it.
+    put_at(&values, 40, 108, 4);
+    assert_eq!(get_at(&values, 40, 108), Some(4));
+    assert!(values.remove(&call_at(40, 108)));
+    assert!(!values.remove(&call_at(40, 108)), "it was there twice");
+    (200..209).for_each(|n| put_at(&values, 40, n, 5));
+    assert_eq!(get_at(&values, 40, 108), None, "a deleted value");
 }

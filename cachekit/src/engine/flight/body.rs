@@ -10,6 +10,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
+use std::iter;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use super::state::Node;
+use super::state::{Node, wake_all};
 use super::sync::{Alarm, Expire, Mutex, after_a_stall, thread_local};
 
 /// The value of a body, of the type that its leader expects.
@@ -81,6 +82,8 @@ impl Body {
 
     /// Polls the body as its leader, unless a waiter does at the moment. A panic is the caller's. Little of the stack, for bodies
     /// that lead bodies.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
     fn lead(self: &Arc<Self>, waker: &Waker) -> Driven {
         let mut taken = match self.take(By::Leader, waker) {
             Ok(taken) => taken,
@@ -304,16 +307,9 @@ fn wake(wakers: Wakers) {
     if wakers.iter().all(Option::is_none) {
         return;
     }
-    let (mut next, mut panicked) = (begin_wakes(wakers), None);
-    while let Some(wakers) = next {
-        for waker in wakers.into_iter().flatten() {
-            // The panic of a waker, which is foreign code, must not keep the others from being called.
-            panicked = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())).err().or(panicked);
-        }
-        next = next_wakes();
-    }
-    if let Some(panic) = panicked {
-        resume_unwind(panic);
+    let mut first = begin_wakes(wakers);
+    if first.is_some() {
+        wake_all(iter::from_fn(|| first.take().or_else(next_wakes)).flatten().flatten());
     }
 }
 
@@ -390,6 +386,8 @@ impl Leading {
 impl Future for Leading {
     type Output = Output;
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Output> {
         match self.body.lead(context.waker()) {
             Driven::Pending => Poll::Pending,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cachekit_backends::simple::{ClaimId, Claims, Hook};
 
 use super::body::{Leading, Work};
-use super::nesting::{self, Entered};
+use super::nesting::{self, Entered, Scope};
 use super::seat::Seat;
 use super::state::{Landing, Node, Shared};
 use super::table::Flights;
@@ -184,7 +184,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
 
     /// The same for a body that is a future.
     #[cfg(test)]
-    pub(crate) fn scope<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F, K, E> {
+    pub(crate) fn scope<F: Future>(&self, body: F) -> Scope<F> {
         scope(Some(self), body)
     }
 
@@ -258,10 +258,7 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
 }
 
 /// Runs a future as the body of a computation, if it is one.
-pub(crate) fn scope<K, E: Clone, F: Future>(
-    lead: Option<&Lead<'_, K, E>>,
-    body: F,
-) -> impl Future<Output = F::Output> + use<K, E, F> {
+pub(crate) fn scope<K, E: Clone, F: Future>(lead: Option<&Lead<'_, K, E>>, body: F) -> Scope<F> {
     nesting::scope(lead.and_then(|lead| lead.seat.as_ref()).map(Seat::for_body), body)
 }
 

@@ -55,6 +55,7 @@ pub(crate) use body::{Leading, Output};
 pub(crate) use claimed::Candidate;
 pub(crate) use group::Together;
 pub(crate) use lead::{Berth, Table, scope};
+pub(crate) use nesting::Scope;
 pub(crate) use pulse::STALL;
 pub(crate) use state::{Shared, Wait, Waited};
 use table::Digested;

@@ -13,11 +13,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::iter::successors;
-use std::pin::{Pin, pin};
+use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 use super::pulse::Pulse;
 use super::state::Node;
@@ -81,40 +84,80 @@ pub(super) fn step_out(node: &Node) {
     }
 }
 
-/// Runs a future as the body of one flight, if it is one: the flight is entered whenever the future is polled, and while it
-/// is dropped.
-pub(super) async fn scope<F: Future>(node: Option<Node>, future: F) -> F::Output {
-    struct Body<'a, F> {
+pin_project! {
+    /// A future that runs as the body of one flight, if it is one: the flight is entered whenever the future is polled, and while it
+    /// is dropped. Written by hand, and inlined into its caller's poll: what polls a body is on the stack while it runs.
+    pub(crate) struct Scope<F> {
         node: Cell<Option<Node>>,
         pulse: Option<Arc<Pulse>>,
-        future: Pin<&'a mut Option<F>>,
+        // None after its end.
+        #[pin]
+        future: Option<F>,
     }
 
-    impl<F> Drop for Body<'_, F> {
-        fn drop(&mut self) {
-            let _entered = self.node.take().map(|node| {
-                node.set_pulse(None);
-                enter(node, &self.node)
-            });
-            self.future.set(None);
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.end();
         }
     }
+}
 
+/// Runs a future as the body of one flight, if it is one.
+pub(super) fn scope<F: Future>(node: Option<Node>, future: F) -> Scope<F> {
     let pulse = node.as_ref().map(|node| {
         let pulse = Pulse::new();
         node.set_pulse(Some(Arc::clone(&pulse)));
         pulse
     });
-    let mut body = Body { node: Cell::new(node), pulse, future: pin!(Some(future)) };
-    poll_fn(move |context| {
-        let Body { node: home, pulse, future } = &mut body;
-        let _entered = home.take().map(|node| enter(node, home));
-        let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        // One call of the body, because the compiler may give each a place of its own on the stack.
-        let noted = pulse.as_ref().map(|pulse| pulse.beat(context.waker()));
-        future.poll(&mut Context::from_waker(noted.as_ref().unwrap_or(context.waker())))
-    })
-    .await
+    Scope { node: Cell::new(node), pulse, future: Some(future) }
+}
+
+impl<F> Scope<F> {
+    /// Drops the future, as a part of its flight, which has no pulse any more.
+    #[inline(never)]
+    fn end(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let home = &*this.node;
+        let _entered = home.take().map(|node| {
+            node.set_pulse(None);
+            enter(node, home)
+        });
+        this.future.set(None);
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        /// Ends the body, unless it is pending: after a panic, too.
+        struct Ending<'a, F>(Pin<&'a mut Scope<F>>);
+
+        impl<F> Drop for Ending<'_, F> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.as_mut().end();
+            }
+        }
+
+        let mut ending = Ending(self.as_mut());
+        let polled = {
+            let this = ending.0.as_mut().project();
+            let home = &*this.node;
+            let _entered = home.take().map(|node| enter(node, home));
+            let Some(future) = this.future.as_pin_mut() else {
+                unreachable!("it is not polled after its end")
+            };
+            // One call of the body, because the compiler may give each a place of its own on the stack.
+            let noted = this.pulse.as_ref().map(|pulse| pulse.beat(context.waker()));
+            future.poll(&mut Context::from_waker(noted.as_ref().unwrap_or(context.waker())))
+        };
+        if polled.is_pending() {
+            mem::forget(ending);
+        }
+        polled
+    }
 }
 
 process_wide! {

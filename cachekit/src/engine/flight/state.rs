@@ -4,9 +4,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::body::{Body, Driven, Output};
@@ -26,6 +28,18 @@ pub(super) enum Landing {
     Value(Shared),
     Released,
     Again,
+}
+
+/// Calls wakers, which are foreign code: the panic of one doesn't keep the others from being called. It goes on after the last one, unless
+/// the thread panics already.
+pub(super) fn wake_all(wakers: impl Iterator<Item = Arc<Waker>>) {
+    let mut panicked = None;
+    for waker in wakers {
+        panicked = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())).err().or(panicked);
+    }
+    if let Some(panic) = panicked.filter(|_| !thread::panicking()) {
+        resume_unwind(panic);
+    }
 }
 
 /// The end of a wait.
@@ -190,9 +204,7 @@ impl Flight {
     pub(super) fn land(&self, landing: Landing) {
         let state = mem::replace(&mut *self.state.lock(), State::Landed(landing));
         if let State::Running { wakers: Some(wakers), .. } = state {
-            for waker in wakers.into_values() {
-                waker.wake_by_ref();
-            }
+            wake_all(wakers.into_values());
         }
     }
 

@@ -1,6 +1,6 @@
 //! How threads and tasks wait, give up, and are woken.
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
 use std::thread;
 
@@ -105,6 +105,29 @@ fn a_cancelled_leader_hands_over() {
     assert_eq!(bell.rung(), 1);
     assert!(matches!(poll(&mut waiter, &bell), Poll::Ready(Waited::Again)));
     lead(join(&flights, 1)).release();
+}
+
+/// A waker that panics.
+struct Bomb;
+
+impl std::task::Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker panics");
+    }
+}
+
+#[test]
+fn the_panic_of_a_waker_does_not_keep_the_others_from_being_woken() {
+    let flights = flights();
+    let leader = lead(join(&flights, 1));
+    let (mut first, mut second, bell) =
+        (wait(join(&flights, 1)), wait(join(&flights, 1)), Arc::new(Bell::default()));
+    let bomb = std::task::Waker::from(Arc::new(Bomb));
+    let polled = std::pin::Pin::new(&mut first).poll(&mut std::task::Context::from_waker(&bomb));
+    assert!(polled.is_pending() && poll(&mut second, &bell).is_pending());
+    let landed = catch_unwind(AssertUnwindSafe(|| leader.finish(|| Some(shared(6)))));
+    assert!(landed.is_err());
+    assert_eq!(bell.rung(), 1);
 }
 
 #[test]
