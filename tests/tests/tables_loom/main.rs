@@ -126,6 +126,7 @@ fn the_deletion_of_an_instance_is_final() {
     is_final(Program::delete_instance, |_| ());
     is_final(Program::delete_instance, |table| table.put(B, 20));
     is_final(Program::delete_instance, Program::sweep);
+    is_final(Program::delete_instance, Program::delete_all);
 }
 
 #[test]

@@ -29,13 +29,10 @@ pub(super) struct Deletions {
 impl Deletions {
     /// Whether something that was current at the generation `since` still is.
     pub(super) fn spare(&self, instance: impl FnOnce() -> u32, since: u32) -> bool {
-        if since < self.floor.load(Ordering::Acquire) {
-            return false;
-        }
-        if self.any.load(Ordering::Acquire) == 0 {
-            return true;
-        }
-        self.instances.read().get(&instance()).is_none_or(|&deleted| since >= deleted)
+        let is_recorded = self.any.load(Ordering::Acquire) != 0
+            && self.instances.read().get(&instance()).is_some_and(|&deleted| since < deleted);
+        // The floor last: it rose before the records went that it stands for.
+        !is_recorded && since >= self.floor.load(Ordering::Acquire)
     }
 
     /// Changes the records.
