@@ -43,4 +43,4 @@ pub use shapes::{MOST_KEY_WORDS, MOST_VALUE_WORDS, PlainKey, PlainTable, Shape, 
 pub use table::SlotTable;
 pub use tables::Tables;
 pub use tags::Tagged;
-pub use values::{AsStored, Entry, Form, Straight, ValueCall, Values, Weight};
+pub use values::{AsStored, Entry, Form, Left, Straight, ValueCall, Values, Weight};

@@ -119,11 +119,20 @@ const BESIDE: u64 = 80;
 
 struct Numbers(Slab<Entry>);
 
-/// Entries that leave. A store makes one of them leave mostly, which takes no allocation.
+/// Entries that leave a table. To drop them is to run the user's code: with no lock held, and as a part of the computation for which
+/// they were found, or after its end. A store makes one of them leave mostly, which takes no allocation.
 #[derive(Default)]
-struct Left {
+pub struct Left {
     first: Option<Arc<Entry>>,
     others: Vec<Arc<Entry>>,
+}
+
+impl Left {
+    /// Whether no entry left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
 }
 
 impl Extend<Arc<Entry>> for Left {
@@ -296,21 +305,21 @@ impl Values {
     }
 
     /// Looks again and, where there is no entry but the one that the caller has `seen`, claims the computation: see
-    /// [`Plain::claim`](super::Plain::claim).
+    /// [`Plain::claim`](super::Plain::claim). Adds entries that were over to `left`.
     pub fn claim(
         &self,
         call: &ValueCall,
         seen: Option<&Arc<Entry>>,
         may_join: impl Fn(&Hook) -> bool,
         hook: impl FnOnce() -> Hook,
+        left: &mut Left,
     ) -> Look<()> {
-        let mut left = Left::default();
         let is_another = |entry: &Entry| seen.is_none_or(|seen| !std::ptr::addr_eq(entry, Arc::as_ptr(seen)));
         let is = |&[number]: &[u64; 1]| {
             let is = |entry: &Entry| entry.bytes == call.bytes && is_another(entry);
             self.slab().peek(number, is).unwrap_or(false)
         };
-        match self.table.claim(call.subject(), is, may_join, hook, &mut left) {
+        match self.table.claim(call.subject(), is, may_join, hook, left) {
             Claimed::Yours(id) => Look::Claimed(id),
             Claimed::Busy(hook) => Look::Busy(hook),
             Claimed::Found(_) => Look::Found(()),
@@ -325,7 +334,7 @@ impl Values {
     /// Stores an entry if `admit` agrees. That is asked under the lock that [`remove`](Self::remove) takes, so that a deletion
     /// which marks the computation and then removes beats it always.
     pub fn put(&self, call: &ValueCall, entry: Arc<Entry>, expiry: u64, admit: impl Fn() -> bool) -> bool {
-        self.fill(call, Right::Always, entry, expiry, admit).stored
+        self.fill(call, Right::Always, entry, expiry, admit, &mut Left::default()).stored
     }
 
     /// Reads and replaces an entry in one step. `change` gets the live entry and its expiry, and says what to store instead; it
@@ -369,7 +378,7 @@ impl Values {
     }
 
     /// Ends a computation and stores its value, unless it was deleted since the claim or `admit`, which is asked under the lock,
-    /// refuses it.
+    /// refuses it. Adds entries that left for it to `left`, or its own.
     pub fn fill(
         &self,
         call: &ValueCall,
@@ -377,9 +386,8 @@ impl Values {
         entry: Arc<Entry>,
         expiry: u64,
         admit: impl Fn() -> bool,
+        left: &mut Left,
     ) -> Ended {
-        // Dropped last, with no lock held.
-        let mut left = Left::default();
         if entry.has_tags {
             self.has_tags.store(true, Ordering::SeqCst);
         }
@@ -389,7 +397,7 @@ impl Values {
             return Ended { stored: false, hook };
         };
         let draft = Draft { subject: call.subject(), value: [number], weight, expiry };
-        let ended = self.table.store(right, &draft, admit, &mut left);
+        let ended = self.table.store(right, &draft, admit, left);
         if !ended.stored {
             left.extend(self.slab().take(number));
         }

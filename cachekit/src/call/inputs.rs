@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachekit_backends::simple::{Hook, Look};
+use cachekit_backends::simple::{Hook, Left, Look};
 use cachekit_backends::{Ttl, ttl_millis};
 use tracing::Instrument as _;
 
@@ -137,9 +137,12 @@ impl<'a> Call<'a> {
         let at = local.now();
         let mut candidate = Candidate::new(at);
         let may_join = |hook: &Hook| Candidate::may_join(hook, |birth| local.admits(tags, birth));
-        match table.claim(key, *instance, seen, may_join, || candidate.begin()) {
+        let mut left = Left::default();
+        match table.claim(key, *instance, seen, may_join, || candidate.begin(), &mut left) {
             Look::Claimed(claim) => {
-                Role::Lead(candidate.lead(self.claims(key, table), claim, Snapshot::Local { at }, true))
+                let lead = candidate.lead(self.claims(key, table), claim, Snapshot::Local { at }, true);
+                lead.drop_inside(left);
+                Role::Lead(lead)
             }
             Look::Found(()) => Role::Recheck,
             Look::Busy(hook) => match candidate.wait(hook) {

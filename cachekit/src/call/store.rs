@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_backends::simple::{Ended, Entry, Right, Tagged};
+use cachekit_backends::simple::{Ended, Entry, Left, Right, Tagged};
 use cachekit_backends::{Timeout, Ttl, jittered, ttl_millis};
 
 #[cfg(any(feature = "tower", feature = "minijinja"))]
@@ -108,6 +108,8 @@ pub(crate) struct Duty<'a> {
     traced: bool,
     /// The lock among all processes. Released after the value is stored.
     held: Option<Held>,
+    /// The entries that left for the value: dropped after the end.
+    left: Left,
 }
 
 /// The value that the computed one is to follow.
@@ -178,7 +180,17 @@ impl<'a> Duty<'a> {
         let timer = call.engine.computation_begins(call.function);
         let (place, flight) = entry.unzip();
         let span = Computation::new(&call, place.as_ref().map(Place::key));
-        Self { call, place, flight, former: Former::None, timer, span, traced: false, held: None }
+        Self {
+            call,
+            place,
+            flight,
+            former: Former::None,
+            timer,
+            span,
+            traced: false,
+            held: None,
+            left: Left::default(),
+        }
     }
 
     /// The same under a lock among all processes.
@@ -444,7 +456,11 @@ impl<'a> Duty<'a> {
         judge: impl FnOnce(&R) -> V,
     ) -> Settled {
         self.call.engine.body_returned(self.call.function, &self.timer);
-        let verdict = Verdict::of(policy, output, judge);
+        let verdict = {
+            // The user's code that is asked about the value is a part of the computation.
+            let _inside = self.lead().and_then(Lead::enter);
+            Verdict::of(policy, output, judge)
+        };
         if self.former != Former::None && (verdict.is_err || (policy.fails)(output)) {
             return self.fail();
         }
@@ -469,7 +485,8 @@ impl<'a> Duty<'a> {
         let flight = self.flight.as_mut()?;
         self.call.life = jittered(self.call.life, self.call.jitter);
         if let Some(Place::Local { key, instance, tags, table }) = &self.place {
-            store_locally(&self.call, policy, weight, key, (*instance, tags, table), flight, output);
+            let at = (*instance, &**tags, table);
+            store_locally(&self.call, policy, (weight, output), key, at, flight, &mut self.left);
             return None;
         }
         match self.place.take()? {
@@ -516,11 +533,11 @@ fn end(flight: &mut Lead<'_>, value: &mut dyn FnMut() -> Option<Shared>) {
 fn store_locally<R>(
     call: &Call<'_>,
     policy: &Policy<R>,
-    weight: Option<u64>,
+    (weight, output): (Option<u64>, &R),
     key: &Key,
     (instance, tags, table): (u64, &[u64], &LocalTable),
     flight: &mut Lead<'_>,
-    output: &R,
+    left: &mut Left,
 ) {
     let (Snapshot::Local { at }, Some(claim)) = (*flight.snapshot(), flight.claim()) else { return };
     let local = &call.engine.local;
@@ -528,7 +545,10 @@ fn store_locally<R>(
     let content = if table.is_plain() {
         (policy.to_words)(output).map(Content::Words)
     } else {
-        let entry = sharing::keep(call, policy, weight, key.bytes.clone(), output);
+        let entry = {
+            let _inside = flight.enter();
+            sharing::keep(call, policy, weight, key.bytes.clone(), output)
+        };
         entry
             .map(|entry| stamped(call, key, entry))
             .map(|entry| Content::Entry(if tags.is_empty() { entry } else { Tagged::entry(entry, tags, at) }))
@@ -536,7 +556,7 @@ fn store_locally<R>(
     let Some(content) = content else { return };
     let right = if call.refresh { Right::Newest(claim) } else { Right::Claim(claim) };
     let Ended { stored, hook } =
-        table.fill(key, instance, right, (content, expiry), || local.admits(tags, at));
+        table.fill(key, instance, right, (content, expiry), || local.admits(tags, at), left);
     flight.claim_ended(hook);
     if stored {
         call.count(Event::Store);
@@ -570,6 +590,8 @@ fn sealed<R>(
     let windows = call.windows;
     let named = Envelope::named(&versions);
     let envelope = Envelope { key: &entry, now, life, generation, is_err, windows, versions: named };
+    // The user's code that encodes the value, and reads it again, is a part of the computation.
+    let _inside = flight.enter();
     let sealed = (policy.seal)(&envelope, output);
     if call.refresh {
         flight.supersede();

@@ -34,14 +34,27 @@ pub(crate) fn on_thread(work: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Runs a computation on the runtime of the calling task, or else on a thread of cachekit's.
-pub(crate) fn on_runtime(task: Task) {
-    #[cfg(feature = "tokio")]
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        drop(runtime.spawn(task));
-        return;
+/// The runtime of a task, if it has one.
+pub(crate) struct Runtime(#[cfg(feature = "tokio")] Option<tokio::runtime::Handle>);
+
+impl Runtime {
+    /// Returns that of the calling task.
+    pub(crate) fn current() -> Self {
+        Self(
+            #[cfg(feature = "tokio")]
+            tokio::runtime::Handle::try_current().ok(),
+        )
     }
-    on_thread(move || block_on(task));
+
+    /// Runs a computation there, or else on a thread of cachekit's.
+    pub(crate) fn run(self, task: Task) {
+        #[cfg(feature = "tokio")]
+        if let Self(Some(runtime)) = self {
+            drop(runtime.spawn(task));
+            return;
+        }
+        on_thread(move || block_on(task));
+    }
 }
 
 struct Unpark(Thread);

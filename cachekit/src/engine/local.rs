@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use cachekit_backends::KeyHasher;
 use cachekit_backends::simple::{
-    ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueCall,
-    ValueWords, Values,
+    ClaimId, Claims, Ended, Entry, Hook, Left, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape,
+    ValueCall, ValueWords, Values,
 };
 
 use super::flight::Key;
@@ -228,7 +228,7 @@ impl LocalTable {
 
     /// Looks again and, where there is no part but the one that the caller has `seen`, claims the computation, in one step. A
     /// caller that finds it claimed gets its hook if it `may_join`; `hook` makes that of a new claim. Both run under the lock that
-    /// [`remove`](Self::remove) takes.
+    /// [`remove`](Self::remove) takes. Adds entries that were over to `left`.
     pub(crate) fn claim(
         &self,
         key: &Key,
@@ -236,6 +236,7 @@ impl LocalTable {
         seen: Option<&Content>,
         may_join: impl Fn(&Hook) -> bool,
         hook: impl FnOnce() -> Hook,
+        left: &mut Left,
     ) -> Look<()> {
         match self {
             Self::Plain(table, words) => {
@@ -243,7 +244,7 @@ impl LocalTable {
                 table.claim(&PlainKey { words: *words, instance }, seen, may_join, hook)
             }
             Self::Values(values) => {
-                values.claim(&key.to_call(instance), seen.and_then(Content::entry), may_join, hook)
+                values.claim(&key.to_call(instance), seen.and_then(Content::entry), may_join, hook, left)
             }
         }
     }
@@ -265,7 +266,7 @@ impl LocalTable {
     }
 
     /// Ends a computation and stores its part, unless something was deleted since its claim that it stands for, or `admit`, which is
-    /// asked under the lock, refuses it.
+    /// asked under the lock, refuses it. Adds entries that left for it to `left`.
     pub(crate) fn fill(
         &self,
         key: &Key,
@@ -273,13 +274,14 @@ impl LocalTable {
         right: Right,
         (content, expiry): (Content, u64),
         admit: impl Fn() -> bool,
+        left: &mut Left,
     ) -> Ended {
         match (self, content) {
             (Self::Plain(table, words), Content::Words(value)) => {
                 table.fill(&PlainKey { words: *words, instance }, right, &value, expiry, admit)
             }
             (Self::Values(values), Content::Entry(entry)) => {
-                values.fill(&key.to_call(instance), right, entry, expiry, admit)
+                values.fill(&key.to_call(instance), right, entry, expiry, admit, left)
             }
             _ => unreachable!("a part is made for its table"),
         }

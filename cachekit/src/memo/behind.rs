@@ -14,7 +14,7 @@ use super::owned::{Led, Owned};
 use crate::call::policy::Policy;
 use crate::call::round::{self, AtHand};
 use crate::call::store::Duty;
-use crate::engine::background;
+use crate::engine::background::{self, Runtime};
 use crate::engine::remote::{AsyncIo, BlockingIo, ready};
 use crate::surroundings::Surroundings;
 
@@ -144,7 +144,7 @@ impl Rest {
             // One that leaves the cache alone serves no other call.
             let goes_on = detached && matches!(self.0, Computes::Duty(_));
             let led = owned.lead(self.0, policy, Surroundings::current());
-            if goes_on { Detached(Some(led)).await } else { led.await }
+            if goes_on { Detached(Some((led, Runtime::current()))).await } else { led.await }
         })
     }
 }
@@ -174,24 +174,25 @@ impl<R: Send + 'static> Behind<R> {
         let policy = owned.policy(policy);
         Box::pin(async move {
             let led = owned.lead(Computes::Duty(duty), policy, Surroundings::of_background());
-            background::on_runtime(Box::pin(async move { drop(led.await) }));
+            Runtime::current().run(Box::pin(async move { drop(led.await) }));
             at_hand.end(AsyncIo, &policy).await
         })
     }
 }
 
-/// A computation that becomes a task of its own if it is dropped before its end.
-struct Detached<R: Send + 'static>(Option<Led<R>>);
+/// A computation that becomes a task of its own if it is dropped before its end: of the runtime that polled it first, wherever it is
+/// dropped.
+struct Detached<R: Send + 'static>(Option<(Led<R>, Runtime)>);
 
 impl<R: Send + 'static> Future for Detached<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         // Out of its place while it is polled: one that has ended, by a panic too, is not to go on.
-        let Some(mut led) = self.0.take() else { return Poll::Pending };
+        let Some((mut led, runtime)) = self.0.take() else { return Poll::Pending };
         let polled = Pin::new(&mut led).poll(context);
         if polled.is_pending() {
-            self.0 = Some(led);
+            self.0 = Some((led, runtime));
         }
         polled
     }
@@ -199,8 +200,8 @@ impl<R: Send + 'static> Future for Detached<R> {
 
 impl<R: Send + 'static> Drop for Detached<R> {
     fn drop(&mut self) {
-        if let Some(led) = self.0.take() {
-            background::on_runtime(Box::pin(async move { drop(led.await) }));
+        if let Some((led, runtime)) = self.0.take() {
+            runtime.run(Box::pin(async move { drop(led.await) }));
         }
     }
 }

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use cachekit_backends::simple::{
-    ClaimId, Claims, Ended, Hook, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueCall, Values,
+    ClaimId, Claims, Ended, Hook, Left, Look, MOST_KEY_WORDS, PlainKey, PlainTable, Right, Shape, ValueCall,
+    Values,
 };
 use cachekit_backends::{Ttl, Words};
 
@@ -108,8 +109,10 @@ fn claim(
     life: &Life,
 ) -> Option<Direct> {
     let mut candidate = Candidate::new(engine.local.now());
-    let claim = entry.claim(&mut candidate)?;
+    let mut left = Left::default();
+    let claim = entry.claim(&mut candidate, &mut left)?;
     let lead = candidate.lead(Table::Borrowed(entry.claims()), claim, (), true);
+    lead.drop_inside(left);
     bound.count(Event::Miss, function.number, engine);
     let timer = engine.computation_begins(function.number);
     let life = life.timeout.resolve(engine.default_timeout);
@@ -120,12 +123,12 @@ fn claim(
 
 impl At {
     /// Looks again, and claims the computation for all callers. None if there is an entry, or another one computes.
-    fn claim(&self, candidate: &mut Candidate) -> Option<ClaimId> {
+    fn claim(&self, candidate: &mut Candidate, left: &mut Left) -> Option<ClaimId> {
         // Its entries have no tags, so no birth is too early.
         let may_join = |hook: &Hook| Candidate::may_join(hook, |_| true);
         let look = match self {
             Self::Words(table, key) => table.claim(key, None, may_join, || candidate.begin()),
-            Self::Values(table, call) => table.claim(call, None, may_join, || candidate.begin()),
+            Self::Values(table, call) => table.claim(call, None, may_join, || candidate.begin(), left),
         };
         if let Look::Claimed(claim) = look { Some(claim) } else { None }
     }
@@ -146,14 +149,14 @@ impl At {
     }
 
     /// Ends a computation and stores its part.
-    fn fill(&self, claim: ClaimId, content: Content, expiry: u64) -> Ended {
+    fn fill(&self, claim: ClaimId, content: Content, expiry: u64, left: &mut Left) -> Ended {
         let right = Right::Claim(claim);
         match (self, content) {
             (Self::Words(table, key), Content::Words(words)) => {
                 table.fill(key, right, &words, expiry, || true)
             }
             (Self::Values(table, call), Content::Entry(entry)) => {
-                table.fill(call, right, entry, expiry, || true)
+                table.fill(call, right, entry, expiry, || true, left)
             }
             _ => unreachable!("a part is made for its table"),
         }
@@ -185,9 +188,13 @@ impl Direct {
     fn settle<R, V: Into<Verdict>>(mut self, policy: &Policy<R>, output: &R, judge: impl FnOnce(&R) -> V) {
         let Some(Some(computation)) = self.0.as_deref_mut() else { return };
         computation.engine.body_returned(computation.function, &computation.timer);
-        let verdict = Verdict::of(policy, output, judge);
-        let content =
-            if verdict.keeps() { computation.entry.content(policy, verdict.weight(), output) } else { None };
+        let (verdict, content) = {
+            // The user's code that is asked about the value, and clones it, is a part of the computation.
+            let _inside = computation.lead.enter();
+            let verdict = Verdict::of(policy, output, judge);
+            let keeps = verdict.keeps();
+            (verdict, keeps.then(|| computation.entry.content(policy, verdict.weight(), output)).flatten())
+        };
         computation.end(&verdict, content, &mut || (policy.share)(output));
     }
 }
@@ -212,9 +219,12 @@ impl Computation {
         if !verdict.keeps() {
             return self.lead.release_now();
         }
+        // Dropped after the end.
+        let mut left = Left::default();
         if let Some(content) = content {
             let life = verdict.life(self.life, self.engine.default_timeout);
-            let Ended { stored, hook } = self.entry.fill(self.claim, content, self.engine.local.expiry(life));
+            let expiry = self.engine.local.expiry(life);
+            let Ended { stored, hook } = self.entry.fill(self.claim, content, expiry, &mut left);
             self.lead.claim_ended(hook);
             if stored {
                 self.bound.count(Event::Store, self.function, self.engine);

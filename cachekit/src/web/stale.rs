@@ -18,7 +18,7 @@ use super::rfc9111::{Served, unconditional};
 use crate::call::Round;
 use crate::call::round::Step;
 use crate::engine::PAGES;
-use crate::engine::background;
+use crate::engine::background::Runtime;
 use crate::engine::remote::{AsyncIo, Budget};
 use crate::engine::stats::Event;
 use crate::surroundings::Surroundings;
@@ -49,7 +49,7 @@ impl Exchange {
                 making.failed().await;
             }
         });
-        background::on_runtime(Box::pin(renewing));
+        Runtime::current().run(Box::pin(renewing));
     }
 
     /// Lets the handler make the response, and answers with the kept one if it fails.

@@ -319,6 +319,35 @@ fn a_detached_computation_goes_on_when_its_caller_is_dropped() {
 }
 
 #[test]
+fn a_detached_computation_goes_on_in_its_runtime_wherever_it_is_dropped() {
+    static INSIDE: tokio::sync::Notify = tokio::sync::Notify::const_new();
+    #[memoize(detached)]
+    async fn f(id: u64) -> u64 {
+        INSIDE.notify_one();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        id
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    everywhere(|world| {
+        let _entered = world.enter();
+        let mut call = Box::pin(f(1));
+        runtime.block_on(world.wrap(async {
+            tokio::select! {
+                biased;
+                () = INSIDE.notified() => {}
+                _ = call.as_mut() => panic!("it is not looked at after its body began"),
+            }
+        }));
+        drop(call);
+        runtime.block_on(world.wrap(async {
+            while stats!(f).stores == 0 {
+                tokio::task::yield_now().await;
+            }
+        }));
+    });
+}
+
+#[test]
 fn a_detached_call_that_leaves_the_cache_alone_ends_with_its_caller() {
     static ENDED: Calls = Calls::new();
     static INSIDE: tokio::sync::Notify = tokio::sync::Notify::const_new();

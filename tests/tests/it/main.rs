@@ -14,6 +14,7 @@ mod each;
 mod every_option;
 mod fallback;
 mod flight;
+mod foreign;
 mod fork;
 mod freshness;
 mod identity;

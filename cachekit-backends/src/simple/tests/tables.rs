@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::plain_table;
 use crate::simple::{
-    AsStored, ClaimId, Entry, Hook, Look, Plain, PlainCall, PlainTable, Right, Shape, Tables, ValueCall,
-    Values, Weight,
+    AsStored, ClaimId, Entry, Hook, Left, Look, Plain, PlainCall, PlainTable, Right, Shape, Tables,
+    ValueCall, Values, Weight,
 };
 use crate::{KeyBytes, ManualClock};
 
@@ -128,7 +128,7 @@ impl Subject for OfValues {
         self.0.read::<AsStored, _>(Self::call(key).digest, feed, read).flatten()
     }
     fn claim(&self, key: u64) -> Option<ClaimId> {
-        match self.0.claim(&Self::call(key), None, |_| true, hook) {
+        match self.0.claim(&Self::call(key), None, |_| true, hook, &mut Left::default()) {
             Look::Claimed(id) => Some(id),
             Look::Found(()) | Look::Busy(_) => None,
         }
@@ -139,7 +139,7 @@ impl Subject for OfValues {
     fn fill(&self, key: u64, right: Right, value: u64, expiry: u64) -> bool {
         let call = Self::call(key);
         let entry = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, Box::new(value));
-        self.0.fill(&call, right, entry, expiry, || true).stored
+        self.0.fill(&call, right, entry, expiry, || true, &mut Left::default()).stored
     }
     fn remove(&self, key: u64) -> bool {
         self.0.remove(&Self::call(key))

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cachekit_backends::simple::{ClaimId, Claims, Hook};
+use cachekit_backends::simple::{ClaimId, Claims, Hook, Left};
 
 use super::body::{Leading, Work};
 use super::nesting::{self, Entered, Scope};
@@ -182,6 +182,14 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         self.seat.as_ref().map(Seat::enter)
     }
 
+    /// Drops entries that left a table when this was claimed, as a part of the computation.
+    pub(crate) fn drop_inside(&self, left: Left) {
+        if !left.is_empty() {
+            let _inside = self.enter();
+            drop(left);
+        }
+    }
+
     /// The same for a body that is a future.
     #[cfg(test)]
     pub(crate) fn scope<F: Future>(&self, body: F) -> Scope<F> {
@@ -233,8 +241,11 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
         let Some(seat) = &self.seat else { return };
         let listed = self.home.remove(seat.flight(), counts);
         if seat.is_known(listed.as_ref()) {
-            // If this panics, the lead is dropped with its seat.
-            let landing = landing();
+            // The clone for the callers that wait is a part of the computation. If it panics, the lead is dropped with its seat.
+            let landing = {
+                let _inside = seat.enter();
+                landing()
+            };
             seat.land(landing);
         } else if let (Some(seat), Some(listed)) = (self.seat.take(), listed) {
             seat.keep(listed);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachekit_backends::simple::{Right, SlotTable, Tables};
+use cachekit_backends::simple::{Left, Right, SlotTable, Tables};
 use cachekit_backends::{Backend, Clock, Config, Ttl};
 
 use super::Step;
@@ -63,7 +63,8 @@ impl Near {
     pub(crate) fn keep(&self, at: &NearPlace, content: Content, life: Ttl, Birth(birth): Birth) {
         let life = life.map_or(self.max_age, |life| life.min(self.max_age));
         let admit = || self.tables.is_current(OBJECT, 0, birth);
-        at.table.fill(&at.key, 0, Right::Always, (content, self.tables.expiry(Some(life))), admit);
+        let content = (content, self.tables.expiry(Some(life)));
+        at.table.fill(&at.key, 0, Right::Always, content, admit, &mut Left::default());
     }
 
     /// Removes all values, also those of looks under way.

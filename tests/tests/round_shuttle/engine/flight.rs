@@ -29,6 +29,7 @@ pub(crate) use body::{Leading, Output};
 pub(crate) use claimed::Candidate;
 pub(crate) use group::Together;
 pub(crate) use lead::{Berth, Table, scope};
+pub(crate) use nesting::Scope;
 pub(crate) use state::{Shared, Wait, Waited};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::convert::Infallible;
 
 use cachekit_backends::simple::{
-    ClaimId, Claims, Ended, Entry, Hook, Look, MOST_KEY_WORDS, Right, Shape, Tables, Tagged, ValueWords,
+    ClaimId, Claims, Ended, Entry, Hook, Left, Look, MOST_KEY_WORDS, Right, Shape, Tables, Tagged, ValueWords,
 };
 use cachekit_backends::{Clock, KeyBytes, KeyHasher, Timeout, Ttl};
 
@@ -269,6 +269,7 @@ impl LocalTable {
         seen: Option<&Content>,
         may_join: impl Fn(&Hook) -> bool,
         hook: impl FnOnce() -> Hook,
+        _: &mut Left,
     ) -> Look<()> {
         let mut cell = self.cell().lock();
         let is_seen = |entry| matches!(seen, Some(Content::Entry(seen)) if Arc::ptr_eq(entry, seen));
@@ -300,6 +301,7 @@ impl LocalTable {
         right: Right,
         (content, _): (Content, u64),
         admit: impl Fn() -> bool,
+        _: &mut Left,
     ) -> Ended {
         let Content::Entry(entry) = content else { unreachable!("no table is plain") };
         let (Right::Claim(claim) | Right::Newest(claim)) = right else {

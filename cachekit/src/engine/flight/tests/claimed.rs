@@ -1,7 +1,7 @@
 //! Computations of entries in process, which their table knows by claims.
 
 use cachekit_backends::simple::{
-    ClaimId, Claims, Entry, Hook, Look, Right, Tables, ValueCall, Values, Weight,
+    ClaimId, Claims, Entry, Hook, Left, Look, Right, Tables, ValueCall, Values, Weight,
 };
 use cachekit_backends::{Clock, KeyBytes};
 
@@ -28,7 +28,8 @@ impl Memo {
     fn claim(&self, key: u64) -> (Candidate, Look<()>) {
         let mut candidate = Candidate::new(1);
         let may_join = |hook: &Hook| Candidate::may_join(hook, |birth| birth == 1);
-        let look = self.values.claim(&self.key(key), None, may_join, || candidate.begin());
+        let look =
+            self.values.claim(&self.key(key), None, may_join, || candidate.begin(), &mut Left::default());
         (candidate, look)
     }
 
@@ -50,7 +51,8 @@ impl Memo {
     fn store(&self, key: u64, lead: &mut Lead<'_, u64, u32>, claim: ClaimId) -> bool {
         let call = self.key(key);
         let entry = Entry::new(call.bytes.clone(), Weight { bytes: 8, exact: true }, key);
-        let ended = self.values.fill(&call, Right::Claim(claim), entry, u64::MAX, || true);
+        let ended =
+            self.values.fill(&call, Right::Claim(claim), entry, u64::MAX, || true, &mut Left::default());
         lead.claim_ended(ended.hook);
         lead.end(|| Some(shared(key)));
         ended.stored
@@ -111,12 +113,12 @@ fn a_caller_does_not_wait_for_a_computation_that_began_too_early_for_it() {
     let (lead, _) = memo.lead(1);
     let mut late = Candidate::new(2);
     let may_join = |hook: &Hook| Candidate::may_join(hook, |birth| birth == 2);
-    let look = memo.values.claim(&memo.key(1), None, may_join, || late.begin());
+    let look = memo.values.claim(&memo.key(1), None, may_join, || late.begin(), &mut Left::default());
     let Look::Claimed(claim) = look else { panic!("it joined a computation from before") };
     let late: Lead<'_, u64, u32> = late.lead(Table::Held(Arc::clone(&memo.values) as _), claim, 0, true);
     // From now on the others wait for the later one.
     let mut other = Candidate::new(2);
-    let look = memo.values.claim(&memo.key(1), None, may_join, || other.begin());
+    let look = memo.values.claim(&memo.key(1), None, may_join, || other.begin(), &mut Left::default());
     assert!(matches!(look, Look::Busy(_)));
     drop((lead, late));
 }
@@ -129,10 +131,16 @@ fn a_caller_that_has_seen_an_entry_computes_it_anew() {
     let call = memo.key(1);
     let seen = memo.values.get(call.digest, call.bytes.as_slice());
     let mut candidate = Candidate::new(1);
-    let look = memo.values.claim(&call, seen.as_ref(), |_| true, || candidate.begin());
+    let look = memo.values.claim(&call, seen.as_ref(), |_| true, || candidate.begin(), &mut Left::default());
     let Look::Claimed(claim) = look else { panic!("the entry was seen before") };
     let mut lead = candidate.lead(Table::Borrowed(&*memo.values), claim, 0, true);
     assert!(memo.store(1, &mut lead, claim));
-    let look = memo.values.claim(&call, seen.as_ref(), |_| true, || unreachable!("there is another entry"));
+    let look = memo.values.claim(
+        &call,
+        seen.as_ref(),
+        |_| true,
+        || unreachable!("there is another entry"),
+        &mut Left::default(),
+    );
     assert!(matches!(look, Look::Found(())));
 }
