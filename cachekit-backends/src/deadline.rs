@@ -18,7 +18,7 @@ thread_local! {
     static EXTENSION: RefCell<Option<Arc<Extension>>> = const { RefCell::new(None) };
 }
 
-/// The further time that an operation has for the values that it reads.
+/// The further time that an operation has for the values that it reads, or the entries that it removes.
 #[derive(Debug, Default)]
 pub struct Extension(AtomicU64);
 
@@ -30,7 +30,11 @@ impl Extension {
 
     /// Adds the time for so many bytes.
     pub(crate) fn add(&self, bytes: usize) {
-        let more = u64::try_from(for_bytes(bytes).as_nanos()).unwrap_or(u64::MAX / 2);
+        self.grow(for_bytes(bytes));
+    }
+
+    fn grow(&self, time: Duration) {
+        let more = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 }
@@ -95,9 +99,14 @@ pub fn with<T>(until: Instant, work: impl FnOnce() -> T) -> T {
 /// Gives the operation of this thread the further time for a value of so many bytes that it is about to read. Without effect
 /// where the thread's caller does not wait with a time limit.
 pub fn extend_for(bytes: usize) {
+    extend_by(for_bytes(bytes));
+}
+
+/// Gives it further time.
+pub fn extend_by(time: Duration) {
     EXTENSION.with_borrow(|extension| {
         if let Some(extension) = extension.as_deref() {
-            extension.add(bytes);
+            extension.grow(time);
         }
     });
 }

@@ -16,9 +16,9 @@ pub use crate::call::policy::{
     Policy, PortableAny, PortableEq, PortableEqText, PortableText, local, portable,
 };
 pub use crate::call::shape::{Returns, Shape, weighed, whole};
-pub use crate::call::store::Verdict;
 pub use crate::call::tags::{TagList, TagTexts};
 pub use crate::call::trace::{Outcome, traced};
+pub use crate::call::verdict::Verdict;
 pub use crate::call::view_argument::view_argument;
 pub use crate::memo::Op;
 pub use crate::memo::behind::{Behind, Reached, Rest, Task, own_ref, own_value, task};

@@ -23,6 +23,9 @@ use crate::{Backend, Capabilities, Cursor, KeyPage, Result, Token, Ttl, deadline
 /// The most threads that clear a directory of so many entries or more.
 const CLEARERS: usize = 4;
 const MANY: u64 = 2000;
+/// How long a caller waits for a directory to be cleared beyond the time of an operation, and for each entry in it.
+const A_WALK: Duration = Duration::from_secs(1);
+const AN_ENTRY: Duration = Duration::from_millis(1);
 /// How often a read starts over when what it read is damaged, as by a write at the same time.
 const LOOKS: usize = 5;
 
@@ -74,7 +77,9 @@ impl Backend for Folder {
             }
             Ok(())
         };
-        let alone = self.total()?.entries < MANY;
+        let entries = self.total()?.entries;
+        deadline::extend_by(A_WALK + AN_ENTRY.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX)));
+        let alone = entries < MANY;
         let others = if alone { 0 } else { available_parallelism().map_or(1, usize::from).min(CLEARERS) - 1 };
         std::thread::scope(|scope| {
             // Where there are no more threads, this one does it all.

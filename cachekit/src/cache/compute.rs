@@ -7,7 +7,7 @@ use super::freshness::Freshness;
 use super::value::{ok_policy, policy};
 use crate::call::policy::Policy;
 use crate::call::shape::Storable;
-use crate::call::store::Verdict;
+use crate::call::verdict::Verdict;
 use crate::call::{Call, Outcome, Place, Round};
 use crate::engine::remote::{Budget, Io};
 use crate::engine::{Engine, Hold, OBJECT};

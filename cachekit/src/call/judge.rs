@@ -5,7 +5,7 @@ use std::time::Duration;
 use cachekit_backends::Timeout;
 
 use super::shape::Shape;
-use super::store::Verdict;
+use super::verdict::Verdict;
 
 /// Asks a value whether it is to be stored, and then the rule for how long.
 pub fn timed<R>(

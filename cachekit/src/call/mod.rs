@@ -42,6 +42,7 @@ pub(crate) mod tags;
 mod times;
 pub(crate) mod trace;
 mod turn;
+pub(crate) mod verdict;
 pub(crate) mod view_argument;
 pub(crate) mod weight;
 mod words;

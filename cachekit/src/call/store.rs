@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachekit_backends::simple::{Ended, Entry, Left, Right, Tagged};
-use cachekit_backends::{Timeout, Ttl, jittered, ttl_millis};
+use cachekit_backends::{jittered, ttl_millis};
 
 #[cfg(any(feature = "tower", feature = "minijinja"))]
 use super::dependencies::{self, Dependency};
@@ -18,81 +18,13 @@ use super::policy::{Envelope, Policy};
 use super::sharing;
 use super::span::{Computation, InSpan};
 use super::trace::{self, How, Trace};
+use super::verdict::Verdict;
 use crate::engine::fleet::Held;
 use crate::engine::flight::{Berth, Key, Scope, Shared, scope};
 use crate::engine::meter::Timer;
 use crate::engine::remote::{BlockingIo, Delete, Io, PutIf, ready};
 use crate::engine::stats::Event;
 use crate::engine::{Content, Lead, LocalTable, Snapshot};
-
-/// The decision about a value that was computed.
-#[derive(Clone, Copy, Debug)]
-pub struct Verdict {
-    /// Whether it is to be stored.
-    keep: bool,
-    /// The time to live of its entry, where the value decides it.
-    timeout: Option<Timeout>,
-    /// Whether that is the answer of `timeout = |value| ..`.
-    of_value: bool,
-    /// Whether it is an `Err`.
-    is_err: bool,
-    /// The bytes that its entry counts in process, where the value decides it.
-    weight: Option<u64>,
-}
-
-impl From<bool> for Verdict {
-    fn from(keep: bool) -> Self {
-        Self { keep, timeout: None, of_value: false, is_err: false, weight: None }
-    }
-}
-
-impl From<Timeout> for Verdict {
-    fn from(timeout: Timeout) -> Self {
-        Self { keep: true, timeout: Some(timeout), of_value: false, is_err: false, weight: None }
-    }
-}
-
-impl Verdict {
-    /// The decision about an `Err` that is to be stored.
-    pub(super) fn of_err(timeout: Timeout) -> Self {
-        Self { is_err: true, ..Self::from(timeout) }
-    }
-
-    /// The decision about a failure, which isn't stored and takes no value's place.
-    pub(crate) fn failed() -> Self {
-        Self { is_err: true, ..Self::from(false) }
-    }
-
-    /// The answer of `timeout = |value| ..`.
-    pub(super) fn of_value(timeout: Timeout) -> Self {
-        Self { of_value: true, ..Self::from(timeout) }
-    }
-
-    /// Whether the value is to be stored.
-    pub(crate) fn keeps(&self) -> bool {
-        self.keep
-    }
-
-    /// How long its entry lives, if the value doesn't decide it.
-    pub(crate) fn life(&self, life: Ttl, default: Timeout) -> Ttl {
-        self.timeout.map_or(life, |timeout| timeout.resolve(default))
-    }
-
-    /// The bytes that its entry counts in process, where the value decides it.
-    pub(crate) fn weight(&self) -> Option<u64> {
-        self.weight
-    }
-
-    /// Adds what an entry counts, which is not asked for a value that isn't stored.
-    pub(crate) fn weighing(self, weight: impl FnOnce() -> u64) -> Self {
-        Self { weight: self.keep.then(weight), ..self }
-    }
-
-    /// Judges a value. One that has no part to be stored isn't asked.
-    pub(crate) fn of<R, V: Into<Self>>(policy: &Policy<R>, output: &R, judge: impl FnOnce(&R) -> V) -> Self {
-        if (policy.stores)(output) { judge(output).into() } else { Self::from(false) }
-    }
-}
 
 /// The duty to compute. If it is dropped, by a panic or a cancellation, one of the calls that wait takes over.
 pub(crate) struct Duty<'a> {

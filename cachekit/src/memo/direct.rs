@@ -16,7 +16,7 @@ use super::lookup::Body;
 use super::steering::is_steered;
 use crate::call::arguments::KeyPart;
 use crate::call::policy::Policy;
-use crate::call::store::Verdict;
+use crate::call::verdict::Verdict;
 use crate::call::{has_instances, instance_digest, is_observed, recorded};
 use crate::engine::flight::{Candidate, Shared, Table};
 use crate::engine::meter::Timer;

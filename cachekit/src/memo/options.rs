@@ -7,7 +7,7 @@ use cachekit_backends::Timeout;
 
 use super::life::{Fixed, NoTags};
 use crate::call::policy::Policy;
-use crate::call::store::Verdict;
+use crate::call::verdict::Verdict;
 
 /// The options of a call, as the attribute's expressions.
 pub struct Options<U, Q, F, T, J, G> {

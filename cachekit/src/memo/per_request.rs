@@ -16,8 +16,8 @@ use crate::call::instance_digest;
 use crate::call::kept::{CallKey, Value};
 use crate::call::request::{self, Request};
 use crate::call::shape::Shape;
-use crate::call::store::Verdict;
 use crate::call::trace::{self, How, Trace};
+use crate::call::verdict::Verdict;
 use crate::engine::stats::Event;
 
 /// A value that can be kept for a request.

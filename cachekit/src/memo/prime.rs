@@ -13,7 +13,7 @@ use super::options::{Joining, Never, Options, StaleIf, keep_all};
 use crate::call::arguments::KeyPart;
 use crate::call::failure;
 use crate::call::policy::Policy;
-use crate::call::store::Verdict;
+use crate::call::verdict::Verdict;
 
 /// A call whose value is known.
 pub struct Primed<F>(Pending<F>);

@@ -324,6 +324,8 @@ fn a_detached_computation_goes_on_in_its_runtime_wherever_it_is_dropped() {
     #[memoize(detached)]
     async fn f(id: u64) -> u64 {
         INSIDE.notify_one();
+        tokio::task::yield_now().await;
+        // It needs the runtime's context.
         tokio::time::sleep(Duration::from_millis(1)).await;
         id
     }
@@ -340,9 +342,13 @@ fn a_detached_computation_goes_on_in_its_runtime_wherever_it_is_dropped() {
         }));
         drop(call);
         runtime.block_on(world.wrap(async {
-            while stats!(f).stores == 0 {
-                tokio::task::yield_now().await;
-            }
+            tokio::time::timeout(Duration::from_secs(60), async {
+                while stats!(f).stores == 0 {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+            .expect("it is stored");
         }));
     });
 }

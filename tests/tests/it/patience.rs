@@ -94,3 +94,14 @@ fn a_body_that_works_on_the_pool_it_is_called_from_ends() {
     let expected: u64 = (0..256).map(|i| (1..64 + i % 4).sum::<u64>() + (64 + i % 4) % 2).sum();
     assert_eq!(ends.recv_timeout(HANGS), Ok(expected));
 }
+
+#[test]
+fn a_large_directory_is_cleared_by_a_task_however_short_an_operation_may_be() {
+    const ENTRIES: u64 = 3_000;
+    let dir = tempfile::tempdir().unwrap();
+    let cache =
+        Cache::open(Config::filesystem(dir.path()).operation_timeout(Duration::from_millis(10))).unwrap();
+    (0..ENTRIES).for_each(|id| cache.set(&id.to_string(), &id, 60).unwrap());
+    on_one_thread(cache.aio().clear()).unwrap();
+    assert_eq!(cache.get::<u64>("7").unwrap(), None);
+}

@@ -7,7 +7,8 @@ use super::{Batch, State};
 use crate::call::freshness::Freshness;
 use crate::call::look::Look;
 use crate::call::place::Place;
-use crate::call::store::{Duty, Settled, Verdict};
+use crate::call::store::{Duty, Settled};
+use crate::call::verdict::Verdict;
 use crate::engine::remote::Io;
 use crate::engine::stats::Event;
 

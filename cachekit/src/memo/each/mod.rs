@@ -22,7 +22,7 @@ use super::options::{Joining, Options, StaleIf};
 use crate::call::Place;
 use crate::call::batch::Batch as Round;
 use crate::call::policy::Policy;
-use crate::call::store::Verdict;
+use crate::call::verdict::Verdict;
 use crate::engine::remote::{AsyncIo, BlockingIo, Io, RateLimit, ready};
 use crate::engine::stats::Event;
 use shape::Split;
