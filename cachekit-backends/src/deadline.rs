@@ -28,12 +28,7 @@ impl Extension {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
-    /// Adds the time for so many bytes.
-    pub(crate) fn add(&self, bytes: usize) {
-        self.grow(for_bytes(bytes));
-    }
-
-    fn grow(&self, time: Duration) {
+    pub(crate) fn grow(&self, time: Duration) {
         let more = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
         self.0.fetch_add(more, Ordering::Relaxed);
     }

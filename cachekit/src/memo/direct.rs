@@ -40,6 +40,8 @@ struct Computation {
     life: Ttl,
     function: u32,
     timer: Timer,
+    /// The decision about the value and its stored part, from the body to the end. Not on the stack, where the body runs.
+    judged: Cell<Option<(Verdict, Option<Content>)>>,
 }
 
 /// Where the entry is.
@@ -117,7 +119,8 @@ fn claim(
     let timer = engine.computation_begins(function.number);
     let life = life.timeout.resolve(engine.default_timeout);
     let mut room = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-    *room = Some(Computation { lead, claim, engine, bound, entry, life, function: function.number, timer });
+    let (function, judged) = (function.number, Cell::new(None));
+    *room = Some(Computation { lead, claim, engine, bound, entry, life, function, timer, judged });
     Some(Direct(Some(room)))
 }
 
@@ -178,24 +181,30 @@ impl Direct {
             _ => None,
         };
         let output = body.run();
+        self.judge(policy, &output, judge);
         drop(inside);
-        self.settle(policy, &output, judge);
+        self.settle(policy, &output);
         output
+    }
+
+    /// Asks the user's code about the value, and clones it: a part of the computation.
+    #[inline(never)]
+    fn judge<R, V: Into<Verdict>>(&self, policy: &Policy<R>, output: &R, judge: impl FnOnce(&R) -> V) {
+        let Some(Some(computation)) = self.0.as_deref() else { return };
+        computation.engine.body_returned(computation.function, &computation.timer);
+        let verdict = Verdict::of(policy, output, judge);
+        let keeps = verdict.keeps();
+        let content = keeps.then(|| computation.entry.content(policy, verdict.weight(), output)).flatten();
+        computation.judged.set(Some((verdict, content)));
     }
 
     /// Stores the value if it is to be stored, and hands it to the calls that wait.
     #[inline(never)]
-    fn settle<R, V: Into<Verdict>>(mut self, policy: &Policy<R>, output: &R, judge: impl FnOnce(&R) -> V) {
+    fn settle<R>(mut self, policy: &Policy<R>, output: &R) {
         let Some(Some(computation)) = self.0.as_deref_mut() else { return };
-        computation.engine.body_returned(computation.function, &computation.timer);
-        let (verdict, content) = {
-            // The user's code that is asked about the value, and clones it, is a part of the computation.
-            let _inside = computation.lead.enter();
-            let verdict = Verdict::of(policy, output, judge);
-            let keeps = verdict.keeps();
-            (verdict, keeps.then(|| computation.entry.content(policy, verdict.weight(), output)).flatten())
-        };
-        computation.end(&verdict, content, &mut || (policy.share)(output));
+        if let Some((verdict, content)) = computation.judged.take() {
+            computation.end(&verdict, content, &mut || (policy.share)(output));
+        }
     }
 }
 

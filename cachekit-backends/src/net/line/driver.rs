@@ -85,7 +85,7 @@ impl<X: Exchange> Driver<X> {
             *deadline += deadline::for_bytes(bytes);
         }
         if let Some(further) = &self.further {
-            further.add(bytes);
+            further.grow(deadline::for_bytes(bytes));
         }
     }
 

@@ -140,8 +140,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         while writer.eviction.young.len() > most || writer.eviction.young.len() >= writer.len {
             let Some(oldest) = writer.eviction.young.pop_front() else { break };
             let Some(spot) = self.find_young(writer, oldest) else { continue };
-            // An entry leaves a bucket that is tended: the buckets that a deleted one passed may have forgotten it.
-            if self.tend(writer, spot.place, left) {
+            if self.tend_after_deletions(writer, spot.place, left) {
                 // It may have stayed.
                 writer.eviction.young.push_front(oldest);
                 return Young::Tended;
@@ -196,11 +195,13 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         for _ in 0..2 * u64::from(buckets) {
             let mut hand = writer.eviction.hand.within(buckets);
             let place @ Place { bucket, rest, .. } = self.pages.at(hand.bucket);
-            // At each visit, as in `victim_of_young`: there may have been a deletion since the last one.
-            if self.tend(writer, place, left) {
+            if self.tend_after_deletions(writer, place, left) {
                 return None;
             }
             if hand.victims == 0 {
+                if self.tend(writer, place, left) {
+                    return None;
+                }
                 hand.victims = bucket.taken().count().div_ceil(SHARE_OF_A_VISIT);
             }
             for way in bucket.taken_from(rest.turn()) {

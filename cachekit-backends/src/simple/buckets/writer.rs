@@ -95,6 +95,18 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         self.take_out_what_is_over(writer, place, generation, left)
     }
 
+    /// The same for a bucket that an entry is about to leave, if something was deleted since it was tended last: the buckets that a
+    /// deleted entry passed may have forgotten it.
+    #[inline]
+    pub(super) fn tend_after_deletions(
+        &self,
+        writer: &mut Writer<C::Exact, K>,
+        place: Place<'_, K, V>,
+        left: &mut C::Left,
+    ) -> bool {
+        place.bucket.stamp() != self.generation.load(Ordering::Relaxed) && self.tend(writer, place, left)
+    }
+
     #[cold]
     #[inline(never)]
     fn take_out_what_is_over(
