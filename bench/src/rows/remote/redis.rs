@@ -142,7 +142,8 @@ impl Bench {
         let server = load.run_metered(|| self.server_nanos());
         let (load, _) = self.beside_bare(way, callers);
         let client = load.run_metered(own_nanos);
-        let title = |whose: &str| format!("processor time of {whose} for a redis hit, 1 KiB, {}", way.of(callers));
+        let title =
+            |whose: &str| format!("processor time of {whose} for a redis hit, 1 KiB, {}", way.of(callers));
         [
             Row::micros(&title("the server"), &server, &REFERENCES).faster(&server, bare, SERVER),
             Row::micros(&title("the client"), &client, &REFERENCES),
