@@ -487,8 +487,11 @@ fn store_locally<R>(
     };
     let Some(content) = content else { return };
     let right = if call.refresh { Right::Newest(claim) } else { Right::Claim(claim) };
-    let Ended { stored, hook } =
-        table.fill(key, instance, right, (content, expiry), || local.admits(tags, at), left);
+    let Ended { stored, hook } = {
+        // An entry of another function may leave for it, which is dropped in there.
+        let _inside = flight.enter();
+        table.fill(key, instance, right, (content, expiry), || local.admits(tags, at), left)
+    };
     flight.claim_ended(hook);
     if stored {
         call.count(Event::Store);

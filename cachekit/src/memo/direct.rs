@@ -233,7 +233,11 @@ impl Computation {
         if let Some(content) = content {
             let life = verdict.life(self.life, self.engine.default_timeout);
             let expiry = self.engine.local.expiry(life);
-            let Ended { stored, hook } = self.entry.fill(self.claim, content, expiry, &mut left);
+            let Ended { stored, hook } = {
+                // An entry of another function may leave for it, which is dropped in there.
+                let _inside = self.lead.enter();
+                self.entry.fill(self.claim, content, expiry, &mut left)
+            };
             self.lead.claim_ended(hook);
             if stored {
                 self.bound.count(Event::Store, self.function, self.engine);

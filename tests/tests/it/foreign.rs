@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use cachekit::{delete_memoized, memoize, stats};
-use cachekit_tests::{each_keeping, everywhere};
+use cachekit_tests::{World, each_keeping, everywhere};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -71,7 +71,7 @@ fn the_closures_of_an_option_may_call_their_function() {
     }
     everywhere(|world| {
         for (code, call) in [
-            ((|| _ = kept(1)) as fn(), (|_| _ = kept(1)) as fn(&cachekit_tests::World)),
+            ((|| _ = kept(1)) as fn(), (|_| _ = kept(1)) as fn(&World)),
             (|| _ = timed(1), |_| _ = timed(1)),
             (|| _ = weighed(1), |_| _ = weighed(1)),
             (
@@ -149,4 +149,31 @@ fn the_drop_of_an_entry_that_is_over_may_call_its_function() {
         THEN.set(None);
         assert_eq!(stats!(parting).given_up, 0);
     });
+}
+
+#[test]
+fn the_drop_of_an_entry_that_leaves_for_another_functions_may_make_the_call_that_it_leaves_for() {
+    #[memoize(local, flight_timeout = "20s")]
+    fn parting(id: u64) -> Parting {
+        Parting(id)
+    }
+    #[memoize(flight_timeout = "20s")]
+    fn coming(id: u64) -> u64 {
+        id
+    }
+    let world = World::simple_with(|config| config.threshold(4));
+    let _entered = world.enter();
+    for id in 0..4 {
+        std::mem::forget(parting(id));
+    }
+    let mut left = 0;
+    for id in 0..64 {
+        thread_local!(static ID: Cell<u64> = const { Cell::new(0) });
+        ID.set(id);
+        THEN.set(Some(|| assert_eq!(coming(ID.get()), ID.get())));
+        assert_eq!(coming(id), id);
+        left += u32::from(THEN.take().is_none());
+    }
+    assert!(left > 0, "an entry has left");
+    assert_eq!(stats!(coming).given_up, 0);
 }

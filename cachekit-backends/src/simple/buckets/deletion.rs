@@ -110,6 +110,7 @@ impl<C: Contents<K, V>, const K: usize, const V: usize> Table<C, K, V> {
         also();
         for index in 0..writer.growth.buckets() {
             let place = self.pages.at(index);
+            self.tend(&mut writer, place, left);
             for way in place.bucket.taken() {
                 let spot = Spot { place, way };
                 if doomed(&spot.value()) {

@@ -39,13 +39,14 @@ impl Together {
 }
 
 struct Group<F> {
+    /// Dropped first: its destructors are a part of all of them.
+    body: Pin<Box<F>>,
     /// Dropped before the flights, whose addresses they are.
     edges: Vec<Edge>,
     last: Option<Node>,
     others: Vec<Node>,
     /// Whether the others have the pulse.
     paced: bool,
-    body: Pin<Box<F>>,
 }
 
 impl<F: Future> Future for Group<F> {

@@ -246,7 +246,10 @@ impl<'a, K, E: Clone> Lead<'a, K, E> {
                 let _inside = seat.enter();
                 landing()
             };
-            seat.land(landing);
+            // Taken first: the panic of a waiter's waker doesn't undo the landing.
+            if let Some(seat) = self.seat.take() {
+                seat.land(landing);
+            }
         } else if let (Some(seat), Some(listed)) = (self.seat.take(), listed) {
             seat.keep(listed);
         }

@@ -117,6 +117,9 @@ impl<F> Scope<F> {
     #[inline(never)]
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
+        if this.future.is_none() {
+            return;
+        }
         let home = &*this.node;
         let _entered = home.take().map(|node| {
             node.set_pulse(None);

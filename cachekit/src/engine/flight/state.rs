@@ -35,7 +35,8 @@ pub(super) enum Landing {
 pub(super) fn wake_all(wakers: impl Iterator<Item = Arc<Waker>>) {
     let mut panicked = None;
     for waker in wakers {
-        panicked = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())).err().or(panicked);
+        // Dropped in there, too: the drop of the last one may be that of a task.
+        panicked = catch_unwind(AssertUnwindSafe(move || waker.wake_by_ref())).err().or(panicked);
     }
     if let Some(panic) = panicked.filter(|_| !thread::panicking()) {
         resume_unwind(panic);
