@@ -35,21 +35,28 @@ pub(crate) fn on_thread(work: impl FnOnce() + Send + 'static) {
 }
 
 /// The runtime of a task, if it has one.
-pub(crate) struct Runtime(#[cfg(feature = "tokio")] Option<tokio::runtime::Handle>);
+pub(crate) struct Runtime {
+    #[cfg(feature = "tokio")]
+    handle: Option<tokio::runtime::Handle>,
+}
 
 impl Runtime {
     /// Returns that of the calling task.
     pub(crate) fn current() -> Self {
-        Self(
+        Self {
             #[cfg(feature = "tokio")]
-            tokio::runtime::Handle::try_current().ok(),
-        )
+            handle: tokio::runtime::Handle::try_current().ok(),
+        }
     }
 
     /// Runs a computation there, or else on a thread of cachekit's.
     pub(crate) fn run(self, task: Task) {
+        let Self {
+            #[cfg(feature = "tokio")]
+            handle,
+        } = self;
         #[cfg(feature = "tokio")]
-        if let Self(Some(runtime)) = self {
+        if let Some(runtime) = handle {
             drop(runtime.spawn(task));
             return;
         }
