@@ -67,6 +67,7 @@ mod tests {
     fn futures_of_any_executor_have_timers_and_sockets() {
         let work = || {
             on_runtime(async {
+                // A timer of the runtime is what this asks for.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 Ok::<_, Error>(tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.is_ok())
             })
