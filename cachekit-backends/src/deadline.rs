@@ -28,6 +28,7 @@ impl Extension {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
+    /// Adds further time.
     pub(crate) fn grow(&self, time: Duration) {
         let more = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
         self.0.fetch_add(more, Ordering::Relaxed);
@@ -97,7 +98,7 @@ pub fn extend_for(bytes: usize) {
     extend_by(for_bytes(bytes));
 }
 
-/// Gives it further time.
+/// Gives the operation of this thread so much further time, as [`extend_for`] does.
 pub fn extend_by(time: Duration) {
     EXTENSION.with_borrow(|extension| {
         if let Some(extension) = extension.as_deref() {

@@ -159,9 +159,9 @@ where
     #[expect(clippy::inline_always, reason = "a level of a recursive function takes less of the stack")]
     fn go_on(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         if !matches!(self.step, Step::Running { .. })
-            && let polled @ (Poll::Pending | Poll::Ready(Some(_))) = self.as_mut().go_on_aside(context)
+            && let Some(output) = ready!(self.as_mut().go_on_aside(context))
         {
-            return polled.map(found);
+            return Poll::Ready(output);
         }
         let At::Running { body, .. } = self.as_mut().project().step.project() else { return Poll::Pending };
         let output = ready!(body.poll(context));
@@ -208,10 +208,6 @@ where
             }
         }
     }
-}
-
-fn found<R>(output: Option<R>) -> R {
-    output.unwrap_or_else(|| unreachable!("a value or the body"))
 }
 
 impl<W, B, E, S, R> Future for Finishing<W, B, E, S>
@@ -284,9 +280,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         if matches!(*self, Self::Waiting(..))
-            && let polled @ (Poll::Pending | Poll::Ready(Some(_))) = self.wait(context)
+            && let Some(output) = ready!(self.wait(context))
         {
-            return polled.map(found);
+            return Poll::Ready(output);
         }
         let Self::Leading(led) = &mut *self else { return Poll::Pending };
         Pin::new(led).poll(context)
